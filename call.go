@@ -1,0 +1,88 @@
+package leadership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// call is one call of the store under way, in a goroutine of its own: it may
+// go on for as long as the store likes, and nobody is held up by it (S6).
+type call struct {
+	op     string
+	start  clock.Instant // read before the call was made (S1)
+	until  time.Duration // the deadline on the monotonic clock
+	wrote  []byte        // what is being put, nil for a read
+	rec    record        // the same, decoded
+	late   bool          // reported as late
+	cancel context.CancelFunc
+	result chan result // gets exactly one
+}
+
+type result struct {
+	pair *store.KVPair // nil after a read: there is no record
+	err  error
+}
+
+// get reads the pair under key.
+func get(ctx context.Context, kv store.Store, key string) result {
+	pair, err := kv.Get(ctx, key, &store.ReadOptions{Consistent: true})
+	if errors.Is(err, store.ErrKeyNotFound) {
+		return result{}
+	}
+	if err != nil {
+		return result{err: fmt.Errorf("leadership: get %q: %w", key, err)}
+	}
+	return result{pair: pair}
+}
+
+// put replaces previous by value. An error says that it may have happened or
+// not: not every store tells that apart.
+func put(ctx context.Context, kv store.Store, key string, value []byte, previous *store.KVPair) result {
+	ok, pair, err := kv.AtomicPut(ctx, key, value, previous, nil)
+	if err == nil && (!ok || pair == nil) {
+		err = store.ErrKeyModified
+	}
+	if err != nil {
+		return result{err: fmt.Errorf("leadership: put %q: %w", key, err)}
+	}
+	return result{pair: pair}
+}
+
+// refused says whether a put that failed with err lost against another write,
+// rather than against a fault.
+func refused(err error) bool {
+	return errors.Is(err, store.ErrKeyModified) || errors.Is(err, store.ErrKeyExists) || errors.Is(err, store.ErrKeyNotFound)
+}
+
+// within makes a call and waits for it, but no longer than ctx lasts. A call
+// that does not return by then is left to itself.
+func within(ctx context.Context, key string, slot chan struct{}, f func(context.Context) result) result {
+	select {
+	case slot <- struct{}{}:
+	case <-ctx.Done():
+		return result{err: fmt.Errorf("leadership: key %q: an earlier call of the store has not returned: %w", key, context.Cause(ctx))}
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() { <-slot }()
+		done <- f(ctx)
+	}()
+	select {
+	case r := <-done:
+		return r
+	case <-ctx.Done():
+		return result{err: fmt.Errorf("leadership: key %q: %w", key, context.Cause(ctx))}
+	}
+}
+
+// unsafeStore says what gave a store away, and what to do (S10).
+func unsafeStore(key string, wrote, found *store.KVPair) error {
+	return fmt.Errorf("leadership: put %q: %w: it does not compare and swap: the write returned index %d and a read finds %d "+
+		"(kvtools' Redis store does so with its default codec: make it with NewWithCodec and JSONCodec)",
+		key, ErrUnsafeStore, wrote.LastIndex, found.LastIndex)
+}

@@ -1,0 +1,516 @@
+package leadership
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+type electionStream = stream[*lease, bool]
+
+// campaign is one run of a candidate: a goroutine that takes one step at a
+// time and never blocks but in seat.wait. What may be called from other
+// goroutines says so.
+type campaign struct {
+	seat
+	by       *Candidate
+	ctx      context.Context                   // for its values only
+	previous *campaign                         // that has to end first, or nil
+	work     func(context.Context, Term) error // nil but in Run
+
+	lease    *lease        // of the term we lead or are winding up, or nil
+	working  bool          // the work of that term has not returned
+	attempts []attempt     // claims and renewals that may stand in the store
+	beat     uint64        // of our last attempt
+	over     uint64        // the highest token of a term of ours that is over
+	unknown  bool          // a put of ours may have happened or not (S5)
+	fresh    bool          // the record was looked at just now
+	vacating bool          // a record of ours is to be given up
+	heldBack time.Duration // no claim before this
+	endBy    time.Duration // when a campaign that ends stops tidying up
+	check    *store.KVPair // a write whose index a look has to confirm (S10)
+	err      error         // what ended the campaign, other than a stop
+
+	stopping atomic.Pointer[error] // why the campaign is to end
+	done     chan struct{}         // closed when it has ended
+
+	mu       sync.Mutex
+	stream   *electionStream   // nil in Run
+	attached []*electionStream // to take over from stream, in order
+	detach   func() bool       // stops listening to the stream's context
+	ended    bool              // takes no more streams
+	worked   []error           // what the work has returned
+}
+
+// attempt is a put of a claim or renewal.
+type attempt struct {
+	beat  uint64
+	start clock.Instant
+}
+
+type step int
+
+const (
+	stepWait step = iota
+	stepLook
+	stepClaim
+	stepRenew
+	stepVacate
+	stepEnd
+)
+
+// stop ends the campaign, for the first reason that is given. It does not
+// block; safe for concurrent use.
+func (c *campaign) stop(why error) {
+	if c.stopping.CompareAndSwap(nil, &why) {
+		if l := c.by.lease.Load(); l != nil {
+			l.end(why)
+		}
+		nudge(c.wake)
+	}
+}
+
+// run campaigns until it is stopped or fails for good.
+func (c *campaign) run() {
+	if c.previous != nil {
+		<-c.previous.done
+		c.previous = nil
+	}
+	c.open(c.ctx, func() time.Duration { return c.opts.retry })
+	for {
+		if c.ending() {
+			c.close()
+		}
+		now := c.opts.clock.Now()
+		c.attend()
+		c.handOver()
+		c.windUp(now.Mono)
+		do, until := c.plan(now.Mono)
+		switch do {
+		case stepLook:
+			c.look(c.ctx, now, c.by.limit)
+		case stepClaim:
+			c.put(now, "claim", c.claim(now))
+		case stepRenew:
+			c.put(now, "renew", c.renewal())
+		case stepVacate:
+			c.put(now, "vacate", c.sight.rec.vacated(c.nextBeat(), reasonResigned))
+		case stepEnd:
+			c.finish()
+			return
+		case stepWait:
+			c.fresh = false
+			if call, r := c.wait(now.Mono, until); call != nil {
+				c.returned(call, r)
+			}
+		}
+	}
+}
+
+// plan says what to do at now, a reading of the monotonic clock, and, where
+// that is to wait, until when unless something happens.
+func (c *campaign) plan(now time.Duration) (step, time.Duration) {
+	if c.ending() && c.lease == nil {
+		if c.endBy == 0 {
+			c.endBy = now + c.by.ttl
+		}
+		written := c.unknown || c.sight.mine() || c.call != nil && c.call.wrote != nil
+		if c.err != nil && errors.Is(c.err, ErrUnsafeStore) || c.foreign || !written || now >= c.endBy {
+			return stepEnd, 0
+		}
+	}
+	if c.call != nil {
+		return stepWait, min(c.late(now, c.by.limit), c.deadline())
+	}
+	if now < c.notBefore {
+		return stepWait, min(c.notBefore, c.deadline())
+	}
+	switch {
+	case c.lease != nil && c.lease.over.Load():
+		return stepWait, never // for the work to return
+	case c.lease != nil:
+		renewAt := c.lease.start.Load().Mono + c.opts.renew
+		switch {
+		case c.unknown || c.hinted:
+			return stepLook, 0
+		case !c.sight.mine() || now >= renewAt:
+			return stepRenew, 0
+		}
+		return stepWait, renewAt
+	case c.unknown:
+		return stepLook, 0
+	case (c.ending() || c.vacating) && c.sight.mine() && !c.foreign:
+		return stepVacate, 0
+	}
+	c.vacating = false
+	free := max(c.sight.free, c.heldBack)
+	claimable := c.sight.known && !c.foreign && now >= free
+	switch {
+	case claimable && c.fresh:
+		return stepClaim, 0
+	case claimable || !c.sight.known || c.hinted || now >= c.poll:
+		return stepLook, 0
+	case c.foreign:
+		return stepWait, c.poll
+	}
+	return stepWait, min(c.poll, free)
+}
+
+// ending says whether the campaign is to end.
+func (c *campaign) ending() bool { return c.err != nil || c.stopping.Load() != nil }
+
+// deadline is when a campaign that is ending stops waiting.
+func (c *campaign) deadline() time.Duration {
+	if c.ending() && c.lease == nil {
+		return c.endBy
+	}
+	return never
+}
+
+// claim is the record of a new term of ours.
+func (c *campaign) claim(now clock.Instant) record {
+	c.by.token = nextToken(max(c.by.token, c.sight.high), now.Time())
+	return record{
+		V: recordVersion, Leader: c.by.node, Instance: c.sight.me,
+		Token: c.by.token, TTL: c.by.ttl.Milliseconds(), Beat: c.nextBeat(),
+		Since: now.Time().UTC().Truncate(time.Millisecond), Payload: c.opts.payload,
+		Last: c.sight.rec.ended(),
+	}
+}
+
+// renewal is the record of the term that we lead, once more.
+func (c *campaign) renewal() record {
+	r := c.lease.record
+	r.Beat = c.nextBeat()
+	return r
+}
+
+func (c *campaign) nextBeat() uint64 {
+	c.beat = max(c.beat, c.sight.rec.Beat) + 1
+	return c.beat
+}
+
+// put begins to replace the record last seen by rec.
+func (c *campaign) put(now clock.Instant, op string, rec record) {
+	limit := c.by.limit
+	if op == "renew" {
+		// What comes after the trust has run out is of no use.
+		if limit = min(limit, c.lease.left()); limit <= 0 {
+			return
+		}
+	}
+	if rec.held() {
+		for len(c.attempts) > 0 && now.Since(c.attempts[0].start) > c.by.ttl {
+			c.attempts = c.attempts[1:] // too old to be trusted
+		}
+		c.attempts = append(c.attempts, attempt{rec.Beat, now})
+	}
+	value, previous := rec.encode(), c.sight.pair
+	call := c.start(c.ctx, op, now, limit, func(ctx context.Context) result {
+		return put(ctx, c.kv, c.key, value, previous)
+	})
+	call.wrote, call.rec = value, rec
+}
+
+// returned takes in the result of a call.
+func (c *campaign) returned(call *call, r result) {
+	now := c.opts.clock.Now().Mono
+	if call.wrote == nil {
+		c.lookedAt(r, now)
+		return
+	}
+	if r.err == nil {
+		c.fails, c.notBefore = 0, 0
+		if c.by.verified && bytes.Equal(r.pair.Value, call.wrote) {
+			c.sight.see(r.pair, call.rec, now)
+			c.settle()
+			return
+		}
+		// Not every store returns what it wrote, and one that is not known to
+		// compare and swap has to show that its indexes hold.
+		c.unknown, c.check = true, r.pair
+		return
+	}
+	// The first failure is followed by a look at once: it is most often a
+	// race that was lost.
+	c.unknown = true
+	c.fails++
+	if c.fails > 1 {
+		c.notBefore = now + c.opts.backoff(c.fails-1, c.opts.retry)
+	}
+	if !refused(r.err) {
+		c.report(r.err)
+	}
+}
+
+// lookedAt takes in the result of a look.
+func (c *campaign) lookedAt(r result, now time.Duration) {
+	ok, changed := c.looked(r, now, c.opts.retry)
+	if !ok {
+		if c.foreign {
+			c.unknown = false
+			if c.lease != nil {
+				c.lease.end(fmt.Errorf("%w: %w", ErrLost, ErrForeignRecord))
+			}
+		}
+		return
+	}
+	if changed || !c.unknown {
+		c.fails = 0
+	}
+	c.fresh = true
+	if c.confirm(r.pair); c.err == nil {
+		c.settle()
+	}
+}
+
+// confirm holds the index that a write returned against the one that a read
+// found (S10).
+func (c *campaign) confirm(found *store.KVPair) {
+	wrote := c.check
+	c.check = nil
+	if c.by.verified || wrote == nil || found == nil || !bytes.Equal(found.Value, wrote.Value) {
+		return
+	}
+	if c.by.verified = found.LastIndex == wrote.LastIndex; c.by.verified {
+		return
+	}
+	c.err = unsafeStore(c.key, wrote, found)
+	if c.lease != nil {
+		c.lease.end(c.err)
+	}
+}
+
+// settle draws the conclusions from a record that was just seen.
+func (c *campaign) settle() {
+	c.unknown = false
+	rec, l := c.sight.rec, c.lease
+	switch {
+	case c.sight.mine():
+		start, known := c.attempted(rec.Beat)
+		switch {
+		case !known:
+		case l == nil:
+			c.begin(rec, start)
+		case l.term.Token == rec.Token:
+			l.renewed(start)
+		}
+	case l == nil || l.over.Load():
+	case c.sight.pair == nil || rec.Token < l.term.Token:
+		c.report(fmt.Errorf("leadership: key %q: %w: writing the record of term %d again", c.key, ErrRecordLost, l.term.Token))
+	default:
+		l.end(fmt.Errorf("%w: the record is now of term %d", ErrLost, rec.Token))
+	}
+	if rec.held() && !c.sight.mine() {
+		c.heldBack = 0
+	}
+}
+
+// attempted returns when the put of that beat was attempted, and forgets those
+// before it, which can no longer succeed.
+func (c *campaign) attempted(beat uint64) (start clock.Instant, ok bool) {
+	for i, a := range c.attempts {
+		if a.beat == beat {
+			c.attempts = c.attempts[i:]
+			return a.start, true
+		}
+	}
+	return clock.Instant{}, false
+}
+
+// begin begins the term of a claim that is known to stand, unless it has run
+// out meanwhile or is not wanted any more.
+func (c *campaign) begin(rec record, start clock.Instant) {
+	if c.vacating || c.ending() || rec.Token <= c.over {
+		return
+	}
+	l := newLease(c.ctx, c.opts.clock, rec, c.by.ttl-c.opts.margin, start, c.leaseEnded)
+	if !l.standing() {
+		c.over = rec.Token
+		return
+	}
+	c.lease = l
+	c.by.lease.Store(l)
+	if why := c.stopping.Load(); why != nil {
+		l.end(*why)
+		return
+	}
+	c.logger().Info("leading", "node", c.by.node, "token", rec.Token)
+	if c.stream != nil {
+		c.stream.set(l)
+	}
+	if c.work != nil {
+		c.working = true
+		go func() {
+			err := c.work(l.ctx, l.term)
+			c.mu.Lock()
+			c.worked = append(c.worked, err)
+			c.mu.Unlock()
+			nudge(c.wake)
+		}()
+	}
+}
+
+// leaseEnded wakes those who have to know. Safe for concurrent use.
+func (c *campaign) leaseEnded() {
+	nudge(c.wake)
+	c.mu.Lock()
+	s := c.stream
+	c.mu.Unlock()
+	if s != nil {
+		nudge(s.wake)
+	}
+}
+
+// windUp ends a term that is over, once its work has returned (S8).
+func (c *campaign) windUp(now time.Duration) {
+	l := c.lease
+	if l == nil {
+		return
+	}
+	if c.working {
+		c.workReturned(l)
+	}
+	if c.working || !l.over.Load() {
+		return
+	}
+	why := context.Cause(l.ctx)
+	c.logger().Info("no longer leading", "node", c.by.node, "token", l.term.Token, "reason", why)
+	c.lease = nil
+	c.by.lease.CompareAndSwap(l, nil)
+	if c.stream != nil {
+		c.stream.set(nil)
+	}
+	c.over = max(c.over, l.term.Token)
+	if !errors.Is(why, ErrLost) {
+		c.vacating = true
+		c.heldBack = now + c.opts.pollAfter(c.opts.retry)
+	}
+}
+
+// workReturned takes in what the work of a term has returned, if it has.
+func (c *campaign) workReturned(l *lease) {
+	c.mu.Lock()
+	worked := c.worked
+	c.worked = nil
+	c.mu.Unlock()
+	if len(worked) == 0 {
+		return
+	}
+	c.working = false
+	err := worked[0]
+	// That the term was over is no failure of the work.
+	if err != nil && !(l.over.Load() && (errors.Is(err, l.ctx.Err()) || errors.Is(err, context.Cause(l.ctx)))) {
+		c.err = err
+	}
+	l.end(ErrResigned)
+}
+
+// finish ends what belongs to the campaign, waits for it, and closes the
+// channels.
+func (c *campaign) finish() {
+	if c.call != nil {
+		c.call.cancel()
+		go c.release(c.call)
+	}
+	<-c.watch.done
+	c.mu.Lock()
+	c.ended = true
+	streams := c.attached
+	c.attached = nil
+	if c.stream != nil {
+		streams = append(streams, c.stream)
+	}
+	detach := c.detach
+	c.mu.Unlock()
+	detach()
+	for _, s := range streams {
+		s.end(c.err)
+	}
+	close(c.done)
+}
+
+// release waits for a call that was abandoned, and gives up what it may have
+// claimed (S5). It outlives the campaign, by as long as the store takes to
+// return from the call.
+func (c *campaign) release(call *call) {
+	<-call.result
+	if call.wrote == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.by.ttl)
+	defer cancel()
+	found := get(ctx, c.kv, c.key)
+	if found.err != nil || found.pair == nil {
+		return
+	}
+	if rec, err := parseRecord(found.pair.Value); err == nil && rec.Instance == c.sight.me {
+		put(ctx, c.kv, c.key, rec.vacated(rec.Beat+1, reasonResigned).encode(), found.pair)
+	}
+}
+
+// attach gives the campaign a stream to serve instead of its present one, and
+// a context to obey instead of that one's. It returns false if the campaign is
+// about to end, or has. Safe for concurrent use.
+func (c *campaign) attach(ctx context.Context, s *electionStream) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || c.stopping.Load() != nil || c.detach != nil && !c.detach() {
+		return false
+	}
+	c.obey(ctx)
+	if s != nil {
+		c.attached = append(c.attached, s)
+		nudge(c.wake)
+	}
+	return true
+}
+
+// running says whether the campaign goes on. Safe for concurrent use.
+func (c *campaign) running() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.ended && c.stopping.Load() == nil
+}
+
+// obey ends the campaign when ctx ends. It is called with mu held.
+func (c *campaign) obey(ctx context.Context) {
+	c.detach = context.AfterFunc(ctx, func() { c.stop(context.Cause(ctx)) })
+}
+
+// handOver serves the stream that was attached last.
+func (c *campaign) handOver() {
+	c.mu.Lock()
+	streams := c.attached
+	c.attached = nil
+	if len(streams) > 0 {
+		if c.stream != nil {
+			streams = append([]*electionStream{c.stream}, streams...)
+		}
+		c.stream = streams[len(streams)-1]
+	}
+	c.mu.Unlock()
+	if len(streams) == 0 {
+		return
+	}
+	for _, s := range streams[:len(streams)-1] {
+		s.set(nil)
+		s.end(nil)
+	}
+	c.stream.set(c.lease)
+}
+
+// problem logs err and puts it into the error channel.
+func (c *campaign) problem(err error) {
+	c.logger().Warn("election", "node", c.by.node, "error", err)
+	if c.stream != nil {
+		c.stream.report(err)
+	}
+}

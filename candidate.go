@@ -1,0 +1,176 @@
+package leadership
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// Candidate stands in one election, for one node. Make it with NewCandidate;
+// the zero value is not usable. All methods are safe for concurrent use.
+type Candidate struct {
+	kv   store.Store
+	key  string
+	node string
+	ttl  time.Duration
+	// limit is how long one call of the store is waited for.
+	limit time.Duration
+	opts  options
+	err   error // what is wrong with the arguments
+
+	lease atomic.Pointer[lease] // of the term that it leads, or nil
+
+	mu       sync.Mutex
+	campaign *campaign // the latest, or nil
+
+	// Only one campaign runs at a time, and only its goroutine uses these.
+	token    uint64 // the highest that was issued
+	verified bool   // the store has been seen to keep its indexes (S10)
+}
+
+// NewCandidate makes a candidate for the election under key, which it takes
+// part in once it is run. It makes no call of the store.
+//
+// node is what others know the candidate by; two candidates of the same name
+// are two rivals. ttl is how long its claim stands without being renewed, in
+// whole milliseconds, at least MinTTL; a leader that crashes is replaced that
+// long after its last renewal. 0 means DefaultTTL. Candidates of one election
+// may differ in their TTLs and options.
+//
+// An argument or option that will not do is reported by RunForElection and
+// Run, as ErrInvalidArgument.
+func NewCandidate(kv store.Store, key, node string, ttl time.Duration, opts ...Option) *Candidate {
+	if ttl == 0 {
+		ttl = DefaultTTL
+	}
+	ttl = ttl.Truncate(time.Millisecond)
+	c := &Candidate{kv: kv, key: key, node: node, ttl: ttl, limit: ttl / 3, opts: newOptions(opts)}
+	for _, check := range []func() error{
+		func() error { return checkStore(kv) },
+		func() error { return checkName("key", key) },
+		func() error { return checkName("node", node) },
+		func() error { return c.opts.candidate(ttl) },
+	} {
+		if c.err = check(); c.err != nil {
+			break
+		}
+	}
+	return c
+}
+
+// RunForElection campaigns until ctx ends, Stop is called, or an error comes
+// up that trying again cannot mend. It does not block.
+//
+// The first channel tells the changes of leadership: false at first, true when
+// a term of this candidate begins, and false when it is over; each true is
+// followed by a false before the next, and a reader who is slow is not told of
+// terms that are over already. A value that was received tells what was the
+// case: before doing what only a leader may do, ask IsLeader.
+//
+// The second channel tells errors: of the store, which do not end the campaign
+// and need not be read (when more than 16 wait, the oldest is dropped), and at
+// last the one that ended it: ErrInvalidArgument, ErrUnsafeStore, or
+// ErrRunning while the candidate is in Run.
+//
+// Both are closed when the campaign has ended and its seat has been given up.
+// While the store does not answer, that takes up to the TTL. Goroutines of the
+// campaign are gone by then, save those in calls that the store has not
+// returned from although their contexts ended.
+//
+// On a candidate that is campaigning already, the campaign goes on and is
+// handed over: the channels returned before are closed, and from now on it
+// ends with the new ctx. After a campaign has ended, another may be run.
+func (c *Candidate) RunForElection(ctx context.Context) (<-chan bool, <-chan error) {
+	s := newStream(newElectionRelay())
+	if _, err := c.start(ctx, s, nil); err != nil {
+		s.end(err)
+	}
+	return s.out, s.errs
+}
+
+// start begins a campaign, or hands a running one over to s.
+func (c *Candidate) start(ctx context.Context, s *electionStream, work func(context.Context, Term) error) (*campaign, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	if ctx == nil {
+		return nil, invalid("context", "nil", "must not be nil")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.campaign
+	if last != nil && (work != nil || last.work != nil) && last.running() {
+		return nil, fmt.Errorf("leadership: candidate for %q: %w", c.key, ErrRunning)
+	}
+	if last != nil && last.attach(ctx, s) {
+		return last, nil
+	}
+	next := &campaign{
+		by: c, ctx: ctx, previous: last, work: work, done: make(chan struct{}),
+		seat: seat{
+			kv: c.kv, key: c.key, opts: &c.opts, wake: make(chan struct{}, 1),
+			sight: sight{me: rand.Text()},
+		},
+	}
+	next.report = next.problem
+	next.attach(ctx, s)
+	c.campaign = next
+	go next.run()
+	return next, nil
+}
+
+// IsLeader says whether this candidate leads at this moment: whether its claim
+// can be trusted, by the clock, now. It allocates nothing and waits for
+// nothing.
+//
+// A process may be paused between the answer and what is done upon it. Where
+// that matters, let whatever is acted upon check the term's Token.
+func (c *Candidate) IsLeader() bool {
+	l := c.lease.Load()
+	return l != nil && l.standing()
+}
+
+// Term returns the term that this candidate leads at this moment, and whether
+// it leads at all.
+func (c *Candidate) Term() (Term, bool) {
+	l := c.lease.Load()
+	if l == nil || !l.standing() {
+		return Term{}, false
+	}
+	t := l.term
+	t.Payload = bytes.Clone(t.Payload)
+	return t, true
+}
+
+// Resign gives up the term that this candidate leads, if it leads. It does not
+// block: from its return on IsLeader says false; then the work of Run, if
+// that is what the candidate is in, is waited for, and the seat given up. The
+// candidate goes on campaigning, but leaves the seat to others for one retry
+// interval.
+//
+// Without Run, whatever is done as the leader should have ended before Resign
+// is called: others may lead at once.
+func (c *Candidate) Resign() {
+	if l := c.lease.Load(); l != nil {
+		l.end(ErrResigned)
+	}
+}
+
+// Stop ends the campaign: it resigns and campaigns no more. It does not block;
+// the channels that RunForElection returned are closed, or Run returns, when
+// the campaign has ended. On a candidate that is not campaigning it does
+// nothing.
+func (c *Candidate) Stop() {
+	c.mu.Lock()
+	campaign := c.campaign
+	c.mu.Unlock()
+	if campaign != nil {
+		campaign.stop(ErrStopped)
+	}
+}

@@ -1,0 +1,56 @@
+package leadership
+
+import "errors"
+
+// The errors that callers decide on. Those that reach a caller are wrapped
+// with the operation and the key; use errors.Is.
+var (
+	// ErrInvalidArgument says that a constructor was given a value that it
+	// cannot take. The message names the argument, the value and the rule.
+	ErrInvalidArgument = errors.New("invalid argument")
+
+	// ErrForeignRecord says that what is stored under the key is no record of
+	// this library, or one of a format that it does not know. It is never
+	// overwritten. Candidates and followers report it and look again later.
+	ErrForeignRecord = errors.New("foreign record")
+
+	// ErrUnsafeStore says that the store does not compare and swap: the index
+	// that a write returned is not the index that a read finds. It ends a
+	// campaign, for trying again cannot mend it.
+	ErrUnsafeStore = errors.New("unsafe store")
+
+	// ErrRunning says that the candidate is campaigning in Run, and can be run
+	// again only after that has returned; or that Run was called on a
+	// candidate whose RunForElection has not ended.
+	ErrRunning = errors.New("already running")
+
+	// ErrRecordLost says that the record of the term vanished from the store,
+	// or was put back to an older one, while the leader could trust its claim.
+	// The leader writes it again and leads on.
+	ErrRecordLost = errors.New("record lost")
+)
+
+// The reasons why a term ended, as context.Cause of the context that its work
+// was given tells them.
+var (
+	// ErrLost says that the term ended without the leader's doing: its claim
+	// could not be renewed in time, or somebody else's record stands.
+	ErrLost = errors.New("leadership lost")
+
+	// ErrResigned says that the leader resigned, or that its work was done.
+	ErrResigned = errors.New("leadership resigned")
+
+	// ErrStopped says that the candidate was stopped.
+	ErrStopped = errors.New("candidate stopped")
+)
+
+// The errors of a Round.
+var (
+	// ErrNotElected says that this node did not win the round and so cannot
+	// complete it.
+	ErrNotElected = errors.New("not elected")
+
+	// ErrCompletedByOther says that another node has completed the round. The
+	// message names it.
+	ErrCompletedByOther = errors.New("completed by another node")
+)

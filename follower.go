@@ -1,0 +1,250 @@
+package leadership
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// Follower follows an election without standing in it. Make it with
+// NewFollower; the zero value is not usable. All methods are safe for
+// concurrent use.
+type Follower struct {
+	kv   store.Store
+	key  string
+	opts options
+	err  error // what is wrong with the arguments
+
+	heard atomic.Pointer[hearing] // of the leader, or nil
+
+	mu      sync.Mutex
+	pursuit *pursuit // the latest, or nil
+}
+
+// hearing is what a follower last heard of a leader, and until when it
+// believes in it.
+type hearing struct {
+	term  Term
+	until time.Duration // on the monotonic clock
+}
+
+// NewFollower makes a follower of the election under key, which begins once
+// FollowElection is called. It makes no call of the store. An argument or
+// option that will not do is reported by FollowElection, as
+// ErrInvalidArgument.
+func NewFollower(kv store.Store, key string, opts ...Option) *Follower {
+	f := &Follower{kv: kv, key: key, opts: newOptions(opts)}
+	if f.err = checkStore(kv); f.err == nil {
+		f.err = checkName("key", key)
+	}
+	if f.err == nil {
+		f.err = f.opts.follower()
+	}
+	return f
+}
+
+// FollowElection follows until ctx ends or Stop is called. It does not block.
+//
+// The first channel tells the node name of the present leader, once there is
+// one, and then every change: an empty name when the seat has been vacated,
+// and when the leader has not been heard of for its TTL plus the margin,
+// though it be because this follower does not reach the store. A reader who is
+// slow is told the latest.
+//
+// The second channel tells errors, which need not be read (when more than 16
+// wait, the oldest is dropped) and do not end the following, except for
+// ErrInvalidArgument. Both channels are closed when it has ended.
+//
+// On a follower that is following already the channels returned before are
+// closed and the new ones take over, as does ctx. After it has ended, it may
+// be run again.
+func (f *Follower) FollowElection(ctx context.Context) (<-chan string, <-chan error) {
+	s := newStream(newLeaderRelay())
+	err := f.err
+	if err == nil && ctx == nil {
+		err = invalid("context", "nil", "must not be nil")
+	}
+	if err != nil {
+		s.end(err)
+		return s.out, s.errs
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := &pursuit{
+		of: f, ctx: ctx, stream: s, previous: f.pursuit,
+		stop: make(chan struct{}), done: make(chan struct{}),
+		seat: seat{kv: f.kv, key: f.key, opts: &f.opts, wake: make(chan struct{}, 1)},
+	}
+	p.report = func(err error) {
+		p.logger().Warn("follower", "error", err)
+		s.report(err)
+	}
+	f.pursuit = p
+	go p.run()
+	return s.out, s.errs
+}
+
+// Leader returns the node name of the leader that this follower believes in at
+// this moment, or an empty name. It waits for nothing.
+func (f *Follower) Leader() string {
+	t, _ := f.Term()
+	return t.Leader
+}
+
+// Term returns the term of the leader that this follower believes in at this
+// moment, and whether there is one. It waits for nothing.
+func (f *Follower) Term() (Term, bool) {
+	h := f.heard.Load()
+	if h == nil || f.opts.clock.Now().Mono >= h.until {
+		return Term{}, false
+	}
+	t := h.term
+	t.Payload = bytes.Clone(t.Payload)
+	return t, true
+}
+
+// Stop ends the following. It does not block; the channels are closed when it
+// has ended. On a follower that is not following it does nothing.
+func (f *Follower) Stop() {
+	f.mu.Lock()
+	p := f.pursuit
+	f.mu.Unlock()
+	if p != nil {
+		p.end()
+	}
+}
+
+// forget forgets the leader, unless p has been taken over from.
+func (f *Follower) forget(p *pursuit) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pursuit == p {
+		f.heard.Store(nil)
+	}
+}
+
+// pursuit is one run of a follower, in one goroutine.
+type pursuit struct {
+	seat
+	of       *Follower
+	ctx      context.Context
+	stream   *stream[string, string]
+	previous *pursuit // that this one takes over from, or nil
+
+	once sync.Once
+	stop chan struct{} // closed to end it
+	done chan struct{} // closed when it has ended
+}
+
+func (p *pursuit) end() { p.once.Do(func() { close(p.stop); nudge(p.wake) }) }
+
+func (p *pursuit) run() {
+	defer close(p.done)
+	if p.previous != nil {
+		p.previous.end()
+		<-p.previous.done
+		p.previous = nil
+	}
+	defer context.AfterFunc(p.ctx, p.end)()
+	p.open(p.ctx, p.interval)
+	for !p.ending() {
+		now := p.opts.clock.Now()
+		p.attend()
+		p.tell(now.Mono)
+		until := p.plan(now)
+		if until <= now.Mono {
+			continue
+		}
+		if call, r := p.wait(now.Mono, until); call != nil {
+			p.hear(r)
+		}
+	}
+	p.close()
+	if p.call != nil {
+		p.call.cancel()
+	}
+	<-p.watch.done
+	p.of.forget(p)
+	p.stream.end(nil)
+}
+
+func (p *pursuit) ending() bool {
+	select {
+	case <-p.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// plan begins a look where one is due, and returns until when to wait.
+func (p *pursuit) plan(now clock.Instant) time.Duration {
+	until := never
+	if h := p.of.heard.Load(); h != nil {
+		until = h.until
+	}
+	limit := max(p.interval(), MinTTL)
+	switch {
+	case p.call != nil:
+		return min(until, p.late(now.Mono, limit))
+	case now.Mono < p.notBefore:
+		return min(until, p.notBefore)
+	case !p.sight.known || p.hinted || now.Mono >= p.poll:
+		p.look(p.ctx, now, limit)
+		return until
+	}
+	return min(until, p.poll)
+}
+
+// interval is how long this follower goes without looking.
+func (p *pursuit) interval() time.Duration {
+	if p.opts.retrySet {
+		return p.opts.retry
+	}
+	if h := p.of.heard.Load(); h != nil {
+		return h.term.TTL / 3
+	}
+	return followerRetry
+}
+
+// hear takes in what a look found.
+func (p *pursuit) hear(r result) {
+	now := p.opts.clock.Now().Mono
+	ok, changed := p.looked(r, now, p.interval())
+	if !ok {
+		return
+	}
+	p.fails = 0
+	rec := p.sight.rec
+	switch {
+	case !changed:
+	case rec.held():
+		margin := p.opts.margin
+		if !p.opts.marginSet {
+			margin = rec.ttl() / 5
+		}
+		p.of.heard.Store(&hearing{rec.term(), now + rec.ttl() + margin})
+	case p.sight.pair != nil:
+		p.of.heard.Store(nil)
+	}
+	// A record that has vanished says nothing: its leader may still lead.
+}
+
+// tell passes on who leads, as of now.
+func (p *pursuit) tell(now time.Duration) {
+	h := p.of.heard.Load()
+	if h != nil && now >= h.until {
+		h = nil
+		p.of.heard.Store(nil)
+	}
+	if h == nil {
+		p.stream.set("")
+		return
+	}
+	p.stream.set(h.term.Leader)
+}

@@ -1,0 +1,64 @@
+// Package clock is all that an election knows of time and chance, so that a
+// simulation can take it over.
+package clock
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Instant is one reading of both of a machine's clocks.
+type Instant struct {
+	// Mono counts from a fixed point of this process. On Linux it stands
+	// still while the machine is suspended.
+	Mono time.Duration
+
+	// Wall is in nanoseconds since 1970. It goes on while the machine is
+	// suspended, and jumps when somebody sets it.
+	Wall int64
+}
+
+// Since returns how long ago earlier was: by the clock that says it was
+// longer, so that neither a suspended machine nor a wall clock that was set
+// back makes the past look recent (S4).
+func (i Instant) Since(earlier Instant) time.Duration {
+	return max(i.Mono-earlier.Mono, time.Duration(i.Wall-earlier.Wall))
+}
+
+// Time returns the wall clock's reading.
+func (i Instant) Time() time.Time { return time.Unix(0, i.Wall) }
+
+// Clock reads time, calls back after it, and gives the chance for jitter. It
+// is safe for concurrent use.
+type Clock interface {
+	// Now reads both clocks at once.
+	Now() Instant
+
+	// AfterFunc calls f in a goroutine of its own once d has gone by on the
+	// monotonic clock. The timer returned is to be stopped, never reset.
+	AfterFunc(d time.Duration, f func()) *time.Timer
+
+	// Float64 returns a random number in [0, 1).
+	Float64() float64
+}
+
+// System is the machine's own clock.
+type System struct{}
+
+var base = time.Now()
+
+// Now implements Clock.
+func (System) Now() Instant {
+	t := time.Now()
+	return Instant{Mono: t.Sub(base), Wall: t.UnixNano()}
+}
+
+// AfterFunc implements Clock.
+func (System) AfterFunc(d time.Duration, f func()) *time.Timer { return time.AfterFunc(d, f) }
+
+// Float64 implements Clock.
+func (System) Float64() float64 { return rand.Float64() }
+
+// Option makes a leadership.Option (in the any) of a Clock. Package leadership
+// sets it; simulations use it.
+var Option func(Clock) any

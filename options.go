@@ -1,0 +1,183 @@
+package leadership
+
+import (
+	"fmt"
+	"log/slog"
+	"reflect"
+	"time"
+	"unicode/utf8"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+const (
+	// DefaultTTL is the TTL of a candidate that asks for 0.
+	DefaultTTL = 15 * time.Second
+
+	// MinTTL is the shortest TTL that a candidate takes.
+	MinTTL = 50 * time.Millisecond
+
+	// MaxTTL is the longest TTL that a candidate takes.
+	MaxTTL = 365 * 24 * time.Hour
+
+	// MaxPayload is how many bytes a payload may have.
+	MaxPayload = 64 << 10
+
+	// followerRetry is how often a follower looks while it knows no record
+	// whose TTL would tell.
+	followerRetry = time.Second
+)
+
+// Option changes what NewCandidate or NewFollower makes. An option that is
+// nil changes nothing.
+type Option func(*options)
+
+type options struct {
+	renew   time.Duration
+	retry   time.Duration
+	margin  time.Duration
+	payload []byte
+	log     *slog.Logger
+	clock   clock.Clock
+
+	renewSet, retrySet, marginSet bool
+}
+
+// WithRenewInterval sets how long after a successful renewal began a leader
+// begins the next. It must be above 0 and leave time to renew: below the TTL
+// less the margin. The default is a third of the TTL. A follower ignores it.
+func WithRenewInterval(d time.Duration) Option {
+	return func(o *options) { o.renew, o.renewSet = d, true }
+}
+
+// WithRetryInterval sets how long a candidate or follower that hears nothing
+// from its watch goes without looking at the record, and the longest wait
+// between tries while the store fails. Each wait is shortened by up to a
+// fifth, at random. It must be above 0 and, for a candidate, not above the
+// TTL. The default is a third of the TTL, for a follower of the leader's; a
+// follower that knows of no leader looks every second.
+func WithRetryInterval(d time.Duration) Option {
+	return func(o *options) { o.retry, o.retrySet = d, true }
+}
+
+// WithMargin sets how long before the TTL has gone by a leader stops trusting
+// its claim, and how long after it a follower still believes in a leader that
+// it does not hear of. The margin covers clocks of different speed: the
+// default, a fifth of the TTL, those up to 11 percent off either way. It must
+// be at least 1 ms and below the TTL.
+func WithMargin(d time.Duration) Option {
+	return func(o *options) { o.margin, o.marginSet = d, true }
+}
+
+// WithPayload sets what followers are told of this candidate when it leads,
+// such as the address to reach it at; 64 KiB at most. The default is none. A
+// follower ignores it.
+func WithPayload(p []byte) Option {
+	p = append([]byte(nil), p...)
+	return func(o *options) { o.payload = p }
+}
+
+// WithLogger sets where terms and errors are logged. The default, and nil, is
+// nowhere.
+func WithLogger(l *slog.Logger) Option {
+	return func(o *options) {
+		if l != nil {
+			o.log = l
+		}
+	}
+}
+
+func init() {
+	clock.Option = func(c clock.Clock) any {
+		return Option(func(o *options) { o.clock = c })
+	}
+}
+
+func newOptions(opts []Option) options {
+	o := options{log: slog.New(slog.DiscardHandler), clock: clock.System{}}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&o)
+		}
+	}
+	return o
+}
+
+// candidate fills in the defaults for a candidate of that TTL, and says what
+// is wrong.
+func (o *options) candidate(ttl time.Duration) error {
+	if ttl < MinTTL || ttl > MaxTTL {
+		return invalid("ttl", ttl, "must be from %v to %v, or 0 for %v", MinTTL, MaxTTL, DefaultTTL)
+	}
+	if !o.marginSet {
+		o.margin = ttl / 5
+	}
+	if !o.renewSet {
+		o.renew = min(ttl/3, (ttl-o.margin)/2)
+	}
+	if !o.retrySet {
+		o.retry = ttl / 3
+	}
+	switch {
+	case o.margin < time.Millisecond || o.margin >= ttl:
+		return invalid("margin", o.margin, "must be at least 1ms and below the TTL of %v", ttl)
+	case o.renew <= 0 || o.renew >= ttl-o.margin:
+		return invalid("renewal interval", o.renew,
+			"must be above 0 and below the TTL of %v less the margin of %v", ttl, o.margin)
+	case o.retry <= 0 || o.retry > ttl:
+		return invalid("retry interval", o.retry, "must be above 0 and not above the TTL of %v", ttl)
+	case len(o.payload) > MaxPayload:
+		return invalid("payload", fmt.Sprintf("%d bytes", len(o.payload)), "must have at most %d bytes", MaxPayload)
+	}
+	return nil
+}
+
+// follower says what is wrong with the options of a follower.
+func (o *options) follower() error {
+	switch {
+	case o.marginSet && o.margin < time.Millisecond:
+		return invalid("margin", o.margin, "must be at least 1ms")
+	case o.retrySet && o.retry <= 0:
+		return invalid("retry interval", o.retry, "must be above 0")
+	}
+	return nil
+}
+
+// pollAfter is how long to wait before the next look, where nothing calls for
+// an earlier one.
+func (o *options) pollAfter(interval time.Duration) time.Duration {
+	return interval - time.Duration(o.clock.Float64()*float64(interval)/5)
+}
+
+// backoff is how long to wait after the nth failure in a row, from 1 up:
+// doubling from a sixteenth of the retry interval up to the whole of it, and
+// shortened by up to half, at random.
+func (o *options) backoff(n int, retry time.Duration) time.Duration {
+	d := min(retry, retry/16<<min(n-1, 4))
+	return d - time.Duration(o.clock.Float64()*float64(d)/2)
+}
+
+func checkStore(kv store.Store) error {
+	if kv == nil {
+		return invalid("store", "nil", "must be a store")
+	}
+	if v := reflect.ValueOf(kv); v.Kind() == reflect.Pointer && v.IsNil() {
+		return invalid("store", "nil", "must be a store, not a nil %v", v.Type())
+	}
+	return nil
+}
+
+func checkName(argument, name string) error {
+	switch {
+	case name == "":
+		return invalid(argument, `""`, "must not be empty")
+	case !utf8.ValidString(name):
+		return invalid(argument, fmt.Sprintf("%q", name), "must be valid UTF-8")
+	}
+	return nil
+}
+
+func invalid(argument string, value any, rule string, args ...any) error {
+	return fmt.Errorf("leadership: %w: %s is %v: %s", ErrInvalidArgument, argument, value, fmt.Sprintf(rule, args...))
+}

@@ -1,0 +1,171 @@
+package leadership
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// never is a reading of the monotonic clock that does not come.
+const never = time.Duration(math.MaxInt64)
+
+// seat is the key of an election as one goroutine deals with it: what is known
+// of the record, one call of the store at a time (S6), and a watch that hints
+// when to look again. Only that goroutine touches it, but for wake and hint.
+type seat struct {
+	kv     store.Store
+	key    string
+	opts   *options
+	report func(error)
+
+	sight   sight
+	foreign bool // what is there is no record of ours
+
+	call      *call         // under way, or nil
+	fails     int           // failed calls in a row
+	notBefore time.Duration // no call before this, after failures
+	poll      time.Duration // when to look next, though nothing hints at it
+	hinted    bool          // the watch said something that we did not know
+
+	wake  chan struct{}
+	hint  atomic.Pointer[store.KVPair]
+	watch *watch
+	close context.CancelFunc // ends the watch
+}
+
+// open starts the watch.
+func (s *seat) open(ctx context.Context, retry func() time.Duration) {
+	ctx, s.close = context.WithCancel(context.WithoutCancel(ctx))
+	s.watch = &watch{
+		kv: s.kv, key: s.key,
+		hint: func(pair *store.KVPair) {
+			if pair == nil {
+				pair = &store.KVPair{}
+			}
+			s.hint.Store(pair)
+			nudge(s.wake)
+		},
+		pause: func() time.Duration { return s.opts.pollAfter(retry()) },
+		again: make(chan struct{}, 1),
+		done:  make(chan struct{}),
+	}
+	go s.watch.run(ctx)
+}
+
+// start makes a call of the store that is of no use after limit.
+func (s *seat) start(ctx context.Context, op string, now clock.Instant, limit time.Duration, f func(context.Context) result) *call {
+	c := &call{op: op, start: now, until: now.Mono + limit, result: make(chan result, 1)}
+	ctx, c.cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), limit,
+		fmt.Errorf("%w: no answer within %v", context.DeadlineExceeded, limit))
+	s.call = c
+	go func() {
+		defer c.cancel()
+		c.result <- f(ctx)
+	}()
+	return c
+}
+
+// look begins to read the record.
+func (s *seat) look(ctx context.Context, now clock.Instant, limit time.Duration) {
+	s.hinted = false
+	s.start(ctx, "get", now, limit, func(ctx context.Context) result { return get(ctx, s.kv, s.key) })
+}
+
+// looked takes in what a look found at now. It says whether the look
+// succeeded, and whether it found a change. interval is how long to wait for
+// the next.
+func (s *seat) looked(r result, now time.Duration, interval time.Duration) (ok, changed bool) {
+	s.poll = now + s.opts.pollAfter(interval)
+	if r.err != nil {
+		s.failed(r.err, now, interval)
+		return false, false
+	}
+	var rec record
+	if r.pair != nil {
+		var err error
+		if rec, err = parseRecord(r.pair.Value); err != nil {
+			s.foreign = true
+			s.failed(fmt.Errorf("leadership: key %q: %w", s.key, err), now, interval)
+			return false, false
+		}
+	}
+	s.foreign = false
+	changed = s.sight.see(r.pair, rec, now)
+	if changed && r.pair != nil {
+		nudge(s.watch.again)
+	}
+	return true, changed
+}
+
+// failed takes note of a failure and waits longer after each in a row.
+func (s *seat) failed(err error, now time.Duration, retry time.Duration) {
+	s.fails++
+	s.notBefore = now + s.opts.backoff(s.fails, retry)
+	s.report(err)
+}
+
+// attend compares the last hint with what is known by now.
+func (s *seat) attend() {
+	if s.call != nil {
+		return // its result may be what the hint is about
+	}
+	hint := s.hint.Swap(nil)
+	switch {
+	case hint == nil || !s.sight.known:
+	case len(hint.Value) == 0:
+		s.hinted = s.hinted || s.sight.pair != nil
+	case s.sight.pair == nil || !bytes.Equal(hint.Value, s.sight.pair.Value):
+		// What we wrote ourselves may be shown to us late.
+		rec, err := parseRecord(hint.Value)
+		echo := err == nil && rec.Instance != "" && s.sight.mine() &&
+			rec.Instance == s.sight.me && rec.Beat <= s.sight.rec.Beat
+		s.hinted = s.hinted || !echo
+	}
+}
+
+// wait waits until the call under way returns, something nudges, or the
+// monotonic clock, which showed now, shows until. It returns the call that has
+// returned, if any.
+func (s *seat) wait(now, until time.Duration) (*call, result) {
+	if until != never {
+		defer s.opts.clock.AfterFunc(until-now, func() { nudge(s.wake) }).Stop()
+	}
+	var returned chan result
+	if s.call != nil {
+		returned = s.call.result
+	}
+	select {
+	case r := <-returned:
+		c := s.call
+		s.call = nil
+		return c, r
+	case <-s.wake:
+		return nil, result{}
+	}
+}
+
+// late says, once, that the call under way has not returned although its
+// deadline is over. It returns when to ask again.
+func (s *seat) late(now time.Duration, limit time.Duration) time.Duration {
+	c := s.call
+	if c.late {
+		return never
+	}
+	if at := c.until + limit/4; now < at {
+		return at
+	}
+	c.late = true
+	s.report(fmt.Errorf("leadership: %s %q: %w: the store has not returned from a call after %v; waiting for it",
+		c.op, s.key, context.DeadlineExceeded, (now - c.start.Mono).Round(time.Millisecond)))
+	return never
+}
+
+// logger is where the seat's owner logs.
+func (s *seat) logger() *slog.Logger { return s.opts.log.With("key", s.key) }

@@ -1,0 +1,59 @@
+package leadership
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// sight is what somebody who does not hold the seat knows of it: the record
+// last seen and how long it stands. It is pure: times are readings of the
+// owner's monotonic clock, taken after the reply that showed the record (S2).
+type sight struct {
+	me string // our instance: a record of our own is no obstacle
+
+	known bool
+	pair  *store.KVPair // nil: there is no record
+	rec   record
+	seen  time.Duration // when exactly this record was first seen
+	free  time.Duration // when it may be replaced
+	ttl   time.Duration // how long its holder may go on trusting it once it is gone
+	high  uint64        // the highest token seen
+}
+
+// see takes note of what was found at now, nil for no record. It says whether
+// that is a change.
+func (s *sight) see(pair *store.KVPair, rec record, now time.Duration) bool {
+	if s.known && samePair(s.pair, pair) {
+		return false
+	}
+	var stands time.Duration
+	if rec.held() && rec.Instance != s.me {
+		stands = rec.ttl()
+	}
+	// A record whose holder may still trust it has vanished, or an older one
+	// is back. The holder may have renewed it unseen until just now.
+	lost := s.known && (pair == nil || rec.Token < s.high)
+	if lost && (s.rec.held() || now < s.free) {
+		stands = max(stands, s.ttl)
+	}
+	*s = sight{
+		me: s.me, known: true, pair: pair, rec: rec,
+		seen: now, free: now + stands,
+		ttl: max(stands, rec.ttl()), high: max(s.high, rec.Token),
+	}
+	return true
+}
+
+// mine says whether the record is one of ours.
+func (s *sight) mine() bool { return s.rec.held() && s.rec.Instance == s.me }
+
+// samePair compares indexes and values, for there are stores whose indexes
+// repeat.
+func samePair(a, b *store.KVPair) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.LastIndex == b.LastIndex && bytes.Equal(a.Value, b.Value)
+}

@@ -1,0 +1,23 @@
+package leadership
+
+import "time"
+
+// Term is one unbroken time of one leader. The zero value is no term.
+type Term struct {
+	// Leader is the node name of the leader.
+	Leader string
+
+	// Token is the fencing token: every term has a higher one than all terms
+	// before it. Whatever must not be done by a leader of the past should
+	// carry it, and be refused where a higher one has been seen.
+	Token uint64
+
+	// Since is when the term began, by the leader's wall clock.
+	Since time.Time
+
+	// TTL is how long the leader's claim stands after a renewal.
+	TTL time.Duration
+
+	// Payload is what the leader tells its followers, such as its address.
+	Payload []byte
+}
