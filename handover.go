@@ -1,0 +1,62 @@
+package leadership
+
+import "context"
+
+// attach gives the campaign a stream to serve instead of its present one, and
+// a context to obey instead of that one's. It returns false if the campaign is
+// about to end, or has. Safe for concurrent use.
+func (c *campaign) attach(ctx context.Context, s *electionStream) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || c.stopping.Load() != nil || c.detach != nil && !c.detach() {
+		return false
+	}
+	c.obey(ctx)
+	if s != nil {
+		c.attached = append(c.attached, s)
+		nudge(c.wake)
+	}
+	return true
+}
+
+// running says whether the campaign goes on. Safe for concurrent use.
+func (c *campaign) running() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.ended && c.stopping.Load() == nil
+}
+
+// obey ends the campaign when ctx ends. It is called with mu held.
+func (c *campaign) obey(ctx context.Context) {
+	c.detach = context.AfterFunc(ctx, func() { c.stop(context.Cause(ctx)) })
+}
+
+// handOver serves the stream that was attached last.
+func (c *campaign) handOver() {
+	c.mu.Lock()
+	streams := c.attached
+	c.attached = nil
+	if len(streams) > 0 {
+		if c.stream != nil {
+			streams = append([]*electionStream{c.stream}, streams...)
+		}
+		c.stream = streams[len(streams)-1]
+	}
+	c.mu.Unlock()
+	if len(streams) == 0 {
+		return
+	}
+	for _, s := range streams[:len(streams)-1] {
+		s.set(nil)
+		s.end(nil)
+	}
+	c.stream.set(c.lease)
+}
+
+// problem logs err and puts it into the error channel.
+func (c *campaign) problem(err error) {
+	c.logger().Warn("election", "node", c.by.node, "error", err)
+	if c.stream != nil {
+		c.stream.report(err)
+	}
+}
