@@ -83,10 +83,12 @@ func (c *campaign) run() {
 		<-c.previous.done
 		c.previous = nil
 	}
-	c.open(c.ctx, func() time.Duration { return c.opts.retry })
+	start := c.opts.clock.Now().Mono
+	c.open(c.ctx, start, func() time.Duration { return c.opts.retry })
+	c.heldBack, c.endBy = start, never
 	for {
 		if c.ending() {
-			c.close()
+			c.close() // the watch takes its time to end
 		}
 		now := c.opts.clock.Now()
 		c.attend()
@@ -118,7 +120,7 @@ func (c *campaign) run() {
 // that is to wait, until when unless something happens.
 func (c *campaign) plan(now time.Duration) (step, time.Duration) {
 	if c.ending() && c.lease == nil {
-		if c.endBy == 0 {
+		if c.endBy == never {
 			c.endBy = now + c.by.ttl
 		}
 		written := c.unknown || c.sight.mine() || c.call != nil && c.call.wrote != nil
@@ -227,7 +229,7 @@ func (c *campaign) returned(call *call, r result) {
 		return
 	}
 	if r.err == nil {
-		c.fails, c.notBefore = 0, 0
+		c.fails, c.notBefore = 0, now
 		if c.by.verified && bytes.Equal(r.pair.Value, call.wrote) {
 			c.sight.see(r.pair, call.rec, now)
 			c.settle()
@@ -309,7 +311,7 @@ func (c *campaign) settle() {
 		l.end(fmt.Errorf("%w: the record is now of term %d", ErrLost, rec.Token))
 	}
 	if rec.held() && !c.sight.mine() {
-		c.heldBack = 0
+		c.heldBack = c.sight.seen
 	}
 }
 
@@ -332,6 +334,7 @@ func (c *campaign) finish() {
 		c.call.cancel()
 		go c.release(c.call)
 	}
+	c.close()
 	<-c.watch.done
 	c.mu.Lock()
 	c.ended = true

@@ -151,7 +151,7 @@ func (p *pursuit) run() {
 		p.previous = nil
 	}
 	defer context.AfterFunc(p.ctx, p.end)()
-	p.open(p.ctx, p.interval)
+	p.open(p.ctx, p.opts.clock.Now().Mono, p.interval)
 	for !p.ending() {
 		now := p.opts.clock.Now()
 		p.attend()

@@ -99,7 +99,7 @@ func newElectionRelay() *relay[*lease, bool] {
 				return current, live(current)
 			}
 		},
-		stale: func(last, _ *lease) bool { return last != nil && !live(last) },
+		stale: func(last, current *lease) bool { return last != nil && (last != current || !live(last)) },
 		value: func(l *lease) bool { return l != nil },
 	}
 	go r.run()

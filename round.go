@@ -22,6 +22,10 @@ const (
 	// watch says nothing.
 	DefaultPollInterval = time.Second
 
+	// completeTries is how often Complete is refused, and reads again, before
+	// it says so: nobody but this node changes the record.
+	completeTries = 5
+
 	// maxRoundName is how many bytes the name of a system or round may have.
 	maxRoundName = 255
 )
@@ -118,7 +122,7 @@ func (r *Round) check(system, round string) error {
 // ErrForeignRecord or ErrUnsafeStore, it is not known whether this node has
 // won: ask again.
 func (r *Round) Elect(ctx context.Context) (bool, error) {
-	rec, _, err := r.elect(ctx)
+	rec, err := r.elect(ctx)
 	return err == nil && rec.Winner == r.node, err
 }
 
@@ -134,7 +138,7 @@ func (r *Round) Elected(ctx context.Context) (string, error) {
 // winner, or ErrCompletedByOther, which names the node, if another has
 // completed the round already.
 func (r *Round) Complete(ctx context.Context) error {
-	for {
+	for try := 1; ; try++ {
 		rec, pair, err := r.read(ctx)
 		switch {
 		case err != nil:
@@ -149,7 +153,7 @@ func (r *Round) Complete(ctx context.Context) error {
 			return fmt.Errorf("leadership: complete %q by %q: %w: %q is", r.key, r.node, ErrNotElected, rec.Winner)
 		}
 		rec.Completed = &completion{By: r.node, At: now()}
-		if _, _, err = r.write(ctx, rec, pair); err == nil || !refused(err) {
+		if err = r.write(ctx, rec, pair); err == nil || !refused(err) || try == completeTries {
 			return err
 		}
 	}
@@ -169,6 +173,9 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 	if r.err != nil {
 		return "", r.err
 	}
+	if ctx == nil {
+		return "", invalid("context", "nil", "must not be nil")
+	}
 	watching, cancel := context.WithCancel(ctx)
 	wake := make(chan struct{}, 1)
 	w := &watch{
@@ -181,6 +188,7 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 	defer func() { cancel(); <-w.done }()
 
 	known := false
+	var failure error
 	for {
 		rec, pair, err := r.read(ctx)
 		switch {
@@ -191,12 +199,14 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 		case err == nil && pair != nil && !known:
 			known = true
 			nudge(w.again)
+		case err != nil && ctx.Err() == nil:
+			failure = err
 		}
 		poll := time.NewTimer(r.opts.poll)
 		select {
 		case <-ctx.Done():
 			poll.Stop()
-			return "", errors.Join(fmt.Errorf("leadership: await %q: %w", r.key, context.Cause(ctx)), err)
+			return "", errors.Join(fmt.Errorf("leadership: await %q: %w", r.key, context.Cause(ctx)), failure)
 		case <-wake:
 			poll.Stop()
 		case <-poll.C:
@@ -212,7 +222,7 @@ func (r *Round) Do(ctx context.Context, work func(ctx context.Context) error) (b
 	if work == nil {
 		return false, invalid("work", "nil", "must be a function")
 	}
-	rec, _, err := r.elect(ctx)
+	rec, err := r.elect(ctx)
 	if err != nil || rec.Winner != r.node {
 		return false, err
 	}
@@ -226,22 +236,21 @@ func (r *Round) Do(ctx context.Context, work func(ctx context.Context) error) (b
 }
 
 // elect returns the record of the round, in which there is a winner.
-func (r *Round) elect(ctx context.Context) (roundRecord, *store.KVPair, error) {
+func (r *Round) elect(ctx context.Context) (roundRecord, error) {
 	if r.err != nil {
-		return roundRecord{}, nil, r.err
+		return roundRecord{}, r.err
 	}
 	mine := roundRecord{V: roundVersion, Winner: r.node, Elected: now()}
-	if _, _, err := r.write(ctx, mine, nil); errors.Is(err, ErrUnsafeStore) {
-		return roundRecord{}, nil, err
-	} else if err != nil {
-		// Whoever lost finds the winner; and a reply may have been lost (S5).
-		rec, pair, readErr := r.read(ctx)
-		if readErr == nil && pair == nil {
-			readErr = err
-		}
-		return rec, pair, readErr
+	err := r.write(ctx, mine, nil)
+	if err == nil || errors.Is(err, ErrUnsafeStore) {
+		return mine, err
 	}
-	return mine, nil, nil
+	// Whoever lost finds the winner; and a reply may have been lost (S5).
+	rec, pair, readErr := r.read(ctx)
+	if readErr == nil && pair == nil {
+		readErr = err
+	}
+	return rec, readErr
 }
 
 // read returns the record of the round; a zero one and a nil pair if there is
@@ -262,31 +271,32 @@ func (r *Round) read(ctx context.Context) (roundRecord, *store.KVPair, error) {
 }
 
 // write replaces previous by rec. After an error it may have been written.
-func (r *Round) write(ctx context.Context, rec roundRecord, previous *store.KVPair) (roundRecord, *store.KVPair, error) {
+func (r *Round) write(ctx context.Context, rec roundRecord, previous *store.KVPair) error {
 	value, err := marshal(rec)
 	if err != nil {
-		return roundRecord{}, nil, fmt.Errorf("leadership: put %q: %w", r.key, err)
+		return fmt.Errorf("leadership: put %q: %w", r.key, err)
 	}
 	wrote := r.call(ctx, func(ctx context.Context) result { return put(ctx, r.kv, r.key, value, previous) })
 	if wrote.err != nil {
-		return roundRecord{}, nil, wrote.err
+		return wrote.err
 	}
-	if r.verified.Load() && bytes.Equal(wrote.pair.Value, value) {
-		return rec, wrote.pair, nil
+	ours := bytes.Equal(wrote.pair.Value, value)
+	if ours && r.verified.Load() {
+		return nil
 	}
 	// Not every store returns what it wrote, and one that is not known to
 	// compare and swap has to show that its indexes hold.
 	found, pair, err := r.read(ctx)
 	switch {
 	case err != nil:
-		return roundRecord{}, nil, err
-	case pair == nil || found.Winner != r.node:
-		return roundRecord{}, nil, fmt.Errorf("leadership: put %q: %w", r.key, store.ErrKeyModified)
-	case bytes.Equal(pair.Value, wrote.pair.Value) && pair.LastIndex != wrote.pair.LastIndex:
-		return roundRecord{}, nil, unsafeStore(r.key, wrote.pair, pair)
+		return err
+	case pair == nil || found.Winner != rec.Winner || found.completer() == "" && rec.completer() != "":
+		return fmt.Errorf("leadership: put %q: %w", r.key, store.ErrKeyModified)
+	case ours && bytes.Equal(pair.Value, value) && pair.LastIndex != wrote.pair.LastIndex:
+		return unsafeStore(r.key, wrote.pair, pair)
 	}
 	r.verified.Store(true)
-	return found, pair, nil
+	return nil
 }
 
 // call makes a call of the store once the one before has returned. It waits

@@ -40,8 +40,10 @@ type seat struct {
 	close context.CancelFunc // ends the watch
 }
 
-// open starts the watch.
-func (s *seat) open(ctx context.Context, retry func() time.Duration) {
+// open starts the watch. now is a reading of the monotonic clock, which may be
+// below 0.
+func (s *seat) open(ctx context.Context, now time.Duration, retry func() time.Duration) {
+	s.notBefore, s.poll = now, now
 	ctx, s.close = context.WithCancel(context.WithoutCancel(ctx))
 	s.watch = &watch{
 		kv: s.kv, key: s.key,

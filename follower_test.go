@@ -1,0 +1,158 @@
+package leadership
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store/faultstore"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+func TestFollowerReportsThePresentLeaderFirstAndThenEveryChange(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		a := NewCandidate(kv, key, "a", ttl, WithPayload([]byte("address of a")))
+		elected, _ := a.RunForElection(ctx)
+		collect(elected)
+		synctest.Wait()
+
+		f := NewFollower(kv, key)
+		leader, _ := f.FollowElection(ctx)
+		got := collect(leader)
+		equal(t, "stream", got(), []string{"a"})
+		want, _ := a.Term()
+		term, ok := f.Term()
+		if !ok || term.Token != want.Token || term.TTL != ttl || string(term.Payload) != "address of a" || f.Leader() != "a" {
+			t.Errorf("follows %+v, %v", term, ok)
+		}
+
+		b := NewCandidate(kv, key, "b", ttl)
+		elected, _ = b.RunForElection(ctx)
+		collect(elected)
+		time.Sleep(10 * ttl)
+		a.Stop()
+		synctest.Wait()
+		if leader := f.Leader(); leader != "b" {
+			t.Errorf("follows %q", leader)
+		}
+		b.Stop()
+		equal(t, "the last told", got()[len(got())-1:], []string{""})
+		if term, ok := f.Term(); ok {
+			t.Errorf("follows %+v in a vacant seat", term)
+		}
+	})
+}
+
+func TestFollowerWaitsForTheFirstLeader(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		for _, watch := range []bool{true, false} {
+			kv := memory.New()
+			mute := faultstore.New(kv)
+			mute.MuteWatches(!watch)
+			f := NewFollower(mute, key)
+			leader, _ := f.FollowElection(ctx)
+			time.Sleep(time.Minute)
+			start := time.Now()
+			c := NewCandidate(kv, key, "a", ttl)
+			c.RunForElection(ctx)
+			if got := <-leader; got != "a" {
+				t.Fatalf("told %q first", got)
+			}
+			if took := time.Since(start); watch && took > 0 || took > followerRetry {
+				t.Errorf("told after %v", took)
+			}
+		}
+	})
+}
+
+func TestFollowerGivesUpALeaderNotHeardOfForItsTTLAndTheMargin(t *testing.T) {
+	for name, cutOff := range map[string]string{"the leader crashed": "leader", "the follower is cut off": "follower"} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+				kv := memory.New()
+				views := map[string]*faultstore.Store{"leader": faultstore.New(kv), "follower": faultstore.New(kv)}
+				c := NewCandidate(views["leader"], key, "a", ttl)
+				c.RunForElection(ctx)
+				f := NewFollower(views["follower"], key)
+				leader, _ := f.FollowElection(ctx)
+				<-leader
+				synctest.Wait()
+				views[cutOff].Partition()
+				start := time.Now()
+				if got := <-leader; got != "" {
+					t.Fatalf("told %q", got)
+				}
+				if took := time.Since(start); took != ttl*6/5 {
+					t.Errorf("gave up after %v, want %v", took, ttl*6/5)
+				}
+				views[cutOff].Heal()
+				if got := <-leader; got != "a" {
+					t.Errorf("told %q after it healed", got)
+				}
+			})
+		})
+	}
+}
+
+func TestFollowerStopsFromEverywhereAndFollowsAgain(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c := NewCandidate(kv, key, "a", ttl)
+		c.RunForElection(ctx)
+		f := NewFollower(kv, key)
+		f.Stop()
+		for range 10 {
+			leader, errs := f.FollowElection(ctx)
+			for name := range leader {
+				if name != "a" {
+					t.Errorf("told %q", name)
+				}
+				f.Stop()
+				f.Stop()
+			}
+			closed(t, "errors", errs, 0)
+			if f.Leader() != "" {
+				t.Error("believes in a leader after Stop")
+			}
+		}
+		first, _ := f.FollowElection(ctx)
+		<-first
+		second, _ := f.FollowElection(ctx)
+		closed(t, "the first stream", first, drainGrace)
+		if got := <-second; got != "a" {
+			t.Errorf("the second stream begins with %q", got)
+		}
+	})
+}
+
+func TestFollowerReportsWhatIsWrong(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		for _, f := range []*Follower{
+			NewFollower(nil, key), NewFollower(memory.New(), ""),
+			NewFollower(memory.New(), key, WithRetryInterval(-1)), NewFollower(memory.New(), key, WithMargin(0)),
+		} {
+			leader, errs := f.FollowElection(ctx)
+			if err := <-errs; !errors.Is(err, ErrInvalidArgument) {
+				t.Errorf("reported %v", err)
+			}
+			closed(t, "leader", leader, 0)
+			f.Stop()
+		}
+
+		kv := memory.New()
+		if err := kv.Put(ctx, key, []byte("precious"), nil); err != nil {
+			t.Fatal(err)
+		}
+		f := NewFollower(kv, key)
+		leader, errs := f.FollowElection(ctx)
+		if err := <-errs; !errors.Is(err, ErrForeignRecord) || !strings.Contains(err.Error(), key) {
+			t.Errorf("reported %v", err)
+		}
+		f.Stop()
+		closed(t, "leader", leader, 0)
+	})
+}

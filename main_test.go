@@ -1,0 +1,144 @@
+package leadership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// key is the key of every election here.
+const key = "service/leader"
+
+// inVirtualTime runs f in virtual time, in a context that is cancelled when it
+// returns; everything that f started must then end by itself.
+func inVirtualTime(t *testing.T, f func(t *testing.T, ctx context.Context)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		f(t, ctx)
+		cancel()
+		time.Sleep(time.Hour) // time stands still once this function returns
+	})
+}
+
+// standIn is a store of which a test replaces what it wants to.
+type standIn struct {
+	store.Store
+	get func(ctx context.Context, key string) (*store.KVPair, error)
+	put func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error)
+}
+
+func (s *standIn) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	if s.get != nil {
+		return s.get(ctx, key)
+	}
+	return s.Store.Get(ctx, key, opts)
+}
+
+func (s *standIn) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	if s.put != nil {
+		return s.put(ctx, key, value, previous)
+	}
+	return s.Store.AtomicPut(ctx, key, value, previous, opts)
+}
+
+// stored returns the record under key.
+func stored(t *testing.T, kv store.Store) record {
+	t.Helper()
+	pair, err := kv.Get(t.Context(), key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := parseRecord(pair.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+// collect gathers what a channel delivers until it is closed.
+func collect[T any](ch <-chan T) func() []T {
+	var mu sync.Mutex
+	var got []T
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for v := range ch {
+			mu.Lock()
+			got = append(got, v)
+			mu.Unlock()
+		}
+	}()
+	return func() []T {
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]T(nil), got...)
+	}
+}
+
+// closed fails the test unless ch is closed within d.
+func closed[T any](t *testing.T, what string, ch <-chan T, d time.Duration) {
+	t.Helper()
+	timeout := time.After(d + 1) // what happens at that very instant counts
+	for {
+		select {
+		case _, ok := <-ch:
+			if !ok {
+				return
+			}
+		case <-timeout:
+			t.Fatalf("%s: not closed within %v", what, d)
+		}
+	}
+}
+
+// hasError says whether one of the errors matches target.
+func hasError(errs []error, target error) bool {
+	for _, err := range errs {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// handClock is a clock that stands still until it is moved. Its timers are
+// those of the bubble.
+type handClock struct {
+	clock.System
+	mu  sync.Mutex
+	now clock.Instant
+}
+
+func (c *handClock) Now() clock.Instant {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *handClock) move(mono, wall time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now.Mono += mono
+	c.now.Wall += int64(wall)
+}
+
+func equal[T comparable](t *testing.T, what string, got, want []T) {
+	t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}

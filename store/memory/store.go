@@ -1,0 +1,331 @@
+// Package memory is a key/value store in the memory of one process: for
+// programs whose candidates all live in that process, for tests and for
+// examples. It is as fast as a map under a lock, it forgets everything when the
+// process ends, and it behaves as the strictest of the real stores do.
+//
+//	kv := memory.New()
+//	defer kv.Close()
+//	candidate := leadership.NewCandidate(kv, "service/swarm/leader", "underwood", 15*time.Second)
+//
+// Keys are taken as they are: a leading or trailing slash is part of the key.
+//
+// Time is read through package time alone and no lock is held while anything
+// waits, so a Store that is made inside a testing/synctest bubble runs in the
+// bubble's virtual time, to the nanosecond.
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// ErrClosed is returned, wrapped, by every call on a Store after Close.
+var ErrClosed = errors.New("the store is closed")
+
+var _ store.Store = (*Store)(nil)
+
+// Store is a key/value store in memory. The zero value is an empty store,
+// ready for use; it must not be copied. All methods are safe for concurrent
+// use, and none of them blocks.
+//
+// Every write gets an index of its own from one counter for the whole store.
+// An index never comes back: not for another key, and not when a key is deleted
+// and created again.
+//
+// Values are copied on their way in and out, so callers may change what they
+// passed or got. A nil value is stored as an empty one, and read as non-nil.
+//
+// Every method returns the error of a context that has ended already, wrapped,
+// and has then done nothing.
+type Store struct {
+	mu      sync.Mutex
+	closed  bool
+	index   uint64 // of the last write
+	entries map[string]entry
+	watches map[string]map[*watch]struct{}
+}
+
+// entry is what is stored under a key. The value is never changed in place, so
+// it may be read after the lock is let go.
+type entry struct {
+	value  []byte
+	index  uint64
+	expiry *expiry // nil: never
+}
+
+type expiry struct {
+	at    time.Time
+	timer *time.Timer
+}
+
+// New returns an empty store. Close it to end its watches and timers.
+func New() *Store { return new(Store) }
+
+// Get returns the pair under key, or store.ErrKeyNotFound. It always finds the
+// last write: opts are ignored, and may be nil.
+func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*store.KVPair, error) {
+	e, found, err := s.read(ctx, key)
+	if err == nil && !found {
+		err = store.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, failed("get", key, err)
+	}
+	return e.pair(key), nil
+}
+
+// AtomicPut writes value under key if the key is unchanged since previous, or,
+// when previous is nil, if it is missing. It returns true and the pair as
+// written. Otherwise it writes nothing and returns store.ErrKeyExists when
+// previous is nil, store.ErrKeyModified when another write came between, or
+// store.ErrKeyNotFound when the key is gone (as valkeyrie's Redis and ZooKeeper
+// stores do). After an error of any kind nothing was written.
+//
+// With a TTL in opts the key is deleted that long after the write, exactly,
+// unless it is written again before. 0 means never; a negative TTL is an
+// error. Other options are ignored, and opts may be nil.
+func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	pair, err := s.write(ctx, key, value, opts, func(e entry, found bool) error {
+		switch {
+		case previous != nil:
+			return unchanged(e, found, previous)
+		case found:
+			return store.ErrKeyExists
+		default:
+			return nil
+		}
+	})
+	if err != nil {
+		return false, nil, failed("atomic put", key, err)
+	}
+	return true, pair, nil
+}
+
+// Put writes value under key, whatever is there: as an operator would by hand.
+// Options are those of AtomicPut.
+func (s *Store) Put(ctx context.Context, key string, value []byte, opts *store.WriteOptions) error {
+	_, err := s.write(ctx, key, value, opts, func(entry, bool) error { return nil })
+	if err != nil {
+		return failed("put", key, err)
+	}
+	return nil
+}
+
+// AtomicDelete deletes key if it is unchanged since previous, and returns true.
+// Otherwise it deletes nothing and returns store.ErrKeyModified,
+// store.ErrKeyNotFound, or store.ErrPreviousNotSpecified when previous is nil.
+func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
+	if previous == nil {
+		return false, failed("atomic delete", key, store.ErrPreviousNotSpecified)
+	}
+	err := s.delete(ctx, key, func(e entry, found bool) error { return unchanged(e, found, previous) })
+	if err != nil {
+		return false, failed("atomic delete", key, err)
+	}
+	return true, nil
+}
+
+// Delete deletes key, whatever its value: as an operator would by hand. It
+// returns store.ErrKeyNotFound when there is none.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	err := s.delete(ctx, key, func(_ entry, found bool) error {
+		if !found {
+			return store.ErrKeyNotFound
+		}
+		return nil
+	})
+	if err != nil {
+		return failed("delete", key, err)
+	}
+	return nil
+}
+
+// List returns the pairs whose keys begin with directory, sorted by key, as of
+// one instant. As in valkeyrie's stores, directory is a plain prefix ("job"
+// covers "jobs/1" too; end it with a slash to prevent that), and a key that
+// equals it is left out. It returns store.ErrKeyNotFound when there are no such
+// keys. opts are ignored, and may be nil.
+func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions) ([]*store.KVPair, error) {
+	entries, err := s.beneath(ctx, directory)
+	if err == nil && len(entries) == 0 {
+		err = store.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, failed("list", directory, err)
+	}
+	pairs := make([]*store.KVPair, 0, len(entries))
+	for key, e := range entries {
+		pairs = append(pairs, e.pair(key))
+	}
+	slices.SortFunc(pairs, func(a, b *store.KVPair) int { return strings.Compare(a.Key, b.Key) })
+	return pairs, nil
+}
+
+// Close forgets all keys and stops all timers, and ends all watches: their
+// channels are closed right after. Calls made later return ErrClosed. Close may
+// be called again, and always returns nil.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, e := range s.entries {
+		e.stop()
+	}
+	for _, watches := range s.watches {
+		for w := range watches {
+			w.cancel()
+		}
+	}
+	s.entries, s.watches = nil, nil
+	return nil
+}
+
+func (s *Store) read(ctx context.Context, key string) (entry, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(ctx); err != nil {
+		return entry{}, false, err
+	}
+	e, found := s.lookup(key)
+	return e, found, nil
+}
+
+func (s *Store) beneath(ctx context.Context, directory string) (map[string]entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	entries := make(map[string]entry)
+	for key := range s.entries {
+		if key == directory || !strings.HasPrefix(key, directory) {
+			continue
+		}
+		if e, found := s.lookup(key); found {
+			entries[key] = e
+		}
+	}
+	return entries, nil
+}
+
+// write stores value under key if allow, which sees what is there, lets it.
+func (s *Store) write(ctx context.Context, key string, value []byte, opts *store.WriteOptions, allow func(entry, bool) error) (*store.KVPair, error) {
+	var ttl time.Duration
+	if opts != nil {
+		ttl = opts.TTL
+	}
+	if ttl < 0 {
+		return nil, fmt.Errorf("the TTL is %v and must not be negative", ttl)
+	}
+	value = clone(value)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	old, found := s.lookup(key)
+	if err := allow(old, found); err != nil {
+		return nil, err
+	}
+	old.stop()
+	s.index++
+	e := entry{value: value, index: s.index}
+	if ttl > 0 {
+		e.expiry = &expiry{
+			at:    time.Now().Add(ttl),
+			timer: time.AfterFunc(ttl, func() { s.expire(key) }),
+		}
+	}
+	if s.entries == nil {
+		s.entries = make(map[string]entry)
+	}
+	s.entries[key] = e
+	s.tell(key)
+	return e.pair(key), nil
+}
+
+// delete removes key if allow, which sees what is there, lets it.
+func (s *Store) delete(ctx context.Context, key string, allow func(entry, bool) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	e, found := s.lookup(key)
+	if err := allow(e, found); err != nil {
+		return err
+	}
+	s.remove(key, e)
+	return nil
+}
+
+// expire is called by an entry's timer. If the key has been written again
+// meanwhile, lookup finds what is there now and leaves it alone.
+func (s *Store) expire(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lookup(key)
+}
+
+// lookup finds what is under key. A timer may fire late, so an entry whose time
+// has come is removed here too. The lock is held.
+func (s *Store) lookup(key string) (entry, bool) {
+	e, found := s.entries[key]
+	if found && e.expiry != nil && !time.Now().Before(e.expiry.at) {
+		s.remove(key, e)
+		return entry{}, false
+	}
+	return e, found
+}
+
+// remove takes an entry away and tells the watches. The lock is held.
+func (s *Store) remove(key string, e entry) {
+	e.stop()
+	delete(s.entries, key)
+	s.tell(key)
+}
+
+// usable says why a call must not go on, if so. The lock is held, so that a
+// context which ends before the call's turn comes prevents its write.
+func (s *Store) usable(ctx context.Context) error {
+	if s.closed {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
+func (e entry) pair(key string) *store.KVPair {
+	return &store.KVPair{Key: key, Value: clone(e.value), LastIndex: e.index}
+}
+
+func (e entry) stop() {
+	if e.expiry != nil {
+		e.expiry.timer.Stop()
+	}
+}
+
+func unchanged(e entry, found bool, previous *store.KVPair) error {
+	switch {
+	case !found:
+		return store.ErrKeyNotFound
+	case e.index != previous.LastIndex:
+		return store.ErrKeyModified
+	default:
+		return nil
+	}
+}
+
+// clone never returns nil: in a watch, nil means deleted.
+func clone(value []byte) []byte { return append([]byte{}, value...) }
+
+func failed(op, key string, err error) error {
+	return fmt.Errorf("memory: %s %q: %w", op, key, err)
+}
