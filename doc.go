@@ -1,0 +1,77 @@
+// Package leadership lets the instances of a service agree on one leader, over
+// the key/value store that they already run.
+//
+// A [Candidate] stands in an election and learns of its own leadership: by
+// [Candidate.RunForElection] over a channel, or by [Candidate.Run], which runs
+// a function while it leads. A [Follower] learns who leads. A [Round] elects
+// one winner for one job, once and for all.
+//
+// # What is promised
+//
+// At no instant do two candidates of one election both find that they lead, by
+// [Candidate.IsLeader], [Candidate.Term] or a context that [Candidate.Run] gave
+// to its work; whatever the network, the store's replies and the scheduler do.
+// This rests on two things only: that the store compares and swaps, and that
+// the clocks of two machines do not run at speeds that differ by more than the
+// margin allows, with the default, a fifth of the TTL, 11 percent either way.
+// It does not matter what time they show.
+//
+// Every term has a fencing token ([Term].Token) that is higher than those of
+// all terms before it.
+//
+// A leader that crashes is replaced one TTL after its last renewal; one that
+// resigns, at once.
+//
+// # What is not
+//
+// Between an answer and what is done upon it, a process may be paused for any
+// time. No election can cover that. Where it matters, send the token along,
+// and let whatever is acted upon refuse a token lower than the highest it has
+// seen.
+//
+// A store that loses the record, or goes back to an older one, forgets who
+// leads. Candidates that saw the record wait for its TTL all the same, and the
+// leader writes it again; but a candidate that never saw it takes the seat at
+// once, and until the old leader looks, or its trust runs out, there are two.
+// Deleting the record by hand does that too. The token of the new term is
+// still higher, as far as the wall clocks of the two agree, for it is at least
+// the time in milliseconds.
+//
+// # Why it is safe
+//
+// The election is one record under one key, changed by compare-and-swap alone.
+//
+//	            vacant, missing, or unchanged for its TTL
+//	 candidate ------------------------------------------> leader
+//	     ^      claim: token+1, from the attempt's start      |
+//	     |                                                    | renew: beat+1
+//	     |      trust ran out, another's record, resigned     |
+//	     +----------------------------------------------------+
+//
+// The leader trusts its claim until
+//
+//	start of the last attempt that succeeded + TTL - margin
+//
+// where the attempt starts before its request is sent. A rival may replace a
+// record that it has seen unchanged for the whole TTL, counted from when it had
+// the reply. The leader's time begins before the record is written and the
+// rival's after, and the leader's is shorter by the margin: so the leader's
+// trust has run out before the rival can claim. Neither reads the clock of the
+// other, and neither relies on the store to expire anything, on a session, or
+// on a watch: a watch is a hint to look again, and a poll stands behind it.
+//
+// A reply that was lost leaves open whether a write has happened. The record is
+// read back: it names the candidate, the term and the attempt. A call of the
+// store that does not return, though its context has ended, is neither waited
+// for nor repeated. A term whose trust has run out is over, whatever succeeds
+// later. The rules are numbered S1 to S10 in docs/decisions.md, and each has
+// tests that fail when it is broken.
+//
+// # Stores
+//
+// A store is a [github.com/seed-a1d591d3/leadership/store.Store]; every store
+// of github.com/kvtools/valkeyrie is one. The keys are passed on as they are.
+// For programs of one process, tests and examples there is package
+// store/memory; for tests of failover, package store/faultstore, which puts
+// faults between a client and its store.
+package leadership
