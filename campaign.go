@@ -55,6 +55,10 @@ type attempt struct {
 	start clock.Instant
 }
 
+// refusals is how many puts in a row may be refused without a word, though
+// the record does not change: more than a race would explain.
+const refusals = 3
+
 type step int
 
 const (
@@ -247,7 +251,7 @@ func (c *campaign) returned(call *call, r result) {
 	if c.fails > 1 {
 		c.notBefore = now + c.opts.backoff(c.fails-1, c.opts.retry)
 	}
-	if !refused(r.err) {
+	if !refused(r.err) || c.fails > refusals {
 		c.report(r.err)
 	}
 }

@@ -41,12 +41,12 @@
 //
 // The election is one record under one key, changed by compare-and-swap alone.
 //
-//	            vacant, missing, or unchanged for its TTL
-//	 candidate ------------------------------------------> leader
-//	     ^      claim: token+1, from the attempt's start      |
-//	     |                                                    | renew: beat+1
-//	     |      trust ran out, another's record, resigned     |
-//	     +----------------------------------------------------+
+//	           vacant, missing, or unchanged for its TTL
+//	candidate ------------------------------------------> leader
+//	    ^      claim: token+1, from the attempt's start      |
+//	    |                                                    | renew: beat+1
+//	    |      trust ran out, another's record, resigned     |
+//	    +----------------------------------------------------+
 //
 // The leader trusts its claim until
 //

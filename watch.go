@@ -46,8 +46,8 @@ func (w *watch) run(ctx context.Context) {
 }
 
 // once opens a watch and follows it until it or ctx ends.
-func (w *watch) once(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
+func (w *watch) once(parent context.Context) {
+	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	opened := make(chan (<-chan *store.KVPair), 1)
 	go func() {
@@ -57,10 +57,15 @@ func (w *watch) once(ctx context.Context) {
 		}
 	}()
 
+	// A watch that takes too long to open is given up, but not opened again
+	// before that has come to an end.
+	slow := time.AfterFunc(4*w.pause(), cancel)
 	var pairs <-chan *store.KVPair
 	select {
 	case pairs = <-opened:
-	case <-ctx.Done():
+		slow.Stop()
+	case <-parent.Done():
+		slow.Stop()
 		abandon(func() { drain(<-opened) })
 		return
 	}
