@@ -36,6 +36,7 @@ type campaign struct {
 	heldBack time.Duration // no claim before this
 	endBy    time.Duration // when a campaign that ends stops tidying up
 	check    *store.KVPair // a write whose index a look has to confirm (S10)
+	doubted  bool          // the index of a write was not confirmed once
 	err      error         // what ended the campaign, other than a stop
 
 	stopping atomic.Pointer[error] // why the campaign is to end
@@ -272,26 +273,33 @@ func (c *campaign) lookedAt(r result, now time.Duration) {
 		c.fails = 0
 	}
 	c.fresh = true
-	if c.confirm(r.pair); c.err == nil {
+	if c.confirm(r.pair) {
 		c.settle()
 	}
 }
 
 // confirm holds the index that a write returned against the one that a read
-// found (S10).
-func (c *campaign) confirm(found *store.KVPair) {
+// found (S10). It says whether the record that was found can be believed. It
+// takes two writes in a row to condemn a store: after one, an operator may have
+// written the same value again.
+func (c *campaign) confirm(found *store.KVPair) bool {
 	wrote := c.check
 	c.check = nil
 	if c.by.verified || wrote == nil || found == nil || !bytes.Equal(found.Value, wrote.Value) {
-		return
+		return true
 	}
 	if c.by.verified = found.LastIndex == wrote.LastIndex; c.by.verified {
-		return
+		return true
+	}
+	if c.unknown = false; !c.doubted {
+		c.doubted = true
+		return false
 	}
 	c.err = unsafeStore(c.key, wrote, found)
 	if c.lease != nil {
 		c.lease.end(c.err)
 	}
+	return false
 }
 
 // settle draws the conclusions from a record that was just seen.

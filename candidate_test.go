@@ -675,6 +675,30 @@ func TestStoreWithoutCompareAndSwapIsRefused(t *testing.T) {
 	})
 }
 
+func TestStoreIsNotCondemnedForAValueThatWasWrittenAgain(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		inner := memory.New()
+		var gets atomic.Int32
+		kv := &standIn{Store: inner, get: func(ctx context.Context, key string) (*store.KVPair, error) {
+			if gets.Add(1) == 2 { // between the claim and the look that confirms it
+				pair, err := inner.Get(ctx, key, nil)
+				if err != nil {
+					return nil, err
+				}
+				if err := inner.Put(ctx, key, pair.Value, nil); err != nil {
+					return nil, err
+				}
+			}
+			return inner.Get(ctx, key, nil)
+		}}
+		c := NewCandidate(kv, key, "a", ttl)
+		elected, _ := c.RunForElection(ctx)
+		got := collect(elected)
+		time.Sleep(10 * ttl)
+		equal(t, "stream", got(), []bool{false, true})
+	})
+}
+
 // Consul's adapter returns what a second read finds, which may be the write of
 // somebody else.
 func TestReturnedPairOfSomebodyElseIsNotTakenForOurs(t *testing.T) {
