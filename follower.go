@@ -229,6 +229,7 @@ func (p *pursuit) hear(r result) {
 			margin = rec.ttl() / 5
 		}
 		p.of.heard.Store(&hearing{rec.term(), now + rec.ttl() + margin})
+		p.poll = min(p.poll, now+p.opts.pollAfter(p.interval())) // the TTL is known by now
 	case p.sight.pair != nil:
 		p.of.heard.Store(nil)
 	}

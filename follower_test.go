@@ -98,6 +98,21 @@ func TestFollowerGivesUpALeaderNotHeardOfForItsTTLAndTheMargin(t *testing.T) {
 	}
 }
 
+func TestFollowerThatLearnsOfAShortTTLLooksInTime(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		mute := faultstore.New(kv)
+		mute.MuteWatches(true)
+		f := NewFollower(mute, key)
+		leader, _ := f.FollowElection(ctx)
+		c := NewCandidate(kv, key, "a", MinTTL)
+		c.RunForElection(ctx)
+		got := collect(leader)
+		time.Sleep(time.Minute)
+		equal(t, "stream", got(), []string{"a"})
+	})
+}
+
 func TestFollowerStopsFromEverywhereAndFollowsAgain(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()

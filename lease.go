@@ -83,16 +83,31 @@ func (l *lease) end(why error) {
 	}
 }
 
+// tardiness is by how much the watch of a lease may be late.
+const tardiness = 100 * time.Microsecond
+
 // watch ends the lease when its trust has run out, though nobody asks. It
 // looks more often than that, for timers stand still on a suspended machine.
 func (l *lease) watch() {
-	left := l.left()
-	if left <= 0 {
-		return
+	for left := l.left(); left > 0; {
+		l.arm(min(left, l.trust/8))
+		// Whoever is paused between reading the clock and arming a timer arms
+		// it too late.
+		before := left
+		if left = l.left(); before-left <= tardiness {
+			return
+		}
 	}
+}
+
+// arm has watch called after d.
+func (l *lease) arm(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.timer != nil {
+		l.timer.Stop()
+	}
 	if !l.over.Load() {
-		l.timer = l.clock.AfterFunc(min(left, l.trust/8), l.watch)
+		l.timer = l.clock.AfterFunc(d, l.watch)
 	}
 }

@@ -3,6 +3,7 @@ package leadership
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,6 +111,33 @@ func TestLeaseEndsItsContextSoonAfterTheMachineWakesUp(t *testing.T) {
 			t.Errorf("ended %v after waking up, want an eighth of the trust at most", took)
 		}
 	})
+}
+
+func TestLeaseEndsItsContextInTimeThoughItsWatchWasPausedBeforeItSetItsTimer(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		start := time.Now()
+		c := &pausingClock{pause: 100 * time.Millisecond}
+		l := testLease(t, c, time.Second)
+		<-l.ctx.Done()
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("ended after %v, want 1s", took)
+		}
+	})
+}
+
+// pausingClock pauses its reader after each second reading.
+type pausingClock struct {
+	clock.System
+	pause time.Duration
+	reads atomic.Int32
+}
+
+func (c *pausingClock) Now() clock.Instant {
+	now := c.System.Now()
+	if c.reads.Add(1)%2 == 0 {
+		time.Sleep(c.pause)
+	}
+	return now
 }
 
 func TestIsLeaderAllocatesNothing(t *testing.T) {
