@@ -1,0 +1,47 @@
+GO ?= go
+GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# Seeds that the simulations run in `make test`: `make test SIM_SEEDS=100000` for a night.
+SIM_SEEDS ?= 2000
+# `make bench BENCH=Handover` runs those benchmarks alone.
+BENCH ?= .
+
+.DEFAULT_GOAL := help
+.PHONY: help servers build test test-quick bench lint format cover clean
+
+help: ## Print this
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
+
+servers: ## Install what the tests run against: etcd, Consul, ZooKeeper, Redis, PostgreSQL
+	@./internal/servers/install.sh
+
+build: ## Compile everything
+	$(GO) build ./...
+
+test: servers ## Run all tests, on real servers, with the race detector
+	LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS) $(GO) test -race -timeout 30m ./...
+
+test-quick: ## Run the tests that need no servers
+	$(GO) test -short ./...
+
+bench: servers ## Measure handovers and calls, on real servers
+	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' ./...
+	@if [ -e bench/go.mod ]; then cd bench && LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' ./...; fi
+
+lint: ## Check format, vet and golangci-lint (the first run compiles it)
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(GOLANGCI_LINT) run ./...
+
+format: ## Format the code
+	gofmt -w .
+
+cover: servers ## Tell which share of the statements the tests reach, and write bin/cover.html
+	@mkdir -p bin
+	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -timeout 30m -coverpkg ./... -coverprofile bin/cover.out ./...
+	$(GO) tool cover -html bin/cover.out -o bin/cover.html
+	$(GO) tool cover -func bin/cover.out | tail -1
+
+clean: ## Remove what was built here (the servers stay)
+	rm -rf bin
+	find . -name '*.test' -type f -delete

@@ -1,0 +1,274 @@
+package servers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// startTimeout bounds the time from a server's start to its first answer.
+const startTimeout = 30 * time.Second
+
+// kind says how servers of one kind are found, started, and asked whether
+// they are up.
+type kind struct {
+	name string
+
+	// ports is how many ports it needs. The first is the one clients use.
+	ports int
+
+	// find returns the program, or an error that says what is missing.
+	find func() (string, error)
+
+	// setup, where there is one, lays out the folder before the first start.
+	setup func(s *Server) error
+
+	// command is what starts it. It is made afresh for each start.
+	command func(s *Server) *exec.Cmd
+
+	// ready makes a real request and returns nil if the server served it.
+	ready func(ctx context.Context, s *Server) error
+
+	// addr makes a Server's Addr of host:port; nil leaves that as it is.
+	addr func(hostport string) string
+}
+
+// Server is one real server. Its methods may be called one after another from
+// any goroutine; those that fail end the test that started it.
+type Server struct {
+	// Addr is where clients reach it: host:port, and for PostgreSQL a URL. It
+	// stays the same through Stop and Start.
+	Addr string
+
+	t       testing.TB
+	kind    kind
+	program string
+	dir     string
+	ports   []int
+
+	mu      sync.Mutex
+	process *process // nil while stopped
+}
+
+// start brings up a new server of kind k, or skips or fails t.
+func start(t testing.TB, k kind) *Server {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a server")
+	}
+	program := program(t, k)
+	for attempt := 1; ; attempt++ {
+		s := &Server{t: t, kind: k, program: program}
+		err := s.create()
+		if err == nil {
+			return s
+		}
+		s.remove()
+		if !errors.Is(err, errPortTaken) || attempt == 5 {
+			t.Fatalf("start %s: %v", k.name, err)
+		}
+	}
+}
+
+// program finds what runs a server of kind k, or skips or fails t.
+func program(t testing.TB, k kind) string {
+	t.Helper()
+	program, err := k.find()
+	if err == nil && !supported {
+		err = errors.New("servers are started on Unix only")
+	}
+	if err != nil {
+		if os.Getenv("LEADERSHIP_REQUIRE_SERVERS") == "1" {
+			t.Fatalf("%s: %v; `make servers` installs it", k.name, err)
+		}
+		t.Skipf("%s: %v; `make servers` installs it", k.name, err)
+	}
+	return program
+}
+
+// create gives s a folder and ports, and starts it for the first time.
+func (s *Server) create() error {
+	var err error
+	// Not t.TempDir: only its owner may enter that, and PostgreSQL runs as
+	// somebody else; and a shared server outlives the test that asked first.
+	if s.dir, err = os.MkdirTemp(baseFolder(), "leadership-"+s.kind.name+"-"); err != nil {
+		return err
+	}
+	if err := os.Chmod(s.dir, 0o711); err != nil {
+		return err
+	}
+	if s.ports, err = freePorts(s.kind.ports); err != nil {
+		return err
+	}
+	s.Addr = s.hostport(0)
+	if s.kind.addr != nil {
+		s.Addr = s.kind.addr(s.Addr)
+	}
+	if s.kind.setup != nil {
+		if err := s.kind.setup(s); err != nil {
+			return err
+		}
+	}
+	return s.launch()
+}
+
+// launch starts the process and waits until the server answers.
+func (s *Server) launch() error {
+	// Else it might be somebody else's answer that is taken for this server's.
+	if err := checkFree(s.ports); err != nil {
+		return err
+	}
+	log, err := os.OpenFile(s.path("log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	before, err := log.Stat()
+	if err != nil {
+		return err
+	}
+	cmd := s.kind.command(s)
+	cmd.Stdout, cmd.Stderr = log, log
+	p, err := launch(cmd)
+	if err != nil {
+		return err
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	err = s.await(ctx, p)
+	if err != nil {
+		p.kill()
+		tail := s.logAfter(before.Size())
+		if bytes.Contains(tail, []byte("ddress already in use")) {
+			err = fmt.Errorf("%w: %w", errPortTaken, err)
+		}
+		return fmt.Errorf("%w; the end of its log:\n%s", err, tail)
+	}
+	s.process = p
+	return nil
+}
+
+// await returns nil once the server has answered, and an error when its
+// process has ended or ctx has.
+func (s *Server) await(ctx context.Context, p *process) error {
+	for {
+		// A request to a server that is coming up may be stuck for good.
+		attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
+		err := s.kind.ready(attempt, s)
+		cancel()
+		select {
+		case <-p.done:
+			return fmt.Errorf("it ended at once: %w", p.err)
+		default:
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("no answer within %v: %w", startTimeout, err)
+		}
+	}
+}
+
+// Stop kills the server, as kill -9 does, and waits until it is gone. The data
+// stays. A stopped server is left alone.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process != nil {
+		s.process.kill()
+		s.process = nil
+	}
+}
+
+// Start starts a stopped server again, on the same ports and with the data it
+// had, and returns when it answers.
+func (s *Server) Start() {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process != nil {
+		return
+	}
+	for attempt := 1; ; attempt++ {
+		err := s.launch()
+		if err == nil {
+			return
+		}
+		// The port is freed again where a client's own connection had it.
+		if !errors.Is(err, errPortTaken) || attempt == 10 {
+			s.t.Fatalf("start %s again: %v", s.kind.name, err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// Restart is Stop and Start.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Stop()
+	s.Start()
+}
+
+// Freeze halts the server, as SIGSTOP does: connections stand and can be made,
+// and nothing is answered.
+func (s *Server) Freeze() {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		s.t.Fatalf("freeze %s: it is stopped", s.kind.name)
+	}
+	s.process.freeze()
+}
+
+// Thaw lets a frozen server go on. One that is not frozen is left alone.
+func (s *Server) Thaw() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process != nil {
+		s.process.thaw()
+	}
+}
+
+// remove ends the server for good.
+func (s *Server) remove() {
+	s.Stop()
+	if s.dir != "" {
+		if err := os.RemoveAll(s.dir); err != nil {
+			s.t.Errorf("remove %s: %v", s.kind.name, err)
+		}
+	}
+}
+
+// path returns a path in the server's folder.
+func (s *Server) path(elem ...string) string {
+	return filepath.Join(append([]string{s.dir}, elem...)...)
+}
+
+// hostport returns the address of its i-th port.
+func (s *Server) hostport(i int) string {
+	return fmt.Sprintf("127.0.0.1:%d", s.ports[i])
+}
+
+// logAfter returns the end of what the server has logged after offset.
+func (s *Server) logAfter(offset int64) []byte {
+	const most = 4 << 10
+	log, err := os.ReadFile(s.path("log"))
+	if err != nil {
+		return []byte(err.Error())
+	}
+	log = log[min(int(offset), len(log)):]
+	return log[max(0, len(log)-most):]
+}

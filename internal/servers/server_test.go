@@ -1,0 +1,285 @@
+//go:build unix
+
+package servers
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("LEADERSHIP_SERVERS_CHILD") == "1" {
+		child()
+	}
+	os.Exit(Main(m))
+}
+
+// clients writes and reads one value in servers of each kind.
+var clients = map[string]struct {
+	put func(ctx context.Context, s *Server, value string) error
+	get func(ctx context.Context, s *Server) (string, error)
+}{
+	"etcd": {
+		put: func(ctx context.Context, s *Server, value string) error {
+			_, err := request(ctx, "POST", "http://"+s.Addr+"/v3/kv/put", `{"key":"a2V5","value":"`+base64.StdEncoding.EncodeToString([]byte(value))+`"}`)
+			return err
+		},
+		get: func(ctx context.Context, s *Server) (string, error) {
+			answer, err := request(ctx, "POST", "http://"+s.Addr+"/v3/kv/range", `{"key":"a2V5"}`)
+			if err != nil {
+				return "", err
+			}
+			_, value, _ := strings.Cut(answer, `"value":"`)
+			value, _, _ = strings.Cut(value, `"`)
+			decoded, err := base64.StdEncoding.DecodeString(value)
+			return string(decoded), err
+		},
+	},
+	"consul": {
+		put: func(ctx context.Context, s *Server, value string) error {
+			_, err := request(ctx, "PUT", "http://"+s.Addr+"/v1/kv/key", value)
+			return err
+		},
+		get: func(ctx context.Context, s *Server) (string, error) {
+			return request(ctx, "GET", "http://"+s.Addr+"/v1/kv/key?raw&consistent", "")
+		},
+	},
+	"zookeeper": {
+		put: func(ctx context.Context, s *Server, value string) error {
+			_, err := session(ctx, s, func(c *zk.Conn) (string, error) {
+				return c.Create("/key", []byte(value), 0, zk.WorldACL(zk.PermAll))
+			})
+			return err
+		},
+		get: func(ctx context.Context, s *Server) (string, error) {
+			return session(ctx, s, func(c *zk.Conn) (string, error) {
+				value, _, err := c.Get("/key")
+				return string(value), err
+			})
+		},
+	},
+	"redis": {
+		put: func(ctx context.Context, s *Server, value string) error {
+			answer, err := ask(ctx, s.Addr, "SET key "+value+"\r\nQUIT\r\n")
+			if err == nil && !strings.HasPrefix(answer, "+OK") {
+				err = errors.New(answer)
+			}
+			return err
+		},
+		get: func(ctx context.Context, s *Server) (string, error) {
+			answer, err := ask(ctx, s.Addr, "GET key\r\nQUIT\r\n")
+			lines := strings.Split(answer, "\r\n")
+			if err != nil || len(lines) < 2 {
+				return "", errors.Join(err, errors.New(answer))
+			}
+			return lines[1], nil
+		},
+	},
+	"postgres": {
+		put: func(ctx context.Context, s *Server, value string) error {
+			_, err := psql(ctx, s, "CREATE TABLE kept AS SELECT '"+value+"' AS value")
+			return err
+		},
+		get: func(ctx context.Context, s *Server) (string, error) {
+			return psql(ctx, s, "SELECT value FROM kept")
+		},
+	},
+}
+
+// session does one thing in a ZooKeeper session, or gives up when ctx ends.
+func session(ctx context.Context, s *Server, do func(*zk.Conn) (string, error)) (string, error) {
+	c, _, err := zk.Connect([]string{s.Addr}, 2*time.Second, zk.WithLogInfo(false))
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	type result struct {
+		value string
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := do(c)
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func psql(ctx context.Context, s *Server, statement string) (string, error) {
+	program := filepath.Join(filepath.Dir(s.program), "psql")
+	out, err := exec.CommandContext(ctx, program, "-X", "-At", "-c", statement, s.Addr).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+func TestServer(t *testing.T) {
+	for name, c := range clients {
+		t.Run(name, func(t *testing.T) {
+			var s *Server
+			var pids []int
+			t.Run("life", func(t *testing.T) {
+				began := time.Now()
+				s = New(t, name)
+				t.Logf("first start: %v", time.Since(began).Round(time.Millisecond))
+				addr := s.Addr
+
+				if err := c.put(t.Context(), s, "value"); err != nil {
+					t.Fatal("put:", err)
+				}
+				checkGet(t, s)
+
+				began = time.Now()
+				s.Restart()
+				t.Logf("restart: %v", time.Since(began).Round(time.Millisecond))
+				if s.Addr != addr {
+					t.Errorf("restart moved it from %s to %s", addr, s.Addr)
+				}
+				checkGet(t, s)
+
+				s.Freeze()
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				defer cancel()
+				if value, err := c.get(ctx, s); err == nil {
+					t.Errorf("get %q while it was frozen", value)
+				}
+				s.Thaw()
+				checkGet(t, s)
+
+				s.Stop()
+				ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+				defer cancel()
+				if value, err := c.get(ctx, s); err == nil {
+					t.Errorf("get %q while it was stopped", value)
+				}
+				s.Start()
+				checkGet(t, s)
+				pids = append(descendants(s.process.pid), s.process.pid)
+			})
+			for _, pid := range pids {
+				if running(pid) {
+					t.Errorf("process %d of %v outlives its test", pid, pids)
+				}
+			}
+			if s != nil && s.dir != "" {
+				if _, err := os.Stat(s.dir); !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("its folder outlives its test: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// checkGet wants the value that was put to be there.
+func checkGet(t *testing.T, s *Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	value, err := clients[s.kind.name].get(ctx, s)
+	if value != "value" || err != nil {
+		t.Fatalf("get: %q, %v", value, err)
+	}
+}
+
+func TestFrozenServerIsStopped(t *testing.T) {
+	s := Redis(t)
+	s.Freeze()
+	s.Restart()
+	if err := redisKind.ready(t.Context(), s); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServerThatEndsIsReportedWithItsLog(t *testing.T) {
+	k := redisKind
+	k.command = func(s *Server) *exec.Cmd { return exec.Command(s.program, "--no-such-option", "yes") }
+	s := &Server{t: t, kind: k, program: program(t, k)}
+	defer s.remove()
+	err := s.create()
+	if err == nil || !strings.Contains(err.Error(), "no-such-option") {
+		t.Errorf("create: %v; want what redis said", err)
+	}
+}
+
+func TestTakenPortIsTold(t *testing.T) {
+	first := Redis(t)
+	s := &Server{t: t, kind: redisKind, program: first.program, dir: t.TempDir(), ports: first.ports}
+	if err := s.launch(); !errors.Is(err, errPortTaken) {
+		t.Errorf("launch on a port in use: %v; want errPortTaken", err)
+	}
+}
+
+func TestSharedServerIsOne(t *testing.T) {
+	if a, b := Shared(t, "redis"), Shared(t, "redis"); a != b {
+		t.Errorf("two servers: %s and %s", a.Addr, b.Addr)
+	}
+}
+
+// TestNoServerOutlivesAKilledTestBinary kills -9 a child that has started a
+// server.
+func TestNoServerOutlivesAKilledTestBinary(t *testing.T) {
+	program(t, redisKind)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "LEADERSHIP_SERVERS_CHILD=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	scanner := bufio.NewScanner(out)
+	scanner.Scan()
+	pid, err := strconv.Atoi(scanner.Text())
+	scanner.Scan()
+	defer os.RemoveAll(scanner.Text())
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); running(pid); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("server %d lives on", pid)
+		}
+	}
+}
+
+// child starts a server, prints its id and folder, and waits to be killed. What
+// it starts it from is a goroutine that ends, as a test's does.
+func child() {
+	s := &Server{kind: redisKind}
+	done := make(chan error)
+	go func() {
+		var err error
+		if s.program, err = redisKind.find(); err == nil {
+			err = s.create()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(s.process.pid)
+	fmt.Println(s.dir)
+	select {}
+}

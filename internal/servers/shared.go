@@ -1,0 +1,90 @@
+package servers
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// kinds are the servers there are, by name.
+var kinds = map[string]kind{
+	"etcd":      etcdKind,
+	"consul":    consulKind,
+	"zookeeper": zooKeeperKind,
+	"redis":     redisKind,
+	"postgres":  postgresKind,
+}
+
+// New starts the server of that name for t, which ends it.
+func New(t testing.TB, name string) *Server {
+	t.Helper()
+	k, ok := kinds[name]
+	if !ok {
+		names := slices.Sorted(maps.Keys(kinds))
+		t.Fatalf("no server %q: there are %s", name, strings.Join(names, ", "))
+	}
+	s := start(t, k)
+	t.Cleanup(s.remove)
+	return s
+}
+
+// Etcd starts an etcd for t, which ends it.
+func Etcd(t testing.TB) *Server { t.Helper(); return New(t, "etcd") }
+
+// Consul starts a Consul server for t, which ends it.
+func Consul(t testing.TB) *Server { t.Helper(); return New(t, "consul") }
+
+// ZooKeeper starts a ZooKeeper for t, which ends it.
+func ZooKeeper(t testing.TB) *Server { t.Helper(); return New(t, "zookeeper") }
+
+// Redis starts a Redis for t, which ends it.
+func Redis(t testing.TB) *Server { t.Helper(); return New(t, "redis") }
+
+// Postgres starts a PostgreSQL for t, which ends it. Its Addr is a URL.
+func Postgres(t testing.TB) *Server { t.Helper(); return New(t, "postgres") }
+
+// pool holds the servers that the tests of a package share.
+var pool struct {
+	sync.Mutex
+	open    bool
+	servers map[string]*Server
+}
+
+// Shared returns the one server of that name which all tests of the package
+// share: they must neither stop nor freeze it. The package needs a TestMain that
+// calls Main.
+func Shared(t testing.TB, name string) *Server {
+	t.Helper()
+	pool.Lock()
+	defer pool.Unlock()
+	if !pool.open {
+		t.Fatal("servers.Shared needs func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }")
+	}
+	s := pool.servers[name]
+	if s == nil {
+		k, ok := kinds[name]
+		if !ok {
+			t.Fatalf("no server %q", name)
+		}
+		s = start(t, k)
+		pool.servers[name] = s
+	}
+	return s
+}
+
+// Main runs the tests of a package, ends the servers that they shared, and
+// returns what TestMain is to exit with.
+func Main(m *testing.M) int {
+	pool.Lock()
+	pool.open, pool.servers = true, make(map[string]*Server)
+	pool.Unlock()
+	// A panic in a test skips this; the kernel ends the servers then.
+	defer func() {
+		for _, s := range pool.servers {
+			s.remove()
+		}
+	}()
+	return m.Run()
+}

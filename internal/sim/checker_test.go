@@ -1,0 +1,159 @@
+package sim
+
+import (
+	"strings"
+	"testing/synctest"
+	"time"
+)
+
+// checker asks all candidates at once who leads, at every event, around every
+// deadline and at random between, when everyone else is blocked: so nothing
+// happens while it asks. It alone calls synctest.Wait.
+type checker struct {
+	w       *world
+	wake    chan struct{}
+	asks    chan func()
+	highest uint64 // token seen to be led with, since the walls last disagreed
+	forgot  time.Duration
+	truths  []truth
+	reigns  *contender // who has to lead, and nobody else, when all is calm
+	quiet   *chance
+}
+
+// truth is that a candidate's stream told true.
+type truth struct {
+	who *contender
+	v   time.Duration
+}
+
+func (k *checker) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		var ask func()
+		select {
+		case <-k.w.done:
+			return
+		case <-k.wake:
+		case <-timer.C:
+			timer.Reset(k.quiet.between(1, k.w.plan.ttl/4))
+		case ask = <-k.asks:
+		}
+		synctest.Wait()
+		k.check()
+		if ask != nil {
+			ask()
+		}
+	}
+}
+
+// check holds all candidates against the rules.
+func (k *checker) check() {
+	w, v := k.w, k.w.now()
+	tampered := w.ledger.excused(v)
+	var leaders []*contender
+	for _, c := range w.contenders() {
+		if w.plan.shy && c.machine.frozen(v) {
+			continue
+		}
+		if k.examine(c, v) {
+			leaders = append(leaders, c)
+		}
+	}
+	if len(leaders) > 1 && !tampered {
+		w.violate("two leaders", "%s lead at once", names(leaders))
+	}
+	for _, c := range w.contenders() {
+		k.windingUp(c, leaders, v, tampered)
+	}
+	for _, t := range w.takeTruths() {
+		if c := t.who; t.v == v && !c.leading && !c.machine.frozen(v) && !c.machine.torn(v-2*slowest(c.ttl), v) {
+			w.violate("S9", "%s was told true and does not lead", c.name)
+		}
+	}
+	w.watcher.check(v)
+	if k.reigns != nil && (len(leaders) != 1 || leaders[0] != k.reigns) {
+		w.violate("liveness", "%s was to lead on, and now leads: %s", k.reigns.name, names(leaders))
+	}
+}
+
+// examine asks one candidate whether it leads, and what with.
+func (k *checker) examine(c *contender, v time.Duration) bool {
+	w := k.w
+	// The question itself may end a term: look at the work before.
+	work := c.working()
+	works := work != nil && work.ctx.Err() == nil
+	term, leads := c.asked()
+	torn := c.machine.torn(c.since-slowest(c.ttl), v)
+
+	if works && (!leads || term.Token != work.term.Token) && !c.machine.frozen(v) && !torn {
+		w.violate("S3", "%s does not lead term %d any more, and the context of its work has not ended", c.name, work.term.Token)
+	}
+	if c.leading && (!leads || term.Token != c.token) {
+		c.over[c.token] = true
+		c.leading = false
+		w.note(c.name, "does not lead term %d any more", c.token)
+	}
+	if !leads {
+		return false
+	}
+	if c.over[term.Token] {
+		w.violate("S7", "%s leads term %d again, which was over", c.name, term.Token)
+	}
+	if !c.trusted(term.Token, v) {
+		w.violate("S1", "%s leads term %d for longer than its last attempt allows", c.name, term.Token)
+	}
+	if !c.leading {
+		k.begins(c, term.Token, v)
+	}
+	return true
+}
+
+// begins takes note of a term that is seen for the first time.
+func (k *checker) begins(c *contender, token uint64, v time.Duration) {
+	w := k.w
+	c.leading, c.token, c.since = true, token, v
+	w.note(c.name, "leads term %d", token)
+	if at := w.ledger.lastTampered(); at > k.forgot {
+		k.forgot = at
+		if !w.plan.walls {
+			k.highest = 0
+		}
+	}
+	holder, counts := w.ledger.holder(token)
+	if holder != c {
+		w.violate("tokens", "%s leads term %d, which it did not claim", c.name, token)
+	}
+	if !counts {
+		return
+	}
+	if token <= k.highest {
+		w.violate("tokens", "%s leads term %d after term %d", c.name, token, k.highest)
+	}
+	k.highest = token
+}
+
+// windingUp checks that nobody else leads while the work of a term that was
+// ended by choice has not returned and could still be trusted (S8).
+func (k *checker) windingUp(c *contender, leaders []*contender, v time.Duration, tampered bool) {
+	work := c.working()
+	if work == nil || tampered || !c.entitled(work.term.Token, v) {
+		return
+	}
+	for _, other := range leaders {
+		if other != c {
+			k.w.violate("S8", "%s leads while %s still works for term %d, within its trust", other.name, c.name, work.term.Token)
+		}
+	}
+}
+
+func names(cs []*contender) string {
+	var s []string
+	for _, c := range cs {
+		s = append(s, c.name)
+	}
+	if len(s) == 0 {
+		return "nobody"
+	}
+	return strings.Join(s, ", ")
+}

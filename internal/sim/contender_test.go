@@ -1,0 +1,179 @@
+package sim
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	leadership "github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// contender is one candidate in one process: with its machine, its link to the
+// store, and what is known of it.
+type contender struct {
+	w           *world
+	name        string // of the node and how many came before it
+	ttl, margin time.Duration
+	candidate   *leadership.Candidate
+	machine     *machine
+	link        *link
+
+	campaigns atomic.Int32 // how many were begun
+	stopped   atomic.Bool
+	misled    atomic.Bool // its last error says that the store is unsafe
+
+	mu     sync.Mutex
+	trusts map[uint64]trust // by token
+	work   *work
+	began  time.Duration // when the latest campaign did
+	seen   sighting      // what was read last
+
+	// Only the checker touches these.
+	leading bool
+	token   uint64        // of the term that it was last seen to lead
+	since   time.Duration // when it was first seen to lead it
+	over    map[uint64]bool
+}
+
+// trust is until when a term can be trusted, on the machine's monotonic clock.
+type trust struct {
+	until time.Duration // at the latest
+	sure  time.Duration // at least, if the candidate hears of it and its clocks go together
+}
+
+// sighting is when somebody read the record, and, where a rival held it, when
+// that had been written.
+type sighting struct {
+	v       time.Duration
+	written time.Duration
+	ttl     time.Duration // 0: nobody else held it
+}
+
+// work is what Run was given, under way.
+type work struct {
+	term leadership.Term
+	ctx  context.Context
+}
+
+// trust takes note of a write that extends the trust in a term, if it is ever
+// heard of.
+func (c *contender) trust(token uint64, until time.Duration, sure bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.trusts[token]
+	t.until = max(t.until, until)
+	if sure {
+		t.sure = max(t.sure, until)
+	}
+	c.trusts[token] = t
+	c.seen = sighting{v: c.w.now()}
+	c.w.alarm(c.machine.when(until))
+}
+
+// trusted says whether a term can be trusted at v.
+func (c *contender) trusted(token uint64, v time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.machine.mono(v) < c.trusts[token].until
+}
+
+// entitled says whether a term that is over could still be trusted at v, for
+// sure: then its work, if that was told to end, may take its time.
+func (c *contender) entitled(token uint64, v time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.machine.mono(v) < c.trusts[token].sure && !c.machine.torn(v-2*slowest(c.ttl), v)
+}
+
+// begins takes note of a new campaign, which knows nothing of what was seen before.
+func (c *contender) begins() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.began = c.w.now()
+}
+
+// sees takes note of what was read.
+func (c *contender) sees(pair *store.KVPair) {
+	seen := sighting{v: c.w.now()}
+	if e, who, known := c.w.ledger.find(pair); known && e.rec.held() && who != c {
+		seen.written, seen.ttl = e.v, e.rec.ttl()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = seen
+}
+
+// sight returns what was last read in this campaign, or written.
+func (c *contender) sight() (s sighting, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen, c.seen.v > c.began
+}
+
+// stop stops the candidate.
+func (c *contender) stop() {
+	c.stopped.Store(true)
+	c.candidate.Stop()
+}
+
+func (c *contender) working() *work {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.work
+}
+
+func (c *contender) setWork(w *work) *work {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.work
+	c.work = w
+	return old
+}
+
+// asked returns what the candidate says of itself. Only the checker may ask.
+func (c *contender) asked() (leadership.Term, bool) {
+	c.machine.quiet.Store(true)
+	defer c.machine.quiet.Store(false)
+	leads := c.candidate.IsLeader()
+	term, ok := c.candidate.Term()
+	if leads != ok {
+		c.w.violate("S3", "%s: IsLeader is %v and Term is %v", c.name, leads, ok)
+	}
+	return term, ok
+}
+
+// do is the work.
+func (c *contender) do(ctx context.Context, term leadership.Term) error {
+	w, v := c.w, c.w.now()
+	if old := c.setWork(&work{term, ctx}); old != nil {
+		w.violate("S8", "%s: work of term %d began before that of term %d returned", c.name, term.Token, old.term.Token)
+	}
+	w.note(c.name, "work of term %d begins", term.Token)
+	w.nudge()
+	dice := c.machine.dice.at(v, 'd')
+
+	var err error
+	done := time.NewTimer(1 << 62)
+	if d := dice.spread(c.ttl/10, 10*c.ttl); dice.p(0.4) && v+d < w.faultsEnd {
+		done.Reset(d)
+		err = pick(dice, nil, errWork)
+	}
+	select {
+	case <-ctx.Done():
+		err = pick(dice, nil, ctx.Err(), context.Cause(ctx), errWork)
+		w.note(c.name, "work of term %d is to end: %v", term.Token, context.Cause(ctx))
+		w.nudge()
+		linger := dice.spread(50, c.ttl/50)
+		if v := w.now(); !w.calm(v) {
+			linger = w.untilHealed(dice, v, dice.spread(50, pick(dice, c.ttl/50, c.ttl, 3*c.ttl)))
+		}
+		time.Sleep(linger)
+	case <-done.C:
+	}
+	w.note(c.name, "work of term %d returns: %v", term.Token, err)
+	w.nudge()
+	c.setWork(nil)
+	return err
+}

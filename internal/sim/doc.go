@@ -1,0 +1,21 @@
+// Package sim plays whole elections in virtual time, each from a seed: a
+// handful of candidates and a follower on one store, with clocks that run at
+// different rates, machines that sleep and processes that pause, a network
+// that delays, loses and cuts, people who stop, resign and restart, and an
+// operator who deletes the record or puts an old one back. A checker holds what
+// happens against the safety rules S1 to S9 at every event, and, when the
+// faults are over, that one leader stands and goes on standing.
+//
+// All of it is in the tests:
+//
+//	go test ./internal/sim                                  # 300 seeds, from 1
+//	SIM_SEEDS=5000 SIM_FIRST=1000 go test ./internal/sim    # others
+//	SIM_SEED=1234 go test ./internal/sim -run 'TestElections$'  # one again
+//
+// A seed gives the same history each time: chance is a function of the seed, of
+// the virtual instant, and of what asks, and nearly no two events fall on the
+// same instant.
+//
+// TestSabotage breaks one safety rule of the production code at a time, and
+// demands that the simulation finds it.
+package sim

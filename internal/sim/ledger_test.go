@@ -1,0 +1,270 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+// ledger is the store that all share, and the history of what was written into
+// it. It sees each write at the instant at which it takes effect, whatever the
+// writer gets to hear of it, and holds the writes against the rules.
+type ledger struct {
+	*memory.Store
+	w   *world
+	key string
+
+	mu       sync.Mutex
+	history  []entry               // of the key; a deletion is an entry without a value
+	writers  map[string]*contender // by instance
+	holders  map[uint64]holder     // by token
+	highest  uint64                // token ever issued, since the walls last disagreed
+	tampered time.Duration         // when somebody last deleted or replaced the record by hand
+}
+
+// holder is whose a token is, and since when.
+type holder struct {
+	who *contender
+	v   time.Duration
+}
+
+// entry is one write.
+type entry struct {
+	v     time.Duration
+	index uint64
+	value []byte
+	rec   record
+}
+
+// record is the part of an election's record that concerns us.
+type record struct {
+	Leader   string `json:"leader"`
+	Instance string `json:"instance"`
+	Token    uint64 `json:"token"`
+	TTL      int64  `json:"ttl"`
+	Beat     uint64 `json:"beat"`
+}
+
+func (r record) held() bool { return r.Leader != "" }
+
+func (r record) ttl() time.Duration { return time.Duration(r.TTL) * time.Millisecond }
+
+func (r record) String() string {
+	if !r.held() {
+		return fmt.Sprintf("vacant, token %d", r.Token)
+	}
+	return fmt.Sprintf("%s, token %d, beat %d", r.Leader, r.Token, r.Beat)
+}
+
+func newLedger(w *world, key string) *ledger {
+	return &ledger{
+		Store: memory.New(), w: w, key: key,
+		writers: map[string]*contender{}, holders: map[uint64]holder{},
+		tampered: -time.Hour,
+	}
+}
+
+// desk is where one contender writes into the ledger.
+type desk struct {
+	*ledger
+	who *contender
+}
+
+// departure says when a call was made. It travels in the call's context.
+type departure struct {
+	v time.Duration
+	// sure says that the caller was not held between reading the clock and
+	// making the call.
+	sure bool
+}
+
+type departed struct{} // the key of a context's value
+
+// AtomicPut implements store.Store.
+func (d desk) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	ok, pair, err := d.Store.AtomicPut(ctx, key, value, previous, opts)
+	if err == nil && ok && key == d.key {
+		start, _ := ctx.Value(departed{}).(departure)
+		d.wrote(d.who, pair, start)
+	}
+	return ok, pair, err
+}
+
+// wrote holds a write that has just taken effect against the rules. The call
+// was made at start.
+func (l *ledger) wrote(who *contender, pair *store.KVPair, start departure) {
+	var (
+		now  = l.w.now()
+		old  = l.last()
+		rec  record
+		name = who.name
+	)
+	if err := json.Unmarshal(pair.Value, &rec); err != nil {
+		l.w.violate("record", "%s wrote what is no record: %q: %v", name, pair.Value, err)
+		return
+	}
+	l.history = append(l.history, entry{now, pair.LastIndex, pair.Value, rec})
+	l.w.note(name, "wrote: %v", rec)
+
+	if rec.Token < old.rec.Token {
+		l.w.violate("tokens", "%s wrote token %d over token %d", name, rec.Token, old.rec.Token)
+	}
+	if !rec.held() {
+		l.emptied(who, old.rec)
+		return
+	}
+
+	l.writers[rec.Instance] = who
+	h := l.holders[rec.Token]
+	switch {
+	case h.who == who: // a renewal, or the record of a term is put back
+	case h.who != nil && (l.w.plan.walls || h.v > l.tampered):
+		l.w.violate("tokens", "%s wrote token %d, which is %s's", name, rec.Token, h.who.name)
+	default:
+		l.claimed(who, rec, old, start)
+	}
+	who.trust(rec.Token, who.machine.mono(start.v)+who.ttl-who.margin, start.sure)
+}
+
+// claimed holds a new term against the rules.
+func (l *ledger) claimed(who *contender, rec record, old entry, start departure) {
+	if rec.Token <= l.highest {
+		l.w.violate("tokens", "%s claimed token %d after token %d", who.name, rec.Token, l.highest)
+	}
+	l.holders[rec.Token] = holder{who, l.w.now()}
+	l.highest = max(l.highest, rec.Token)
+	l.w.terms.Add(1)
+	m := who.machine
+	if old.value == nil {
+		// What it saw before it vanished counts as held.
+		if seen, ok := who.sight(); ok && m.mono(start.v)-m.mono(seen.written) < seen.ttl {
+			l.w.violate("S2", "%s replaced a record that had vanished, within its TTL", who.name)
+		}
+	}
+	if !old.rec.held() || l.writers[old.rec.Instance] == who {
+		return
+	}
+	if waited := m.mono(start.v) - m.mono(old.v); waited < old.rec.ttl() {
+		l.w.violate("S2", "%s replaced a record with a TTL of %v that was %v old by its clock", who.name, old.rec.ttl(), waited)
+	}
+}
+
+// emptied holds the end of a term against the rules.
+func (l *ledger) emptied(who *contender, old record) {
+	if !old.held() {
+		l.w.violate("record", "%s vacated a vacant seat", who.name)
+		return
+	}
+	if holder := l.writers[old.Instance]; holder != who {
+		l.w.violate("S2", "%s vacated a seat that it does not hold", who.name)
+	}
+	if work := who.working(); work != nil && work.term.Token == old.Token {
+		l.w.violate("S8", "%s vacated the seat of term %d whose work has not returned", who.name, old.Token)
+	}
+}
+
+// find returns the entry that was written under the index of a pair, and whose
+// record it is.
+func (l *ledger) find(pair *store.KVPair) (e entry, who *contender, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range slices.Backward(l.history) {
+		if e.value != nil && e.index == pair.LastIndex {
+			return e, l.writers[e.rec.Instance], true
+		}
+	}
+	return entry{}, nil, false
+}
+
+// last returns the last entry. The lock is held.
+func (l *ledger) last() entry {
+	if len(l.history) == 0 {
+		return entry{}
+	}
+	return l.history[len(l.history)-1]
+}
+
+// seat returns what the record says now.
+func (l *ledger) seat() record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last().rec
+}
+
+// holder returns who claimed a token, and whether the token is to be higher than
+// those before it: not if the record was tampered with since, and clocks are
+// wrong.
+func (l *ledger) holder(token uint64) (who *contender, counts bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.holders[token]
+	return h.who, l.w.plan.walls || h.v > l.tampered
+}
+
+// vacated says whether a term was given up.
+func (l *ledger) vacated(token uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.history, func(e entry) bool { return e.value != nil && !e.rec.held() && e.rec.Token == token })
+}
+
+// tamper deletes the record, or puts an older one back, as an operator or a
+// restored backup does.
+func (l *ledger) tamper(c *chance) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, ctx := l.w.now(), context.Background()
+	if len(l.history) == 0 {
+		return
+	}
+	older := slices.DeleteFunc(slices.Clone(l.history), func(e entry) bool { return e.value == nil })
+	if c.p(0.5) {
+		if l.Delete(ctx, l.key) != nil {
+			return
+		}
+		l.history = append(l.history, entry{v: now})
+		l.w.note("operator", "deleted the record")
+	} else {
+		e := older[c.n(len(older))]
+		if c.p(0.5) { // a recent one
+			e = older[max(0, len(older)-1-c.n(5))]
+		}
+		if bytes.Equal(e.value, l.last().value) {
+			return // the same bytes under another index: the mark of an unsafe store
+		}
+		if err := l.Put(ctx, l.key, e.value, nil); err != nil {
+			return
+		}
+		pair, _ := l.Get(ctx, l.key, nil)
+		l.history = append(l.history, entry{now, pair.LastIndex, e.value, e.rec})
+		l.w.note("operator", "put back: %v", e.rec)
+	}
+	l.tampered = now
+	if !l.w.plan.walls {
+		l.highest = 0
+	}
+	l.w.tampers.Add(1)
+}
+
+func (l *ledger) lastTampered() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tampered
+}
+
+// excused says whether two leaders at once are to be expected at v, because the
+// record was tampered with.
+func (l *ledger) excused(v time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return v <= l.tampered+slowest(l.w.plan.longestTTL)
+}

@@ -1,0 +1,164 @@
+package sim
+
+import (
+	"time"
+
+	leadership "github.com/seed-a1d591d3/leadership"
+)
+
+// plan is all of a world that is decided before it begins.
+type plan struct {
+	ttl        time.Duration // what the seed's time scale is taken from
+	longestTTL time.Duration
+	retry      time.Duration // the longest retry interval of a candidate
+	latency    time.Duration // the longest way to the store or back when all is well
+	faults     time.Duration // how long they last
+	calm       time.Duration // how long the leader has to stand after them
+	walls      bool          // all clocks are right
+	shy        bool          // the checker doesn't ask a process that is paused
+	tampers    []time.Duration
+	slots      []slotPlan
+	follower   followerPlan
+}
+
+// slotPlan is one place for a candidate: a node whose process is restarted now
+// and then.
+type slotPlan struct {
+	node    string
+	start   time.Duration
+	stays   bool // is running when the faults end
+	works   bool // uses Run rather than RunForElection
+	ttl     time.Duration
+	margin  time.Duration
+	options []leadership.Option
+	life    time.Duration // how long a process typically lives
+	resigns float64       // probability that it resigns, each TTL
+	slow    float64       // probability that a reader is slow before it reads
+	crashes float64       // probability that its end is a crash
+	machine machinePlan
+	link    linkPlan
+}
+
+type followerPlan struct {
+	options []leadership.Option
+	poll    time.Duration // it looks at least this often
+	margin  time.Duration // 0: a fifth of the leader's TTL
+	slow    float64
+	machine machinePlan
+	link    linkPlan
+}
+
+func newPlan(d dice) plan {
+	c := d.rolls()
+	p := plan{ttl: c.spread(100*time.Millisecond, 20*time.Second).Round(time.Millisecond), walls: c.p(0.3), shy: c.p(0.5)}
+	p.latency = p.ttl / 500
+	p.faults = c.between(5*p.ttl, pick(c, time.Duration(6), 8, 12, 20)*p.ttl)
+	p.calm = c.between(3*p.ttl/2, 3*p.ttl)
+	rough := pick(c, 0.1, 0.3, 0.6, 1)
+	mixed := c.p(0.25) // TTLs differ
+
+	n, shortest := pick(c, 2, 2, 3, 3, 4, 5, 7), p.ttl
+	for i := range n {
+		s := slotPlan{
+			node:  string(rune('a' + i)),
+			start: c.between(0, pick(c, p.ttl/10, 5*p.ttl)),
+			stays: c.p(0.7), works: c.p(0.5),
+			ttl:     p.ttl,
+			life:    c.spread(p.ttl, pick(c, time.Duration(10), 100)*p.ttl),
+			resigns: pick(c, 0, 0.05, 0.3),
+			slow:    pick(c, 0, 0.3, 0.9),
+			crashes: pick(c, 0, 0.5),
+		}
+		if mixed {
+			s.ttl = c.spread(max(p.ttl/3, 100*time.Millisecond), p.ttl).Round(time.Millisecond)
+		}
+		shortest = min(shortest, s.ttl)
+		p.longestTTL = max(p.longestTTL, s.ttl)
+		s.options, s.margin = candidateOptions(c, &p, s.ttl)
+		s.machine = p.machine(c, rough)
+		s.link = p.link(c, rough)
+		p.slots = append(p.slots, s)
+	}
+	p.slots[c.n(n)].stays = true
+
+	f := &p.follower
+	f.poll = max(time.Second, p.longestTTL/3)
+	if c.p(0.5) || p.ttl < time.Second && c.p(0.9) {
+		// One that looks less often than a leader's TTL loses sight of it.
+		f.poll = c.spread(shortest/5, shortest/2)
+		f.options = append(f.options, leadership.WithRetryInterval(f.poll))
+	}
+	if c.p(0.3) {
+		f.margin = c.between(p.ttl/5, p.ttl)
+		f.options = append(f.options, leadership.WithMargin(f.margin))
+	}
+	f.slow = pick(c, 0, 0.3, 0.9)
+	f.machine, f.link = p.machine(c, rough), p.link(c, rough)
+
+	if c.p(0.3) {
+		for range 1 + c.n(4) {
+			p.tampers = append(p.tampers, c.between(p.ttl, p.faults))
+		}
+	}
+	return p
+}
+
+// candidateOptions returns random options that keep the rules, and the margin.
+func candidateOptions(c *chance, p *plan, ttl time.Duration) ([]leadership.Option, time.Duration) {
+	var opts []leadership.Option
+	margin, retry := ttl/5, ttl/3
+	if c.p(0.3) {
+		margin = c.between(ttl/5, ttl/2)
+		opts = append(opts, leadership.WithMargin(margin))
+	}
+	if c.p(0.3) {
+		opts = append(opts, leadership.WithRenewInterval(c.between((ttl-margin)/10, (ttl-margin)*7/10)))
+	}
+	if c.p(0.3) {
+		retry = c.between(ttl/10, ttl)
+		opts = append(opts, leadership.WithRetryInterval(retry))
+	}
+	p.retry = max(p.retry, retry)
+	return opts, margin
+}
+
+func (p *plan) machine(c *chance, rough float64) machinePlan {
+	m := machinePlan{rate: 1, pause: pick(c, 0, 0.002, 0.01, 0.04) * rough, longer: 3 * p.ttl}
+	if p.walls {
+		return m
+	}
+	m.rate = 0.9 + 0.2*c.float()
+	m.skew = c.between(-time.Hour, time.Hour)
+	for v := c.spread(p.ttl, 40*p.ttl); c.p(0.3*rough) && v < p.faults; v += c.spread(p.ttl, 20*p.ttl) {
+		s := span{v, v + c.spread(p.ttl/10, 3*p.ttl)}
+		s.to = min(s.to, p.faults)
+		m.sleeps = append(m.sleeps, s)
+		v = s.to
+	}
+	for c.p(0.2*rough) && len(m.jumps) < 4 {
+		by := c.spread(p.ttl/10, 10*p.ttl)
+		if c.p(0.3) && len(m.sleeps) == 0 {
+			by = -by // after a sleep that would hide it, and nothing helps
+		}
+		m.jumps = append(m.jumps, jump{c.between(0, p.faults), by})
+	}
+	return m
+}
+
+func (p *plan) link(c *chance, rough float64) linkPlan {
+	l := linkPlan{
+		slow: pick(c, 0, 0.02, 0.1, 0.4) * rough, slowest: c.spread(p.ttl/10, 3*p.ttl),
+		fail: pick(c, 0, 0.05, 0.3) * rough, lose: pick(c, 0, 0.05, 0.3) * rough,
+		ignore: pick(c, 0, 0.1, 1), wire: pick(c, 0, 0.3, 1),
+		deaf: pick(c, 0, 0.3, 1), retries: c.p(0.2),
+	}
+	for v := c.spread(p.ttl/2, 10*p.ttl/time.Duration(1+3*rough)); v < p.faults; v += c.spread(p.ttl/2, 20*p.ttl/time.Duration(1+3*rough)) {
+		s := spell{span{v, min(v+c.spread(p.ttl/10, 4*p.ttl), p.faults)}, weather(c.n(int(weathers)))}
+		l.weather = append(l.weather, s)
+		v = s.to
+	}
+	return l
+}
+
+// slowest returns how long d takes at most by a slow clock.
+func slowest(d time.Duration) time.Duration { return time.Duration(float64(d) / 0.9) }

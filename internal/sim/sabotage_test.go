@@ -1,0 +1,220 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sabotage breaks a rule of the production code by replacing a piece of its
+// text, which has to be there exactly once.
+type sabotage struct {
+	rule, how string
+	file      string // from the module's root
+	old, new  string
+}
+
+var sabotages = []sabotage{
+	{
+		"S1", "trust runs from the reply", "campaign.go",
+		"start, known := c.attempted(rec.Beat)",
+		"start, known := c.attempted(rec.Beat)\n\t\tstart = c.opts.clock.Now()",
+	},
+	{
+		"S2", "a rival waits half the TTL", "sight.go",
+		"stands = rec.ttl()",
+		"stands = rec.ttl() / 2",
+	},
+	{
+		"S2", "a rival waits from before it read", "campaign.go",
+		"\t\tc.lookedAt(r, now)",
+		"\t\tc.lookedAt(r, call.start.Mono)",
+	},
+	{
+		"S2", "a record that vanished is not waited for", "sight.go",
+		"if lost && (s.rec.held() || now < s.free) {",
+		"if lost = false; lost {",
+	},
+	{
+		"S3", "IsLeader is a flag", "lease.go",
+		"{ return l.left() > 0 }",
+		"{ return !l.over.Load() }",
+	},
+	{
+		"S4", "sleep does not count", "internal/clock/clock.go",
+		"return max(i.Mono-earlier.Mono, time.Duration(i.Wall-earlier.Wall))",
+		"return i.Mono - earlier.Mono",
+	},
+	{
+		"S5", "an unknown outcome is taken for success", "campaign.go",
+		"\tc.unknown = true\n\tc.fails++\n",
+		"\tif !refused(r.err) && call.rec.held() {\n" +
+			"\t\tc.sight.see(&store.KVPair{Key: c.key, Value: call.wrote}, call.rec, now)\n" +
+			"\t\tc.settle()\n\t\treturn\n\t}\n" +
+			"\tc.unknown = true\n\tc.fails++\n",
+	},
+	{
+		"S5", "a claim that was read back is trusted from then", "campaign.go",
+		"c.begin(rec, start)",
+		"c.begin(rec, c.opts.clock.Now())",
+	},
+	{
+		"S6", "a stuck call is repeated", "campaign.go",
+		"\tif c.call != nil {\n\t\treturn stepWait,",
+		"\tif c.call != nil && now < c.call.until {\n\t\treturn stepWait,",
+	},
+	{
+		"S7", "a late renewal revives a term", "lease.go",
+		"\tif !l.standing() {\n\t\treturn false\n\t}\n\tl.start.Store(&start)",
+		"\tl.start.Store(&start)\n\tl.over.Store(false)",
+	},
+	{
+		"S7", "a term that has run out is not over", "lease.go",
+		"\tl.end(ErrLost)\n\treturn 0",
+		"\treturn 0",
+	},
+	{
+		"S8", "the seat is given up before the work has returned", "tenure.go",
+		"if c.working || !l.over.Load() {",
+		"if !l.over.Load() {",
+	},
+	{
+		"S9", "a stale true is delivered", "relay.go",
+		"bool { return last != nil && (last != current || !live(last)) }",
+		"bool { return false }",
+	},
+	{
+		"S9", "the false after a true is dropped", "relay.go",
+		"return nil, last != current || !live(last)",
+		"return current, last != current && live(current)",
+	},
+	{
+		"S9", "a slow listener holds up the campaign", "relay.go",
+		"bool { return last != nil && (last != current || !live(last)) }",
+		"bool { return last != nil && !live(last) }",
+	},
+	{
+		"follower", "a leader is believed in for too long", "follower.go",
+		"now + rec.ttl() + margin",
+		"now + 2*rec.ttl() + margin",
+	},
+}
+
+// sabotageSeeds is after how many seeds a sabotage counts as not found: no more
+// than CI runs.
+const sabotageSeeds = 2000
+
+// TestSabotage breaks one rule after another and demands that the simulation
+// finds it: a check that can't fail is worth nothing.
+func TestSabotage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the simulation once for each sabotage")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	sound := filepath.Join(dir, "sound.test")
+	if err := build(t.Context(), root, sound, nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("rule", func(t *testing.T) {
+		for i, s := range sabotages {
+			t.Run(s.rule+" "+s.how, func(t *testing.T) {
+				t.Parallel()
+				broken := filepath.Join(dir, fmt.Sprintf("broken%d.test", i))
+				if err := build(t.Context(), root, broken, &s); err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				found, err := violation(t.Context(), broken, "SIM_SEED=")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if found == nil {
+					t.Fatalf("none of %d seeds finds it", sabotageSeeds)
+				}
+				t.Logf("found by seed %s in %v: %s", found.seed, time.Since(began).Round(time.Millisecond), found.what)
+				found, err = violation(t.Context(), sound, "SIM_SEED="+found.seed)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if found != nil {
+					t.Fatalf("seed %s fails without any sabotage: %s", found.seed, found.what)
+				}
+			})
+		}
+	})
+}
+
+// build compiles the simulation, with the production code sabotaged.
+func build(ctx context.Context, root, to string, s *sabotage) error {
+	args := []string{"test", "-c", "-o", to}
+	if s != nil {
+		file := filepath.Join(root, filepath.FromSlash(s.file))
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if n := bytes.Count(text, []byte(s.old)); n != 1 {
+			return fmt.Errorf("%s has %d times, not once:\n%s\nadapt the sabotage to the code", s.file, n, s.old)
+		}
+		broken := to + ".go"
+		if err := os.WriteFile(broken, bytes.Replace(text, []byte(s.old), []byte(s.new), 1), 0o644); err != nil {
+			return err
+		}
+		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file: broken}})
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(to+".json", overlay, 0o644); err != nil {
+			return err
+		}
+		args = append(args, "-overlay", to+".json")
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "./internal/sim")...)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
+	}
+	return nil
+}
+
+// found is a broken rule that a child reported.
+type found struct{ seed, what string }
+
+var report = regexp.MustCompile(marker + ` of (.*), seed (\d+): (.*)`)
+
+// violation runs the elections in a built simulation, until a rule is broken.
+// It returns nil if none is. A child that ends in any other way is an error.
+func violation(ctx context.Context, binary string, environ ...string) (*found, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "-test.run=TestElections$", "-test.timeout=9m")
+	cmd.Env = append(append(os.Environ(),
+		"SIM_CHILD=1", "SIM_TRACE=", "SIM_FIRST=1", fmt.Sprintf("SIM_SEEDS=%d", sabotageSeeds)), environ...)
+	out, err := cmd.CombinedOutput()
+	m := report.FindStringSubmatch(string(out))
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil, nil
+	case m != nil:
+		return &found{m[2], m[1] + ": " + m[3]}, nil
+	case errors.As(err, &exit):
+		lines := strings.Split(string(out), "\n")
+		return nil, fmt.Errorf("%w, and no report:\n%s", err, strings.Join(lines[:min(len(lines), 100)], "\n"))
+	default:
+		return nil, err
+	}
+}
