@@ -203,13 +203,14 @@ func (p *pursuit) plan(now clock.Instant) time.Duration {
 
 // interval is how long this follower goes without looking.
 func (p *pursuit) interval() time.Duration {
+	d := followerRetry
 	if p.opts.retrySet {
-		return p.opts.retry
+		d = p.opts.retry
 	}
-	if h := p.of.heard.Load(); h != nil {
-		return h.term.TTL / 3
+	if h := p.of.heard.Load(); h != nil && (!p.opts.retrySet || h.term.TTL/3 < d) {
+		d = h.term.TTL / 3
 	}
-	return followerRetry
+	return d
 }
 
 // hear takes in what a look found.

@@ -55,8 +55,9 @@ func WithRenewInterval(d time.Duration) Option {
 // from its watch goes without looking at the record, and the longest wait
 // between tries while the store fails. Each wait is shortened by up to a
 // fifth, at random. It must be above 0 and, for a candidate, not above the
-// TTL. The default is a third of the TTL, for a follower of the leader's; a
-// follower that knows of no leader looks every second.
+// TTL. The default is a third of the TTL. A follower that knows of a leader
+// waits a third of that leader's TTL at most, and by default just that; while
+// it knows of none, its default is a second.
 func WithRetryInterval(d time.Duration) Option {
 	return func(o *options) { o.retry, o.retrySet = d, true }
 }

@@ -18,7 +18,7 @@ type sight struct {
 	rec   record
 	seen  time.Duration // when exactly this record was first seen
 	free  time.Duration // when it may be replaced
-	ttl   time.Duration // how long its holder may go on trusting it once it is gone
+	guard time.Duration // until when a record that is gone may still be trusted
 	high  uint64        // the highest token seen
 }
 
@@ -28,21 +28,21 @@ func (s *sight) see(pair *store.KVPair, rec record, now time.Duration) bool {
 	if s.known && samePair(s.pair, pair) {
 		return false
 	}
-	var stands time.Duration
+	if !s.known {
+		s.guard = now
+	}
+	if s.rec.held() && (pair == nil || rec.Token < s.rec.Token) {
+		// The record has vanished, or an older one is back. Its holder may
+		// have renewed it, unseen, until just now.
+		s.guard = max(s.guard, now+s.rec.ttl())
+	}
+	free := now
 	if rec.held() && rec.Instance != s.me {
-		stands = rec.ttl()
+		free += rec.ttl()
 	}
-	// A record whose holder may still trust it has vanished, or an older one
-	// is back. The holder may have renewed it unseen until just now.
-	lost := s.known && (pair == nil || rec.Token < s.high)
-	if lost && (s.rec.held() || now < s.free) {
-		stands = max(stands, s.ttl)
-	}
-	*s = sight{
-		me: s.me, known: true, pair: pair, rec: rec,
-		seen: now, free: now + stands,
-		ttl: max(stands, rec.ttl()), high: max(s.high, rec.Token),
-	}
+	s.known, s.pair, s.rec, s.seen = true, pair, rec, now
+	s.free = max(free, s.guard)
+	s.high = max(s.high, rec.Token)
 	return true
 }
 

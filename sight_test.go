@@ -55,10 +55,14 @@ func TestRivalWaitsFromWhatItSaw(t *testing.T) {
 			held(5*s, "x", 7, 3, 15*s), vacant(9*s, 6, 1, 19*s),
 		},
 		"a vanished record goes on counting when something older appears": {
-			held(5*s, "x", 7, 3, 15*s), missing(9*s, 19*s), vacant(12*s, 6, 1, 22*s),
+			held(5*s, "x", 7, 3, 15*s), missing(9*s, 19*s), vacant(12*s, 6, 1, 19*s),
 		},
-		"a higher token settles what was rolled back": {
-			held(5*s, "x", 7, 3, 15*s), missing(9*s, 19*s), vacant(12*s, 8, 2, 12*s),
+		"so it does when a later term, of somebody who never saw it, is over": {
+			held(5*s, "x", 7, 3, 15*s), missing(9*s, 19*s), vacant(12*s, 8, 2, 19*s),
+		},
+		"lower tokens are as good as any once that time has gone by": {
+			held(5*s, "x", 7, 3, 15*s), missing(9*s, 19*s), held(12*s, "y", 6, 1, 22*s),
+			held(20*s, "y", 6, 2, 30*s), vacant(21*s, 6, 3, 21*s),
 		},
 		"our own record is no obstacle": {held(5*s, "me", 7, 3, 5*s)},
 		"our own record is one while a later one that vanished counts": {

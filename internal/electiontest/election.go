@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long a test waits for what comes without a promised bound.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // election is the one that a test is about.
 type election struct {
@@ -135,6 +135,14 @@ func (e *election) leader(candidates ...*candidate) *candidate {
 	return leader
 }
 
+// agree waits until the follower says that whoever leads leads.
+func (e *election) agree(f *follower, candidates []*candidate) {
+	e.Helper()
+	e.within(patience, "the follower agrees with the candidates", func() bool {
+		return slices.ContainsFunc(candidates, func(c *candidate) bool { return c.IsLeader() && f.says(c.node) })
+	})
+}
+
 // except returns all but one.
 func except(all []*candidate, one *candidate) []*candidate {
 	return slices.DeleteFunc(slices.Clone(all), func(c *candidate) bool { return c == one })
@@ -191,6 +199,9 @@ func (e *election) write(value string) {
 func (e *election) remove() {
 	e.Helper()
 	e.tamper(func(ctx context.Context, previous *store.KVPair) error {
+		if previous == nil {
+			return nil
+		}
 		_, err := e.hand.AtomicDelete(ctx, e.key, previous)
 		return err
 	})
@@ -213,7 +224,8 @@ func (e *election) tamper(change func(ctx context.Context, previous *store.KVPai
 		if err == nil {
 			return
 		}
-		if !errors.Is(err, store.ErrKeyModified) && !errors.Is(err, store.ErrKeyExists) {
+		lost := errors.Is(err, store.ErrKeyModified) || errors.Is(err, store.ErrKeyExists) || errors.Is(err, store.ErrKeyNotFound)
+		if !lost {
 			e.Fatalf("change the record by hand: %v", err)
 		}
 	}

@@ -41,18 +41,16 @@ func (f *follower) listen(leaders <-chan string, errs <-chan error) {
 	}
 }
 
-// says returns a condition: that both the channel and Leader say that node
-// leads, or with an empty name that nobody does.
-func (f *follower) says(node string) func() bool {
-	return func() bool {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		last := ""
-		if len(f.heard) > 0 {
-			last = f.heard[len(f.heard)-1]
-		}
-		return last == node && f.Leader() == node
+// says reports whether both the channel and Leader say that node leads, or with
+// an empty name that nobody does.
+func (f *follower) says(node string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last := ""
+	if len(f.heard) > 0 {
+		last = f.heard[len(f.heard)-1]
 	}
+	return last == node && f.Leader() == node
 }
 
 // word returns what the channel said n-th, counting from 0.

@@ -8,12 +8,12 @@ func testFollowerFirst(e *election) {
 	f := e.follow()
 	c := e.stand("a")
 	e.leader(c)
-	e.within(patience, "the follower hears of the first leader", f.says("a"))
+	e.within(patience, "the follower hears of the first leader", func() bool { return f.says("a") })
 	if first := f.word(0); first != "a" {
 		e.Errorf("the first that the channel said was %q", first)
 	}
 	c.Stop()
-	e.within(patience, "the follower hears that the seat is vacant", f.says(""))
+	e.within(patience, "the follower hears that the seat is vacant", func() bool { return f.says("") })
 }
 
 // testFollowerForgets: a follower stops believing in a leader that it has not
@@ -23,10 +23,10 @@ func testFollowerForgets(e *election) {
 		f := e.follow()
 		c := e.stand("a")
 		e.leader(c)
-		e.within(patience, "the follower hears of the leader", f.says("a"))
+		e.within(patience, "the follower hears of the leader", func() bool { return f.says("a") })
 		c.crash()
 		took := e.within(patience, "the follower forgets a leader that is silent", func() bool { return f.Leader() == "" })
-		e.within(patience, "its channel says so", f.says(""))
+		e.within(patience, "its channel says so", func() bool { return f.says("") })
 		e.Logf("forgotten %v after its crash; TTL and margin are %v", took.Round(time.Millisecond), e.ttl+e.margin)
 		// What was heard last may have been on its way for a while.
 		return took <= e.ttl+e.margin+e.retry/2, "it took longer than TTL and margin"

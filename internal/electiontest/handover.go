@@ -62,7 +62,7 @@ func testResign(e *election) {
 		if after.Token <= before.Token {
 			e.Errorf("token %d after %d", after.Token, before.Token)
 		}
-		e.within(patience, "the follower sees it", f.says(next.node))
+		e.agree(f, all)
 	}
 	// An expiry would take at least this long, every time: see the renewals.
 	e.checkMedian("handovers", times, e.ttl/2)

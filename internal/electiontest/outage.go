@@ -85,9 +85,9 @@ func testDownAtStart(e *election) {
 	}
 	e.env.Server.Start()
 	back := time.Now()
-	leader := e.leader(all...)
+	e.leader(all...)
 	e.Logf("somebody led %v after the server was there", time.Since(back).Round(time.Millisecond))
-	e.within(patience, "the follower says so", f.says(leader.node))
+	e.agree(f, all)
 }
 
 // testGoroutines: an outage does not cost more goroutines the longer it is.

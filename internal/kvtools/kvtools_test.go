@@ -37,8 +37,8 @@ type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
 
-// adapters make a client of the server at addr, each as its users do: straight
-// from its constructor.
+// adapters make a client of the server at addr, straight from the adapter's
+// constructor, as its users do.
 var adapters = []struct {
 	name string
 	open func(ctx context.Context, addr string) (store.Store, error)
@@ -50,7 +50,9 @@ var adapters = []struct {
 		return consul.New(ctx, []string{addr}, nil)
 	}},
 	{"zookeeper", func(ctx context.Context, addr string) (store.Store, error) {
-		return zookeeper.New(ctx, []string{addr}, nil)
+		// A client that knocks while the server starts may be let in and then
+		// hear nothing, for 6.7 times this: over a minute by default.
+		return zookeeper.New(ctx, []string{addr}, &zookeeper.Config{ConnectionTimeout: 1500 * time.Millisecond})
 	}},
 	{"redis", func(ctx context.Context, addr string) (store.Store, error) {
 		return redis.NewWithCodec(ctx, []string{addr}, nil, &redis.JSONCodec{})

@@ -45,7 +45,8 @@ var postgresKind = kind{
 		cmd := exec.Command(filepath.Join(filepath.Dir(s.program), "postgres"),
 			"-D", s.path("data"), "-h", "127.0.0.1", "-p", strconv.Itoa(s.ports[0]),
 			"-k", "", // no Unix socket: its usual folder may be somebody else's
-			"-c", "max_connections=200")
+			"-c", "max_connections=200",
+			"-c", "dynamic_shared_memory_type=mmap") // files in its own folder
 		cmd.Dir = s.path("data")
 		_ = asPostgres(cmd) // it did for initdb
 		return cmd
@@ -53,6 +54,7 @@ var postgresKind = kind{
 	ready: func(ctx context.Context, s *Server) error {
 		return connectPostgres(ctx, s.hostport(0))
 	},
+	tidy: true, // shared memory of the system
 	addr: func(hostport string) string {
 		return "postgres://postgres@" + hostport + "/postgres?sslmode=disable"
 	},

@@ -11,5 +11,6 @@ const supported = false
 func attributes(a *syscall.SysProcAttr) *syscall.SysProcAttr { return a }
 
 func (p *process) kill()         {}
+func (p *process) quit()         {}
 func (p *process) freeze() []int { return nil }
 func (p *process) thaw()         {}

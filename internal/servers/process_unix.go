@@ -31,6 +31,21 @@ func (p *process) kill() {
 	}
 }
 
+// quit asks the process to end at once but in order, and gives it a moment.
+func (p *process) quit() {
+	p.thaw()
+	select {
+	case <-p.done:
+		return
+	default:
+	}
+	_ = syscall.Kill(p.pid, syscall.SIGQUIT)
+	select {
+	case <-p.done:
+	case <-time.After(5 * time.Second):
+	}
+}
+
 // freeze halts the process and its descendants, and returns their ids. The
 // process group is not enough: every backend of PostgreSQL has one of its own.
 func (p *process) freeze() []int {

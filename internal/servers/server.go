@@ -36,6 +36,9 @@ type kind struct {
 	// ready makes a real request and returns nil if the server served it.
 	ready func(ctx context.Context, s *Server) error
 
+	// tidy says that one that is killed leaves more behind than its folder.
+	tidy bool
+
 	// addr makes a Server's Addr of host:port; nil leaves that as it is.
 	addr func(hostport string) string
 }
@@ -244,6 +247,11 @@ func (s *Server) Thaw() {
 
 // remove ends the server for good.
 func (s *Server) remove() {
+	s.mu.Lock()
+	if s.process != nil && s.kind.tidy {
+		s.process.quit()
+	}
+	s.mu.Unlock()
 	s.Stop()
 	if s.dir != "" {
 		if err := os.RemoveAll(s.dir); err != nil {

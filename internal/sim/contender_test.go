@@ -22,7 +22,6 @@ type contender struct {
 
 	campaigns atomic.Int32 // how many were begun
 	stopped   atomic.Bool
-	misled    atomic.Bool // its last error says that the store is unsafe
 
 	mu     sync.Mutex
 	trusts map[uint64]trust // by token

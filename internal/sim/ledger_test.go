@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -237,9 +236,6 @@ func (l *ledger) tamper(c *chance) {
 		e := older[c.n(len(older))]
 		if c.p(0.5) { // a recent one
 			e = older[max(0, len(older)-1-c.n(5))]
-		}
-		if bytes.Equal(e.value, l.last().value) {
-			return // the same bytes under another index: the mark of an unsafe store
 		}
 		if err := l.Put(ctx, l.key, e.value, nil); err != nil {
 			return

@@ -31,8 +31,8 @@ var sabotages = []sabotage{
 	},
 	{
 		"S2", "a rival waits half the TTL", "sight.go",
-		"stands = rec.ttl()",
-		"stands = rec.ttl() / 2",
+		"free += rec.ttl()",
+		"free += rec.ttl() / 2",
 	},
 	{
 		"S2", "a rival waits from before it read", "campaign.go",
@@ -41,8 +41,8 @@ var sabotages = []sabotage{
 	},
 	{
 		"S2", "a record that vanished is not waited for", "sight.go",
-		"if lost && (s.rec.held() || now < s.free) {",
-		"if lost = false; lost {",
+		"s.guard = max(s.guard, now+s.rec.ttl())",
+		"s.guard = max(s.guard, now)",
 	},
 	{
 		"S3", "IsLeader is a flag", "lease.go",

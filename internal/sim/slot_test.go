@@ -135,11 +135,6 @@ func (s *slot) campaign(who *contender) (again bool) {
 			return false
 		case <-ended:
 			timer.Stop()
-			if who.misled.Load() && w.tampers.Load() > 0 {
-				w.note(who.name, "takes an old record that was put back for the mark of an unsafe store")
-				s.up.Store(false)
-				return true
-			}
 			w.violate("liveness", "%s: the campaign ended by itself", who.name)
 			return false
 		}
@@ -238,7 +233,6 @@ func (s *slot) runWork(ctx context.Context, who *contender) <-chan struct{} {
 			who.begins()
 			err := who.candidate.Run(ctx, who.do)
 			s.w.note(who.name, "Run returns: %v", err)
-			who.misled.Store(errors.Is(err, leadership.ErrUnsafeStore))
 			if w := who.working(); w != nil {
 				s.w.violate("S8", "%s: Run returned before the work of term %d", who.name, w.term.Token)
 			}
@@ -313,7 +307,6 @@ func (s *slot) heed(who *contender, errs <-chan error) {
 			return
 		}
 		s.w.note(who.name, "reports: %v", err)
-		who.misled.Store(errors.Is(err, leadership.ErrUnsafeStore))
 	}
 }
 

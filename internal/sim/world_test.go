@@ -140,11 +140,6 @@ func (w *world) succeed(leader *contender) {
 		return
 	}
 	within := slowest(w.plan.retry) + w.moment()
-	if w.tampers.Load() > 0 && !w.plan.walls {
-		// Whoever has seen a higher token than the leader's, because clocks
-		// are wrong, takes the vacant seat for an old one that was put back.
-		within += slowest(w.plan.longestTTL)
-	}
 	w.sleepUntil(w.now() + within)
 	if w.sole() == nil {
 		w.violate("liveness", "nobody has taken a vacant seat within %v", within)
