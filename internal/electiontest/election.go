@@ -45,8 +45,8 @@ func newElection(t *testing.T, env Env, ttl time.Duration) *election {
 	return e
 }
 
-// attempt makes up to three attempts, each at an election of its own, at what
-// may fail on a busy machine because the store stalls. try says whether it
+// attempt makes up to three attempts, with a fresh election each, at what may
+// fail on a busy machine because the store stalls. try says whether it
 // succeeded, or else what went wrong. There is only one attempt at being safe,
 // and at what try itself reports as an error.
 func (e *election) attempt(try func(*election) (ok bool, problem string)) {
