@@ -18,14 +18,16 @@ servers: ## Install what the tests run against: etcd, Consul, ZooKeeper, Redis, 
 build: ## Compile everything
 	$(GO) build ./...
 
+# One package at a time: the simulations take all the processors there are, and
+# what runs on real servers keeps time.
 test: servers ## Run all tests, on real servers, with the race detector
-	LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS) $(GO) test -race -timeout 30m ./...
+	LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS) $(GO) test -race -p 1 -timeout 30m ./...
 
 test-quick: ## Run the tests that need no servers
 	$(GO) test -short ./...
 
 bench: servers ## Measure handovers and calls, on real servers
-	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' ./...
+	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' -p 1 ./...
 	@if [ -e bench/go.mod ]; then cd bench && LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' ./...; fi
 
 lint: ## Check format, vet and golangci-lint (the first run compiles it)
@@ -38,7 +40,7 @@ format: ## Format the code
 
 cover: servers ## Tell which share of the statements the tests reach, and write bin/cover.html
 	@mkdir -p bin
-	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -timeout 30m -coverpkg ./... -coverprofile bin/cover.out ./...
+	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -p 1 -timeout 30m -coverpkg ./... -coverprofile bin/cover.out ./...
 	$(GO) tool cover -html bin/cover.out -o bin/cover.html
 	$(GO) tool cover -func bin/cover.out | tail -1
 

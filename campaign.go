@@ -33,7 +33,8 @@ type campaign struct {
 	unknown  bool          // a put of ours may have happened or not (S5)
 	fresh    bool          // the record was looked at just now
 	vacating bool          // a record of ours is to be given up
-	heldBack time.Duration // no claim before this
+	heldBack time.Duration // no claim before this, unless another leads first
+	resting  time.Duration // no claim before this
 	endBy    time.Duration // when a campaign that ends stops tidying up
 	check    *store.KVPair // a write whose index a look has to confirm (S10)
 	doubted  bool          // the index of a write was not confirmed once
@@ -84,13 +85,12 @@ func (c *campaign) stop(why error) {
 
 // run campaigns until it is stopped or fails for good.
 func (c *campaign) run() {
-	if c.previous != nil {
-		<-c.previous.done
-		c.previous = nil
+	if !c.await() {
+		return
 	}
 	start := c.opts.clock.Now().Mono
 	c.open(c.ctx, start, func() time.Duration { return c.opts.retry })
-	c.heldBack, c.endBy = start, never
+	c.heldBack, c.resting, c.endBy = start, start, never
 	for {
 		if c.ending() {
 			c.close() // the watch takes its time to end
@@ -145,10 +145,12 @@ func (c *campaign) plan(now time.Duration) (step, time.Duration) {
 	case c.lease != nil:
 		renewAt := c.lease.start.Load().Mono + c.opts.renew
 		switch {
-		case c.unknown || c.hinted:
+		case c.unknown:
 			return stepLook, 0
 		case !c.sight.mine() || now >= renewAt:
 			return stepRenew, 0
+		case c.hinted:
+			return stepLook, 0
 		}
 		return stepWait, renewAt
 	case c.unknown:
@@ -157,7 +159,7 @@ func (c *campaign) plan(now time.Duration) (step, time.Duration) {
 		return stepVacate, 0
 	}
 	c.vacating = false
-	free := max(c.sight.free, c.heldBack)
+	free := max(c.sight.free, c.heldBack, c.resting)
 	claimable := c.sight.known && !c.foreign && now >= free
 	switch {
 	case claimable && c.fresh:
@@ -250,7 +252,7 @@ func (c *campaign) returned(call *call, r result) {
 	c.unknown = true
 	c.fails++
 	if c.fails > 1 {
-		c.notBefore = now + c.opts.backoff(c.fails-1, c.opts.retry)
+		c.notBefore = now + c.opts.backoff(c.fails-1, min(c.opts.retry, maxBackoff))
 	}
 	if !refused(r.err) || c.fails > refusals {
 		c.report(r.err)
@@ -275,6 +277,10 @@ func (c *campaign) lookedAt(r result, now time.Duration) {
 	c.fresh = true
 	if c.confirm(r.pair) {
 		c.settle()
+	}
+	if c.sight.high >= maxToken-1 && !c.sight.mine() {
+		c.foreign = true
+		c.failed(fmt.Errorf("leadership: key %q: %w: no token can follow %d", c.key, ErrForeignRecord, c.sight.high), now, c.opts.retry)
 	}
 }
 
@@ -322,8 +328,8 @@ func (c *campaign) settle() {
 	default:
 		l.end(fmt.Errorf("%w: the record is now of term %d", ErrLost, rec.Token))
 	}
-	if rec.held() && !c.sight.mine() {
-		c.heldBack = c.sight.seen
+	if !c.sight.mine() && rec.Token > c.over {
+		c.heldBack = c.sight.seen // somebody else leads, or has led, since we resigned
 	}
 }
 
@@ -348,19 +354,7 @@ func (c *campaign) finish() {
 	}
 	c.close()
 	<-c.watch.done
-	c.mu.Lock()
-	c.ended = true
-	streams := c.attached
-	c.attached = nil
-	if c.stream != nil {
-		streams = append(streams, c.stream)
-	}
-	detach := c.detach
-	c.mu.Unlock()
-	detach()
-	for _, s := range streams {
-		s.end(c.err)
-	}
+	c.endStreams()
 	close(c.done)
 }
 

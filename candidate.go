@@ -49,8 +49,8 @@ func NewCandidate(kv store.Store, key, node string, ttl time.Duration, opts ...O
 	if ttl == 0 {
 		ttl = DefaultTTL
 	}
-	ttl = ttl.Truncate(time.Millisecond)
-	c := &Candidate{kv: kv, key: key, node: node, ttl: ttl, limit: ttl / 3, opts: newOptions(opts)}
+	c := &Candidate{kv: kv, key: key, node: node, ttl: ttl.Truncate(time.Millisecond), opts: newOptions(opts)}
+	c.limit = c.ttl / 3
 	for _, check := range []func() error{
 		func() error { return checkStore(kv) },
 		func() error { return checkName("key", key) },
@@ -69,8 +69,8 @@ func NewCandidate(kv store.Store, key, node string, ttl time.Duration, opts ...O
 //
 // The first channel tells the changes of leadership: false at first, true when
 // a term of this candidate begins, and false when it is over; each true is
-// followed by a false before the next, and a reader who is slow is not told of
-// terms that are over already. A value that was received tells what was the
+// followed by a false before the next, and a true that was not read before its
+// term was over is taken back. A value that was received tells what was the
 // case: before doing what only a leader may do, ask IsLeader.
 //
 // The second channel tells errors: of the store, which do not end the campaign
@@ -120,6 +120,9 @@ func (c *Candidate) start(ctx context.Context, s *electionStream, work func(cont
 	}
 	next.report = next.problem
 	next.attach(ctx, s)
+	if ctx.Err() != nil {
+		next.stop(context.Cause(ctx)) // now, not when its AfterFunc runs
+	}
 	c.campaign = next
 	go next.run()
 	return next, nil

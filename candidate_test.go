@@ -559,8 +559,109 @@ func TestCancelledContextGivesTheSeatUp(t *testing.T) {
 		if rec := stored(t, kv); rec.held() || rec.Token == 0 {
 			t.Errorf("the record after the end: %+v", rec)
 		}
-		elected, _ = c.RunForElection(ctx)
-		closed(t, "elected under a context that has ended", elected, 0)
+	})
+}
+
+func TestCampaignUnderAnEndedContextClaimsNothing(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := faultstore.New(memory.New())
+		for range 100 {
+			c := NewCandidate(kv, key, "a", ttl)
+			elected, _ := c.RunForElection(canceled())
+			for v := range elected {
+				if v {
+					t.Fatal("elected")
+				}
+			}
+			err := c.Run(canceled(), func(context.Context, Term) error { t.Error("works"); return nil })
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("Run returned %v", err)
+			}
+		}
+		if n := kv.Calls(faultstore.OpAtomicPut); n != 0 {
+			t.Errorf("%d puts", n)
+		}
+	})
+}
+
+// A leader that resigns as soon as it is elected hands the seat back at once,
+// though the other has never seen its record.
+func TestResignedSeatGoesBackAndForth(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		a, b := NewCandidate(kv, key, "a", ttl), NewCandidate(kv, key, "b", ttl)
+		for _, c := range []*Candidate{a, b} {
+			elected, _ := c.RunForElection(ctx)
+			go func() {
+				for range elected {
+				}
+			}()
+			synctest.Wait()
+		}
+		start := time.Now()
+		leader, other := a, b
+		for range 50 {
+			leader.Resign()
+			for !leader.IsLeader() && !other.IsLeader() {
+				time.Sleep(time.Microsecond)
+			}
+			if !other.IsLeader() {
+				t.Fatal("the seat went back to the one that had resigned")
+			}
+			leader, other = other, leader
+		}
+		if took := time.Since(start); took > ttl/10 {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestWatchThatTalksTooMuchCostsNoTerm(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		inner := memory.New()
+		kv := &standIn{Store: faultstore.New(inner, faultstore.WithPlan(faultstore.Always(
+			faultstore.Fault{After: time.Millisecond}, faultstore.OpGet, faultstore.OpAtomicPut)))}
+		kv.watch = func(ctx context.Context) <-chan *store.KVPair {
+			pairs := make(chan *store.KVPair)
+			go func() {
+				defer close(pairs)
+				for {
+					select {
+					case <-ctx.Done():
+						return
+					case pairs <- &store.KVPair{}:
+						time.Sleep(time.Millisecond / 2)
+					}
+				}
+			}()
+			return pairs
+		}
+		c := NewCandidate(kv, key, "a", ttl)
+		elected, _ := c.RunForElection(ctx)
+		got := collect(elected)
+		time.Sleep(10 * ttl)
+		equal(t, "stream", got(), []bool{false, true})
+	})
+}
+
+func TestRecordThatNoTokenCanFollowIsLeftAlone(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		last := record{V: 1, Token: maxToken - 1, Beat: 1}.encode()
+		if err := kv.Put(ctx, key, last, nil); err != nil {
+			t.Fatal(err)
+		}
+		c := NewCandidate(kv, key, "a", ttl)
+		elected, errs := c.RunForElection(ctx)
+		got := collect(elected)
+		if err := <-errs; !errors.Is(err, ErrForeignRecord) || !strings.Contains(err.Error(), key) {
+			t.Errorf("reported %v", err)
+		}
+		time.Sleep(10 * ttl)
+		equal(t, "stream", got(), []bool{false})
+		if pair, _ := kv.Get(ctx, key, nil); string(pair.Value) != string(last) {
+			t.Errorf("overwritten by %s", pair.Value)
+		}
 	})
 }
 
@@ -594,12 +695,15 @@ func TestBadArguments(t *testing.T) {
 		"negative ttl":          {NewCandidate(kv, key, "a", -1), []string{"ttl", "must be"}},
 		"endless ttl":           {NewCandidate(kv, key, "a", math.MaxInt64), []string{"ttl", "8760h"}},
 		"slow renewal":          {NewCandidate(kv, key, "a", ttl, WithRenewInterval(ttl)), []string{"renewal interval", "1s", "below the TTL of 1s"}},
+		"ttl of a nanosecond":   {NewCandidate(kv, key, "a", 1), []string{"ttl", "1ns"}},
+		"renewal without pause": {NewCandidate(kv, key, "a", ttl, WithRenewInterval(1)), []string{"renewal interval", "1ns", "1ms"}},
+		"retry without pause":   {NewCandidate(kv, key, "a", ttl, WithRetryInterval(1)), []string{"retry interval", "1ns", "1ms"}},
 		"renewal in the margin": {NewCandidate(kv, key, "a", ttl, WithRenewInterval(800*time.Millisecond)), []string{"renewal interval", "800ms", "margin of 200ms"}},
 		"zero renewal":          {NewCandidate(kv, key, "a", ttl, WithRenewInterval(0)), []string{"renewal interval", "0s"}},
 		"slow retry":            {NewCandidate(kv, key, "a", ttl, WithRetryInterval(2*ttl)), []string{"retry interval", "2s"}},
 		"zero retry":            {NewCandidate(kv, key, "a", ttl, WithRetryInterval(0)), []string{"retry interval", "0s"}},
 		"no margin":             {NewCandidate(kv, key, "a", ttl, WithMargin(0)), []string{"margin", "0s"}},
-		"wide margin":           {NewCandidate(kv, key, "a", ttl, WithMargin(ttl)), []string{"margin", "1s", "below the TTL of 1s"}},
+		"wide margin":           {NewCandidate(kv, key, "a", ttl, WithMargin(ttl-1)), []string{"margin", "below the TTL of 1s"}},
 		"huge payload":          {NewCandidate(kv, key, "a", ttl, WithPayload(make([]byte, MaxPayload+1))), []string{"payload", "65537 bytes", "65536"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -157,9 +157,6 @@ func (p *pursuit) run() {
 		p.attend()
 		p.tell(now.Mono)
 		until := p.plan(now)
-		if until <= now.Mono {
-			continue
-		}
 		if call, r := p.wait(now.Mono, until); call != nil {
 			p.hear(r)
 		}
@@ -188,7 +185,7 @@ func (p *pursuit) plan(now clock.Instant) time.Duration {
 	if h := p.of.heard.Load(); h != nil {
 		until = h.until
 	}
-	limit := max(p.interval(), MinTTL)
+	limit := min(max(p.interval(), MinTTL), DefaultCallTimeout)
 	switch {
 	case p.call != nil:
 		return min(until, p.late(now.Mono, limit))

@@ -3,6 +3,7 @@ package leadership
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -113,6 +114,28 @@ func TestFollowerThatLearnsOfAShortTTLLooksInTime(t *testing.T) {
 	})
 }
 
+func TestFollowerWithALongRetryIntervalDoesNotHangOnOneCall(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		shared := memory.New()
+		kv := faultstore.New(shared, faultstore.WithPlan(func(c faultstore.Call) faultstore.Fault {
+			if c.Op == faultstore.OpGet && c.Seq == 1 {
+				return faultstore.Fault{Before: time.Hour}
+			}
+			return faultstore.Fault{}
+		}))
+		f := NewFollower(kv, key, WithRetryInterval(time.Hour))
+		leader, _ := f.FollowElection(ctx)
+		start := time.Now()
+		NewCandidate(shared, key, "a", ttl).RunForElection(ctx)
+		if got := <-leader; got != "a" {
+			t.Errorf("told %q", got)
+		}
+		if took := time.Since(start); took > 2*DefaultCallTimeout {
+			t.Errorf("told after %v", took)
+		}
+	})
+}
+
 func TestFollowerStopsFromEverywhereAndFollowsAgain(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
@@ -149,6 +172,7 @@ func TestFollowerReportsWhatIsWrong(t *testing.T) {
 		for _, f := range []*Follower{
 			NewFollower(nil, key), NewFollower(memory.New(), ""),
 			NewFollower(memory.New(), key, WithRetryInterval(-1)), NewFollower(memory.New(), key, WithMargin(0)),
+			NewFollower(memory.New(), key, WithMargin(math.MaxInt64)), NewFollower(memory.New(), key, WithRetryInterval(math.MaxInt64)),
 		} {
 			leader, errs := f.FollowElection(ctx)
 			if err := <-errs; !errors.Is(err, ErrInvalidArgument) {

@@ -53,6 +53,43 @@ func (c *campaign) handOver() {
 	c.stream.set(c.lease)
 }
 
+// endStreams closes the channels. No stream can be attached afterwards.
+func (c *campaign) endStreams() {
+	c.mu.Lock()
+	c.ended = true
+	streams := c.attached
+	c.attached = nil
+	if c.stream != nil {
+		streams = append(streams, c.stream)
+	}
+	detach := c.detach
+	c.mu.Unlock()
+	detach()
+	for _, s := range streams {
+		s.end(c.err)
+	}
+}
+
+// await waits for the campaign before this one to end, and says whether this
+// one is to go on then. Its channels do not wait for that to be closed.
+func (c *campaign) await() bool {
+	for previous := c.previous; previous != nil; {
+		select {
+		case <-previous.done:
+			previous, c.previous = nil, nil
+		case <-c.wake:
+			c.handOver()
+			if c.ending() {
+				c.endStreams()
+				<-previous.done
+				close(c.done)
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // problem logs err and puts it into the error channel.
 func (c *campaign) problem(err error) {
 	c.logger().Warn("election", "node", c.by.node, "error", err)

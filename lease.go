@@ -49,14 +49,18 @@ func (l *lease) left() time.Duration {
 	if l.over.Load() {
 		return 0
 	}
-	// The clock is read last: whoever is paused before that reads a late time
-	// with an early start, never the other way round.
-	start := l.start.Load()
-	if d := l.trust - l.clock.Now().Since(*start); d > 0 {
-		return d
+	for {
+		// The clock is read last: whoever is paused before that reads a late
+		// time with an early start, never the other way round.
+		start := l.start.Load()
+		if d := l.trust - l.clock.Now().Since(*start); d > 0 {
+			return d
+		}
+		if l.start.Load() == start { // not renewed meanwhile
+			l.end(ErrLost)
+			return 0
+		}
 	}
-	l.end(ErrLost)
-	return 0
 }
 
 // renewed extends the trust by a renewal that was attempted at start and

@@ -125,6 +125,36 @@ func TestLeaseEndsItsContextInTimeThoughItsWatchWasPausedBeforeItSetItsTimer(t *
 	})
 }
 
+func TestLeaseRenewedWhileItsReaderIsPausedStands(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		c := &hookClock{}
+		l := testLease(t, c, time.Second)
+		time.Sleep(900 * time.Millisecond)
+		hook := func() { // between the start that was loaded and the clock
+			start := c.Now()
+			l.start.Store(&start)
+			time.Sleep(200 * time.Millisecond)
+		}
+		c.hook.Store(&hook)
+		if !l.standing() {
+			t.Error("ended by a reader who had an old start and a late time")
+		}
+	})
+}
+
+// hookClock calls a hook, once, before it is read.
+type hookClock struct {
+	clock.System
+	hook atomic.Pointer[func()]
+}
+
+func (c *hookClock) Now() clock.Instant {
+	if hook := c.hook.Swap(nil); hook != nil {
+		(*hook)()
+	}
+	return c.System.Now()
+}
+
 // pausingClock pauses its reader after each second reading.
 type pausingClock struct {
 	clock.System

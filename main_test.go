@@ -38,6 +38,15 @@ type standIn struct {
 	store.Store
 	get func(ctx context.Context, key string) (*store.KVPair, error)
 	put func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error)
+
+	watch func(ctx context.Context) <-chan *store.KVPair
+}
+
+func (s *standIn) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
+	if s.watch != nil {
+		return s.watch(ctx), nil
+	}
+	return s.Store.Watch(ctx, key, opts)
 }
 
 func (s *standIn) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {

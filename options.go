@@ -45,17 +45,17 @@ type options struct {
 }
 
 // WithRenewInterval sets how long after a successful renewal began a leader
-// begins the next. It must be above 0 and leave time to renew: below the TTL
-// less the margin. The default is a third of the TTL. A follower ignores it.
+// begins the next. It must be at least 1 ms and leave time to renew: below the
+// TTL less the margin. The default is a third of the TTL. A follower ignores it.
 func WithRenewInterval(d time.Duration) Option {
 	return func(o *options) { o.renew, o.renewSet = d, true }
 }
 
 // WithRetryInterval sets how long a candidate or follower that hears nothing
 // from its watch goes without looking at the record, and the longest wait
-// between tries while the store fails. Each wait is shortened by up to a
-// fifth, at random. It must be above 0 and, for a candidate, not above the
-// TTL. The default is a third of the TTL. A follower that knows of a leader
+// between tries while the store fails, which is 5 s at most. Each wait is
+// shortened by up to a fifth, at random. It must be at least 1 ms and, for a
+// candidate, not above the TTL. The default is a third of the TTL. A follower that knows of a leader
 // waits a third of that leader's TTL at most, and by default just that; while
 // it knows of none, its default is a second.
 func WithRetryInterval(d time.Duration) Option {
@@ -66,7 +66,7 @@ func WithRetryInterval(d time.Duration) Option {
 // its claim, and how long after it a follower still believes in a leader that
 // it does not hear of. The margin covers clocks of different speed: the
 // default, a fifth of the TTL, those up to 11 percent off either way. It must
-// be at least 1 ms and below the TTL.
+// be at least 1 ms and, for a candidate, at least 2 ms below the TTL.
 func WithMargin(d time.Duration) Option {
 	return func(o *options) { o.margin, o.marginSet = d, true }
 }
@@ -121,13 +121,13 @@ func (o *options) candidate(ttl time.Duration) error {
 		o.retry = ttl / 3
 	}
 	switch {
-	case o.margin < time.Millisecond || o.margin >= ttl:
-		return invalid("margin", o.margin, "must be at least 1ms and below the TTL of %v", ttl)
-	case o.renew <= 0 || o.renew >= ttl-o.margin:
+	case o.margin < time.Millisecond || o.margin > ttl-2*time.Millisecond:
+		return invalid("margin", o.margin, "must be at least 1ms and at least 2ms below the TTL of %v", ttl)
+	case o.renew < time.Millisecond || o.renew >= ttl-o.margin:
 		return invalid("renewal interval", o.renew,
-			"must be above 0 and below the TTL of %v less the margin of %v", ttl, o.margin)
-	case o.retry <= 0 || o.retry > ttl:
-		return invalid("retry interval", o.retry, "must be above 0 and not above the TTL of %v", ttl)
+			"must be at least 1ms and below the TTL of %v less the margin of %v", ttl, o.margin)
+	case o.retry < time.Millisecond || o.retry > ttl:
+		return invalid("retry interval", o.retry, "must be at least 1ms and not above the TTL of %v", ttl)
 	case len(o.payload) > MaxPayload:
 		return invalid("payload", fmt.Sprintf("%d bytes", len(o.payload)), "must have at most %d bytes", MaxPayload)
 	}
@@ -137,10 +137,10 @@ func (o *options) candidate(ttl time.Duration) error {
 // follower says what is wrong with the options of a follower.
 func (o *options) follower() error {
 	switch {
-	case o.marginSet && o.margin < time.Millisecond:
-		return invalid("margin", o.margin, "must be at least 1ms")
-	case o.retrySet && o.retry <= 0:
-		return invalid("retry interval", o.retry, "must be above 0")
+	case o.marginSet && (o.margin < time.Millisecond || o.margin > MaxTTL):
+		return invalid("margin", o.margin, "must be from 1ms to %v", MaxTTL)
+	case o.retrySet && (o.retry < time.Millisecond || o.retry > MaxTTL):
+		return invalid("retry interval", o.retry, "must be from 1ms to %v", MaxTTL)
 	}
 	return nil
 }

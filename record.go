@@ -11,8 +11,8 @@ import (
 const (
 	recordVersion = 1
 
-	// maxToken leaves room above every token: one that a reader accepts can
-	// be followed by a higher one.
+	// maxToken is above every token that is accepted. Milliseconds since 1970
+	// get there in 146 million years.
 	maxToken = 1 << 62
 )
 
@@ -82,7 +82,7 @@ func parseRecord(value []byte) (record, error) {
 	switch {
 	case r.V != recordVersion:
 		return record{}, fmt.Errorf("%w: format version %d, not %d", ErrForeignRecord, r.V, recordVersion)
-	case r.Token == 0 || r.Token > maxToken:
+	case r.Token == 0 || r.Token >= maxToken:
 		return record{}, fmt.Errorf("%w: token %d", ErrForeignRecord, r.Token)
 	case (r.Leader == "") != (r.Instance == ""):
 		return record{}, fmt.Errorf("%w: leader and instance do not go together", ErrForeignRecord)

@@ -226,7 +226,7 @@ func (r *Round) Do(ctx context.Context, work func(ctx context.Context) error) (b
 	if err != nil || rec.Winner != r.node {
 		return false, err
 	}
-	if rec.Completed != nil {
+	if rec.completer() != "" {
 		return true, nil
 	}
 	if err := work(ctx); err != nil {
@@ -295,7 +295,9 @@ func (r *Round) write(ctx context.Context, rec roundRecord, previous *store.KVPa
 	case ours && bytes.Equal(pair.Value, value) && pair.LastIndex != wrote.pair.LastIndex:
 		return unsafeStore(r.key, wrote.pair, pair)
 	}
-	r.verified.Store(true)
+	if ours && pair.LastIndex == wrote.pair.LastIndex {
+		r.verified.Store(true)
+	}
 	return nil
 }
 

@@ -3,7 +3,9 @@ package leadership
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,6 +160,76 @@ func TestWorkThatReturnsResigns(t *testing.T) {
 		}
 		if rec := stored(t, kv); rec.held() || rec.Last.Reason != reasonResigned {
 			t.Errorf("the record after the end: %+v", rec)
+		}
+	})
+}
+
+func TestShortWorkDoesNotMakeNodesElectEachOtherWithoutPause(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		var terms atomic.Int32
+		for _, node := range []string{"a", "b"} {
+			started(ctx, NewCandidate(kv, key, node, ttl), func(context.Context, Term) error {
+				terms.Add(1)
+				return nil
+			})
+		}
+		time.Sleep(10 * ttl)
+		// Each rests for a retry interval, a third of the TTL or a little less.
+		if n := terms.Load(); n < 20 || n > 80 {
+			t.Errorf("%d terms in %v", n, 10*ttl)
+		}
+	})
+}
+
+func TestWorkMayChangeThePayloadItIsGiven(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c := NewCandidate(kv, key, "a", ttl, WithPayload([]byte("address")))
+		started(ctx, c, func(ctx context.Context, term Term) error {
+			term.Payload[0] = 'X'
+			<-ctx.Done()
+			return nil
+		})
+		time.Sleep(ttl)
+		if rec := stored(t, kv); string(rec.Payload) != "address" {
+			t.Errorf("stored as %q", rec.Payload)
+		}
+	})
+}
+
+func TestWorkThatEndsItsGoroutineEndsRun(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		c := NewCandidate(memory.New(), key, "a", ttl)
+		err := c.Run(ctx, func(context.Context, Term) error {
+			runtime.Goexit()
+			return nil
+		})
+		if !errors.Is(err, errWorkExited) {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+func TestChannelsCloseThoughTheWorkOfAnEarlierRunHasNotReturned(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		c := NewCandidate(memory.New(), key, "a", ttl)
+		release := make(chan struct{})
+		done := started(ctx, c, func(context.Context, Term) error { <-release; return nil })
+		synctest.Wait()
+		c.Stop()
+		for range 3 {
+			first, _ := c.RunForElection(ctx)
+			second, _ := c.RunForElection(ctx)
+			closed(t, "a stream that was taken over", first, 0)
+			c.Stop()
+			closed(t, "a stream that was stopped", second, 0)
+		}
+		close(release)
+		<-done
+		elected, _ := c.RunForElection(ctx)
+		if <-elected || !<-elected {
+			t.Error("does not lead afterwards")
 		}
 	})
 }

@@ -16,6 +16,10 @@ import (
 // never is a reading of the monotonic clock that does not come.
 const never = time.Duration(math.MaxInt64)
 
+// maxBackoff is the longest wait between tries while the store fails, though
+// the retry interval be longer.
+const maxBackoff = 5 * time.Second
+
 // seat is the key of an election as one goroutine deals with it: what is known
 // of the record, one call of the store at a time (S6), and a watch that hints
 // when to look again. Only that goroutine touches it, but for wake and hint.
@@ -109,7 +113,7 @@ func (s *seat) looked(r result, now time.Duration, interval time.Duration) (ok, 
 // failed takes note of a failure and waits longer after each in a row.
 func (s *seat) failed(err error, now time.Duration, retry time.Duration) {
 	s.fails++
-	s.notBefore = now + s.opts.backoff(s.fails, retry)
+	s.notBefore = now + s.opts.backoff(s.fails, min(retry, maxBackoff))
 	s.report(err)
 }
 

@@ -1,12 +1,16 @@
 package leadership
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 )
+
+// errWorkExited is what work that calls runtime.Goexit is taken to return.
+var errWorkExited = errors.New("leadership: the work ended its goroutine without returning")
 
 // begin begins the term of a claim that is known to stand, unless it has run
 // out meanwhile or is not wanted any more.
@@ -16,7 +20,9 @@ func (c *campaign) begin(rec record, start clock.Instant) {
 	}
 	l := newLease(c.ctx, c.opts.clock, rec, c.by.ttl-c.opts.margin, start, c.leaseEnded)
 	if !l.standing() {
+		// The store is too slow for the trust: not again at once.
 		c.over = rec.Token
+		c.resting = l.clock.Now().Mono + c.opts.backoff(1, c.opts.retry)
 		return
 	}
 	c.lease = l
@@ -31,12 +37,17 @@ func (c *campaign) begin(rec record, start clock.Instant) {
 	}
 	if c.work != nil {
 		c.working = true
+		term := l.term
+		term.Payload = bytes.Clone(term.Payload)
 		go func() {
-			err := c.work(l.ctx, l.term)
-			c.mu.Lock()
-			c.worked = append(c.worked, err)
-			c.mu.Unlock()
-			nudge(c.wake)
+			err := errWorkExited
+			defer func() {
+				c.mu.Lock()
+				c.worked = append(c.worked, err)
+				c.mu.Unlock()
+				nudge(c.wake)
+			}()
+			err = c.work(l.ctx, term)
 		}()
 	}
 }
@@ -59,7 +70,7 @@ func (c *campaign) windUp(now time.Duration) {
 		return
 	}
 	if c.working {
-		c.workReturned(l)
+		c.workReturned(l, now)
 	}
 	if c.working || !l.over.Load() {
 		return
@@ -79,7 +90,7 @@ func (c *campaign) windUp(now time.Duration) {
 }
 
 // workReturned takes in what the work of a term has returned, if it has.
-func (c *campaign) workReturned(l *lease) {
+func (c *campaign) workReturned(l *lease, now time.Duration) {
 	c.mu.Lock()
 	worked := c.worked
 	c.worked = nil
@@ -92,6 +103,11 @@ func (c *campaign) workReturned(l *lease) {
 	// That the term was over is no failure of the work.
 	if err != nil && !(l.over.Load() && (errors.Is(err, l.ctx.Err()) || errors.Is(err, context.Cause(l.ctx)))) {
 		c.err = err
+	}
+	if !l.over.Load() {
+		// Were the next claim allowed as soon as somebody else has led, nodes
+		// whose work is short would elect each other as fast as the store can.
+		c.resting = now + c.opts.pollAfter(c.opts.retry)
 	}
 	l.end(ErrResigned)
 }

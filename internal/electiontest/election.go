@@ -45,13 +45,13 @@ func newElection(t *testing.T, env Env, ttl time.Duration) *election {
 	return e
 }
 
-// attempt makes up to three attempts, with a fresh election each, at what may
+// attempt makes up to five attempts, with a fresh election each, at what may
 // fail on a busy machine because the store stalls. try says whether it
 // succeeded, or else what went wrong. There is only one attempt at being safe,
 // and at what try itself reports as an error.
 func (e *election) attempt(try func(*election) (ok bool, problem string)) {
 	e.Helper()
-	const attempts = 3
+	const attempts = 5
 	for n := 1; ; n++ {
 		ok, problem := try(e)
 		if ok {
@@ -173,17 +173,29 @@ type record struct {
 
 // look reads the record as an operator does; ok is false where there is none.
 func (e *election) look() (r record, ok bool) {
-	pair, err := e.get()
-	if err != nil || json.Unmarshal(pair.Value, &r) != nil {
-		return record{}, false
-	}
-	return r, true
+	e.Helper()
+	pair := e.get()
+	return r, pair != nil && json.Unmarshal(pair.Value, &r) == nil
 }
 
-func (e *election) get() (*store.KVPair, error) {
+// get reads what is under the key, nil for nothing. A client that has just been
+// cut off from its server may fail for a while.
+func (e *election) get() *store.KVPair {
+	e.Helper()
 	ctx, cancel := context.WithTimeout(e.Context(), patience)
 	defer cancel()
-	return e.hand.Get(ctx, e.key, &store.ReadOptions{Consistent: true})
+	for {
+		pair, err := e.hand.Get(ctx, e.key, &store.ReadOptions{Consistent: true})
+		switch {
+		case err == nil:
+			return pair
+		case errors.Is(err, store.ErrKeyNotFound):
+			return nil
+		case ctx.Err() != nil:
+			e.Fatalf("read the record by hand: %v", err)
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // write puts value under the key, by hand: whatever is there.
@@ -214,13 +226,7 @@ func (e *election) tamper(change func(ctx context.Context, previous *store.KVPai
 	ctx, cancel := context.WithTimeout(e.Context(), patience)
 	defer cancel()
 	for {
-		previous, err := e.get()
-		if errors.Is(err, store.ErrKeyNotFound) {
-			previous, err = nil, nil
-		}
-		if err == nil {
-			err = change(ctx, previous)
-		}
+		err := change(ctx, e.get())
 		if err == nil {
 			return
 		}

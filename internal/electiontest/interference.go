@@ -1,11 +1,9 @@
 package electiontest
 
 import (
-	"errors"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
-	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // testDeletedKey: somebody deletes the record while there is a leader. The
@@ -54,9 +52,7 @@ func testForeignValue(e *election) {
 		}
 	}
 	e.within(patience, "the follower reports it", func() bool { return f.reported(leadership.ErrForeignRecord) })
-	if pair, err := e.get(); err != nil || string(pair.Value) != foreign {
-		e.Fatalf("the foreign value was %q and is now %q, %v", foreign, pair.Value, err)
-	}
+	e.checkForeign(foreign)
 	e.remove()
 	leader := e.leader(all...)
 
@@ -69,12 +65,18 @@ func testForeignValue(e *election) {
 		return !leads || now.Token != term.Token
 	})
 	e.within(patience, "and says why", func() bool { return leader.reported(n, leadership.ErrForeignRecord) != nil })
-	if pair, err := e.get(); err != nil || string(pair.Value) != foreign {
-		e.Fatalf("the foreign value was %q and is now %q, %v", foreign, pair.Value, err)
-	}
+	e.checkForeign(foreign)
 	e.remove()
 	e.leader(all...)
-	if _, err := e.get(); errors.Is(err, store.ErrKeyNotFound) {
-		e.Error("somebody leads without a record")
+	if r, ok := e.look(); !ok {
+		e.Errorf("somebody leads, and the record is %+v", r)
+	}
+}
+
+// checkForeign wants the foreign value to stand.
+func (e *election) checkForeign(want string) {
+	e.Helper()
+	if pair := e.get(); pair == nil || string(pair.Value) != want {
+		e.Fatalf("the foreign value was %q, and there is now: %v", want, pair)
 	}
 }

@@ -79,8 +79,8 @@ var sabotages = []sabotage{
 	},
 	{
 		"S7", "a term that has run out is not over", "lease.go",
-		"\tl.end(ErrLost)\n\treturn 0",
-		"\treturn 0",
+		"\t\t\tl.end(ErrLost)\n\t\t\treturn 0",
+		"\t\t\treturn 0",
 	},
 	{
 		"S8", "the seat is given up before the work has returned", "tenure.go",
