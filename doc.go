@@ -65,7 +65,8 @@
 // store that does not return, though its context has ended, is neither waited
 // for nor repeated. A term whose trust has run out is over, whatever succeeds
 // later. The rules are numbered S1 to S10 in docs/decisions.md, and each has
-// tests that fail when it is broken.
+// tests that fail when it is broken: most of them simulations of whole
+// elections in virtual time (internal/sim).
 //
 // # Stores
 //
