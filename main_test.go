@@ -2,7 +2,6 @@ package leadership
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -112,16 +111,6 @@ func closed[T any](t *testing.T, what string, ch <-chan T, d time.Duration) {
 			t.Fatalf("%s: not closed within %v", what, d)
 		}
 	}
-}
-
-// hasError says whether one of the errors matches target.
-func hasError(errs []error, target error) bool {
-	for _, err := range errs {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-	return false
 }
 
 // handClock is a clock that stands still until it is moved. Its timers are

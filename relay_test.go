@@ -2,6 +2,7 @@ package leadership
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,7 +125,7 @@ func TestStreamKeepsTheLatestErrors(t *testing.T) {
 		last = err
 		n++
 	}
-	if n != errorBuffer || last != ErrUnsafeStore {
+	if n != errorBuffer || !errors.Is(last, ErrUnsafeStore) {
 		t.Errorf("%d errors, the last %v", n, last)
 	}
 }

@@ -22,6 +22,10 @@ const (
 	// watch says nothing.
 	DefaultPollInterval = time.Second
 
+	// electTries is how often Elect tries to write the record of a round that
+	// has none: some stores fail when several make a folder at once.
+	electTries = 3
+
 	// completeTries is how often Complete is refused, and reads again, before
 	// it says so: nobody but this node changes the record.
 	completeTries = 5
@@ -241,16 +245,20 @@ func (r *Round) elect(ctx context.Context) (roundRecord, error) {
 		return roundRecord{}, r.err
 	}
 	mine := roundRecord{V: roundVersion, Winner: r.node, Elected: now()}
-	err := r.write(ctx, mine, nil)
-	if err == nil || errors.Is(err, ErrUnsafeStore) {
-		return mine, err
+	for try := 1; ; try++ {
+		err := r.write(ctx, mine, nil)
+		if err == nil || errors.Is(err, ErrUnsafeStore) {
+			return mine, err
+		}
+		// Whoever lost finds the winner; and a reply may have been lost (S5).
+		rec, pair, readErr := r.read(ctx)
+		switch {
+		case readErr != nil || pair != nil:
+			return rec, readErr
+		case try == electTries || ctx.Err() != nil:
+			return rec, err
+		}
 	}
-	// Whoever lost finds the winner; and a reply may have been lost (S5).
-	rec, pair, readErr := r.read(ctx)
-	if readErr == nil && pair == nil {
-		readErr = err
-	}
-	return rec, readErr
 }
 
 // read returns the record of the round; a zero one and a nil pair if there is

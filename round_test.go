@@ -65,6 +65,20 @@ func TestRoundReadsALostReplyBack(t *testing.T) {
 	})
 }
 
+func TestRoundIsElectedThoughItsFirstWritesFail(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := faultstore.New(memory.New(), faultstore.WithPlan(func(c faultstore.Call) faultstore.Fault {
+			if c.Op == faultstore.OpAtomicPut && c.Seq < electTries {
+				return faultstore.Fault{Err: faultstore.ErrInjected}
+			}
+			return faultstore.Fault{}
+		}))
+		if won, err := NewRound(kv, "sys", "1", "a").Elect(ctx); !won || err != nil {
+			t.Errorf("got %v, %v", won, err)
+		}
+	})
+}
+
 func TestRoundDoesNotTellAWinnerWhenItCannotKnow(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := faultstore.New(memory.New())

@@ -89,7 +89,7 @@ func drain(pairs <-chan *store.KVPair) {
 	if pairs == nil {
 		return
 	}
-	for range pairs { //nolint:revive // what it says is not wanted any more
+	for range pairs { // what it says is not wanted any more
 	}
 }
 

@@ -2,7 +2,9 @@ package servers
 
 import (
 	"os"
+	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // baseFolder returns where servers keep their data, empty for the usual place
@@ -20,4 +22,37 @@ func baseFolder() string {
 		return ""
 	}
 	return folder
+}
+
+// claim locks a server's folder for as long as the file that it returns is
+// open: until the test binary ends, however that happens.
+func claim(folder string) (*os.File, error) {
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// sweep removes the folders of test binaries that were killed.
+func sweep() {
+	base := baseFolder()
+	if base == "" {
+		base = os.TempDir()
+	}
+	folders, _ := filepath.Glob(filepath.Join(base, "leadership-*"))
+	for _, folder := range folders {
+		info, err := os.Stat(folder)
+		if err != nil || time.Since(info.ModTime()) < time.Minute {
+			continue // it may be about to be claimed
+		}
+		if f, err := claim(folder); err == nil {
+			os.RemoveAll(folder)
+			f.Close()
+		}
+	}
 }

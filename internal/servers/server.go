@@ -54,6 +54,7 @@ type Server struct {
 	kind    kind
 	program string
 	dir     string
+	claim   *os.File // on dir
 	ports   []int
 
 	mu      sync.Mutex
@@ -98,10 +99,14 @@ func program(t testing.TB, k kind) string {
 
 // create gives s a folder and ports, and starts it for the first time.
 func (s *Server) create() error {
+	sweep()
 	var err error
 	// Not t.TempDir: only its owner may enter that, and PostgreSQL runs as
 	// somebody else; and a shared server outlives the test that asked first.
 	if s.dir, err = os.MkdirTemp(baseFolder(), "leadership-"+s.kind.name+"-"); err != nil {
+		return err
+	}
+	if s.claim, err = claim(s.dir); err != nil {
 		return err
 	}
 	if err := os.Chmod(s.dir, 0o711); err != nil {
@@ -257,6 +262,9 @@ func (s *Server) remove() {
 		if err := os.RemoveAll(s.dir); err != nil {
 			s.t.Errorf("remove %s: %v", s.kind.name, err)
 		}
+	}
+	if s.claim != nil {
+		s.claim.Close()
 	}
 }
 

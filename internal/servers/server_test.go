@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -250,7 +251,8 @@ func TestNoServerOutlivesAKilledTestBinary(t *testing.T) {
 	scanner.Scan()
 	pid, err := strconv.Atoi(scanner.Text())
 	scanner.Scan()
-	defer os.RemoveAll(scanner.Text())
+	folder := scanner.Text()
+	defer os.RemoveAll(folder)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	if err != nil {
@@ -260,6 +262,27 @@ func TestNoServerOutlivesAKilledTestBinary(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("server %d lives on", pid)
 		}
+	}
+
+	// Its folder cannot be helped; the next to start a server removes it.
+	sweep()
+	if _, err := os.Stat(folder); err != nil {
+		t.Errorf("the folder of a server that may be starting was removed: %v", err)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(folder, old, old); err != nil {
+		t.Fatal(err)
+	}
+	other := Redis(t)
+	if err := os.Chtimes(other.dir, old, old); err != nil {
+		t.Fatal(err)
+	}
+	sweep()
+	if _, err := os.Stat(folder); runtime.GOOS == "linux" && !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder of a dead test is still there: %v", err)
+	}
+	if _, err := os.Stat(other.dir); err != nil {
+		t.Errorf("the folder of a living test was removed: %v", err)
 	}
 }
 
