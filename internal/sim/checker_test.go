@@ -15,7 +15,6 @@ type checker struct {
 	asks    chan func()
 	highest uint64 // token seen to be led with, since the walls last disagreed
 	forgot  time.Duration
-	truths  []truth
 	reigns  *contender // who has to lead, and nobody else, when all is calm
 	quiet   *chance
 }

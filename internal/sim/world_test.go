@@ -152,7 +152,7 @@ func (w *world) end() {
 		select {
 		case <-s.quit:
 		default:
-			time.Sleep(17) // nanoseconds: not all at once
+			time.Sleep(17 * time.Nanosecond) // not all at once
 			close(s.quit)
 		}
 	}
