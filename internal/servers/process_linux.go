@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -41,6 +43,17 @@ func descendants(pid int) []int {
 	return all
 }
 
+// halted reports whether no thread of pid runs.
+func halted(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, thread := range threads {
+		if state, _, ok := stat(thread); ok && !strings.ContainsRune("TtZX", rune(state)) {
+			return false
+		}
+	}
+	return true
+}
+
 // running reports whether pid is there and more than a corpse.
 func running(pid int) bool {
 	state, _, ok := status(pid)
@@ -49,11 +62,16 @@ func running(pid int) bool {
 
 // status returns the state and the parent of a process.
 func status(pid int) (state byte, parent int, ok bool) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return stat(fmt.Sprintf("/proc/%d/stat", pid))
+}
+
+// stat reads the file of that name of a process or thread.
+func stat(file string) (state byte, parent int, ok bool) {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return 0, 0, false
 	}
 	// "pid (name) state parent ...", and the name may hold anything.
-	_, err = fmt.Sscanf(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " %c %d", &state, &parent)
+	_, err = fmt.Sscanf(string(text[bytes.LastIndexByte(text, ')')+1:]), " %c %d", &state, &parent)
 	return state, parent, err == nil
 }

@@ -60,6 +60,17 @@ func (p *process) freeze() []int {
 	for _, pid := range all {
 		_ = syscall.Kill(pid, syscall.SIGSTOP)
 	}
+	// A signal takes a moment to reach every thread.
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
+		still := halted(p.pid)
+		for _, pid := range all {
+			still = still && halted(pid)
+		}
+		if still {
+			break
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
 	return all
 }
 
