@@ -752,13 +752,7 @@ func TestStoreWithoutCompareAndSwapIsRefused(t *testing.T) {
 		inner := memory.New()
 		// As kvtools' Redis with its default codec: a write returns an index
 		// and a read does not find it, nor does a write care.
-		kv := &standIn{Store: inner, get: func(ctx context.Context, key string) (*store.KVPair, error) {
-			pair, err := inner.Get(ctx, key, nil)
-			if pair != nil {
-				pair.LastIndex = 0
-			}
-			return pair, err
-		}, put: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		kv := &standIn{Store: inner, get: withoutIndex(inner), put: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			if previous != nil {
 				previous, _ = inner.Get(ctx, key, nil)
 			}

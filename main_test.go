@@ -62,6 +62,17 @@ func (s *standIn) AtomicPut(ctx context.Context, key string, value []byte, previ
 	return s.Store.AtomicPut(ctx, key, value, previous, opts)
 }
 
+// withoutIndex reads from a store and forgets the indexes.
+func withoutIndex(kv store.Store) func(context.Context, string) (*store.KVPair, error) {
+	return func(ctx context.Context, key string) (*store.KVPair, error) {
+		pair, err := kv.Get(ctx, key, nil)
+		if pair != nil {
+			pair.LastIndex = 0
+		}
+		return pair, err
+	}
+}
+
 // stored returns the record under key.
 func stored(t *testing.T, kv store.Store) record {
 	t.Helper()

@@ -255,13 +255,7 @@ func TestRoundRefusesForeignRecords(t *testing.T) {
 func TestRoundRefusesAStoreWithoutCompareAndSwap(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
-		kv := &standIn{Store: inner, get: func(ctx context.Context, key string) (*store.KVPair, error) {
-			pair, err := inner.Get(ctx, key, nil)
-			if pair != nil {
-				pair.LastIndex = 0
-			}
-			return pair, err
-		}}
+		kv := &standIn{Store: inner, get: withoutIndex(inner)}
 		if won, err := NewRound(kv, "sys", "1", "a").Elect(ctx); won || !errors.Is(err, ErrUnsafeStore) {
 			t.Errorf("got %v, %v", won, err)
 		}

@@ -130,8 +130,7 @@ func (s *seat) attend() {
 	case s.sight.pair == nil || !bytes.Equal(hint.Value, s.sight.pair.Value):
 		// What we wrote ourselves may be shown to us late.
 		rec, err := parseRecord(hint.Value)
-		echo := err == nil && rec.Instance != "" && s.sight.mine() &&
-			rec.Instance == s.sight.me && rec.Beat <= s.sight.rec.Beat
+		echo := err == nil && s.sight.mine() && rec.Instance == s.sight.me && rec.Beat <= s.sight.rec.Beat
 		s.hinted = s.hinted || !echo
 	}
 }
