@@ -9,6 +9,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/kvtools/valkeyrie/store"
 )
@@ -46,6 +47,13 @@ var (
 
 	// ErrCallNotSupported says that the store has no such call.
 	ErrCallNotSupported = store.ErrCallNotSupported
+
+	// ErrTTLNotSupported says that the store cannot delete a key by itself so
+	// long after it was written: nothing was written.
+	ErrTTLNotSupported = errors.New("the store does not support this TTL")
+
+	// ErrClosed says that the store has been closed.
+	ErrClosed = errors.New("the store is closed")
 )
 
 // Store is what an election needs of a key/value store. Every valkeyrie store

@@ -29,13 +29,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-var (
-	// ErrInjected is matched by every error that was injected.
-	ErrInjected = errors.New("injected fault")
-
-	// ErrClosed is returned, wrapped, by every call on a Store after Close.
-	ErrClosed = errors.New("the store is closed")
-)
+// ErrInjected is matched by every error that was injected.
+var ErrInjected = errors.New("injected fault")
 
 var _ store.Store = (*Store)(nil)
 
@@ -195,7 +190,7 @@ func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOpti
 }
 
 // Close ends the client's view: calls that hang or are delayed, and calls made
-// later, return ErrClosed, and all watches end. It does not close the inner
+// later, return store.ErrClosed, and all watches end. It does not close the inner
 // store, which other clients may be using. It may be called again, and always
 // returns nil.
 func (s *Store) Close() error {
@@ -284,7 +279,7 @@ func (s *Store) travel(ctx context.Context, delay time.Duration) error {
 	for {
 		select {
 		case <-s.done:
-			return ErrClosed
+			return store.ErrClosed
 		default:
 		}
 		now := s.state()

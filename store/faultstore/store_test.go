@@ -332,11 +332,11 @@ func TestCloseReleasesCallsThatHangAndLeavesTheInnerStoreOpen(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		wantErr(t, <-delayed, faultstore.ErrClosed)
-		wantErr(t, <-partitioned, faultstore.ErrClosed)
-		wantErr(t, create(t.Context(), kv, "a"), faultstore.ErrClosed)
+		wantErr(t, <-delayed, store.ErrClosed)
+		wantErr(t, <-partitioned, store.ErrClosed)
+		wantErr(t, create(t.Context(), kv, "a"), store.ErrClosed)
 		_, err := kv.Watch(t.Context(), key, nil)
-		wantErr(t, err, faultstore.ErrClosed)
+		wantErr(t, err, store.ErrClosed)
 		wantElapsed(t, began, 0)
 		wantStored(t, shared, "")
 	})

@@ -16,7 +16,6 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,9 +24,6 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/store"
 )
-
-// ErrClosed is returned, wrapped, by every call on a Store after Close.
-var ErrClosed = errors.New("the store is closed")
 
 var _ store.Store = (*Store)(nil)
 
@@ -169,7 +165,7 @@ func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions
 }
 
 // Close forgets all keys and stops all timers, and ends all watches: their
-// channels are closed right after. Calls made later return ErrClosed. Close may
+// channels are closed right after. Calls made later return store.ErrClosed. Close may
 // be called again, and always returns nil.
 func (s *Store) Close() error {
 	s.mu.Lock()
@@ -297,7 +293,7 @@ func (s *Store) remove(key string, e entry) {
 // context which ends before the call's turn comes prevents its write.
 func (s *Store) usable(ctx context.Context) error {
 	if s.closed {
-		return ErrClosed
+		return store.ErrClosed
 	}
 	return ctx.Err()
 }

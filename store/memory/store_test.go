@@ -369,7 +369,7 @@ func TestClosedStoreRefusesEveryCall(t *testing.T) {
 					t.Errorf("Close: %v", err)
 				}
 			}
-			wantErr(t, call(t.Context(), kv), memory.ErrClosed)
+			wantErr(t, call(t.Context(), kv), store.ErrClosed)
 		})
 	}
 }

@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"strings"
+)
+
+// WithPrefix returns a view of kv whose keys all begin with prefix, which the
+// callers of the view neither write nor see. Its Close closes kv. With an empty
+// prefix it is kv itself.
+func WithPrefix(kv Store, prefix string) Store {
+	if prefix == "" {
+		return kv
+	}
+	return &prefixed{kv, prefix}
+}
+
+type prefixed struct {
+	kv     Store
+	prefix string
+}
+
+func (p *prefixed) Get(ctx context.Context, key string, opts *ReadOptions) (*KVPair, error) {
+	pair, err := p.kv.Get(ctx, p.prefix+key, opts)
+	return p.strip(pair), err
+}
+
+func (p *prefixed) AtomicPut(ctx context.Context, key string, value []byte, previous *KVPair, opts *WriteOptions) (bool, *KVPair, error) {
+	ok, pair, err := p.kv.AtomicPut(ctx, p.prefix+key, value, p.add(previous), opts)
+	return ok, p.strip(pair), err
+}
+
+func (p *prefixed) AtomicDelete(ctx context.Context, key string, previous *KVPair) (bool, error) {
+	return p.kv.AtomicDelete(ctx, p.prefix+key, p.add(previous))
+}
+
+func (p *prefixed) Watch(ctx context.Context, key string, opts *ReadOptions) (<-chan *KVPair, error) {
+	inner, err := p.kv.Watch(ctx, p.prefix+key, opts)
+	if err != nil {
+		return nil, err
+	}
+	pairs := make(chan *KVPair)
+	go func() {
+		defer close(pairs)
+		for pair := range inner {
+			select {
+			case pairs <- p.strip(pair):
+			case <-ctx.Done():
+				go drain(inner)
+				return
+			}
+		}
+	}()
+	return pairs, nil
+}
+
+func (p *prefixed) List(ctx context.Context, directory string, opts *ReadOptions) ([]*KVPair, error) {
+	pairs, err := p.kv.List(ctx, p.prefix+directory, opts)
+	for i := range pairs {
+		pairs[i] = p.strip(pairs[i])
+	}
+	return pairs, err
+}
+
+func (p *prefixed) Close() error { return p.kv.Close() }
+
+// add and strip copy: the pair may be read by others.
+func (p *prefixed) add(pair *KVPair) *KVPair {
+	if pair == nil {
+		return nil
+	}
+	full := *pair
+	full.Key = p.prefix + pair.Key
+	return &full
+}
+
+func (p *prefixed) strip(pair *KVPair) *KVPair {
+	if pair == nil {
+		return nil
+	}
+	short := *pair
+	short.Key = strings.TrimPrefix(pair.Key, p.prefix)
+	return &short
+}
+
+// drain reads until the channel is closed: some adapters' watches stay behind
+// for good when nobody does.
+func drain(pairs <-chan *KVPair) {
+	for range pairs {
+	}
+}
