@@ -6,8 +6,9 @@ import (
 )
 
 // WithPrefix returns a view of kv whose keys all begin with prefix, which the
-// callers of the view neither write nor see. Its Close closes kv. With an empty
-// prefix it is kv itself.
+// callers of the view neither write nor see. Its Close closes kv. A reader of its
+// Watch that falls behind gets the latest pair in place of all that it missed.
+// With an empty prefix it is kv itself.
 func WithPrefix(kv Store, prefix string) Store {
 	if prefix == "" {
 		return kv
@@ -42,12 +43,19 @@ func (p *prefixed) Watch(ctx context.Context, key string, opts *ReadOptions) (<-
 	pairs := make(chan *KVPair)
 	go func() {
 		defer close(pairs)
-		for pair := range inner {
+		var out chan<- *KVPair // nil while there is nothing to send
+		var next *KVPair
+		for {
 			select {
-			case pairs <- p.strip(pair):
-			case <-ctx.Done():
-				go drain(inner)
-				return
+			case out <- next:
+				out = nil
+			// Read on even if nobody listens: that is how the end shows, and some
+			// adapters' watches stay behind for good otherwise.
+			case pair, ok := <-inner:
+				if !ok {
+					return
+				}
+				next, out = p.strip(pair), pairs
 			}
 		}
 	}()
@@ -81,11 +89,4 @@ func (p *prefixed) strip(pair *KVPair) *KVPair {
 	short := *pair
 	short.Key = strings.TrimPrefix(pair.Key, p.prefix)
 	return &short
-}
-
-// drain reads until the channel is closed: some adapters' watches stay behind
-// for good when nobody does.
-func drain(pairs <-chan *KVPair) {
-	for range pairs {
-	}
 }

@@ -1,0 +1,70 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+func TestPrefixIsNeitherWrittenNorSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		inner := memory.New()
+		if store.WithPrefix(inner, "") != store.Store(inner) {
+			t.Error("an empty prefix makes another store")
+		}
+		kv := store.WithPrefix(inner, "app/")
+		watching, stop := context.WithCancel(ctx)
+		pairs, err := kv.Watch(watching, "key", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first := <-pairs; first.Key != "key" || first.Value != nil {
+			t.Errorf("the first that the watch says is %+v", first)
+		}
+
+		_, put, err := kv.AtomicPut(ctx, "key", []byte("1"), nil, nil)
+		if err != nil || put.Key != "key" {
+			t.Fatalf("%+v, %v", put, err)
+		}
+		if err := inner.Put(ctx, "other/key", []byte("2"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if next := <-pairs; next.Key != "key" || string(next.Value) != "1" {
+			t.Errorf("then it says %+v", next)
+		}
+		if got, err := inner.Get(ctx, "app/key", nil); err != nil || string(got.Value) != "1" {
+			t.Errorf("beneath: %+v, %v", got, err)
+		}
+		got, err := kv.Get(ctx, "key", nil)
+		if err != nil || got.Key != "key" || got.LastIndex != put.LastIndex {
+			t.Errorf("%+v, %v", got, err)
+		}
+		all, err := kv.List(ctx, "", nil)
+		if err != nil || len(all) != 1 || all[0].Key != "key" {
+			t.Errorf("%v, %v", all, err)
+		}
+		_, put, err = kv.AtomicPut(ctx, "key", []byte("3"), put, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if deleted, err := kv.AtomicDelete(ctx, "key", put); err != nil || !deleted {
+			t.Errorf("%v, %v", deleted, err)
+		}
+
+		// Nobody reads the watch now.
+		stop()
+		synctest.Wait()
+		for range pairs {
+		}
+		if err := kv.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := inner.Get(ctx, "app/key", nil); err == nil {
+			t.Error("Close does not close the store beneath")
+		}
+	})
+}
