@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/certs"
 )
 
 // startTimeout bounds the time from a server's start to its first answer.
@@ -41,14 +43,30 @@ type kind struct {
 
 	// addr makes a Server's Addr of host:port; nil leaves that as it is.
 	addr func(hostport string) string
+
+	// secure says that the kind heeds Server.Secret. Where there is one,
+	// enforce, if not nil, is called once the server has answered for the first
+	// time, for what can be set up only then.
+	secure  bool
+	enforce func(ctx context.Context, s *Server) error
+}
+
+// Secret is what a server that Secure has started asks of its clients.
+type Secret struct {
+	certs.Authority
+
+	User, Password string
 }
 
 // Server is one real server. Its methods may be called one after another from
 // any goroutine; those that fail end the test that started it.
 type Server struct {
-	// Addr is where clients reach it: host:port, and for PostgreSQL a URL. It
-	// stays the same through Stop and Start.
+	// Addr is where clients reach it: host:port, and for PostgreSQL without a
+	// Secret a URL. It stays the same through Stop and Start.
 	Addr string
+
+	// Secret is what it asks of its clients; nil for one that New has started.
+	Secret *Secret
 
 	t       testing.TB
 	kind    kind
@@ -61,15 +79,15 @@ type Server struct {
 	process *process // nil while stopped
 }
 
-// start brings up a new server of kind k, or skips or fails t.
-func start(t testing.TB, k kind) *Server {
+// start brings up a new server of kind k, or skips or fails t. secret may be nil.
+func start(t testing.TB, k kind, secret *Secret) *Server {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts a server")
 	}
 	program := program(t, k)
 	for attempt := 1; ; attempt++ {
-		s := &Server{t: t, kind: k, program: program}
+		s := &Server{t: t, kind: k, program: program, Secret: secret}
 		err := s.create()
 		if err == nil {
 			return s
@@ -116,7 +134,7 @@ func (s *Server) create() error {
 		return err
 	}
 	s.Addr = s.hostport(0)
-	if s.kind.addr != nil {
+	if s.kind.addr != nil && s.Secret == nil {
 		s.Addr = s.kind.addr(s.Addr)
 	}
 	if s.kind.setup != nil {
@@ -124,7 +142,12 @@ func (s *Server) create() error {
 			return err
 		}
 	}
-	return s.launch()
+	if err := s.launch(); err != nil || s.Secret == nil || s.kind.enforce == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	return s.kind.enforce(ctx, s)
 }
 
 // launch starts the process and waits until the server answers.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/seed-a1d591d3/leadership/internal/certs"
 )
 
 // kinds are the servers there are, by name.
@@ -20,14 +22,32 @@ var kinds = map[string]kind{
 // New starts the server of that name for t, which ends it.
 func New(t testing.TB, name string) *Server {
 	t.Helper()
+	s := start(t, find(t, name), nil)
+	t.Cleanup(s.remove)
+	return s
+}
+
+// Secure starts the server of that name for t, which ends it, with TLS and a
+// login: its clients have to show what is in its Secret.
+func Secure(t testing.TB, name string) *Server {
+	t.Helper()
+	k := find(t, name)
+	if !k.secure {
+		t.Fatalf("%s is not started with TLS and a login here", name)
+	}
+	s := start(t, k, &Secret{Authority: certs.New(t), User: "app", Password: "s3cret/of:the@app%"})
+	t.Cleanup(s.remove)
+	return s
+}
+
+func find(t testing.TB, name string) kind {
+	t.Helper()
 	k, ok := kinds[name]
 	if !ok {
 		names := slices.Sorted(maps.Keys(kinds))
 		t.Fatalf("no server %q: there are %s", name, strings.Join(names, ", "))
 	}
-	s := start(t, k)
-	t.Cleanup(s.remove)
-	return s
+	return k
 }
 
 // Etcd starts an etcd for t, which ends it.
@@ -64,11 +84,7 @@ func Shared(t testing.TB, name string) *Server {
 	}
 	s := pool.servers[name]
 	if s == nil {
-		k, ok := kinds[name]
-		if !ok {
-			t.Fatalf("no server %q", name)
-		}
-		s = start(t, k)
+		s = start(t, find(t, name), nil)
 		pool.servers[name] = s
 	}
 	return s

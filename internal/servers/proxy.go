@@ -1,0 +1,45 @@
+package servers
+
+import (
+	"testing"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
+)
+
+// Proxy stands between clients and a server, and cuts their connections.
+type Proxy struct {
+	// Addr is where clients reach it: host:port.
+	Addr string
+
+	t     testing.TB
+	proxy *toxiproxy.Proxy
+}
+
+// NewProxy starts a proxy of the server at host:port for t, which ends it.
+func NewProxy(t testing.TB, hostport string) *Proxy {
+	t.Helper()
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	ports, err := freePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Server{ports: ports}
+	p := &Proxy{Addr: s.hostport(0), t: t}
+	p.proxy = toxiproxy.NewProxy(server, "proxy of "+hostport, p.Addr, hostport)
+	if err := p.proxy.Start(); err != nil {
+		t.Fatalf("start a proxy of %s: %v", hostport, err)
+	}
+	t.Cleanup(p.proxy.Stop)
+	return p
+}
+
+// Cut cuts all connections, also those in the middle of a call. New ones can be
+// made right after.
+func (p *Proxy) Cut() {
+	p.t.Helper()
+	p.proxy.Stop()
+	if err := p.proxy.Start(); err != nil {
+		p.t.Errorf("start a proxy again: %v", err)
+	}
+}
