@@ -2,30 +2,57 @@ package leadership
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// Whoever imports the core gets the standard library, valkeyrie's store
-// package, and nothing else.
-func TestCoreImportsNothingHeavy(t *testing.T) {
-	const module = "github.com/seed-a1d591d3/leadership"
-	allowed := map[string]bool{
-		module: true, module + "/store": true, module + "/internal/clock": true,
-		"github.com/kvtools/valkeyrie/store": true,
-	}
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f",
-		"{{if not .Standard}}{{.ImportPath}}{{end}}", module, module+"/store").CombinedOutput()
+const module = "github.com/seed-a1d591d3/leadership"
+
+// deps returns what the packages import, at any depth, but for the standard
+// library.
+func deps(t *testing.T, packages ...string) []string {
+	t.Helper()
+	args := append([]string{"list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"}, packages...)
+	out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	seen := strings.Fields(string(out))
-	for _, path := range seen {
-		if !allowed[path] {
-			t.Errorf("the core imports %s", path)
-		}
+	return strings.Fields(string(out))
+}
+
+// Whoever imports the core gets the standard library, valkeyrie's store
+// package, and nothing else.
+func TestCoreImportsNothingHeavy(t *testing.T) {
+	want := []string{"github.com/kvtools/valkeyrie/store", module, module + "/internal/clock", module + "/store"}
+	seen := deps(t, module, module+"/store")
+	slices.Sort(seen)
+	if !slices.Equal(seen, want) {
+		t.Errorf("the core imports %v, want %v", seen, want)
 	}
-	if len(seen) != len(allowed) {
-		t.Errorf("go list shows %v, want all of %v", seen, allowed)
+}
+
+// Whoever imports one store gets its client and no other's.
+func TestStoreImportsNoOtherStoresClient(t *testing.T) {
+	clients := map[string]string{
+		"etcd":      "go.etcd.io/etcd/client/v3",
+		"consul":    "github.com/hashicorp/consul/api",
+		"zookeeper": "github.com/go-zookeeper/zk",
+		"redis":     "github.com/redis/go-redis/v9",
+		"postgres":  "github.com/jackc/pgx/v5",
+		"sqlite":    "modernc.org/sqlite",
+	}
+	for _, name := range []string{"memory", "faultstore", "sqlite", "postgres", "etcd", "consul", "zookeeper", "redis"} {
+		seen := deps(t, module, module+"/store/"+name)
+		for of, client := range clients {
+			if found := slices.Contains(seen, client); found != (of == name) {
+				t.Errorf("store/%s imports %s: %v", name, client, found)
+			}
+		}
+		for _, path := range seen {
+			if strings.HasPrefix(path, module+"/internal/servers") || path == module+"/store/storetest" {
+				t.Errorf("store/%s imports %s", name, path)
+			}
+		}
 	}
 }

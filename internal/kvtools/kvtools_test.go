@@ -114,11 +114,3 @@ func wantRefusal(t *testing.T, err error) {
 		t.Errorf("%v; want ErrUnsafeStore and a word on JSONCodec", err)
 	}
 }
-
-func BenchmarkHandover(b *testing.B) {
-	for _, a := range adapters {
-		b.Run(a.name, func(b *testing.B) {
-			electiontest.BenchmarkHandover(b, electiontest.Env{Open: opener(servers.Shared(b, a.name), a.open)})
-		})
-	}
-}
