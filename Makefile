@@ -18,10 +18,15 @@ servers: ## Install what the tests run against: etcd, Consul, ZooKeeper, Redis, 
 build: ## Compile everything
 	$(GO) build ./...
 
-# One package at a time: the simulations take all the processors there are, and
-# what runs on real servers keeps time.
+# What runs on real servers waits most of its time, so several packages go at
+# once; the simulations take all the processors there are, and go alone. The
+# report fails for a failed test, one that was skipped, or a suite that is
+# missing.
+SIMULATIONS = ./internal/sim
 test: servers ## Run all tests, on real servers, with the race detector
-	LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS) $(GO) test -race -p 1 -timeout 30m ./...
+	@export LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS); \
+	{ $(GO) test -json -race -p 3 -timeout 30m $$($(GO) list ./... | grep -v /internal/sim); \
+	  $(GO) test -json -race -timeout 30m $(SIMULATIONS); } 2>&1 | $(GO) run ./internal/testreport -strict
 
 test-quick: ## Run the tests that need no servers
 	$(GO) test -short ./...

@@ -17,7 +17,7 @@ const module = "github.com/seed-a1d591d3/leadership/"
 var (
 	suites = []string{"TestConformance", "TestElections"}
 	stores = []string{
-		"store/memory", "store/sqlite", "store/postgres", "store/etcd", "store/consul", "store/zookeeper", "store/redis",
+		"store/memory", "store/faultstore", "store/sqlite", "store/postgres", "store/etcd", "store/consul", "store/zookeeper", "store/redis",
 		"internal/kvtools etcd", "internal/kvtools consul", "internal/kvtools zookeeper", "internal/kvtools redis",
 	}
 )

@@ -49,7 +49,7 @@ func TestSuitesAreListed(t *testing.T) {
 	if !ok {
 		t.Error("it is not content")
 	}
-	want(t, told, "ok  \tstore/etcd\t1s", "store/etcd                                   3                 3\n", "110 tests passed, 0 were skipped, 0 tests and packages failed")
+	want(t, told, "ok  \tstore/etcd\t1s", "store/etcd                                   3                 3\n", "120 tests passed, 0 were skipped, 0 tests and packages failed")
 }
 
 func TestSuiteThatDidNotRunFails(t *testing.T) {

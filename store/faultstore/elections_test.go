@@ -1,28 +1,19 @@
-package electiontest
+package faultstore_test
 
 import (
 	"slices"
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
-// TestMemory runs the suite in memory, where it is quick, and where no
-// goroutine may be left.
-func TestMemory(t *testing.T) {
-	defer goleak.VerifyNone(t)
+func TestElections(t *testing.T) {
 	server := &memoryServer{}
-	Run(t, Env{Open: server.open, Server: server})
-}
-
-func BenchmarkMemory(b *testing.B) {
-	server := &memoryServer{}
-	BenchmarkHandover(b, Env{Open: server.open})
+	electiontest.Run(t, electiontest.Env{Open: server.open, Server: server})
 }
 
 // memoryServer is a store in memory that can be stopped and frozen: for all
