@@ -3,6 +3,7 @@ package servers
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,8 +31,18 @@ var postgresKind = kind{
 		if err := giveToPostgres(s.path("data")); err != nil {
 			return err
 		}
-		initdb := exec.Command(s.program, "-D", s.path("data"), "--username=postgres", "--auth=trust",
-			"--encoding=UTF8", "--locale=C", "--no-sync")
+		args := []string{
+			"-D", s.path("data"), "--username=postgres", "--auth=trust",
+			"--encoding=UTF8", "--locale=C", "--no-sync",
+		}
+		if s.Secret != nil {
+			// The last of each wins.
+			if err := postgresFile(s, "password", []byte(s.Secret.Password+"\n")); err != nil {
+				return err
+			}
+			args = append(args, "--username="+s.Secret.User, "--auth=scram-sha-256", "--pwfile="+s.path("password"))
+		}
+		initdb := exec.Command(s.program, args...)
 		initdb.Dir = s.path("data")
 		if err := asPostgres(initdb); err != nil {
 			return err
@@ -39,26 +50,71 @@ var postgresKind = kind{
 		if out, err := initdb.CombinedOutput(); err != nil {
 			return fmt.Errorf("initdb: %w\n%s", err, out)
 		}
+		if s.Secret != nil {
+			return securePostgres(s)
+		}
 		return nil
 	},
 	command: func(s *Server) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(filepath.Dir(s.program), "postgres"),
+		args := []string{
 			"-D", s.path("data"), "-h", "127.0.0.1", "-p", strconv.Itoa(s.ports[0]),
 			"-k", "", // no Unix socket: its usual folder may be somebody else's
 			"-c", "max_connections=200",
-			"-c", "dynamic_shared_memory_type=mmap") // files in its own folder
+			"-c", "dynamic_shared_memory_type=mmap", // files in its own folder
+		}
+		if s.Secret != nil {
+			args = append(args, "-c", "ssl=on",
+				"-c", "ssl_cert_file="+s.Secret.Cert, "-c", "ssl_key_file="+s.path("key"), "-c", "ssl_ca_file="+s.Secret.CA)
+		}
+		cmd := exec.Command(filepath.Join(filepath.Dir(s.program), "postgres"), args...)
 		cmd.Dir = s.path("data")
 		_ = asPostgres(cmd) // it did for initdb
 		return cmd
 	},
 	ready: func(ctx context.Context, s *Server) error {
-		return connectPostgres(ctx, s.hostport(0))
+		err := connectPostgres(ctx, s.hostport(0))
+		// It looks whether it may let somebody in only once it can.
+		var answer postgresAnswer
+		if s.Secret != nil && errors.As(err, &answer) && strings.Contains(string(answer), "no pg_hba.conf entry") {
+			return nil
+		}
+		return err
 	},
 	tidy: true, // shared memory of the system
 	addr: func(hostport string) string {
 		return "postgres://postgres@" + hostport + "/postgres?sslmode=disable"
 	},
+	secure: true,
 }
+
+// securePostgres lets nobody in but over TLS, with a certificate of the
+// authority and a password.
+func securePostgres(s *Server) error {
+	// The server wants to be the only one who may read its key.
+	key, err := os.ReadFile(s.Secret.Key)
+	if err != nil {
+		return err
+	}
+	if err := postgresFile(s, "key", key); err != nil {
+		return err
+	}
+	const rule = "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n"
+	return os.WriteFile(s.path("data", "pg_hba.conf"), []byte(rule), 0o600) // and stays the server's
+}
+
+// postgresFile writes a file that the user who runs the server may read, and
+// nobody else.
+func postgresFile(s *Server, name string, content []byte) error {
+	if err := os.WriteFile(s.path(name), content, 0o600); err != nil {
+		return err
+	}
+	return giveToPostgres(s.path(name))
+}
+
+// postgresAnswer is what a server said that did not open a session.
+type postgresAnswer string
+
+func (a postgresAnswer) Error() string { return fmt.Sprintf("its answer to a session: %q", string(a)) }
 
 // connectPostgres opens a session and closes it. pg_isready would say less: it
 // is content with a server that takes no sessions yet.
@@ -74,7 +130,7 @@ func connectPostgres(ctx context.Context, addr string) error {
 	}
 	// AuthenticationOk at its beginning, ReadyForQuery (idle) at its end.
 	if !strings.HasPrefix(answer, "R\x00\x00\x00\x08\x00\x00\x00\x00") || !strings.HasSuffix(answer, "Z\x00\x00\x00\x05I") {
-		return fmt.Errorf("its answer to a session: %q", answer)
+		return postgresAnswer(answer)
 	}
 	return nil
 }

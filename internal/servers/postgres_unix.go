@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// PostgreSQL refuses to run as root; its package makes a user for it.
+// PostgreSQL and PgBouncer refuse to run as root; a package makes a user for them.
 
-// giveToPostgres hands a folder over to the user that the server runs as.
-func giveToPostgres(dir string) error {
+// giveToPostgres hands a file or folder over to the user that the server runs as.
+func giveToPostgres(path string) error {
 	if os.Getuid() != 0 {
 		return nil
 	}
@@ -22,7 +22,7 @@ func giveToPostgres(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.Chown(dir, uid, gid)
+	return os.Chown(path, uid, gid)
 }
 
 // asPostgres has cmd run as the user that the server runs as.

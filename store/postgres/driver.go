@@ -1,0 +1,207 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+func init() {
+	driver := store.Driver{
+		Port:     5432,
+		Hostless: true,
+		Params:   slices.Concat(store.TLSParams(), libpqTLS, libpq, []string{"table", "prefix", "poll", "host"}),
+		Open:     open,
+	}
+	store.Register("postgres", driver)
+	store.Register("postgresql", driver)
+}
+
+var (
+	// libpqTLS are the parameters of PostgreSQL's own for what store.URL.TLS
+	// does.
+	libpqTLS = []string{"sslmode", "sslrootcert", "sslcert", "sslkey"}
+
+	// libpq are the further parameters that are passed on.
+	libpq = []string{"target_session_attrs", "application_name", "connect_timeout", "search_path", "pool_max_conns"}
+)
+
+// open connects as a URL and the environment say.
+func open(ctx context.Context, u *store.URL) (store.Store, error) {
+	config, err := poolConfig(u)
+	if err != nil {
+		return nil, err
+	}
+	poll, err := u.Duration("poll", DefaultPollInterval)
+	if err != nil {
+		return nil, err
+	}
+	opts := []Option{WithPollInterval(poll)}
+	if u.Has("table") {
+		opts = append(opts, WithTable(u.Setting("table")))
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	s, err := New(pool, opts...)
+	if err == nil {
+		s.owned = true
+		// What is read matters less than that it may be.
+		if _, err = s.Get(ctx, "leadership", nil); errors.Is(err, store.ErrKeyNotFound) {
+			err = nil
+		}
+	}
+	if err != nil {
+		closePool(pool)
+		return nil, err
+	}
+	prefix := store.URL{Path: u.Setting("prefix")} // the path names the database
+	return store.WithPrefix(s, prefix.Prefix()), nil
+}
+
+// poolConfig returns the configuration of the pool for a URL.
+func poolConfig(u *store.URL) (*pgxpool.Config, error) {
+	u.Hide(os.Getenv("PGPASSWORD"))
+	u.Hide(os.Getenv("PGSSLPASSWORD"))
+	secure, err := secure(u)
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig(connString(u, secure != nil))
+	if err != nil {
+		return nil, settingsError(err)
+	}
+	conn := &config.ConnConfig.Config
+	u.Hide(conn.Password) // which may be from a file
+	if u.Password != "" {
+		conn.Password = u.Password
+	}
+	if secure != nil {
+		// Without a fallback that would do without TLS.
+		conn.TLSConfig = named(secure, conn.Host)
+		for _, other := range conn.Fallbacks {
+			other.TLSConfig = named(secure, other.Host)
+		}
+	}
+	if conn.ConnectTimeout == 0 {
+		conn.ConnectTimeout = connectTimeout
+	}
+	if conn.RuntimeParams["application_name"] == "" {
+		conn.RuntimeParams["application_name"] = "leadership"
+	}
+	// That would be a second round trip for each call of a leader. A connection
+	// that is broken shows at the call, and all are made anew then.
+	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+	return config, nil
+}
+
+// connectTimeout is how long a connection may take to be made, for each host.
+const connectTimeout = 4 * time.Second
+
+// secure returns how to talk TLS if the URL says so by the parameters that all
+// stores have, and nil if it leaves that to PostgreSQL's own.
+func secure(u *store.URL) (*tls.Config, error) {
+	first := func(names []string) string {
+		if i := slices.IndexFunc(names, u.Has); i >= 0 {
+			return names[i]
+		}
+		return ""
+	}
+	ours, theirs := first(store.TLSParams()), first(libpqTLS)
+	switch {
+	case ours == "":
+		return nil, nil
+	case theirs != "":
+		return nil, fmt.Errorf("parameters %q and %q are there, which say the same in two ways: use either", ours, theirs)
+	}
+	env := store.TLSEnv{CA: "PGSSLROOTCERT", Cert: "PGSSLCERT", Key: "PGSSLKEY"}
+	if os.Getenv(env.CA) == "system" { // PostgreSQL's word for no file
+		env.CA = ""
+	}
+	return u.TLS(env, false)
+}
+
+// named returns config for a host.
+func named(config *tls.Config, host string) *tls.Config {
+	if strings.HasPrefix(host, "/") { // a Unix socket
+		return nil
+	}
+	config = config.Clone()
+	if config.ServerName == "" {
+		config.ServerName = host
+	}
+	return config
+}
+
+// connString returns what pgx is to parse, without the password. Whatever it
+// lacks pgx finds in the environment.
+func connString(u *store.URL, secure bool) string {
+	var b strings.Builder
+	set := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%s='%s' ", name, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value))
+		}
+	}
+	var hosts, ports []string
+	for _, hostport := range u.Hosts {
+		host, port, _ := net.SplitHostPort(hostport)
+		hosts, ports = append(hosts, host), append(ports, port)
+	}
+	set("host", strings.Join(hosts, ","))
+	set("port", strings.Join(ports, ","))
+	if len(hosts) == 0 {
+		set("host", u.Setting("host"))
+	}
+	set("user", u.User)
+	set("dbname", u.Path)
+	for _, name := range slices.Concat(libpqTLS, libpq) {
+		set(name, u.Setting(name))
+	}
+	if secure || u.Has("tls") {
+		set("sslmode", "disable") // what secure is not, and what else there is with tls=false
+	}
+	if !u.Has("target_session_attrs") && os.Getenv("PGTARGETSESSIONATTRS") == "" {
+		set("target_session_attrs", "read-write")
+	}
+	return b.String()
+}
+
+// settingsError returns an error of pgx's parser without the settings that it
+// quotes.
+func settingsError(err error) error {
+	var parse *pgconn.ParseConfigError
+	if !errors.As(err, &parse) {
+		return err
+	}
+	_, text, ok := strings.Cut(err.Error(), "`: ")
+	if cause := parse.Unwrap(); cause != nil && !ok {
+		return cause
+	}
+	return fmt.Errorf("connection settings: %s", text)
+}
+
+// closePool closes a pool. It does not wait for connections to a server that
+// hangs: pgx gives up on those after a while.
+func closePool(pool *pgxpool.Pool) {
+	closed := make(chan struct{})
+	go func() {
+		pool.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(time.Second / 2):
+	}
+}

@@ -1,0 +1,263 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/life"
+)
+
+var _ store.Store = (*Store)(nil)
+
+// Store is a key/value store in one table of a PostgreSQL database. New makes
+// one. All methods are safe for concurrent use.
+//
+// Every write gets an index from the sequence of the table's column of that
+// name, which gives no number twice, so that an index never comes back.
+//
+// Keys are text: UTF-8 without NUL, at most about 2600 bytes. A nil value is
+// stored as an empty one, and read as non-nil.
+//
+// Every method returns soon after its context has ended, whatever the server
+// does; a write that was under way may still happen.
+type Store struct {
+	pool  *pgxpool.Pool
+	owned bool // the pool is to be closed by Close
+	table table
+	poll  time.Duration
+	life  life.Life
+	ears  ears
+}
+
+// Option changes what New makes.
+type Option func(*Store) error
+
+// WithTable names the table, DefaultTable by default, as "table" or
+// "schema.table". The names are taken as they are: case counts. Each is at
+// most 55 bytes long.
+func WithTable(name string) Option {
+	return func(s *Store) (err error) {
+		s.table, err = newTable(name)
+		return err
+	}
+}
+
+// WithPollInterval sets how often a watch looks at its key where no
+// notifications come through: DefaultPollInterval by default. Where they do, it
+// looks once a second, or as often as this if that is less.
+func WithPollInterval(d time.Duration) Option {
+	return func(s *Store) error {
+		if d <= 0 {
+			return fmt.Errorf("the poll interval is %v and must be positive", d)
+		}
+		s.poll = d
+		return nil
+	}
+}
+
+// DefaultPollInterval is how often a watch looks at its key where no
+// notifications come through.
+const DefaultPollInterval = 100 * time.Millisecond
+
+// New returns a Store on a pool, which it does not close. It does not connect
+// yet. It sends no prepared statements, so the pool may be one of a pooler
+// whatever its query mode. The error names an option that is wrong.
+//
+// While watches are open the Store has one more connection, for LISTEN: it
+// takes it from the pool, which may then open another in its place.
+func New(pool *pgxpool.Pool, opts ...Option) (*Store, error) {
+	if pool == nil {
+		return nil, errors.New("postgres: the pool is nil")
+	}
+	s := &Store{pool: pool, poll: DefaultPollInterval}
+	for _, opt := range append([]Option{WithTable(DefaultTable)}, opts...) {
+		if err := opt(s); err != nil {
+			return nil, fmt.Errorf("postgres: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// Get returns the pair under key, or store.ErrKeyNotFound. It always finds the
+// last write, and returns an error where the server is a standby, which may not
+// have it yet: opts are ignored, and may be nil.
+func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*store.KVPair, error) {
+	pair, _, err := s.get(ctx, key)
+	if err == nil && pair == nil {
+		err = store.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, failed("get", key, err)
+	}
+	return pair, nil
+}
+
+// get returns the pair under key, nil for none, and how long it has left, 0
+// for ever.
+func (s *Store) get(ctx context.Context, key string) (*store.KVPair, time.Duration, error) {
+	if err := s.check(ctx, key); err != nil {
+		return nil, 0, err
+	}
+	return s.read(ctx, key)
+}
+
+// AtomicPut writes value under key if the key is unchanged since previous, or,
+// when previous is nil, if it is missing. It returns true and the pair as
+// written. Otherwise it writes nothing and returns store.ErrKeyExists when
+// previous is nil, store.ErrKeyModified when another write came between, or
+// store.ErrKeyNotFound when the key is gone. After any other error the write
+// may have happened. It is one statement, and one round trip.
+//
+// With a TTL in opts the key is gone that long after the write, by the server's
+// clock, to the microsecond, unless it is written again before. 0 means never; a
+// negative TTL is an error. Other options are ignored, and opts may be nil.
+func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	pair, err := s.put(ctx, key, value, previous, opts)
+	if err != nil {
+		return false, nil, failed("atomic put", key, err)
+	}
+	return true, pair, nil
+}
+
+func (s *Store) put(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (*store.KVPair, error) {
+	var ttl time.Duration
+	if opts != nil {
+		ttl = opts.TTL
+	}
+	if ttl < 0 {
+		return nil, fmt.Errorf("the TTL is %v and must not be negative", ttl)
+	}
+	if err := s.check(ctx, key); err != nil {
+		return nil, err
+	}
+	value = append([]byte{}, value...) // never nil, which would be NULL
+	statement, args := s.table.create, []any{key, topic(key), value, microseconds(ttl)}
+	if previous != nil {
+		statement, args = s.table.update, append(args, index(previous))
+	}
+	if ttl > 0 {
+		statement = s.table.sweeping(statement)
+	}
+	written, seen, err := s.write(ctx, statement, args)
+	switch {
+	case err != nil:
+		return nil, err
+	case written != 0:
+		return &store.KVPair{Key: key, Value: value, LastIndex: written}, nil
+	case previous == nil:
+		return nil, store.ErrKeyExists
+	default:
+		return nil, s.refusal(ctx, key, previous, seen)
+	}
+}
+
+// AtomicDelete deletes key if it is unchanged since previous, and returns true.
+// Otherwise it deletes nothing and returns store.ErrKeyModified,
+// store.ErrKeyNotFound, or store.ErrPreviousNotSpecified when previous is nil.
+// After any other error the key may have been deleted.
+func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
+	if err := s.delete(ctx, key, previous); err != nil {
+		return false, failed("atomic delete", key, err)
+	}
+	return true, nil
+}
+
+func (s *Store) delete(ctx context.Context, key string, previous *store.KVPair) error {
+	if previous == nil {
+		return store.ErrPreviousNotSpecified
+	}
+	if err := s.check(ctx, key); err != nil {
+		return err
+	}
+	deleted, seen, err := s.write(ctx, s.table.delete, []any{key, topic(key), index(previous)})
+	if err != nil || deleted != 0 {
+		return err
+	}
+	return s.refusal(ctx, key, previous, seen)
+}
+
+// refusal tells why a write was refused that saw the key with index seen, 0 for
+// missing.
+func (s *Store) refusal(ctx context.Context, key string, previous *store.KVPair, seen uint64) error {
+	if seen == previous.LastIndex {
+		// The key was changed after the statement had begun: it waited for
+		// that, and still saw the key as it had been.
+		if pair, _, err := s.read(ctx, key); err == nil && pair == nil {
+			seen = 0
+		}
+	}
+	if seen == 0 {
+		return store.ErrKeyNotFound
+	}
+	return store.ErrKeyModified
+}
+
+// List returns the pairs whose keys begin with directory, sorted by key, as of
+// one instant. directory is a plain prefix ("job" covers "jobs/1" too; end it
+// with a slash to prevent that), and a key that equals it is left out. It
+// returns store.ErrKeyNotFound when there are no such keys. opts are ignored,
+// and may be nil.
+func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions) ([]*store.KVPair, error) {
+	pairs, err := s.list(ctx, directory)
+	if err == nil && len(pairs) == 0 {
+		err = store.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, failed("list", directory, err)
+	}
+	return pairs, nil
+}
+
+// Close ends all watches and waits for what the Store has running. Calls made
+// later return store.ErrClosed. It leaves the pool of New open. Close may be
+// called again, and always returns nil.
+func (s *Store) Close() error {
+	if s.life.Close() && s.owned {
+		closePool(s.pool)
+	}
+	return nil
+}
+
+// check says why a call must not go on, if so.
+func (s *Store) check(ctx context.Context, key string) error {
+	if err := s.life.Check(ctx); err != nil {
+		return err
+	}
+	if key == "" {
+		return errors.New("the key is empty")
+	}
+	return checkText("key", key)
+}
+
+// checkText refuses what no text of PostgreSQL can hold.
+func checkText(what, text string) error {
+	switch {
+	case !utf8.ValidString(text):
+		return fmt.Errorf("the %s is not UTF-8", what)
+	case strings.ContainsRune(text, 0):
+		return fmt.Errorf("the %s has a NUL in it, which PostgreSQL cannot store", what)
+	}
+	return nil
+}
+
+// index returns a pair's index as the column has it. One that is too large was
+// never given.
+func index(pair *store.KVPair) int64 {
+	return int64(min(pair.LastIndex, math.MaxInt64))
+}
+
+// microseconds returns a TTL, rounded up, or nil for none.
+func microseconds(ttl time.Duration) any {
+	if ttl == 0 {
+		return nil
+	}
+	return int64((ttl-1)/time.Microsecond) + 1
+}

@@ -1,0 +1,135 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// DefaultTable is the table that a Store uses unless WithTable names another.
+const DefaultTable = "leadership"
+
+// longestName is what PostgreSQL keeps of a name, less "_expires".
+const longestName = 63 - len("_expires")
+
+// Schema returns the SQL that makes a table, for a migration: for who must not
+// let a program make tables. A Store makes its table by the same, when it finds
+// none. table is as in WithTable; Schema panics if that would return an error.
+//
+// A role then needs no more than this, with the names of yours:
+//
+//	GRANT SELECT, INSERT, UPDATE, DELETE ON leadership TO app;
+//
+// and USAGE on the table's schema, if that is not public.
+func Schema(table string) string {
+	t, err := newTable(table)
+	if err != nil {
+		panic("postgres: " + err.Error())
+	}
+	return t.schema
+}
+
+// table is what a Store does to its table, in SQL.
+type table struct {
+	schema, read, list, create, update, delete, channel string
+
+	sweep string // see sweeping
+}
+
+func newTable(name string) (table, error) {
+	parts := strings.Split(name, ".")
+	if len(parts) > 2 {
+		return table{}, fmt.Errorf("the table is %q and must be table or schema.table", name)
+	}
+	for _, part := range parts {
+		if err := checkText("table "+name, part); err != nil {
+			return table{}, err
+		}
+		if part == "" || len(part) > longestName {
+			return table{}, fmt.Errorf("the table is %q, and each of its names must have 1 to %d bytes", name, longestName)
+		}
+	}
+	quoted := pgx.Identifier(parts).Sanitize()
+	fill := strings.NewReplacer(
+		"{table}", quoted,
+		"{table.name}", "'"+strings.ReplaceAll(quoted, "'", "''")+"'",
+		"{index}", pgx.Identifier{parts[len(parts)-1] + "_expires"}.Sanitize(),
+	).Replace
+	return table{
+		schema: fill(schemaSQL), read: fill(readSQL), list: fill(listSQL),
+		create: fill(createSQL), update: fill(updateSQL), delete: fill(deleteSQL),
+		channel: fill(channelSQL), sweep: fill(sweepSQL),
+	}, nil
+}
+
+// sweeping returns a write that removes some rows that have expired, too: else
+// those that nobody writes again would stay for ever.
+func (t table) sweeping(write string) string {
+	return strings.Replace(write, "WITH ", "WITH "+t.sweep+", ", 1)
+}
+
+// The column index is of a kind that nobody can set but by its sequence, and
+// that needs no rights on the sequence.
+const schemaSQL = `CREATE TABLE IF NOT EXISTS {table} (
+    key     text COLLATE "C" PRIMARY KEY,
+    value   bytea NOT NULL,
+    index   bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    expires timestamptz
+);
+CREATE INDEX IF NOT EXISTS {index} ON {table} (expires) WHERE expires IS NOT NULL;
+`
+
+const (
+	// A row that has expired is missing, in every statement. The clock is that
+	// of the very moment: a statement may have waited for another.
+	there  = `(t.expires IS NULL OR t.expires > clock_timestamp())`
+	expiry = `clock_timestamp() + $4::bigint * interval '1 microsecond'`
+
+	readSQL = `SELECT pg_is_in_recovery(), t.index, t.value,
+	ceil(extract(epoch FROM t.expires - clock_timestamp()) * 1000000)::bigint
+FROM (VALUES (0)) AS one LEFT JOIN {table} AS t ON t.key = $1::text AND ` + there
+
+	listSQL = `SELECT t.key, t.index, t.value FROM {table} AS t
+WHERE t.key > $1::text AND starts_with(t.key, $1::text) AND ` + there + ` ORDER BY t.key`
+
+	// A write answers with one row: the index that it gave or took away, null
+	// where it was refused, and then the one that it saw before. $1 is the key
+	// and $2 its topic.
+
+	createSQL = `WITH done AS (
+	INSERT INTO {table} AS t (key, value, expires) VALUES ($1::text, $3::bytea, ` + expiry + `)
+	ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value, index = DEFAULT, expires = EXCLUDED.expires
+	WHERE t.expires <= clock_timestamp()
+	RETURNING t.index)
+SELECT (SELECT index FROM done), NULL::bigint, ` + done
+
+	updateSQL = `WITH done AS (
+	UPDATE {table} AS t SET value = $3::bytea, index = DEFAULT, expires = ` + expiry + `
+	WHERE t.key = $1::text AND t.index = $5::bigint AND ` + there + `
+	RETURNING t.index)
+SELECT (SELECT index FROM done), (SELECT t.index FROM {table} AS t WHERE t.key = $1::text AND ` + there + `), ` + done
+
+	deleteSQL = `WITH done AS (
+	DELETE FROM {table} AS t
+	WHERE t.key = $1::text AND t.index = $3::bigint AND ` + there + `
+	RETURNING t.index)
+SELECT (SELECT index FROM done), (SELECT t.index FROM {table} AS t WHERE t.key = $1::text AND ` + there + `), ` + done
+
+	// What a write does besides. Watches are told at its commit. The commit has
+	// to be on disk before it is acknowledged, also for a role or database that
+	// has that switched off.
+	done = `(SELECT count(pg_notify(` + channelName + `, $2::text)) FROM done),
+	CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END`
+
+	// A channel is of the whole database, and named by the table itself, however
+	// that is called by whom.
+	channelName = `'leadership:' || {table.name}::regclass::oid`
+	channelSQL  = `SELECT ` + channelName
+
+	// Others may be sweeping too: what they have locked is left to them.
+	sweepSQL = `swept AS (
+	DELETE FROM {table} AS t USING (
+		SELECT key FROM {table} WHERE expires <= now() AND key <> $1::text LIMIT 16 FOR UPDATE SKIP LOCKED
+	) AS old WHERE t.key = old.key)`
+)

@@ -1,0 +1,85 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/watching"
+)
+
+const (
+	// heardInterval is how often a watch looks at its key by itself although it
+	// would be told of changes.
+	heardInterval = time.Second
+
+	// patience bounds what nobody waits for: a connection that has died without
+	// a word would be waited for for minutes.
+	patience = 5 * time.Second
+
+	// After a failure it is tried again, later each time.
+	firstPause, longestPause = 20 * time.Millisecond, time.Second
+)
+
+// Watch returns a channel that carries the current state of key first, and then
+// its changes. A key that is missing, deleted or expired is a pair with a nil
+// Value and LastIndex 0.
+//
+// A reader that falls behind gets the latest state in place of all that it
+// missed. It never misses the last change. The same state is not sent twice in
+// a row.
+//
+// A watch outlives the connection: it looks again as soon as there is another.
+// The channel is closed soon after ctx has ended or the Store was closed,
+// whether anybody reads or not, and when the server refuses to read the key,
+// for a missing right, say. opts are ignored, and may be nil.
+func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
+	err := s.check(ctx, key)
+	var pairs <-chan *store.KVPair
+	if err == nil {
+		pairs, err = watching.Run(ctx, &s.life, func(ctx context.Context, tell func(*store.KVPair)) {
+			s.follow(ctx, key, tell)
+		})
+	}
+	if err != nil {
+		return nil, failed("watch", key, err)
+	}
+	return pairs, nil
+}
+
+// follow tells the states of key.
+func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
+	changed := s.hearOf(topic(key))
+	defer s.forget(topic(key), changed)
+	pause := firstPause
+	for {
+		attempt, cancel := context.WithTimeout(ctx, patience)
+		pair, left, err := s.read(attempt, key)
+		cancel()
+		var wait time.Duration
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			pause, wait = firstPause, s.interval()
+			if left > 0 {
+				wait = min(wait, left)
+			}
+			if pair == nil {
+				pair = &store.KVPair{Key: key}
+			}
+			tell(pair)
+		case broken(err) || code(err) == queryCanceled:
+			wait, pause = pause, min(2*pause, longestPause)
+		default:
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
