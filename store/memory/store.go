@@ -7,7 +7,12 @@
 //	defer kv.Close()
 //	candidate := leadership.NewCandidate(kv, "service/swarm/leader", "underwood", 15*time.Second)
 //
-// Keys are taken as they are: a leading or trailing slash is part of the key.
+// By URL, memory://name is one store for all of the process that open that name,
+// and is forgotten when the last of them has closed it. memory:// is a store of
+// its own each time.
+//
+// Keys are taken as they are: a leading or trailing slash is part of the key. An
+// empty key is an error.
 //
 // Time is read through package time alone and no lock is held while anything
 // waits, so a Store that is made inside a testing/synctest bubble runs in the
@@ -16,6 +21,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -186,7 +192,7 @@ func (s *Store) Close() error {
 func (s *Store) read(ctx context.Context, key string) (entry, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.usable(ctx); err != nil {
+	if err := s.usableFor(ctx, key); err != nil {
 		return entry{}, false, err
 	}
 	e, found := s.lookup(key)
@@ -224,7 +230,7 @@ func (s *Store) write(ctx context.Context, key string, value []byte, opts *store
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.usable(ctx); err != nil {
+	if err := s.usableFor(ctx, key); err != nil {
 		return nil, err
 	}
 	old, found := s.lookup(key)
@@ -252,7 +258,7 @@ func (s *Store) write(ctx context.Context, key string, value []byte, opts *store
 func (s *Store) delete(ctx context.Context, key string, allow func(entry, bool) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.usable(ctx); err != nil {
+	if err := s.usableFor(ctx, key); err != nil {
 		return err
 	}
 	e, found := s.lookup(key)
@@ -296,6 +302,14 @@ func (s *Store) usable(ctx context.Context) error {
 		return store.ErrClosed
 	}
 	return ctx.Err()
+}
+
+// usableFor is usable, for a call that is about one key.
+func (s *Store) usableFor(ctx context.Context, key string) error {
+	if key == "" {
+		return errors.New("the key is empty")
+	}
+	return s.usable(ctx)
 }
 
 func (e entry) pair(key string) *store.KVPair {

@@ -1,0 +1,117 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/life"
+)
+
+func init() { store.Register("memory", store.Driver{Open: open}) }
+
+// named holds the stores that were opened by name.
+var named struct {
+	sync.Mutex
+	shares map[string]*share
+}
+
+// share is a store that several have open.
+type share struct {
+	kv     Store
+	owners int
+}
+
+// open opens the store that a URL names, or a new one where it has no name.
+func open(_ context.Context, u *store.URL) (store.Store, error) {
+	switch {
+	case u.HasUser:
+		return nil, errors.New("it has a user, which memory does not ask for: want memory://name")
+	case u.Path != "":
+		return nil, fmt.Errorf("it has the path %q: want memory://name", u.Path)
+	case len(u.Hosts) == 0:
+		return New(), nil
+	}
+	name := u.Hosts[0]
+	named.Lock()
+	defer named.Unlock()
+	if named.shares == nil {
+		named.shares = make(map[string]*share)
+	}
+	if named.shares[name] == nil {
+		named.shares[name] = new(share)
+	}
+	named.shares[name].owners++
+	return &client{kv: &named.shares[name].kv, name: name}, nil
+}
+
+// client is a store that one of its owners has open by name.
+type client struct {
+	kv   *Store
+	name string
+	life life.Life
+}
+
+func (c *client) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	if err := c.life.Check(ctx); err != nil {
+		return nil, failed("get", key, err)
+	}
+	return c.kv.Get(ctx, key, opts)
+}
+
+func (c *client) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	if err := c.life.Check(ctx); err != nil {
+		return false, nil, failed("atomic put", key, err)
+	}
+	return c.kv.AtomicPut(ctx, key, value, previous, opts)
+}
+
+func (c *client) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
+	if err := c.life.Check(ctx); err != nil {
+		return false, failed("atomic delete", key, err)
+	}
+	return c.kv.AtomicDelete(ctx, key, previous)
+}
+
+func (c *client) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
+	if err := c.life.Check(ctx); err != nil {
+		return nil, failed("list", directory, err)
+	}
+	return c.kv.List(ctx, directory, opts)
+}
+
+// Watch ends with the client, though the store has others.
+func (c *client) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	pairs, err := c.kv.Watch(ctx, key, opts)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	err = c.life.Go(ctx, func(ctx context.Context) {
+		defer cancel()
+		<-ctx.Done()
+	})
+	if err != nil {
+		cancel()
+		return nil, failed("watch", key, err)
+	}
+	return pairs, nil
+}
+
+// Close ends the client's watches. The last one of a name closes the store.
+func (c *client) Close() error {
+	if !c.life.Close() {
+		return nil
+	}
+	named.Lock()
+	defer named.Unlock()
+	s := named.shares[c.name]
+	if s.owners--; s.owners == 0 {
+		delete(named.shares, c.name)
+		return s.kv.Close()
+	}
+	return nil
+}

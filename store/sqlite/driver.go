@@ -1,0 +1,109 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+func init() {
+	store.Register("sqlite", store.Driver{Params: []string{"poll"}, Open: open})
+}
+
+// open opens the file of a URL.
+func open(ctx context.Context, u *store.URL) (store.Store, error) {
+	path, err := pathOf(u)
+	if err != nil {
+		return nil, err
+	}
+	poll, err := u.Duration("poll", DefaultPollInterval)
+	if err != nil {
+		return nil, err
+	}
+	// SQLite's own words for these are few.
+	folder, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("the folder of the file: %w", err)
+	}
+	if !folder.IsDir() {
+		return nil, fmt.Errorf("%s is no folder", filepath.Dir(path))
+	}
+	if file, err := os.Stat(path); err == nil && !file.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file", path)
+	}
+	db, err := sql.Open("sqlite", dsn(path))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(readers + 2) // with a writer and the look-out
+	db.SetMaxIdleConns(readers + 2)
+	s, err := New(db, WithPollInterval(poll))
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s.ours = true
+	if err := s.check(ctx, path); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+// pathOf returns the path of the file that a URL names.
+func pathOf(u *store.URL) (string, error) {
+	switch {
+	case len(u.Hosts) > 0 || u.HasUser:
+		return "", errors.New("want sqlite:///absolute/path/of/file: a relative path would be another file in each working directory")
+	case u.Path == "":
+		return "", errors.New("it names no file: want sqlite:///absolute/path/of/file")
+	}
+	path := filepath.FromSlash(u.Path)
+	if filepath.IsAbs(path) { // C:\file
+		return path, nil
+	}
+	return filepath.Clean(string(filepath.Separator) + path), nil
+}
+
+// dsn returns how SQLite's driver names the file, and the settings of each
+// connection.
+func dsn(path string) string {
+	settings := url.Values{
+		"_journal_mode": {"WAL"},
+		"_synchronous":  {"FULL"},
+		"_error_rc":     {"true"}, // else an error may have the words of another
+	}
+	path = filepath.ToSlash(path)
+	if path[0] != '/' {
+		path = "/" + path
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: settings.Encode()}).String()
+}
+
+// check makes the file and the table, and finds out whether they can be
+// written.
+func (s *Store) check(ctx context.Context, path string) error {
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	mode, err := call(ctx, s, s.writing, func(ctx context.Context, conn *sql.Conn) (mode string, err error) {
+		if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+			return "", err
+		}
+		_, err = conn.ExecContext(ctx, sqlNothing)
+		return mode, err
+	})
+	if err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("the journal mode is %s and cannot be made WAL: is it on a file system of this machine?", mode)
+	}
+	s.path = path
+	s.file, err = os.Stat(path)
+	return err
+}

@@ -1,0 +1,8 @@
+package sqlite_test
+
+const (
+	childRole = "LEADERSHIP_SQLITE_ROLE"
+	childPath = "LEADERSHIP_SQLITE_PATH"
+)
+
+func beChild(role, path string) {}

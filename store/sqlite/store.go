@@ -1,0 +1,164 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/life"
+)
+
+var _ store.Store = (*Store)(nil)
+
+// Store is a key/value store in a SQLite file. All methods are safe for
+// concurrent use, and return within 100 ms of the end of their contexts,
+// though the file is locked or the disk hangs. Errors other than those that a
+// method's comment names come from SQLite; a write may have happened then.
+type Store struct {
+	db     *sql.DB
+	ours   bool        // the database is closed with the store
+	path   string      // of a file that the store has opened
+	file   os.FileInfo // what was there then
+	poll   time.Duration
+	life   life.Life
+	change watches
+
+	prepared         atomic.Bool
+	swept            atomic.Int64 // when expired pairs were deleted last, in ms
+	reading, writing chan struct{}
+}
+
+// Option is an option of New.
+type Option func(*Store) error
+
+// DefaultPollInterval is how often a Store with watches looks for writes of
+// others that it was not told of.
+const DefaultPollInterval = 20 * time.Millisecond
+
+// WithPollInterval sets how often a Store that has watches looks for writes of
+// others that the kernel has not told it of: DefaultPollInterval by default, a
+// millisecond at least.
+func WithPollInterval(d time.Duration) Option {
+	return func(s *Store) error {
+		if d < time.Millisecond {
+			return fmt.Errorf("the poll interval is %v and must be at least 1ms", d)
+		}
+		s.poll = d
+		return nil
+	}
+}
+
+// New returns a store in db, a database of modernc.org/sqlite's driver. It
+// makes its table there on first use. It never closes db, leaves its settings
+// as they are, and takes a connection from it for each call, and each look for
+// watches; one is enough.
+func New(db *sql.DB, opts ...Option) (*Store, error) {
+	if db == nil {
+		return nil, errors.New("sqlite: the database is nil")
+	}
+	s := &Store{
+		db:      db,
+		poll:    DefaultPollInterval,
+		reading: make(chan struct{}, readers),
+		writing: make(chan struct{}, 1), // as SQLite has it, and in turn
+	}
+	for _, opt := range opts {
+		if err := opt(s); err != nil {
+			return nil, fmt.Errorf("sqlite: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// Get returns the pair under key, or store.ErrKeyNotFound. It finds the last
+// write that was acknowledged, in any process: opts are ignored, and may be nil.
+func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*store.KVPair, error) {
+	e, err := s.read(ctx, key)
+	if err == nil && e == nil {
+		err = store.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, failed("get", key, err)
+	}
+	return e.pair, nil
+}
+
+// AtomicPut writes value under key if the key is unchanged since previous, or,
+// when previous is nil, if it is missing. It returns true and the pair as
+// written. Otherwise it writes nothing and returns store.ErrKeyExists when
+// previous is nil, store.ErrKeyModified when another write came between, or
+// store.ErrKeyNotFound when the key is gone.
+//
+// With a TTL in opts the key is gone that long after the write, unless it is
+// written again before. 0 means never; below a millisecond it is refused with
+// store.ErrTTLNotSupported, and a negative TTL is an error. Other options are
+// ignored, and opts may be nil.
+func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	pair, err := s.write(ctx, key, value, previous, opts)
+	if err != nil {
+		return false, nil, failed("atomic put", key, err)
+	}
+	return true, pair, nil
+}
+
+// AtomicDelete deletes key if it is unchanged since previous, and returns true.
+// Otherwise it deletes nothing and returns store.ErrKeyModified,
+// store.ErrKeyNotFound, or store.ErrPreviousNotSpecified when previous is nil.
+func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
+	if err := s.delete(ctx, key, previous); err != nil {
+		return false, failed("atomic delete", key, err)
+	}
+	return true, nil
+}
+
+// List returns the pairs whose keys begin with directory, sorted by key, as of
+// one instant. directory is a plain prefix ("job" covers "jobs/1" too; end it
+// with a slash to prevent that), and a key that equals it is left out. It
+// returns store.ErrKeyNotFound when there are no such keys. opts are ignored,
+// and may be nil.
+func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions) ([]*store.KVPair, error) {
+	pairs, err := s.list(ctx, directory)
+	if err == nil && len(pairs) == 0 {
+		err = store.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, failed("list", directory, err)
+	}
+	return pairs, nil
+}
+
+// Close ends all watches and calls, and closes a database that store.Open has
+// opened. Calls made later return store.ErrClosed. Close may be called again.
+func (s *Store) Close() error {
+	if first := s.life.Close(); first && s.ours {
+		if err := s.db.Close(); err != nil {
+			return fmt.Errorf("sqlite: close: %w", err)
+		}
+	}
+	return nil
+}
+
+// sameFile returns an error if the file is another than the one that was
+// opened: processes that open it from now on would know nothing of this one.
+func (s *Store) sameFile() error {
+	if s.file == nil {
+		return nil
+	}
+	file, err := os.Stat(s.path)
+	if err != nil {
+		return fmt.Errorf("the file was deleted or moved while it was open: %w", err)
+	}
+	if !os.SameFile(file, s.file) {
+		return fmt.Errorf("the file %s was replaced while it was open", s.path)
+	}
+	return nil
+}
+
+func failed(op, key string, err error) error {
+	return fmt.Errorf("sqlite: %s %q: %w", op, key, err)
+}

@@ -1,0 +1,162 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/watching"
+)
+
+// watches are the watches of a Store, and what looks out for all of them.
+type watches struct {
+	mu   sync.Mutex
+	all  map[*watch]struct{}
+	stop context.CancelFunc // of the look-out, nil while there are no watches
+}
+
+// watch is one reader of one key's changes.
+type watch struct {
+	key     string
+	changed chan struct{} // holds at most one token: look again
+	lost    context.CancelFunc
+}
+
+// Watch returns a channel that carries the current state of key first, and then
+// its changes. A key that is missing, deleted or expired is a pair with a nil
+// Value and LastIndex 0.
+//
+// A reader that falls behind gets the latest state in place of all that it
+// missed, and holds up nobody. It never misses the last change. The same state
+// is not sent twice in a row.
+//
+// The channel is closed soon after ctx has ended or the store was closed,
+// whether anybody reads or not, and when the file cannot be read. opts are
+// ignored, and may be nil.
+func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
+	if key == "" {
+		return nil, failed("watch", key, errNoKey)
+	}
+	if err := s.prepare(ctx); err != nil {
+		return nil, failed("watch", key, err)
+	}
+	pairs, err := watching.Run(ctx, &s.life, func(ctx context.Context, tell func(*store.KVPair)) {
+		s.follow(ctx, key, tell)
+	})
+	if err != nil {
+		return nil, failed("watch", key, err)
+	}
+	return pairs, nil
+}
+
+// follow tells the states of key until ctx ends or one cannot be read.
+func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w := &watch{key: key, changed: make(chan struct{}, 1), lost: cancel}
+	if err := s.add(w); err != nil {
+		return
+	}
+	defer s.remove(w)
+	for {
+		e, err := s.read(ctx, key)
+		if err != nil {
+			return
+		}
+		var expiry <-chan time.Time
+		if e == nil {
+			tell(&store.KVPair{Key: key})
+		} else {
+			if e.expires.Valid {
+				expiry = time.After(time.Until(time.UnixMilli(e.expires.Int64)))
+			}
+			tell(e.pair)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.changed:
+		case <-expiry:
+		}
+	}
+}
+
+// add makes a watch known. Changes from then on wake it.
+func (s *Store) add(w *watch) error {
+	c := &s.change
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stop == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		if err := s.life.Go(ctx, s.lookOut); err != nil {
+			cancel()
+			return err
+		}
+		c.stop, c.all = cancel, make(map[*watch]struct{})
+	}
+	c.all[w] = struct{}{}
+	return nil
+}
+
+func (s *Store) remove(w *watch) {
+	c := &s.change
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.all, w)
+	if len(c.all) == 0 {
+		c.stop()
+		c.stop = nil
+	}
+}
+
+// wake makes the watches of key look again, and for "" all.
+func (s *Store) wake(key string) {
+	s.change.mu.Lock()
+	defer s.change.mu.Unlock()
+	for w := range s.change.all {
+		if key != "" && key != w.key {
+			continue
+		}
+		select {
+		case w.changed <- struct{}{}:
+		default: // it has been told, and has yet to look
+		}
+	}
+}
+
+// lookOut wakes the watches when another connection has changed the table, until
+// ctx ends.
+func (s *Store) lookOut(ctx context.Context) {
+	var last int64
+	ticker := time.NewTicker(s.poll)
+	defer ticker.Stop()
+	for {
+		now, err := try(ctx, s, version)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case isLocked(err): // the next look will do
+		case err != nil:
+			s.lose()
+			return
+		case now != last:
+			s.wake("")
+			last = now
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// lose ends all watches: what they would have to tell cannot be read.
+func (s *Store) lose() {
+	s.change.mu.Lock()
+	defer s.change.mu.Unlock()
+	for w := range s.change.all {
+		w.lost()
+	}
+}
