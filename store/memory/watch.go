@@ -25,7 +25,7 @@ type watch struct {
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.usable(ctx); err != nil {
+	if err := s.usableFor(ctx, key); err != nil {
 		return nil, failed("watch", key, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)

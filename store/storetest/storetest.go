@@ -6,9 +6,16 @@
 //			TTL: time.Millisecond,
 //		})
 //	}
+//
+// Each test is a subtest, such as "AtomicPut/StaleIsRefused", and uses keys of
+// its own. Those of most groups run one after another, because some of them
+// measure time; Server and Cut are called in the groups named after them and in
+// Linearizable. A test that does not return within a minute fails.
 package storetest
 
 import (
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,8 +48,9 @@ type Capabilities struct {
 	Cut func()
 
 	// Excused names tests that the store is known to fail, such as
-	// "Watch/DeleteIsSeen", each with the reason. They are run, and what they
-	// find is told and does not fail the suite.
+	// "Watch/DeleteIsTold", each with the reason. They are run, for ten seconds
+	// at most, and what they find is told and does not fail the suite. The name
+	// of no test does.
 	Excused map[string]string
 }
 
@@ -56,6 +64,72 @@ type Server interface {
 }
 
 // Run runs the suite. open connects another client to the store, whose keys
-// need not be gone from an earlier call; the suite closes it.
+// need not be gone from an earlier call; the suite closes it. The testing.TB
+// that open is given stands for the test that asks: it may fail it, and have
+// it clean up.
 func Run(t *testing.T, open func(t testing.TB) store.Store, can Capabilities) {
+	t.Helper()
+	for _, name := range strangers(can.Excused) {
+		t.Errorf("there is no test %q to excuse", name)
+	}
+	for _, g := range groups {
+		t.Run(g.name, func(t *testing.T) {
+			var running sync.WaitGroup
+			defer running.Wait()
+			for _, c := range g.checks {
+				if missing := c.needs.missing(can); missing != "" {
+					t.Logf("left out: %s, for %s", c.name, missing)
+					continue
+				}
+				run := func() {
+					t.Run(c.name, func(t *testing.T) { runCheck(t, open, can, c, can.Excused[g.name+"/"+c.name]) })
+				}
+				if g.together {
+					running.Go(run)
+				} else {
+					run()
+				}
+			}
+		})
+	}
+}
+
+// runCheck runs one check as the test t.
+func runCheck(t *testing.T, open func(testing.TB) store.Store, can Capabilities, c check, excuse string) {
+	if can.Server != nil && c.needs&server != 0 {
+		// Whatever becomes of the check, the next one finds the server well.
+		defer func() { can.Server.Thaw(); can.Server.Start() }()
+	}
+	limit := time.Minute
+	if excuse != "" {
+		limit = 10 * time.Second
+	}
+	tr := newTrial(t, open, can)
+	tr.blame = func(what string) {
+		t.Helper()
+		if excuse != "" {
+			t.Logf("excused: %s: %s", excuse, what)
+		} else {
+			t.Error(what)
+		}
+	}
+	tr.run(c.test, limit)
+	if excuse != "" && !tr.Failed() {
+		t.Logf("excused, but it passes: %s", excuse)
+	}
+	if tr.skipped {
+		t.SkipNow()
+	}
+}
+
+// strangers returns the names in excused that no check has, sorted.
+func strangers(excused map[string]string) []string {
+	var names []string
+	for name := range excused {
+		if _, known := find(name); !known {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

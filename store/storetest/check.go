@@ -1,0 +1,74 @@
+package storetest
+
+// check is one test of the suite.
+type check struct {
+	name  string
+	needs need
+	test  func(*trial)
+}
+
+// group is a part of the suite: checks whose names share what is before the
+// slash.
+type group struct {
+	name     string
+	together bool // all at once: they mostly wait
+	checks   []check
+}
+
+// need is what a check asks of a store beyond the least.
+type need int
+
+const (
+	ttl     need = 1 << iota // it deletes keys by itself
+	noTTL                    // it does not
+	longTTL                  // it does, after a TTL that is not the very shortest
+	indexes                  // an index never comes back
+	server                   // its server can be killed and halted
+	cuts                     // its connections can be cut
+)
+
+// missing says why a store that can do this is spared, or "".
+func (n need) missing(can Capabilities) string {
+	switch {
+	case n&ttl != 0 && can.TTL == 0:
+		return "the store deletes no key by itself"
+	case n&noTTL != 0 && can.TTL != 0:
+		return "the store deletes keys by itself"
+	case n&longTTL != 0 && can.TTL <= 1:
+		return "no TTL is too short for the store"
+	case n&indexes != 0 && can.IndexRestarts:
+		return "its indexes come back"
+	case n&server != 0 && can.Server == nil:
+		return "there is no server to kill or halt"
+	case n&cuts != 0 && can.Cut == nil:
+		return "there are no connections to cut"
+	default:
+		return ""
+	}
+}
+
+var groups = []group{
+	{name: "Get", checks: getChecks},
+	{name: "AtomicPut", checks: putChecks},
+	{name: "AtomicDelete", checks: deleteChecks},
+	{name: "List", checks: listChecks},
+	{name: "Close", checks: closeChecks},
+	{name: "TTL", checks: ttlChecks, together: true},
+	{name: "Context", checks: contextChecks},
+	{name: "Watch", checks: watchChecks},
+	{name: "Writers", checks: writerChecks},
+	{name: "Keys", checks: keyChecks},
+	{name: "Values", checks: valueChecks},
+}
+
+// find returns the check of this name, such as "AtomicPut/StaleIsRefused".
+func find(name string) (check, bool) {
+	for _, g := range groups {
+		for _, c := range g.checks {
+			if g.name+"/"+c.name == name {
+				return c, true
+			}
+		}
+	}
+	return check{}, false
+}

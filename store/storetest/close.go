@@ -1,0 +1,82 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+var closeChecks = []check{
+	{name: "LaterGetIsRefused", test: laterCall("Get")},
+	{name: "LaterAtomicPutIsRefused", test: laterCall("AtomicPut")},
+	{name: "LaterAtomicDeleteIsRefused", test: laterCall("AtomicDelete")},
+	{name: "LaterWatchIsRefused", test: laterCall("Watch")},
+	{name: "LaterListIsRefused", test: laterCall("List")},
+	{name: "TwiceIsFine", test: closeTwice},
+	{name: "LeavesOtherClientsAlone", test: closeOthers},
+}
+
+// calls are the methods of a store that take a context. What each is asked to
+// do would be done if pair is there, or would be a change.
+var calls = map[string]func(ctx context.Context, kv store.Store, pair *store.KVPair) error{
+	"Get": func(ctx context.Context, kv store.Store, pair *store.KVPair) error {
+		_, err := kv.Get(ctx, pair.Key, nil)
+		return err
+	},
+	"Create": func(ctx context.Context, kv store.Store, pair *store.KVPair) error {
+		_, _, err := kv.AtomicPut(ctx, pair.Key+"/new", []byte("new"), nil, nil)
+		return err
+	},
+	"AtomicPut": func(ctx context.Context, kv store.Store, pair *store.KVPair) error {
+		_, _, err := kv.AtomicPut(ctx, pair.Key, []byte("new"), pair, nil)
+		return err
+	},
+	"AtomicDelete": func(ctx context.Context, kv store.Store, pair *store.KVPair) error {
+		_, err := kv.AtomicDelete(ctx, pair.Key, pair)
+		return err
+	},
+	"Watch": func(ctx context.Context, kv store.Store, pair *store.KVPair) error {
+		_, err := kv.Watch(ctx, pair.Key, nil)
+		return err
+	},
+	"List": func(ctx context.Context, kv store.Store, pair *store.KVPair) error {
+		_, err := kv.List(ctx, pair.Key[:len(pair.Key)-1], nil)
+		return err
+	},
+}
+
+func laterCall(name string) func(*trial) {
+	return func(tr *trial) {
+		closed, kv := tr.client(), tr.client()
+		pair := closed.create(tr.base, "a")
+		if err := closed.Close(); err != nil {
+			tr.Errorf("Close: %v", err)
+		}
+		if err := calls[name](tr.soon(), closed, pair); !errors.Is(err, store.ErrClosed) {
+			tr.Errorf("%s after Close: %v; want ErrClosed", name, err)
+		}
+		kv.wantPair(pair)
+	}
+}
+
+func closeTwice(tr *trial) {
+	kv := tr.client() // the end of the check closes it once more
+	kv.create(tr.base, "a")
+	for range 2 {
+		if err := kv.Close(); err != nil {
+			tr.Errorf("Close: %v", err)
+		}
+	}
+}
+
+func closeOthers(tr *trial) {
+	closed, kv := tr.client(), tr.client()
+	pair := closed.create(tr.base, "a")
+	watch := kv.watch(tr.base)
+	watch.until(pair)
+	closed.Close()
+	kv.wantPair(pair)
+	watch.until(kv.swap(pair, "b"))
+	tr.client().get(tr.base)
+}

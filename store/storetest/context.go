@@ -1,0 +1,40 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var contextChecks = []check{
+	{name: "EndedPreventsGet", test: endedPrevents("Get")},
+	{name: "EndedPreventsCreate", test: endedPrevents("Create")},
+	{name: "EndedPreventsAtomicPut", test: endedPrevents("AtomicPut")},
+	{name: "EndedPreventsAtomicDelete", test: endedPrevents("AtomicDelete")},
+	{name: "EndedPreventsWatch", test: endedPrevents("Watch")},
+	{name: "EndedPreventsList", test: endedPrevents("List")},
+}
+
+// endedPrevents: a call whose context has ended already fails and has no
+// effect, also not later.
+func endedPrevents(name string) func(*trial) {
+	return func(tr *trial) {
+		kv := tr.client()
+		pair := kv.create(tr.base, "a")
+		cancelled, cancel := context.WithCancel(tr.Context())
+		cancel()
+		for range 5 {
+			if err := calls[name](cancelled, kv, pair); !errors.Is(err, context.Canceled) {
+				tr.Errorf("%s with a cancelled context: %v; want context.Canceled", name, err)
+			}
+			if err := calls[name](tr.after(-time.Second), kv, pair); !errors.Is(err, context.DeadlineExceeded) {
+				tr.Errorf("%s with a context whose deadline is over: %v; want context.DeadlineExceeded", name, err)
+			}
+		}
+		for range 2 {
+			kv.wantPair(pair)
+			kv.wantMissing(tr.base + "/new")
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}

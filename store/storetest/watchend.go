@@ -1,0 +1,143 @@
+package storetest
+
+import (
+	"runtime"
+	"time"
+)
+
+// promptly is how soon a watch has to be closed after its end, and a call has to
+// return after its context's.
+const promptly = 100 * time.Millisecond
+
+// watchEnds: watches are closed in time after their contexts have ended, be
+// they read or not. Most of them: a busy machine may be late now and then.
+func watchEnds(read bool) func(*trial) {
+	return func(tr *trial) {
+		kv := tr.client()
+		kv.create(tr.base+"/a", "a")
+		tr.wantEnd(read, kv.watches(), func(w *watch) { w.cancel() })
+	}
+}
+
+// watchClose: so are they when their store is closed.
+func watchClose(read bool) func(*trial) {
+	return func(tr *trial) {
+		kv := tr.client()
+		kv.create(tr.base+"/a", "a")
+		tr.wantEnd(read, kv.watches(), func(*watch) { kv.Close() })
+	}
+}
+
+// watches begins watches of keys that are there and that are not.
+func (c *client) watches() []*watch {
+	c.tr.Helper()
+	watches := make([]*watch, 6)
+	for i := range watches {
+		watches[i] = c.watch(c.tr.base + []string{"/a", "/none"}[i%2])
+	}
+	return watches
+}
+
+// wantEnd ends watches and wants them to be closed in time. Unread, they have
+// something to tell all along.
+func (tr *trial) wantEnd(read bool, watches []*watch, end func(*watch)) {
+	tr.Helper()
+	if read {
+		for _, w := range watches {
+			w.next()
+		}
+	} else {
+		time.Sleep(20 * time.Millisecond)
+	}
+	closed := make(chan time.Duration, len(watches))
+	began := time.Now()
+	for _, w := range watches {
+		if read {
+			go func() {
+				for range w.pairs {
+				}
+				closed <- time.Since(began)
+			}()
+		}
+	}
+	for _, w := range watches {
+		end(w)
+	}
+	inTime := 0
+	if read {
+		late := time.After(patience)
+		for range watches {
+			select {
+			case took := <-closed:
+				if took <= promptly {
+					inTime++
+				}
+			case <-late:
+				tr.Fatalf("a watch was not closed in %v", patience)
+			}
+		}
+	} else {
+		time.Sleep(promptly - time.Since(began))
+		for _, w := range watches {
+			if w.isClosed() {
+				inTime++
+			}
+		}
+	}
+	if 2*inTime <= len(watches) {
+		tr.Errorf("%d of %d watches were closed within %v", inTime, len(watches), promptly)
+	}
+	if !read {
+		tr.eventually("all watches are closed", func() error {
+			for _, w := range watches {
+				if !w.isClosed() {
+					return errOpen
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// isClosed tells whether the watch is closed now. What has been put into the
+// channel before may be there still.
+func (w *watch) isClosed() bool {
+	for range 100 {
+		select {
+		case _, open := <-w.pairs:
+			if !open {
+				return true
+			}
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// watchLeak: no goroutine is left of watches that have ended, whether they were
+// read or not.
+func watchLeak(tr *trial) {
+	kv := tr.client()
+	kv.create(tr.base+"/a", "a")
+	use := func(times int) {
+		for range times {
+			for i, w := range kv.watches() {
+				if i%3 != 0 {
+					w.next()
+				}
+				w.cancel()
+			}
+		}
+	}
+	use(1) // what the client starts once for all is no leak
+	before := runtime.NumGoroutine()
+	use(10)
+	tr.eventually("the goroutines of 60 watches are gone", func() error {
+		// Others come and go meanwhile.
+		if now := runtime.NumGoroutine(); now > before+15 {
+			return leak{before, now}
+		}
+		return nil
+	})
+}
