@@ -2,11 +2,16 @@ package servers
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // consulVersion is what install.sh builds.
@@ -23,7 +28,7 @@ var consulKind = kind{
 		return inPath("consul", filepath.Join(cache, "leadership", "consul-"+consulVersion, "consul"))
 	},
 	setup: func(s *Server) error {
-		config, err := json.Marshal(map[string]any{
+		settings := map[string]any{
 			"node_name": "test",
 			// A true server: an agent with -dev keeps nothing on disk.
 			"server":           true,
@@ -44,7 +49,11 @@ var consulKind = kind{
 			// The adapter keeps two idle connections and opens many.
 			"limits":    map[string]int{"http_max_conns_per_client": 10000},
 			"log_level": "warn",
-		})
+		}
+		if s.Secret != nil {
+			s.secureConsul(settings)
+		}
+		config, err := json.Marshal(settings)
 		if err != nil {
 			return err
 		}
@@ -55,13 +64,87 @@ var consulKind = kind{
 	},
 	ready: func(ctx context.Context, s *Server) error {
 		// A write: reads, and the list of members, are there before a leader is.
-		url := "http://" + s.hostport(0) + "/v1/kv/leadership-servers/ready"
-		if answer, err := request(ctx, "PUT", url, "yes"); err != nil {
+		const path = "/v1/kv/leadership-servers/ready"
+		if answer, err := s.askConsul(ctx, "PUT", path, "yes"); err != nil {
 			return err
 		} else if answer != "true" {
 			return fmt.Errorf("its answer to a write: %q", answer)
 		}
-		_, err := request(ctx, "DELETE", url, "")
+		_, err := s.askConsul(ctx, "DELETE", path, "")
 		return err
 	},
+	secure: true,
+	// A token that may write the keys of its user and nothing else: the least
+	// that an election needs.
+	enforce: func(ctx context.Context, s *Server) error {
+		rules, err := json.Marshal(fmt.Sprintf("key_prefix %q { policy = \"write\" }", s.Secret.User+"/"))
+		if err != nil {
+			return err
+		}
+		if _, err := s.askConsul(ctx, "PUT", "/v1/acl/policy", fmt.Sprintf(`{"Name": %q, "Rules": %s}`, s.Secret.User, rules)); err != nil {
+			return err
+		}
+		// Consul wants a UUID.
+		s.Secret.Password = "5ec2e7aa-0000-4000-8000-25a00f0a9954"
+		_, err = s.askConsul(ctx, "PUT", "/v1/acl/token", fmt.Sprintf(`{"SecretID": %q, "Policies": [{"Name": %q}]}`, s.Secret.Password, s.Secret.User))
+		return err
+	},
+}
+
+// consulManagement is the token that may do anything.
+const consulManagement = "5ec2e7aa-0000-4000-8000-0a11fa117a11"
+
+// secureConsul has clients show a certificate, and a token for all they do.
+func (s *Server) secureConsul(settings map[string]any) {
+	ports := settings["ports"].(map[string]int)
+	ports["https"], ports["http"] = ports["http"], -1
+	settings["tls"] = map[string]any{"defaults": map[string]any{
+		"ca_file": s.Secret.CA, "cert_file": s.Secret.Cert, "key_file": s.Secret.Key,
+		"verify_incoming": true, "verify_outgoing": true,
+	}}
+	settings["acl"] = map[string]any{
+		"enabled":        true,
+		"default_policy": "deny",
+		"tokens":         map[string]string{"initial_management": consulManagement, "agent": consulManagement},
+	}
+}
+
+// askConsul makes a request of somebody who may do anything.
+func (s *Server) askConsul(ctx context.Context, method, path, body string) (string, error) {
+	if s.Secret == nil {
+		return request(ctx, method, "http://"+s.hostport(0)+path, body)
+	}
+	tlsConfig, err := s.tlsOfClient()
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "https://"+s.hostport(0)+path, strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("X-Consul-Token", consulManagement)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: tlsConfig, DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", resp.Status, answer)
+	}
+	return string(answer), err
+}
+
+// tlsOfClient returns what a client of a server with a Secret needs.
+func (s *Server) tlsOfClient() (*tls.Config, error) {
+	ca, err := os.ReadFile(s.Secret.CA)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{RootCAs: x509.NewCertPool()}
+	config.RootCAs.AppendCertsFromPEM(ca)
+	cert, err := tls.LoadX509KeyPair(s.Secret.ClientCert, s.Secret.ClientKey)
+	config.Certificates = []tls.Certificate{cert}
+	return config, err
 }

@@ -1,0 +1,176 @@
+package consul
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+func init() {
+	store.Register("consul", store.Driver{
+		Port:     8500,
+		Hostless: true,
+		Params:   append(store.TLSParams(), "token", "datacenter", "namespace", "partition"),
+		Open:     open,
+	})
+}
+
+// tlsEnv are the variables that Consul's own client reads.
+var tlsEnv = store.TLSEnv{
+	CA:         api.HTTPCAFile,
+	Cert:       api.HTTPClientCert,
+	Key:        api.HTTPClientKey,
+	ServerName: api.HTTPTLSServerName,
+}
+
+func open(ctx context.Context, u *store.URL) (store.Store, error) {
+	config, err := configOf(u)
+	if err != nil {
+		return nil, err
+	}
+	client, err := api.NewClient(config)
+	if err != nil {
+		return nil, err
+	}
+	kv := &Store{
+		client:    client,
+		own:       config.HttpClient.CloseIdleConnections,
+		namespace: config.Namespace,
+		partition: config.Partition,
+	}
+	// A token that is refused, or may not read there, shows now.
+	key := u.Prefix()
+	if key == "" {
+		key = "leadership"
+	}
+	if _, err := kv.Get(ctx, key, nil); err != nil && !errors.Is(err, store.ErrKeyNotFound) {
+		kv.Close()
+		return nil, explain(err, config.Transport.TLSClientConfig)
+	}
+	return store.WithPrefix(kv, u.Prefix()), nil
+}
+
+// configOf returns what the URL and the environment say. Where it leaves a
+// field empty api.NewClient looks into the environment for itself; all that
+// matters is set here, so that the URL comes first.
+func configOf(u *store.URL) (*api.Config, error) {
+	address, err := addressOf(u)
+	if err != nil {
+		return nil, err
+	}
+	// Of the two variables that switch TLS on, an address is the nearer.
+	required, err := u.Bool("tls", api.HTTPSSLEnvName)
+	if err != nil {
+		return nil, err
+	}
+	if !u.Has("tls") && strings.HasPrefix(address, "https://") {
+		required = true
+	}
+	tlsConfig, err := u.TLS(tlsEnv, required)
+	if err != nil {
+		return nil, err
+	}
+	token, err := tokenOf(u)
+	if err != nil {
+		return nil, err
+	}
+	config := &api.Config{
+		Address:    address,
+		Scheme:     "http",
+		Token:      token,
+		HttpAuth:   authOf(u),
+		Datacenter: u.Setting("datacenter"),
+		Namespace:  u.Setting("namespace", api.HTTPNamespaceEnvName),
+		Partition:  u.Setting("partition", api.HTTPPartitionEnvName),
+		Transport:  transport(tlsConfig),
+	}
+	if tlsConfig != nil {
+		config.Scheme = "https"
+	}
+	config.HttpClient = &http.Client{
+		Transport: config.Transport,
+		// Consul has no need of redirections, and the token would go with them.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return config, nil
+}
+
+func addressOf(u *store.URL) (string, error) {
+	switch len(u.Hosts) {
+	case 0:
+		if address := os.Getenv(api.HTTPAddrEnvName); address != "" {
+			return address, nil
+		}
+		return "127.0.0.1:8500", nil
+	case 1:
+		return u.Hosts[0], nil
+	}
+	return "", fmt.Errorf("it names %d hosts and must name one: an agent of Consul, which finds the servers by itself", len(u.Hosts))
+}
+
+// tokenOf prefers a file to a token in the environment, as Consul does.
+func tokenOf(u *store.URL) (string, error) {
+	file := os.Getenv(api.HTTPTokenFileEnvName)
+	if u.Has("token") || file == "" {
+		return u.Setting("token", api.HTTPTokenEnvName), nil
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("$%s: %w", api.HTTPTokenFileEnvName, err)
+	}
+	token := strings.TrimSpace(string(content))
+	u.Hide(token)
+	return token, nil
+}
+
+func authOf(u *store.URL) *api.HttpBasicAuth {
+	if u.HasUser {
+		return &api.HttpBasicAuth{Username: u.User, Password: u.Password}
+	}
+	auth := os.Getenv(api.HTTPAuthEnvName)
+	if auth == "" {
+		return nil
+	}
+	user, password, _ := strings.Cut(auth, ":")
+	u.Hide(password)
+	return &api.HttpBasicAuth{Username: user, Password: password}
+}
+
+// transport speaks HTTP/1: of that, a request that is given up takes its
+// connection along, so that the next one does not wait on a dead one. It does
+// not send a write again unless nothing of it had been sent.
+func transport(config *tls.Config) *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
+		TLSClientConfig:     config,
+		TLSHandshakeTimeout: 3 * time.Second,
+		MaxIdleConnsPerHost: 100, // each watch has one while it waits
+		IdleConnTimeout:     90 * time.Second,
+	}
+}
+
+// explain adds what an error of the first request leaves out.
+func explain(err error, config *tls.Config) error {
+	var status api.StatusError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &status) && status.Code == http.StatusForbidden:
+		return fmt.Errorf("the token, or its lack, is refused: %w", err)
+	case errors.As(err, &network) && network.Op == "dial":
+		return fmt.Errorf("%w: %w", store.ErrNotReachable, err)
+	case errors.As(err, &network) && config != nil && len(config.Certificates) == 0:
+		return fmt.Errorf("%w (no client certificate was given: parameters %q and %q)", err, "cert", "key")
+	}
+	return err
+}

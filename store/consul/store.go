@@ -1,0 +1,212 @@
+package consul
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/life"
+)
+
+var _ store.Store = (*Store)(nil)
+
+// Store is the key/value store of Consul. Make one with New, or by store.Open.
+// All methods are safe for concurrent use, and end within 100 ms of their
+// context's end, whatever the server does; an ended context prevents the call.
+//
+// An index is that of Consul's log: it rises with every write and never comes
+// back, not when a key is deleted and created again.
+type Store struct {
+	client *api.Client
+	life   life.Life
+	own    func() // ends the client, where the store owns it
+
+	// Those of Consul Enterprise. A transaction does not take them from the
+	// client's configuration, as other calls do.
+	namespace, partition string
+}
+
+// New returns a store on a client that is left as it is: Close does not end it.
+func New(client *api.Client) *Store { return &Store{client: client} }
+
+// Get returns the pair under key, or store.ErrKeyNotFound. With nil opts, or
+// opts.Consistent, the server first makes sure that it still leads. Otherwise a
+// server that has just lost the lead, and does not know it yet, may answer with
+// an older state.
+func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	if err := s.check(ctx, key); err != nil {
+		return nil, failed("get", key, err)
+	}
+	found, _, err := s.client.KV().Get(escape(key), query(ctx, opts))
+	if err == nil && found == nil {
+		err = store.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, failed("get", key, err)
+	}
+	return pairOf(key, found), nil
+}
+
+// AtomicPut writes value under key if the key is unchanged since previous, or,
+// when previous is nil, if it is missing; in one round trip. It returns true and
+// the pair as written. Otherwise it writes nothing and returns
+// store.ErrKeyExists when previous is nil, store.ErrKeyModified when another
+// write came between, or store.ErrKeyNotFound when the key is gone. After any
+// other error the write may have happened.
+//
+// Consul deletes no key by itself: a TTL is store.ErrTTLNotSupported, and
+// nothing is written. Other options are ignored, and opts may be nil.
+func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	index, err := s.put(ctx, key, value, previous, opts)
+	if err != nil {
+		return false, nil, failed("atomic put", key, err)
+	}
+	return true, &store.KVPair{Key: key, Value: append([]byte{}, value...), LastIndex: index}, nil
+}
+
+func (s *Store) put(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (uint64, error) {
+	if opts != nil && opts.TTL < 0 {
+		return 0, fmt.Errorf("the TTL is %v and must not be negative", opts.TTL)
+	}
+	if opts != nil && opts.TTL > 0 {
+		return 0, fmt.Errorf("TTL %v: %w", opts.TTL, store.ErrTTLNotSupported)
+	}
+	write := api.KVTxnOp{Verb: api.KVCAS, Key: escape(key), Value: value}
+	if previous != nil {
+		write.Index = previous.LastIndex
+		// Consul keeps the index of a write that changes nothing. What is there
+		// has the index before its own as flags, if any, so these are others.
+		write.Flags = previous.LastIndex
+	}
+	return s.transact(ctx, key, previous, write)
+}
+
+// AtomicDelete deletes key if it is unchanged since previous, and returns true;
+// in one round trip. Otherwise it deletes nothing and returns
+// store.ErrKeyModified, store.ErrKeyNotFound, or store.ErrPreviousNotSpecified
+// when previous is nil. After any other error the key may have been deleted.
+func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
+	err := store.ErrPreviousNotSpecified
+	if previous != nil {
+		_, err = s.transact(ctx, key, previous, api.KVTxnOp{Verb: api.KVDeleteCAS, Key: escape(key), Index: previous.LastIndex})
+	}
+	if err != nil {
+		return false, failed("atomic delete", key, err)
+	}
+	return true, nil
+}
+
+// transact does op if key is as previous says, and returns the index that it
+// has then, 0 if it is deleted. Only transactions answer with an index.
+func (s *Store) transact(ctx context.Context, key string, previous *store.KVPair, op api.KVTxnOp) (uint64, error) {
+	if err := s.check(ctx, key); err != nil {
+		return 0, err
+	}
+	op.Namespace, op.Partition = s.namespace, s.partition
+	ops := api.TxnOps{{KV: &op}}
+	if previous != nil {
+		// Its error tells a key that is gone from one that has changed; and op
+		// with index 0 would not be conditional at all.
+		check := api.KVTxnOp{Verb: api.KVCheckIndex, Key: op.Key, Index: op.Index, Namespace: op.Namespace, Partition: op.Partition}
+		ops = api.TxnOps{{KV: &check}, {KV: &op}}
+	}
+	ok, answer, _, err := s.client.Txn().Txn(ops, query(ctx, &store.ReadOptions{}))
+	switch {
+	case err != nil:
+		return 0, err
+	case !ok:
+		return 0, refusal(answer.Errors, previous)
+	case op.Verb == api.KVDeleteCAS:
+		return 0, nil
+	}
+	// A result that the token may not read is left out.
+	if n := len(answer.Results); n != len(ops) || answer.Results[n-1].KV == nil {
+		return 0, fmt.Errorf("written, but Consul answered with %d results to %d operations", n, len(ops))
+	}
+	return answer.Results[len(ops)-1].KV.ModifyIndex, nil
+}
+
+// refusal says why a transaction was rolled back. Consul has nothing but words
+// for that, so words that are not known, such as of a token that may not write,
+// are passed on.
+func refusal(errs api.TxnErrors, previous *store.KVPair) error {
+	err := errors.New("refused without a reason")
+	for _, e := range errs {
+		switch {
+		case strings.HasSuffix(e.What, "index is stale"), strings.HasPrefix(e.What, "failed index check"):
+			if previous == nil {
+				return store.ErrKeyExists
+			}
+			err = store.ErrKeyModified
+		case strings.HasSuffix(e.What, "doesn't exist"):
+			return store.ErrKeyNotFound
+		default:
+			return fmt.Errorf("refused: %s", e.What)
+		}
+	}
+	return err
+}
+
+// List returns the pairs whose keys begin with directory, as of one instant. As
+// in valkeyrie's stores, directory is a plain prefix ("job" covers "jobs/1" too;
+// end it with a slash to prevent that), and a key that equals it is left out.
+// It returns store.ErrKeyNotFound when there are no such keys, and leaves out
+// those that the token may not read. opts are as for Get.
+func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
+	if err := s.life.Check(ctx); err != nil {
+		return nil, failed("list", directory, err)
+	}
+	found, _, err := s.client.KV().List(escapePrefix(directory), query(ctx, opts))
+	var pairs []*store.KVPair
+	for _, f := range found {
+		key, ok := unescape(f.Key)
+		if ok && key != directory && strings.HasPrefix(key, directory) {
+			pairs = append(pairs, pairOf(key, f))
+		}
+	}
+	if err == nil && len(pairs) == 0 {
+		err = store.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, failed("list", directory, err)
+	}
+	return pairs, nil
+}
+
+// Close ends all watches and waits until they have ended. Calls made later
+// return store.ErrClosed. It leaves a client that New was given as it is, may be
+// called again, and always returns nil.
+func (s *Store) Close() error {
+	if s.life.Close() && s.own != nil {
+		s.own()
+	}
+	return nil
+}
+
+func (s *Store) check(ctx context.Context, key string) error {
+	if key == "" {
+		return errors.New("the key is empty")
+	}
+	return s.life.Check(ctx)
+}
+
+func query(ctx context.Context, opts *store.ReadOptions) *api.QueryOptions {
+	q := &api.QueryOptions{RequireConsistent: opts == nil || opts.Consistent}
+	return q.WithContext(ctx)
+}
+
+func pairOf(key string, found *api.KVPair) *store.KVPair {
+	pair := &store.KVPair{Key: key, Value: found.Value, LastIndex: found.ModifyIndex}
+	if pair.Value == nil {
+		pair.Value = []byte{}
+	}
+	return pair
+}
+
+func failed(op, key string, err error) error {
+	return fmt.Errorf("consul: %s %q: %w", op, key, err)
+}
