@@ -53,23 +53,23 @@ func replace(latest chan *store.KVPair, pair *store.KVPair) {
 // deliver sends what comes from latest until ctx ends.
 func deliver(ctx context.Context, latest <-chan *store.KVPair, pairs chan<- *store.KVPair) {
 	var (
-		sent bool
-		last state                // what was sent last
-		next *store.KVPair        // what is to be sent
-		out  chan<- *store.KVPair // nil while there is nothing to send
+		sent   bool
+		last   state                // what was sent last
+		next   *store.KVPair        // what is to be sent
+		coming state                // of next, which is the reader's once sent
+		out    chan<- *store.KVPair // nil while there is nothing to send
 	)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case next = <-latest:
-			out = pairs
-			if sent && stateOf(next) == last {
+			out, coming = pairs, stateOf(next)
+			if sent && coming == last {
 				out = nil // the reader has this state
 			}
 		case out <- next:
-			out = nil
-			sent = true
+			sent, last, out = true, coming, nil
 		}
 	}
 }
