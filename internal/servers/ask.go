@@ -39,6 +39,11 @@ func ask(ctx context.Context, addr, question string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return askOver(ctx, conn, question)
+}
+
+// askOver is ask over that connection, which it closes.
+func askOver(ctx context.Context, conn net.Conn, question string) (string, error) {
 	defer conn.Close()
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(deadline); err != nil {

@@ -2,20 +2,32 @@ package servers
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
+	"time"
+
+	"github.com/go-zookeeper/zk"
 )
 
 const (
 	zooKeeperJar = "/usr/share/java/zookeeper.jar" // names the jars it needs by itself
 	simpleLogger = "/usr/share/java/slf4j-simple.jar"
+
+	// nettyJars are what the jar above does not name, and TLS needs. The package
+	// that has the others has them too.
+	nettyJars = "/usr/share/java/netty-codec.jar:/usr/share/java/netty-resolver.jar:" +
+		"/usr/share/java/netty-transport-native-unix-common.jar"
 )
 
 var zooKeeperKind = kind{
-	name:  "zookeeper",
-	ports: 1,
+	name:    "zookeeper",
+	ports:   1,
+	secure:  true,
+	enforce: lockZooKeeper,
 	find: func() (string, error) {
 		if _, err := os.Stat(zooKeeperJar); err != nil {
 			return "", err
@@ -23,9 +35,20 @@ var zooKeeperKind = kind{
 		return inPath("java")
 	},
 	setup: func(s *Server) error {
+		port := "clientPort"
+		var secure string
+		if s.Secret != nil {
+			port = "secureClientPort"
+			if err := joinFiles(s.path("server.pem"), s.Secret.Key, s.Secret.Cert); err != nil {
+				return err
+			}
+			secure = fmt.Sprintf("serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n"+
+				"ssl.keyStore.location=%s\nssl.trustStore.location=%s\nssl.clientAuth=need\n"+
+				"enforce.auth.enabled=true\nenforce.auth.schemes=digest\n", s.path("server.pem"), s.Secret.CA)
+		}
 		// 200 ms a tick: sessions live for 0.4 to 4 s.
-		config := fmt.Sprintf("clientPortAddress=127.0.0.1\nclientPort=%d\ndataDir=%s\ntickTime=200\n"+
-			"maxClientCnxns=0\nadmin.enableServer=false\n4lw.commands.whitelist=*\n", s.ports[0], s.path("data"))
+		config := fmt.Sprintf("%sAddress=127.0.0.1\n%[1]s=%d\ndataDir=%s\ntickTime=200\n"+
+			"maxClientCnxns=0\nadmin.enableServer=false\n4lw.commands.whitelist=*\n%s", port, s.ports[0], s.path("data"), secure)
 		return os.WriteFile(s.path("zoo.cfg"), []byte(config), 0o644)
 	},
 	command: func(s *Server) *exec.Cmd {
@@ -33,15 +56,59 @@ var zooKeeperKind = kind{
 			// Small and quick to start rather than quick when warm.
 			"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 			"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-			"-cp", zooKeeperJar+":"+simpleLogger,
+			"-cp", zooKeeperJar+":"+simpleLogger+":"+nettyJars,
 			"org.apache.zookeeper.server.quorum.QuorumPeerMain", s.path("zoo.cfg"))
 	},
 	ready: func(ctx context.Context, s *Server) error {
+		conn, err := dialZooKeeper(ctx, s)
+		if err != nil {
+			return err
+		}
 		// Unlike `ruok`, `srvr` has a mode to tell only once sessions are served.
-		answer, err := ask(ctx, s.hostport(0), "srvr")
+		answer, err := askOver(ctx, conn, "srvr")
 		if err == nil && !strings.Contains(answer, "Mode: standalone") {
 			err = fmt.Errorf("its answer to srvr: %q", answer)
 		}
 		return err
 	},
+}
+
+func dialZooKeeper(ctx context.Context, s *Server) (net.Conn, error) {
+	if s.Secret == nil {
+		return new(net.Dialer).DialContext(ctx, "tcp", s.hostport(0))
+	}
+	config, err := s.tlsOfClient()
+	if err != nil {
+		return nil, err
+	}
+	return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", s.hostport(0))
+}
+
+// lockZooKeeper lets only the user of the Secret see and change what is under
+// the root. The server takes any password: it is ACLs that tell users apart.
+func lockZooKeeper(ctx context.Context, s *Server) error {
+	c, _, err := zk.Connect([]string{s.hostport(0)}, 2*time.Second, zk.WithLogInfo(false),
+		zk.WithDialer(func(string, string, time.Duration) (net.Conn, error) { return dialZooKeeper(ctx, s) }))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.AddAuth("digest", []byte(s.Secret.User+":"+s.Secret.Password)); err != nil {
+		return err
+	}
+	_, err = c.SetACL("/", zk.DigestACL(zk.PermAll, s.Secret.User, s.Secret.Password), -1)
+	return err
+}
+
+// joinFiles writes a file with what the others have.
+func joinFiles(file string, others ...string) error {
+	var all []byte
+	for _, other := range others {
+		part, err := os.ReadFile(other)
+		if err != nil {
+			return err
+		}
+		all = append(all, part...)
+	}
+	return os.WriteFile(file, all, 0o644)
 }
