@@ -39,7 +39,7 @@ type URL struct {
 }
 
 // secretParams are the parameters whose values are not shown.
-var secretParams = []string{"password", "token"}
+var secretParams = []string{"password", "token", "sentinel_password"}
 
 // parse takes rawURL apart. Not by net/url: that refuses a list of hosts, and
 // quotes in its errors what may be a password.

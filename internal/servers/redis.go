@@ -1,29 +1,98 @@
 package servers
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 )
 
+// RedisRights are the least that a user of store/redis needs, for keys that
+// begin with service/. Its documentation has them too.
+const RedisRights = "~service/* &leadership:service/* -@all" +
+	" +eval +evalsha +hget +hset +hmget +hdel +exists +del +persist +pexpire +pttl +time +publish +subscribe +ping +scan"
+
 var redisKind = kind{
 	name:  "redis",
 	ports: 1,
 	find:  func() (string, error) { return inPath("redis-server") },
-	command: func(s *Server) *exec.Cmd {
-		// Every write is on disk before it is acknowledged: what is killed here
-		// comes back with all that it had promised.
-		return exec.Command(s.program,
-			"--bind", "127.0.0.1", "--port", strconv.Itoa(s.ports[0]),
-			"--dir", s.dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+	setup: func(s *Server) error {
+		if s.Secret == nil {
+			return nil
+		}
+		users := fmt.Sprintf("user default off\nuser %s on >%s ~* &* +@all\nuser least on >%[2]s %[3]s\n",
+			s.Secret.User, s.Secret.Password, RedisRights)
+		return os.WriteFile(s.path("users.acl"), []byte(users), 0o600)
 	},
+	command: func(s *Server) *exec.Cmd { return redisCommand(s) },
 	ready: func(ctx context.Context, s *Server) error {
-		answer, err := ask(ctx, s.hostport(0), "PING\r\nQUIT\r\n")
+		answer, err := askRedis(ctx, s, "PING")
 		if err == nil && !strings.HasPrefix(answer, "+PONG") {
 			err = fmt.Errorf("its answer to PING: %q", answer)
 		}
 		return err
 	},
+	secure: true,
+}
+
+// redisCommand starts a server that has further settings.
+func redisCommand(s *Server, further ...string) *exec.Cmd {
+	port := strconv.Itoa(s.ports[0])
+	args := []string{
+		"--bind", "127.0.0.1", "--dir", s.dir,
+		// Every write is on disk before it is acknowledged: what is killed here
+		// comes back with all that it had promised.
+		"--save", "", "--appendonly", "yes", "--appendfsync", "always",
+	}
+	if s.Secret == nil {
+		args = append(args, "--port", port)
+	} else {
+		args = append(args, "--port", "0", "--tls-port", port, "--tls-auth-clients", "yes",
+			"--tls-ca-cert-file", s.Secret.CA, "--tls-cert-file", s.Secret.Cert, "--tls-key-file", s.Secret.Key,
+			"--aclfile", s.path("users.acl"))
+	}
+	return exec.Command(s.program, append(args, further...)...)
+}
+
+// askRedis sends one command and returns the answer.
+func askRedis(ctx context.Context, s *Server, command string) (string, error) {
+	if s.Secret == nil {
+		return ask(ctx, s.hostport(0), command+"\r\nQUIT\r\n")
+	}
+	ca, err := os.ReadFile(s.Secret.CA)
+	if err != nil {
+		return "", err
+	}
+	pair, err := tls.LoadX509KeyPair(s.Secret.ClientCert, s.Secret.ClientKey)
+	if err != nil {
+		return "", err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	d := tls.Dialer{Config: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}}
+	conn, err := d.DialContext(ctx, "tcp", s.hostport(0))
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return "", err
+		}
+	}
+	if _, err := fmt.Fprintf(conn, "AUTH %s %s\r\n%s\r\nQUIT\r\n", s.Secret.User, s.Secret.Password, command); err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(conn)
+	answer, greeted := bytes.CutPrefix(answer, []byte("+OK\r\n"))
+	if err == nil && !greeted {
+		err = fmt.Errorf("its answer to AUTH: %q", answer)
+	}
+	return string(answer), err
 }

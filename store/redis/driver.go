@@ -1,0 +1,219 @@
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// dialTimeout leaves time, within store.OpenTimeout, to try a second server.
+const dialTimeout = 2 * time.Second
+
+func init() {
+	params := append(store.TLSParams(), "prefix", "replicas", "poll")
+	single := store.Driver{Port: 6379, Params: params, Open: opener(newSingle)}
+	sentinel := store.Driver{Port: 26379, Params: append(params[:len(params):len(params)], "sentinel_user", "sentinel_password"), Open: opener(newFailover)}
+	cluster := store.Driver{Port: 6379, Params: params, Open: opener(newCluster)}
+	for _, scheme := range []string{"redis", "rediss"} {
+		store.Register(scheme, single)
+		store.Register(scheme+"+sentinel", sentinel)
+		store.Register(scheme+"+cluster", cluster)
+	}
+}
+
+// maker makes a client as a URL says, which connects by dial.
+type maker func(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error)
+
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+type login struct{ user, password string }
+
+func opener(newClient maker) func(context.Context, *store.URL) (store.Store, error) {
+	return func(ctx context.Context, u *store.URL) (store.Store, error) { return open(ctx, u, newClient) }
+}
+
+func open(ctx context.Context, u *store.URL, newClient maker) (store.Store, error) {
+	secure, err := u.TLS(store.TLSEnv{}, strings.HasPrefix(u.Scheme, "rediss"))
+	if err != nil {
+		return nil, err
+	}
+	opts, err := settings(u)
+	if err != nil {
+		return nil, err
+	}
+	login := login{u.User, u.Password}
+	if login.password == "" {
+		login.password = u.Setting("password", "REDISCLI_AUTH")
+	}
+	d := &dialer{tls: secure}
+	client, err := newClient(u, login, d.dial)
+	if err != nil {
+		return nil, err
+	}
+	s, err := New(client, opts...)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	s.cut, s.release = d.close, client.Close
+	if err := check(ctx, s, u, d); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return store.WithPrefix(s, u.Setting("prefix")), nil
+}
+
+func settings(u *store.URL) ([]Option, error) {
+	poll, err := u.Duration("poll", time.Second)
+	if err != nil {
+		return nil, err
+	}
+	opts := []Option{WithPoll(poll)}
+	if u.Has("replicas") {
+		n, err := strconv.Atoi(u.Setting("replicas"))
+		if err != nil || n < 0 {
+			return nil, fmt.Errorf("parameter %q is %q and must be a number of replicas", "replicas", u.Setting("replicas"))
+		}
+		opts = append(opts, WithReplicas(n))
+	}
+	return opts, nil
+}
+
+func newSingle(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error) {
+	if len(u.Hosts) > 1 {
+		return nil, fmt.Errorf("it names %d hosts: %s:// is one server, %[2]s+sentinel:// and %[2]s+cluster:// are more", len(u.Hosts), u.Scheme)
+	}
+	db, err := database(u.Path)
+	if err != nil {
+		return nil, err
+	}
+	return goredis.NewClient(&goredis.Options{
+		Addr: u.Hosts[0], Username: login.user, Password: login.password, DB: db,
+		Dialer: dial, DialTimeout: dialTimeout, DialerRetries: 1, MaxRetries: 1,
+		ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
+	}), nil
+}
+
+func newFailover(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error) {
+	name, rest, _ := strings.Cut(u.Path, "/")
+	if name == "" {
+		return nil, errors.New("it names no master: want " + u.Scheme + "://sentinel1,sentinel2/master-name")
+	}
+	db, err := database(rest)
+	if err != nil {
+		return nil, err
+	}
+	return goredis.NewFailoverClient(&goredis.FailoverOptions{
+		MasterName: name, SentinelAddrs: u.Hosts,
+		SentinelUsername: u.Setting("sentinel_user"), SentinelPassword: u.Setting("sentinel_password"),
+		Username: login.user, Password: login.password, DB: db,
+		Dialer: dial, DialTimeout: dialTimeout, DialerRetries: 1, MaxRetries: 1,
+		ContextTimeoutEnabled: true, DisableIdentity: true,
+	}), nil
+}
+
+func newCluster(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error) {
+	if db, err := database(u.Path); err != nil || db != 0 {
+		return nil, fmt.Errorf("the path is %q, but a cluster has database 0 alone", u.Path)
+	}
+	return goredis.NewClusterClient(&goredis.ClusterOptions{
+		Addrs: u.Hosts, Username: login.user, Password: login.password,
+		Dialer: dial, DialTimeout: dialTimeout, DialerRetries: 1,
+		ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
+	}), nil
+}
+
+func database(path string) (int, error) {
+	path = strings.TrimSuffix(path, "/")
+	if path == "" {
+		return 0, nil
+	}
+	db, err := strconv.Atoi(path)
+	if err != nil || db < 0 {
+		return 0, fmt.Errorf("the path has %q where it should have the number of a database (a prefix of keys goes into parameter %q)", path, "prefix")
+	}
+	return db, nil
+}
+
+// quiet has a client not ask for a service that only some vendors' servers have.
+func quiet() *maintnotifications.Config {
+	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
+// check asks the server who it is, which takes a login but no rights.
+func check(ctx context.Context, s *Store, u *store.URL, d *dialer) error {
+	reply, err := patiently(ctx, s, func() (any, error) { return s.client.Do(ctx, "hello").Result() })
+	if err != nil {
+		return explain(err, u, d)
+	}
+	base, _, _ := strings.Cut(u.Scheme, "+")
+	said := facts(reply)
+	switch {
+	case said["mode"] == "sentinel":
+		return fmt.Errorf("the server is a Sentinel: want %s+sentinel://", base)
+	case said["mode"] == "cluster" && !strings.HasSuffix(u.Scheme, "+cluster"):
+		return fmt.Errorf("the server is one of a cluster: want %s+cluster://", base)
+	case said["role"] == "replica" && u.Scheme == base:
+		return errors.New("the server is a replica, which takes no writes")
+	}
+	return nil
+}
+
+// facts returns what is a string in the reply to HELLO, which is a map or, in
+// the older protocol, a list of names and values.
+func facts(reply any) map[string]string {
+	said := make(map[string]string)
+	switch reply := reply.(type) {
+	case map[any]any:
+		for name, value := range reply {
+			said[fmt.Sprint(name)] = fmt.Sprint(value)
+		}
+	case []any:
+		for i := 0; i+1 < len(reply); i += 2 {
+			said[fmt.Sprint(reply[i])] = fmt.Sprint(reply[i+1])
+		}
+	}
+	return said
+}
+
+// explain says what an error of the first call means, where that does not say
+// enough.
+func explain(err error, u *store.URL, d *dialer) error {
+	var (
+		record  tls.RecordHeaderError
+		dialing *net.OpError
+		why     = d.why()
+		dropped = errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	)
+	switch {
+	case errors.Is(err, goredis.Nil): // joined to others' errors
+		name, _, _ := strings.Cut(u.Path, "/")
+		return fmt.Errorf("the Sentinels know no master %q: %w", name, err)
+	case errors.As(err, &record):
+		return fmt.Errorf("the server does not talk TLS: %w", err)
+	case dropped && d.tls == nil:
+		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants TLS (rediss://): %w", store.ErrNotReachable, err)
+	case dropped && len(d.tls.Certificates) == 0:
+		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants a certificate (cert, key): %w", store.ErrNotReachable, err)
+	case errors.Is(err, context.DeadlineExceeded) && why != nil:
+		return fmt.Errorf("%w: %w: %w", store.ErrNotReachable, err, why)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w: %s did not answer: %w", store.ErrNotReachable, strings.Join(u.Hosts, ","), err)
+	case dropped, errors.As(err, &dialing) && dialing.Op == "dial":
+		return fmt.Errorf("%w: %w", store.ErrNotReachable, err)
+	default:
+		return err
+	}
+}

@@ -1,0 +1,110 @@
+package redis
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// List returns the pairs whose keys begin with directory, sorted by key. As in
+// valkeyrie's stores, directory is a plain prefix ("job" covers "jobs/1" too; end
+// it with a slash to prevent that), and a key that equals it is left out, as are
+// keys that this store did not write. It returns store.ErrKeyNotFound when there
+// are no such keys. opts are ignored, and may be nil.
+//
+// It walks through all keys of the database (SCAN), step by step, and is not of
+// one instant: made for people, not for a busy path.
+func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions) ([]*store.KVPair, error) {
+	pairs, err := patiently(ctx, s, func() ([]*store.KVPair, error) { return s.list(ctx, directory) })
+	if err == nil && len(pairs) == 0 {
+		err = store.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, failed("list", directory, err)
+	}
+	return pairs, nil
+}
+
+func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, error) {
+	var (
+		mu    sync.Mutex
+		pairs []*store.KVPair
+	)
+	onEach := func(ctx context.Context, server goredis.Cmdable) error {
+		keys, err := scan(ctx, server, directory)
+		if err != nil {
+			return err
+		}
+		for some := range slices.Chunk(keys, 500) {
+			found, err := s.readAll(ctx, some)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			pairs = append(pairs, found...)
+			mu.Unlock()
+		}
+		return nil
+	}
+	var err error
+	if cluster, ok := s.client.(interface {
+		ForEachMaster(ctx context.Context, f func(ctx context.Context, client *goredis.Client) error) error
+	}); ok {
+		err = cluster.ForEachMaster(ctx, func(ctx context.Context, client *goredis.Client) error { return onEach(ctx, client) })
+	} else {
+		err = onEach(ctx, s.client)
+	}
+	slices.SortFunc(pairs, func(a, b *store.KVPair) int { return strings.Compare(a.Key, b.Key) })
+	// A key that was on its way from one server to another is found on both.
+	return slices.CompactFunc(pairs, func(a, b *store.KVPair) bool { return a.Key == b.Key }), err
+}
+
+// scan returns the keys of a server that begin with directory, each once.
+func scan(ctx context.Context, server goredis.Cmdable, directory string) ([]string, error) {
+	pattern := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(directory) + "?*"
+	var (
+		keys   []string
+		cursor uint64
+	)
+	for {
+		some, next, err := server.Scan(ctx, cursor, pattern, 1000).Result()
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, some...)
+		if cursor = next; cursor == 0 {
+			break
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys), nil
+}
+
+// readAll reads keys in one round trip, and leaves out what is no record. By
+// the script's source: in the middle of others a script cannot be sent again.
+func (s *Store) readAll(ctx context.Context, keys []string) ([]*store.KVPair, error) {
+	pipe := s.client.Pipeline()
+	cmds := make([]*goredis.Cmd, len(keys))
+	for i, key := range keys {
+		cmder, cmd := getScript.command(ctx, true, key, nil)
+		cmds[i] = cmd
+		_ = pipe.Process(ctx, cmder)
+	}
+	_, _ = pipe.Exec(ctx) // each has its own error
+	var pairs []*store.KVPair
+	for i, cmd := range cmds {
+		err := cmd.Err()
+		if err != nil && !strings.Contains(err.Error(), "WRONGTYPE") {
+			return nil, err
+		}
+		if pair, _, err := parse(keys[i], cmd.Val()); err == nil {
+			pairs = append(pairs, pair)
+		}
+	}
+	return pairs, nil
+}

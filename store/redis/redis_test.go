@@ -1,0 +1,146 @@
+package redis_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/redis"
+	"github.com/seed-a1d591d3/leadership/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	goredis.SetLogger(silent{}) // it logs what the tests do to it
+	code := servers.Main(m)
+	if err := goleak.Find(); code == 0 && err != nil {
+		println(err.Error())
+		code = 1
+	}
+	os.Exit(code)
+}
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+const key = "service/leader"
+
+var capabilities = storetest.Capabilities{TTL: time.Millisecond}
+
+// opener opens stores by URL, also while the server is down, where Open refuses.
+func opener(url string) func(testing.TB) store.Store {
+	return func(t testing.TB) store.Store {
+		t.Helper()
+		return openURL(t, url)
+	}
+}
+
+func openURL(t testing.TB, url string) store.Store {
+	t.Helper()
+	kv, err := store.Open(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kv
+}
+
+// byClient opens a store with a client of the caller's, of the usual settings.
+func byClient(t testing.TB, client goredis.UniversalClient, opts ...redis.Option) *redis.Store {
+	t.Helper()
+	kv, err := redis.New(client, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := kv.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return kv
+}
+
+func TestConformance(t *testing.T) {
+	server := servers.Redis(t)
+	proxy := servers.NewProxy(t, server.Addr)
+	can := capabilities
+	can.Server, can.Cut = server, proxy.Cut
+	storetest.Run(t, opener("redis://"+proxy.Addr), can)
+}
+
+// owned is a store whose client is a user's, and is closed with it.
+type owned struct {
+	*redis.Store
+	client goredis.UniversalClient
+}
+
+func (o owned) Close() error {
+	err := o.Store.Close()
+	o.client.Close()
+	return err
+}
+
+func byUsersClient(addr string) func(testing.TB) store.Store {
+	return func(t testing.TB) store.Store {
+		t.Helper()
+		client := goredis.NewClient(&goredis.Options{Addr: addr})
+		kv, err := redis.New(client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return owned{kv, client}
+	}
+}
+
+// TestConformanceOfUsersClient: one with the settings that go-redis has, which
+// sends again what failed and heeds no contexts.
+func TestConformanceOfUsersClient(t *testing.T) {
+	server := servers.Redis(t)
+	proxy := servers.NewProxy(t, server.Addr)
+	can := capabilities
+	can.Server, can.Cut = server, proxy.Cut
+	storetest.Run(t, byUsersClient(proxy.Addr), can)
+}
+
+func TestElections(t *testing.T) {
+	server := servers.Redis(t)
+	electiontest.Run(t, electiontest.Env{Open: byUsersClient(server.Addr), Server: server})
+}
+
+func TestSentinelConformance(t *testing.T) {
+	storetest.Run(t, opener(sentinelURL(servers.RedisSentinel(t))), capabilities)
+}
+
+func sentinelURL(set *servers.RedisSentinels) string {
+	return "redis+sentinel://" + strings.Join(set.Addrs, ",") + "/" + servers.SentinelMaster
+}
+
+func TestSentinelElections(t *testing.T) {
+	electiontest.Run(t, electiontest.Env{Open: opener(sentinelURL(servers.RedisSentinel(t)))})
+}
+
+func clusterURL(nodes []*servers.Server) string {
+	var addrs []string
+	for _, node := range nodes {
+		addrs = append(addrs, node.Addr)
+	}
+	return "redis+cluster://" + strings.Join(addrs, ",")
+}
+
+func TestClusterConformance(t *testing.T) {
+	storetest.Run(t, opener(clusterURL(servers.RedisCluster(t))), capabilities)
+}
+
+func TestClusterElections(t *testing.T) {
+	electiontest.Run(t, electiontest.Env{Open: opener(clusterURL(servers.RedisCluster(t)))})
+}

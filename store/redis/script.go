@@ -1,0 +1,190 @@
+package redis
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// What the scripts return in place of an index.
+const (
+	keyExists   = -1
+	keyModified = -2
+	keyNotFound = -3
+	keyForeign  = -4
+)
+
+// errForeign says that there is something under a key which is no record.
+var errForeign = errors.New("the key holds something that this store did not write")
+
+// script is a Lua script that works on one key, which makes it fit for Cluster.
+type script struct {
+	source, hash string
+
+	// once says that it must not run twice for one call.
+	once bool
+}
+
+func newScript(once bool, source string) script {
+	sum := sha1.Sum([]byte(source)) // as EVALSHA wants it
+	return script{source: source, hash: hex.EncodeToString(sum[:]), once: once}
+}
+
+// A record is a hash with the fields v, the value, and i, the index. The index
+// is the server's time of the write in microseconds, or one more than the
+// previous: so it rises also over a delete and a create. It is far below 2^53,
+// where Lua's numbers cease to be exact.
+
+// putScript: KEYS the key; ARGV the value, the previous index or "" to create,
+// the TTL in milliseconds or 0, and the channel.
+var putScript = newScript(true, `
+local old = redis.call('HGET', KEYS[1], 'i')
+if not old and redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
+if ARGV[2] == '' then
+  if old then return -1 end
+elseif not old then
+  return -3
+elseif old ~= ARGV[2] then
+  return -2
+end
+local now = redis.call('TIME')
+local i = now[1] * 1000000 + now[2]
+if old and i <= tonumber(old) then i = tonumber(old) + 1 end
+redis.call('HSET', KEYS[1], 'v', ARGV[1], 'i', string.format('%.0f', i))
+if ARGV[3] == '0' then
+  redis.call('PERSIST', KEYS[1])
+else
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+redis.call('PUBLISH', ARGV[4], string.format('%.0f', i))
+return i`)
+
+// deleteScript: KEYS the key; ARGV the previous index and the channel.
+var deleteScript = newScript(true, `
+local old = redis.call('HGET', KEYS[1], 'i')
+if not old then
+  if redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
+  return -3
+end
+if old ~= ARGV[1] then return -2 end
+redis.call('DEL', KEYS[1])
+redis.call('PUBLISH', ARGV[2], '')
+return 0`)
+
+// getScript returns the value, the index and the milliseconds left, which are
+// negative for a key that stays. The HDEL deletes nothing: it has the script
+// refused by a server that takes no writes, such as a master which has become a
+// replica and does not know the latest.
+var getScript = newScript(false, `
+redis.call('HDEL', KEYS[1], '(none)')
+local r = redis.call('HMGET', KEYS[1], 'v', 'i')
+if r[1] and r[2] then return {r[1], r[2], redis.call('PTTL', KEYS[1])} end
+if redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
+return -3`)
+
+// onceCmd is a command that no client sends again after its reply was lost. Sent
+// again, a write that happened would be refused, and told as one that did not.
+type onceCmd struct{ *goredis.Cmd }
+
+func (onceCmd) NoRetry() bool { return true }
+
+// command returns what runs the script by its hash, or by its source.
+func (s script) command(ctx context.Context, bySource bool, key string, args []any) (goredis.Cmder, *goredis.Cmd) {
+	all := append([]any{"evalsha", s.hash, 1, key}, args...)
+	if bySource {
+		all[0], all[1] = "eval", s.source
+	}
+	cmd := goredis.NewCmd(ctx, all...)
+	// Else a Cluster client asks its servers for it, which takes a right more.
+	cmd.SetFirstKeyPos(3)
+	cmd.SetStepCount(1)
+	if s.once {
+		return onceCmd{cmd}, cmd
+	}
+	return cmd, cmd
+}
+
+// run runs the script, in one round trip if the server knows it. A server that
+// has been started or flushed since does not, and has then done nothing.
+func (s *Store) run(ctx context.Context, script script, key string, args ...any) (any, error) {
+	reply, err := s.send(ctx, script, false, key, args)
+	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+		reply, err = s.send(ctx, script, true, key, args)
+	}
+	if err != nil && strings.Contains(err.Error(), "WRONGTYPE") {
+		err = fmt.Errorf("%w: %w", errForeign, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if code, ok := reply.(int64); ok {
+		return reply, refusal(code)
+	}
+	return reply, nil
+}
+
+func (s *Store) send(ctx context.Context, script script, bySource bool, key string, args []any) (any, error) {
+	cmder, cmd := script.command(ctx, bySource, key, args)
+	if s.replicas == 0 || !script.once {
+		err := s.client.Process(ctx, cmder)
+		return cmd.Val(), err
+	}
+	client, err := s.master(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	pipe := client.Pipeline()
+	_ = pipe.Process(ctx, cmder)
+	wait := pipe.Do(ctx, "wait", s.replicas, replicationTimeout.Milliseconds())
+	_, _ = pipe.Exec(ctx) // each has its own error
+	if code, ok := cmd.Val().(int64); cmd.Err() != nil || ok && code < 0 {
+		return cmd.Val(), cmd.Err()
+	}
+	n, err := wait.Int()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("it was written, but whether replicas have it is not known: %w", err)
+	case n < s.replicas:
+		return nil, fmt.Errorf("it was written, but only %d of %d replicas had it within %v", n, s.replicas, replicationTimeout)
+	}
+	return cmd.Val(), nil
+}
+
+// replicationTimeout is how long a write waits for replicas; below the time that
+// clients wait for a reply.
+const replicationTimeout = time.Second
+
+// master returns the client of the server that has key: the one on whose
+// connection WAIT has to follow a write.
+func (s *Store) master(ctx context.Context, key string) (goredis.Cmdable, error) {
+	cluster, ok := s.client.(interface {
+		MasterForKey(ctx context.Context, key string) (*goredis.Client, error)
+	})
+	if !ok {
+		return s.client, nil
+	}
+	return cluster.MasterForKey(ctx, key)
+}
+
+func refusal(code int64) error {
+	switch code {
+	case keyExists:
+		return store.ErrKeyExists
+	case keyModified:
+		return store.ErrKeyModified
+	case keyNotFound:
+		return store.ErrKeyNotFound
+	case keyForeign:
+		return errForeign
+	default:
+		return nil
+	}
+}
