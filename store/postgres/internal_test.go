@@ -1,0 +1,44 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+)
+
+func TestItIsNoticedWhetherNotificationsComeThrough(t *testing.T) {
+	server := servers.Shared(t, "postgres")
+	for name, test := range map[string]struct {
+		addr string
+		want error
+	}{
+		"direct":    {server.Addr, nil},
+		"pgbouncer": {servers.PgBouncer(t, server).Addr, errDeaf},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pool, err := pgxpool.New(t.Context(), test.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			s, err := New(pool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			pooled, err := pool.Acquire(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn := pooled.Hijack()
+			defer conn.Close(context.Background())
+			if err := s.probe(t.Context(), conn); !errors.Is(err, test.want) {
+				t.Errorf("probe: %v; want %v", err, test.want)
+			}
+		})
+	}
+}
