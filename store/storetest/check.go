@@ -59,6 +59,10 @@ var groups = []group{
 	{name: "Writers", checks: writerChecks},
 	{name: "Keys", checks: keyChecks},
 	{name: "Values", checks: valueChecks},
+	{name: "Linearizable", checks: linearChecks},
+	{name: "Cut", checks: cutChecks},
+	{name: "Restart", checks: restartChecks},
+	{name: "Frozen", checks: frozenChecks},
 }
 
 // find returns the check of this name, such as "AtomicPut/StaleIsRefused".

@@ -218,3 +218,6 @@ var errOpen = errors.New("one is open")
 type leak struct{ before, now int }
 
 func (l leak) Error() string { return fmt.Sprintf("%d goroutines have become %d", l.before, l.now) }
+
+// errNoAnswer stands for an answer that says nothing.
+var errNoAnswer = errors.New("no error, and nothing done")

@@ -15,7 +15,7 @@ func watchEnds(read bool) func(*trial) {
 	return func(tr *trial) {
 		kv := tr.client()
 		kv.create(tr.base+"/a", "a")
-		tr.wantEnd(read, kv.watches(), func(w *watch) { w.cancel() })
+		tr.wantEnd(read, kv.watches(read), func(w *watch) { w.cancel() })
 	}
 }
 
@@ -24,31 +24,28 @@ func watchClose(read bool) func(*trial) {
 	return func(tr *trial) {
 		kv := tr.client()
 		kv.create(tr.base+"/a", "a")
-		tr.wantEnd(read, kv.watches(), func(*watch) { kv.Close() })
+		tr.wantEnd(read, kv.watches(read), func(*watch) { kv.Close() })
 	}
 }
 
-// watches begins watches of keys that are there and that are not.
-func (c *client) watches() []*watch {
+// watches begins watches of keys that are there and that are not. Unread, they
+// have something to tell all along.
+func (c *client) watches(read bool) []*watch {
 	c.tr.Helper()
 	watches := make([]*watch, 6)
 	for i := range watches {
 		watches[i] = c.watch(c.tr.base + []string{"/a", "/none"}[i%2])
+		if read {
+			watches[i].next()
+		}
 	}
+	time.Sleep(20 * time.Millisecond)
 	return watches
 }
 
-// wantEnd ends watches and wants them to be closed in time. Unread, they have
-// something to tell all along.
+// wantEnd ends watches and wants most of them to be closed in time.
 func (tr *trial) wantEnd(read bool, watches []*watch, end func(*watch)) {
 	tr.Helper()
-	if read {
-		for _, w := range watches {
-			w.next()
-		}
-	} else {
-		time.Sleep(20 * time.Millisecond)
-	}
 	closed := make(chan time.Duration, len(watches))
 	began := time.Now()
 	for _, w := range watches {
@@ -122,17 +119,16 @@ func watchLeak(tr *trial) {
 	kv.create(tr.base+"/a", "a")
 	use := func(times int) {
 		for range times {
-			for i, w := range kv.watches() {
-				if i%3 != 0 {
-					w.next()
+			for _, read := range []bool{true, false} {
+				for _, w := range kv.watches(read) {
+					w.cancel()
 				}
-				w.cancel()
 			}
 		}
 	}
 	use(1) // what the client starts once for all is no leak
 	before := runtime.NumGoroutine()
-	use(10)
+	use(5)
 	tr.eventually("the goroutines of 60 watches are gone", func() error {
 		// Others come and go meanwhile.
 		if now := runtime.NumGoroutine(); now > before+15 {

@@ -1,0 +1,241 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+var linearChecks = []check{
+	{name: "Calls", test: linearCalls},
+	{name: "CallsOnConnectionsThatAreCut", needs: cuts, test: linearCut},
+	{name: "CallsWhileTheServerRestarts", needs: server, test: linearRestart},
+}
+
+// What a history is at most: then it is decided in milliseconds.
+const (
+	callsPerKey    = 150
+	unknownsPerKey = 10
+	decideWithin   = 10 * time.Second
+)
+
+func linearCalls(tr *trial) {
+	tr.wantLinearizable(150, 800*time.Millisecond, func(*rand.Rand, time.Duration) {})
+}
+
+func linearCut(tr *trial) {
+	tr.wantLinearizable(300, 2500*time.Millisecond, func(rng *rand.Rand, d time.Duration) {
+		for limit := time.Now().Add(d); time.Now().Before(limit); {
+			time.Sleep(time.Duration(rng.Int64N(int64(d / 4))))
+			tr.can.Cut()
+		}
+	})
+}
+
+func linearRestart(tr *trial) {
+	tr.wantLinearizable(300, 2*time.Second, func(rng *rand.Rand, d time.Duration) {
+		time.Sleep(time.Duration(rng.Int64N(int64(d / 2))))
+		tr.can.Server.Stop()
+		tr.can.Server.Start()
+	})
+}
+
+// wantLinearizable has many clients make so many calls each in the course of d,
+// or fewer on a slow store, while trouble runs, and wants each key's history to
+// be linearizable.
+func (tr *trial) wantLinearizable(each int, d time.Duration, trouble func(rng *rand.Rand, d time.Duration)) {
+	tr.Helper()
+	seed := rand.Uint64()
+	if s := os.Getenv("STORETEST_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			tr.Fatalf("STORETEST_SEED: %v", err)
+		}
+	}
+	tr.Logf("STORETEST_SEED=%d", seed)
+
+	rec := &recording{tr: tr, began: time.Now(), slots: make([]slot, 3)}
+	clients := tr.clients(writers)
+	troubled := make(chan struct{})
+	go func() {
+		defer close(troubled)
+		trouble(rand.New(rand.NewPCG(seed, 1<<63)), d)
+	}()
+	atOnce(clients, func(i int, kv *client) {
+		r := &rider{rec, i, kv, rand.New(rand.NewPCG(seed, uint64(i))), make(map[string]*memo)}
+		for n := 0; n < each && time.Since(rec.began) < d; n++ {
+			r.call()
+			if r.rng.IntN(4) == 0 { // else they come in bursts
+				r.sleep(8 * d / time.Duration(each))
+			}
+		}
+	})
+	<-troubled
+
+	if done := rec.count(func(op operation) bool { return op.err == nil && op.kind == opPut }); done < 20 {
+		tr.Errorf("only %d writes succeeded", done)
+	}
+	if done := rec.count(func(op operation) bool { return op.err == nil && op.kind == opGet }); done < 20 {
+		tr.Errorf("only %d reads found something", done)
+	}
+	unknown := rec.count(operation.unknown)
+	for key, history := range rec.byKey() {
+		if err := linearizable(history, tr.can.IndexRestarts, decideWithin); err != nil {
+			tr.Errorf("%q is not linearizable: %v\n%s", key, err, text(history))
+		}
+	}
+	tr.Logf("%d calls, %d without an answer", len(rec.ops), unknown)
+}
+
+// recording is what happened.
+type recording struct {
+	tr    *trial
+	began time.Time
+
+	mu     sync.Mutex
+	ops    []operation
+	slots  []slot
+	values int
+}
+
+// slot is a key that is in use. Before its history grows too long to be
+// decided, another takes its place.
+type slot struct{ generation, calls, unknowns int }
+
+// pick returns the key of one slot, and a value that nobody has written.
+func (rec *recording) pick(rng *rand.Rand) (i int, key, value string) {
+	i = rng.IntN(len(rec.slots))
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	s := &rec.slots[i]
+	if s.calls >= callsPerKey || s.unknowns >= unknownsPerKey {
+		*s = slot{generation: s.generation + 1}
+	}
+	s.calls++
+	rec.values++
+	return i, fmt.Sprintf("%s/%d/%d", rec.tr.base, i, s.generation), fmt.Sprintf("v%d", rec.values)
+}
+
+func (rec *recording) add(slot int, op operation) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.ops = append(rec.ops, op)
+	if op.unknown() && op.kind != opGet {
+		rec.slots[slot].unknowns++
+	}
+}
+
+func (rec *recording) count(is func(operation) bool) int {
+	n := 0
+	for _, op := range rec.ops {
+		if is(op) {
+			n++
+		}
+	}
+	return n
+}
+
+func (rec *recording) byKey() map[string][]operation {
+	keys := make(map[string][]operation)
+	for _, op := range rec.ops {
+		keys[op.key] = append(keys[op.key], op)
+	}
+	return keys
+}
+
+// text returns a history for people.
+func text(history []operation) string {
+	history = slices.Clone(history)
+	slices.SortFunc(history, func(a, b operation) int { return int(a.began - b.began) })
+	lines := make([]string, len(history))
+	for i, op := range history {
+		lines[i] = op.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// rider is one client of a recording.
+type rider struct {
+	*recording
+	id    int
+	kv    *client
+	rng   *rand.Rand
+	known map[string]*memo // by key
+}
+
+// memo is what a client knows of a key. pair is nil where it is missing.
+type memo struct {
+	pair, older *store.KVPair
+	fresh       bool // pair may be the key's state yet
+}
+
+func (m *memo) learn(pair *store.KVPair) { m.older, m.pair, m.fresh = m.pair, pair, true }
+
+func (r *rider) call() {
+	slot, key, value := r.pick(r.rng)
+	m := r.known[key]
+	if m == nil {
+		m = &memo{}
+		r.known[key] = m
+	}
+	op := operation{client: r.id, key: key, kind: opGet}
+	switch dice := r.rng.IntN(100); {
+	case dice < 5 && m.older != nil:
+		op.kind, op.value, op.previous = opPut, value, m.older
+	case dice < 60 && (m.fresh || dice < 10):
+		op.kind, op.value, op.previous = opPut, value, m.pair
+	case dice < 75 && m.pair != nil && (m.fresh || dice < 65):
+		op.kind, op.previous = opDelete, m.pair
+	}
+	limit := 2 * time.Second
+	if r.rng.IntN(12) == 0 {
+		limit = time.Duration(r.rng.Int64N(int64(3 * time.Millisecond)))
+	}
+	r.make(&op, limit)
+	r.add(slot, op)
+
+	switch {
+	case op.unknown():
+		m.fresh = m.fresh && r.rng.IntN(2) == 0 // it may be tried once more
+		r.sleep(30 * time.Millisecond)
+	case op.missing() || op.kind == opDelete && op.err == nil:
+		m.learn(nil)
+	case op.err == nil:
+		m.learn(op.pair)
+	default:
+		m.fresh = false
+	}
+}
+
+// sleep sleeps for less than limit.
+func (r *rider) sleep(limit time.Duration) { time.Sleep(time.Duration(r.rng.Int64N(int64(limit)))) }
+
+// make makes the call, and notes what came of it.
+func (r *rider) make(op *operation, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(r.tr.Context(), limit)
+	defer cancel()
+	op.began = time.Since(r.began)
+	var ok bool
+	switch op.kind {
+	case opGet:
+		op.pair, op.err = r.kv.Get(ctx, op.key, nil)
+		ok = true
+	case opPut:
+		ok, op.pair, op.err = r.kv.AtomicPut(ctx, op.key, []byte(op.value), op.previous, nil)
+	default:
+		ok, op.err = r.kv.AtomicDelete(ctx, op.key, op.previous)
+	}
+	op.took = time.Since(r.began) - op.began
+	if op.err == nil && (!ok || op.pair == nil && op.kind != opDelete) {
+		r.tr.Errorf("%s = %v, %v and no error", op.kind, ok, op.pair)
+		op.err = errNoAnswer
+	}
+}
