@@ -1,0 +1,185 @@
+package zookeeper
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// dialTimeout is for the connection and TLS on it.
+	dialTimeout = 2 * time.Second
+
+	// handshakeTimeout is for the answer to the first message.
+	handshakeTimeout = 4 * time.Second
+)
+
+// dialer makes the connections of a client, one after another, and keeps what
+// went wrong.
+type dialer struct {
+	config *tls.Config // nil: no TLS
+	ctx    context.Context
+	end    context.CancelFunc
+
+	mu       sync.Mutex
+	last     *link
+	failures map[string]error // by host, before its first answer
+	hosts    int
+	hopeless chan struct{} // closed when there is one for each host
+}
+
+func newDialer(config *tls.Config, hosts int) *dialer {
+	d := &dialer{config: config, hosts: hosts, failures: make(map[string]error), hopeless: make(chan struct{})}
+	d.ctx, d.end = context.WithCancel(context.Background())
+	return d
+}
+
+// dial is a zk.Dialer.
+func (d *dialer) dial(network, address string, _ time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(d.ctx, dialTimeout)
+	defer cancel()
+	conn, err := d.connect(ctx, network, address)
+	if err != nil {
+		d.fail(address, err)
+		return nil, err
+	}
+	l := &link{Conn: conn, failed: func(err error) { d.fail(address, err) }}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.last != nil {
+		d.last.Close() // the client leaves that open after an expired session
+	}
+	d.last = l
+	if d.ctx.Err() != nil {
+		l.Close()
+	}
+	return l, nil
+}
+
+func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.config == nil {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	conn, err := (&tls.Dialer{Config: d.config}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("TLS with %s: %w", address, err)
+	}
+	return conn, nil
+}
+
+// cut ends the connection there is, and lets nobody make another.
+func (d *dialer) cut() {
+	d.end()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.last != nil {
+		d.last.Close()
+	}
+}
+
+func (d *dialer) fail(address string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.failures[address] == nil {
+		d.failures[address] = err
+		if len(d.failures) == d.hosts {
+			close(d.hopeless)
+		}
+	}
+}
+
+// failure returns what went wrong so far, or nil.
+func (d *dialer) failure() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var errs []error
+	for address, err := range d.failures {
+		errs = append(errs, fmt.Errorf("%s: %w", address, err))
+	}
+	return errors.Join(errs...)
+}
+
+// link is a connection. The client gives the answer to its first message 6.7
+// times the session's timeout, and what follows the answer's length all the time
+// in the world; a server that is just starting may not answer at all.
+type link struct {
+	net.Conn
+	failed    func(error)
+	deadlines int  // how many have been set for reading
+	answered  bool // whether anything has come
+}
+
+// SetReadDeadline sets a deadline for reading, but for the first two that the
+// client sets, which are about the answer to its first message.
+func (l *link) SetReadDeadline(t time.Time) error {
+	l.deadlines++
+	switch l.deadlines {
+	case 1:
+		t = time.Now().Add(handshakeTimeout)
+	case 2:
+		return nil
+	}
+	return l.Conn.SetReadDeadline(t)
+}
+
+// Read reads, and keeps what goes wrong before anything has come.
+func (l *link) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	if l.answered {
+		return n, err
+	}
+	if n > 0 && b[0] != 0 {
+		// Not the length of a message. The client would make room for it.
+		n, err = 0, errors.New("what answers is no ZooKeeper, or one that wants TLS")
+	}
+	if err != nil {
+		l.failed(fmt.Errorf("no answer: %w", err))
+	}
+	l.answered = n > 0
+	return n, err
+}
+
+// hosts is the zk.HostProvider of a client. zk's own resolves names once and for
+// all, so that there is none left to check a certificate by, and has the client
+// wait a second before it connects again to the only server there is.
+type hosts struct {
+	mu        sync.Mutex
+	all       []string
+	next      int
+	tried     int // since the last connection that lasted
+	connected time.Time
+}
+
+// Init takes the hosts.
+func (h *hosts) Init(all []string) error {
+	h.all = all
+	return nil
+}
+
+// Len returns how many there are.
+func (h *hosts) Len() int { return len(h.all) }
+
+// Next returns a host, and whether to wait a second before it is tried.
+func (h *hosts) Next() (host string, wait bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	host = h.all[h.next%len(h.all)]
+	wait = h.tried > 0 && h.tried%len(h.all) == 0
+	h.next++
+	h.tried++
+	return host, wait
+}
+
+// Connected says that there is a session now. One that soon follows another is
+// no reason to hurry next time.
+func (h *hosts) Connected() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now := time.Now(); now.Sub(h.connected) > time.Second {
+		h.connected, h.tried = now, 0
+	}
+}

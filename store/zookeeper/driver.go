@@ -1,0 +1,126 @@
+package zookeeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// sessionTimeout is what is asked for; servers have limits of their own. Nothing
+// here ends with a session. A server that is silent for two thirds of it is
+// given up.
+const sessionTimeout = 6 * time.Second
+
+func init() {
+	store.Register("zookeeper", store.Driver{Port: zk.DefaultPort, Params: store.TLSParams(), Open: open})
+}
+
+func open(ctx context.Context, u *store.URL) (store.Store, error) {
+	config, err := u.TLS(store.TLSEnv{}, false)
+	if err != nil {
+		return nil, err
+	}
+	var opts []Option
+	if u.HasUser {
+		if u.User == "" || u.Password == "" || strings.Contains(u.User, ":") {
+			return nil, fmt.Errorf("user %q: a login is a user, without a colon in it, and a password", u.User)
+		}
+		opts = append(opts, WithACL(zk.AuthACL(zk.PermAll)))
+	}
+	d := newDialer(config, len(u.Hosts))
+	conn, events, err := zk.Connect(u.Hosts, sessionTimeout,
+		zk.WithDialer(d.dial), zk.WithHostProvider(new(hosts)), zk.WithLogger(silent{}), zk.WithLogInfo(false))
+	if err != nil {
+		d.cut()
+		return nil, err
+	}
+	s := New(conn, opts...)
+	s.own = func() { end(conn, events, d) }
+	if err := s.enter(ctx, u, d); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return store.WithPrefix(s, u.Prefix()), nil
+}
+
+// silent is the logger of a client: what matters in what it has to say is in
+// errors.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// enter waits for a session, logs in, and makes sure that the login may read.
+func (s *Store) enter(ctx context.Context, u *store.URL, d *dialer) error {
+	for s.conn.State() != zk.StateHasSession {
+		select {
+		case <-d.hopeless:
+			return fmt.Errorf("%w: %w", store.ErrNotReachable, d.failure())
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", store.ErrNotReachable, errors.Join(d.failure(), ctx.Err()))
+		case <-time.After(tick):
+		}
+	}
+	if u.HasUser {
+		_, err := call(ctx, s, func() (struct{}, error) {
+			return struct{}{}, s.conn.AddAuth("digest", []byte(u.User+":"+u.Password))
+		})
+		if err != nil {
+			return fmt.Errorf("log in as %q: %w", u.User, err)
+		}
+	}
+	_, err := call(ctx, s, func() (struct{}, error) { return struct{}{}, s.probe(u) })
+	return err
+}
+
+// probe reads the node of the prefix, or else the lowest above it. ZooKeeper
+// takes any login: that it is a wrong one shows only where it may not do
+// something.
+func (s *Store) probe(u *store.URL) error {
+	node := "/"
+	if prefix := u.Prefix(); prefix != "" {
+		node = nodeOf(strings.TrimSuffix(prefix, "/"))
+	}
+	for {
+		_, _, err := s.conn.Get(node)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, zk.ErrNoNode) && node != "/":
+			if node = parentOf(node); node == "" {
+				node = "/"
+			}
+		case errors.Is(err, zk.ErrNoAuth) && u.HasUser:
+			return fmt.Errorf("%q may not read node %s, or the password is wrong: %w", u.User, node, err)
+		case err.Error() == "unknown error: -124":
+			return fmt.Errorf("the server demands a login: %w", err)
+		default:
+			return fmt.Errorf("read node %s: %w", node, err)
+		}
+	}
+}
+
+// closeTimeout is how long a server has to answer that a session is over.
+const closeTimeout = 200 * time.Millisecond
+
+// end ends a client and waits until it has ended.
+func end(conn *zk.Conn, events <-chan zk.Event, d *dialer) {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		conn.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeTimeout):
+	}
+	d.cut()
+	<-closed
+	for range events {
+	}
+}

@@ -1,0 +1,74 @@
+package zookeeper_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"go.uber.org/goleak"
+
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/storetest"
+	"github.com/seed-a1d591d3/leadership/store/zookeeper"
+)
+
+func TestMain(m *testing.M) {
+	code := servers.Main(m)
+	if err := goleak.Find(); code == 0 && err != nil {
+		println(err.Error())
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// silent is the logger of the clients here: they are cut off all the time.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// connect makes a client, as users do, which the end of the test closes.
+func connect(t testing.TB, addr string) *zk.Conn {
+	t.Helper()
+	conn, events, err := zk.Connect([]string{addr}, 1500*time.Millisecond, zk.WithLogger(silent{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		for range events {
+		}
+	})
+	return conn
+}
+
+// open opens a store by URL, which the end of the test closes.
+func open(t testing.TB, url string) store.Store {
+	t.Helper()
+	kv, err := store.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kv.Close() })
+	return kv
+}
+
+func TestConformance(t *testing.T) {
+	server := servers.New(t, "zookeeper")
+	proxy := servers.NewProxy(t, server.Addr)
+	storetest.Run(t, func(t testing.TB) store.Store {
+		return open(t, "zookeeper://"+proxy.Addr)
+	}, storetest.Capabilities{Server: server, Cut: proxy.Cut})
+}
+
+// TestElections is with clients as users make them: they wait for a server that
+// is down.
+func TestElections(t *testing.T) {
+	server := servers.New(t, "zookeeper")
+	electiontest.Run(t, electiontest.Env{
+		Open:   func(t testing.TB) store.Store { return zookeeper.New(connect(t, server.Addr)) },
+		Server: server,
+	})
+}

@@ -1,0 +1,254 @@
+package zookeeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/life"
+)
+
+var _ store.Store = (*Store)(nil)
+
+// Store is a store in the nodes of ZooKeeper. Make one with New, or by
+// store.Open. All methods are safe for concurrent use, and end within 100 ms of
+// their context's end, whatever the server does; an ended context prevents the
+// call. While the client has no session they wait for one.
+//
+// An index is the version of the node, and one more. A node stays when its key
+// is deleted, so an index never comes back, unless somebody else deletes the
+// node.
+type Store struct {
+	conn  *zk.Conn
+	acl   []zk.ACL
+	life  life.Life
+	own   func()        // ends the client, where the store owns it
+	calls chan struct{} // has an element for each call that is under way
+
+	mu    sync.Mutex
+	armed map[string]<-chan zk.Event // by node: the watch that the client has set
+}
+
+// Option is an option of New.
+type Option func(*Store)
+
+// WithACL has the store create its nodes with acl. By default anybody may do
+// anything with them. For a client that has logged in, zk.AuthACL(zk.PermAll)
+// lets that login do everything and others nothing. Nodes that exist keep what
+// they have.
+func WithACL(acl []zk.ACL) Option { return func(s *Store) { s.acl = acl } }
+
+// New returns a store on a client that is left as it is: Close does not end it.
+// The client need not have a session yet.
+func New(conn *zk.Conn, opts ...Option) *Store {
+	s := &Store{
+		conn:  conn,
+		acl:   zk.WorldACL(zk.PermAll),
+		calls: make(chan struct{}, maxCalls),
+		armed: make(map[string]<-chan zk.Event),
+	}
+	for _, opt := range opts {
+		opt(s)
+	}
+	return s
+}
+
+// Get returns the pair under key, or store.ErrKeyNotFound. With nil opts, or
+// opts.Consistent, the server first catches up with the leader, which takes
+// another round trip. Otherwise what is found may be older, by what the server
+// is behind.
+func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	pair, err := s.get(ctx, key, opts)
+	if err == nil && pair.Value == nil {
+		err = store.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, failed("get", key, err)
+	}
+	return pair, nil
+}
+
+func (s *Store) get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	if err := s.check(ctx, key); err != nil {
+		return nil, err
+	}
+	return call(ctx, s, func() (*store.KVPair, error) {
+		if err := s.sync(opts); err != nil {
+			return nil, err
+		}
+		data, stat, err := s.conn.Get(nodeOf(key))
+		if errors.Is(err, zk.ErrNoNode) {
+			err = nil
+			data = nil
+		}
+		return pairOf(key, data, stat), err
+	})
+}
+
+// sync has the server catch up, where opts ask for that.
+func (s *Store) sync(opts *store.ReadOptions) error {
+	if opts != nil && !opts.Consistent {
+		return nil
+	}
+	_, err := s.conn.Sync("/")
+	return err
+}
+
+// AtomicPut writes value under key if the key is unchanged since previous, or,
+// when previous is nil, if it is missing. It returns true and the pair as
+// written. Otherwise it writes nothing and returns store.ErrKeyExists when
+// previous is nil, store.ErrKeyModified when another write came between, or
+// store.ErrKeyNotFound when there is no node. After any other error the write
+// may have happened, or, if the context ended, may still happen.
+//
+// It takes one round trip; more to create a key whose node's parents are
+// missing, or that was deleted before.
+//
+// ZooKeeper deletes no node by itself, as it is set up by default: a TTL is
+// store.ErrTTLNotSupported, and nothing is written. Other options are ignored,
+// and opts may be nil.
+func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	// The client may send it after the call has ended. nil would delete the key.
+	value = append([]byte{}, value...)
+	stat, err := s.put(ctx, key, value, previous, opts)
+	if err != nil {
+		return false, nil, failed("atomic put", key, err)
+	}
+	return true, pairOf(key, value, stat), nil
+}
+
+func (s *Store) put(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (*zk.Stat, error) {
+	if opts != nil && opts.TTL < 0 {
+		return nil, fmt.Errorf("the TTL is %v and must not be negative", opts.TTL)
+	}
+	if opts != nil && opts.TTL > 0 {
+		return nil, fmt.Errorf("TTL %v: %w", opts.TTL, store.ErrTTLNotSupported)
+	}
+	if previous != nil {
+		return s.swap(ctx, key, value, previous)
+	}
+	if err := s.check(ctx, key); err != nil {
+		return nil, err
+	}
+	return call(ctx, s, func() (*zk.Stat, error) { return s.create(ctx, nodeOf(key), value) })
+}
+
+// AtomicDelete deletes key if it is unchanged since previous, and returns true.
+// Otherwise it deletes nothing and returns store.ErrKeyModified,
+// store.ErrKeyNotFound, or store.ErrPreviousNotSpecified when previous is nil.
+// After any other error the key may have been deleted, or, if the context
+// ended, may still be deleted. The node stays, without data.
+func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
+	err := store.ErrPreviousNotSpecified
+	if previous != nil {
+		_, err = s.swap(ctx, key, nil, previous)
+	}
+	if err != nil {
+		return false, failed("atomic delete", key, err)
+	}
+	return true, nil
+}
+
+// swap writes data, which is nil to delete the key, if the node's version is
+// that of previous.
+func (s *Store) swap(ctx context.Context, key string, data []byte, previous *store.KVPair) (*zk.Stat, error) {
+	if err := s.check(ctx, key); err != nil {
+		return nil, err
+	}
+	if previous.LastIndex == 0 || previous.LastIndex > math.MaxUint32 {
+		// No version of a node; and -1, to ZooKeeper, is any.
+		return nil, store.ErrKeyModified
+	}
+	stat, err := call(ctx, s, func() (*zk.Stat, error) {
+		return s.conn.Set(nodeOf(key), data, int32(uint32(previous.LastIndex-1)))
+	})
+	switch {
+	case errors.Is(err, zk.ErrNoNode):
+		return nil, store.ErrKeyNotFound
+	case errors.Is(err, zk.ErrBadVersion):
+		return nil, store.ErrKeyModified
+	}
+	return stat, err
+}
+
+// create creates a key: a node, or the data of one that has none.
+func (s *Store) create(ctx context.Context, node string, value []byte) (*zk.Stat, error) {
+	for {
+		err := s.createNode(ctx, node, value)
+		if err == nil {
+			return new(zk.Stat), nil
+		}
+		if !errors.Is(err, zk.ErrNodeExists) {
+			return nil, err
+		}
+		data, stat, err := s.conn.Get(node)
+		if err == nil && data != nil {
+			return nil, store.ErrKeyExists
+		}
+		if err == nil {
+			stat, err = s.conn.Set(node, value, stat.Version)
+		}
+		switch {
+		case errors.Is(err, zk.ErrBadVersion):
+			// Only whoever creates the key changes a node that has no data.
+			return nil, store.ErrKeyExists
+		case errors.Is(err, zk.ErrNoNode):
+			continue // somebody else has deleted it
+		}
+		return stat, err
+	}
+}
+
+// createNode creates a node, and its parents, without data, where they are
+// missing.
+func (s *Store) createNode(ctx context.Context, node string, data []byte) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err // nobody waits any more
+		}
+		_, err := s.conn.Create(node, data, 0, s.acl)
+		if !errors.Is(err, zk.ErrNoNode) {
+			return err
+		}
+		// Upwards: who may not create nodes at the top may do so further down.
+		err = s.createNode(ctx, parentOf(node), nil)
+		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
+			return err
+		}
+	}
+}
+
+// Close ends all watches and waits until they have ended. Calls made later
+// return store.ErrClosed. It leaves a client that New was given as it is, may be
+// called again, and always returns nil.
+func (s *Store) Close() error {
+	if s.life.Close() && s.own != nil {
+		s.own()
+	}
+	return nil
+}
+
+func (s *Store) check(ctx context.Context, key string) error {
+	if key == "" {
+		return errors.New("the key is empty")
+	}
+	return s.life.Check(ctx)
+}
+
+// pairOf returns the pair of a node's data and stat. A node without data, which
+// is something other than empty data to ZooKeeper, has no key in it.
+func pairOf(key string, data []byte, stat *zk.Stat) *store.KVPair {
+	if data == nil {
+		return &store.KVPair{Key: key}
+	}
+	return &store.KVPair{Key: key, Value: data, LastIndex: uint64(uint32(stat.Version)) + 1}
+}
+
+func failed(op, key string, err error) error {
+	return fmt.Errorf("zookeeper: %s %q: %w", op, key, err)
+}
