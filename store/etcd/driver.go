@@ -1,0 +1,125 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+func init() {
+	store.Register("etcd", store.Driver{
+		Port:     2379,
+		Hostless: true,
+		Params:   store.TLSParams(),
+		Open:     open,
+	})
+}
+
+// open opens the store that u names, within the time that ctx has.
+func open(ctx context.Context, u *store.URL) (store.Store, error) {
+	config, err := configOf(u)
+	if err != nil {
+		return nil, err
+	}
+	// The client logs in while it is made, under this context, which it keeps
+	// for the time after that.
+	clientCtx, cancel := context.WithCancelCause(context.WithValue(context.Background(), callKey{}, &call{hasty: true}))
+	defer context.AfterFunc(ctx, func() { cancel(ctx.Err()) })()
+	config.Context = clientCtx
+	client, err := clientv3.New(config)
+	if err != nil {
+		cancel(nil)
+		return nil, explain(ctx, config.Endpoints, config.TLS, err)
+	}
+	s := &Store{client: client, owned: true}
+	if err := s.probe(ctx, u.Prefix()); err != nil {
+		s.Close()
+		return nil, explain(ctx, config.Endpoints, config.TLS, err)
+	}
+	return store.WithPrefix(s, u.Prefix()), nil
+}
+
+// probe makes sure that the store answers and lets us read below prefix.
+func (s *Store) probe(ctx context.Context, prefix string) error {
+	key := prefix
+	if key == "" {
+		key = "leadership"
+	}
+	_, _, err := s.read(context.WithValue(ctx, callKey{}, &call{hasty: true}), key)
+	if errors.Is(err, rpctypes.ErrPermissionDenied) {
+		return fmt.Errorf("may not read key %q: %w", key, err)
+	}
+	return err
+}
+
+// configOf is how the URL, and the environment of etcdctl, want the client.
+func configOf(u *store.URL) (clientv3.Config, error) {
+	config := clientv3.Config{
+		Endpoints:   u.Hosts,
+		DialOptions: DialOptions(),
+		Logger:      zap.NewNop(),
+		// A server takes it amiss to be asked more often than every 5 s, and gRPC
+		// does not ask more often than every 10.
+		DialKeepAliveTime:    10 * time.Second,
+		DialKeepAliveTimeout: 3 * time.Second,
+	}
+	secure := false
+	if len(config.Endpoints) == 0 {
+		if config.Endpoints, secure = endpoints(os.Getenv("ETCDCTL_ENDPOINTS")); len(config.Endpoints) == 0 {
+			return config, errors.New("the URL names no host, and $ETCDCTL_ENDPOINTS none either")
+		}
+	}
+	var err error
+	config.TLS, err = u.TLS(store.TLSEnv{CA: "ETCDCTL_CACERT", Cert: "ETCDCTL_CERT", Key: "ETCDCTL_KEY"}, secure)
+	if err != nil {
+		return config, err
+	}
+	if config.TLS != nil && config.TLS.ServerName != "" {
+		// etcd's client names each server after its host, over gRPC's TLS.
+		config.DialOptions = append(config.DialOptions, grpc.WithAuthority(config.TLS.ServerName))
+	}
+	config.Username, config.Password, err = login(u)
+	return config, err
+}
+
+// endpoints splits a list as etcdctl has it, and tells whether it asks for TLS.
+func endpoints(list string) (hosts []string, secure bool) {
+	for _, endpoint := range strings.Split(list, ",") {
+		host, https := strings.CutPrefix(endpoint, "https://")
+		if host = strings.TrimPrefix(host, "http://"); host != "" {
+			hosts, secure = append(hosts, host), secure || https
+		}
+	}
+	return hosts, secure
+}
+
+// login returns user and password, or neither. What the URL says comes first.
+func login(u *store.URL) (user, password string, err error) {
+	user, password = u.User, u.Password
+	if !u.HasUser {
+		user, password, _ = strings.Cut(os.Getenv("ETCDCTL_USER"), ":")
+	}
+	if password == "" {
+		password = os.Getenv("ETCDCTL_PASSWORD")
+	}
+	u.Hide(password)
+	switch {
+	case user == "" && u.HasUser:
+		return "", "", errors.New("the URL has a password but no user")
+	case user == "":
+		return "", "", nil // as etcdctl: a password alone is ignored
+	case password == "":
+		return "", "", fmt.Errorf("user %q has no password", user)
+	}
+	return user, password, nil
+}

@@ -1,0 +1,259 @@
+package etcd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/life"
+)
+
+var _ store.Store = (*Store)(nil)
+
+// Store is a key/value store in etcd. Make one with New or store.Open. All
+// methods are safe for concurrent use and return soon after their context has
+// ended, whatever the server does.
+//
+// The index of a pair is the revision of its last write. Revisions rise for
+// ever and are never used again, not even for a key that is deleted and created
+// anew.
+type Store struct {
+	client *clientv3.Client
+	owned  bool
+	life   life.Life
+}
+
+// New returns a store on a client, which stays the caller's: Close does not
+// close it. Where the client's KV, Watcher or Lease have been replaced, as
+// package namespace of etcd does, the store uses what is there now.
+//
+// A client that was made with DialOptions serves elections better.
+func New(client *clientv3.Client) *Store { return &Store{client: client} }
+
+// Get returns the pair under key, or store.ErrKeyNotFound. With opts.Consistent,
+// or nil opts, the answer has been agreed upon by a majority of the members and
+// finds every write that was acknowledged before. Otherwise it is what the
+// member that is asked has, which may be old.
+func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	pair, _, err := s.read(ctx, key, readOptions(opts)...)
+	if err == nil && pair.Value == nil {
+		err = store.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, s.failed(ctx, "get", key, err)
+	}
+	return pair, nil
+}
+
+// AtomicPut writes value under key if the key is unchanged since previous, or,
+// when previous is nil, if it is missing, in one transaction. It returns true
+// and the pair as written. Otherwise it writes nothing and returns
+// store.ErrKeyExists when previous is nil, store.ErrKeyModified when another
+// write came between, or store.ErrKeyNotFound when the key is gone. After any
+// other error the write may have happened.
+//
+// A TTL in opts has to be in whole seconds, and no shorter than the server has
+// them: store.ErrTTLNotSupported otherwise. It is counted from the beginning of
+// the call, costs another request, and is kept late: see the package comment. 0
+// means never; a negative TTL is an error. Other options are ignored, and opts
+// may be nil.
+func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	var ttl time.Duration
+	if opts != nil {
+		ttl = opts.TTL
+	}
+	pair, err := s.put(ctx, key, bytes.Clone(value), previous, ttl)
+	if err != nil {
+		return false, nil, s.failed(ctx, "atomic put", key, err)
+	}
+	return true, pair, nil
+}
+
+// AtomicDelete deletes key if it is unchanged since previous, and returns true.
+// Otherwise it deletes nothing and returns store.ErrKeyModified,
+// store.ErrKeyNotFound, or store.ErrPreviousNotSpecified when previous is nil.
+// After any other error the key may have been deleted.
+func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
+	if previous == nil {
+		return false, s.failed(ctx, "atomic delete", key, store.ErrPreviousNotSpecified)
+	}
+	err := s.usable(ctx, key)
+	if err == nil {
+		_, _, err = s.swap(ctx, key, previous, clientv3.OpDelete(key))
+	}
+	if err != nil {
+		return false, s.failed(ctx, "atomic delete", key, err)
+	}
+	return true, nil
+}
+
+// List returns the pairs whose keys begin with directory, sorted by key, as of
+// one instant. directory is a plain prefix ("job" covers "jobs/1" too; end it
+// with a slash to prevent that), and a key that equals it is left out. It
+// returns store.ErrKeyNotFound when there are no such keys. opts are as in Get.
+func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
+	err := s.life.Check(ctx)
+	var found *clientv3.GetResponse
+	if err == nil {
+		call, _ := withCall(ctx)
+		found, err = s.client.Get(call, directory, append(readOptions(opts), clientv3.WithPrefix())...)
+	}
+	if err != nil {
+		return nil, s.failed(ctx, "list", directory, err)
+	}
+	var pairs []*store.KVPair
+	for _, kv := range found.Kvs {
+		if string(kv.Key) != directory {
+			pairs = append(pairs, pairOf(kv))
+		}
+	}
+	if len(pairs) == 0 {
+		return nil, s.failed(ctx, "list", directory, store.ErrKeyNotFound)
+	}
+	return pairs, nil
+}
+
+// Close ends all watches. Calls made later return store.ErrClosed. Where
+// store.Open made the client, it is closed too. Close may be called again.
+func (s *Store) Close() error {
+	if first := s.life.Close(); !first || !s.owned {
+		return nil
+	}
+	if err := s.client.Close(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("etcd: close: %w", err)
+	}
+	return nil
+}
+
+// read returns the pair under key, without a value if there is none, and the
+// revision of the whole store that it was found in.
+func (s *Store) read(ctx context.Context, key string, opts ...clientv3.OpOption) (*store.KVPair, int64, error) {
+	if err := s.usable(ctx, key); err != nil {
+		return nil, 0, err
+	}
+	ctx, _ = withCall(ctx)
+	found, err := s.client.Get(ctx, key, opts...)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(found.Kvs) == 0 {
+		return &store.KVPair{Key: key}, found.Header.Revision, nil
+	}
+	return pairOf(found.Kvs[0]), found.Header.Revision, nil
+}
+
+func (s *Store) put(ctx context.Context, key string, value []byte, previous *store.KVPair, ttl time.Duration) (*store.KVPair, error) {
+	if err := s.usable(ctx, key); err != nil {
+		return nil, err
+	}
+	lease, err := s.grant(ctx, ttl)
+	if err != nil {
+		return nil, err
+	}
+	if value == nil {
+		value = []byte{}
+	}
+	index, there, err := s.swap(ctx, key, previous, clientv3.OpPut(key, string(value), clientv3.WithLease(lease)))
+	if err == nil {
+		return &store.KVPair{Key: key, Value: value, LastIndex: index}, nil
+	}
+	if there.refused {
+		s.revoke(ctx, lease)
+		if !there.sentOnce && there.kv != nil && bytes.Equal(there.kv.Value, value) {
+			// Not err: that would say that nothing was written.
+			return nil, fmt.Errorf("it may have been written: the key holds this value since revision %d, and the client may have sent it twice", there.kv.ModRevision)
+		}
+	}
+	return nil, err
+}
+
+// refusal is what a transaction that changed nothing found.
+type refusal struct {
+	refused  bool // false: what became of the transaction is not known
+	sentOnce bool // the client cannot have been refused because of itself
+	kv       *mvccpb.KeyValue
+}
+
+// swap does op on key if it is unchanged since previous, or missing for nil,
+// and returns the revision that it made.
+func (s *Store) swap(ctx context.Context, key string, previous *store.KVPair, op clientv3.Op) (uint64, refusal, error) {
+	// A missing key has the revision 0.
+	var revision int64
+	if previous != nil {
+		if revision = int64(previous.LastIndex); revision == 0 {
+			revision = -1 // no key's, be it there or not
+		}
+	}
+	ctx, c := withCall(ctx)
+	done, err := s.client.Txn(ctx).
+		If(clientv3.Compare(clientv3.ModRevision(key), "=", revision)).
+		Then(op).
+		Else(clientv3.OpGet(key)).
+		Commit()
+	if err != nil {
+		return 0, refusal{}, err
+	}
+	if done.Succeeded {
+		return uint64(done.Header.Revision), refusal{}, nil
+	}
+	there := refusal{refused: true, sentOnce: c.guarded, kv: first(done.Responses)}
+	switch {
+	case previous == nil:
+		return 0, there, store.ErrKeyExists
+	case there.kv == nil:
+		return 0, there, store.ErrKeyNotFound
+	default:
+		return 0, there, store.ErrKeyModified
+	}
+}
+
+// first returns what the one read of a transaction found, or nil.
+func first(responses []*etcdserverpb.ResponseOp) *mvccpb.KeyValue {
+	if len(responses) == 0 || len(responses[0].GetResponseRange().GetKvs()) == 0 {
+		return nil
+	}
+	return responses[0].GetResponseRange().Kvs[0]
+}
+
+// usable says why a call must not go on, if so.
+func (s *Store) usable(ctx context.Context, key string) error {
+	if err := s.life.Check(ctx); err != nil {
+		return err
+	}
+	if key == "" {
+		return errors.New("the key is empty")
+	}
+	return nil
+}
+
+func readOptions(opts *store.ReadOptions) []clientv3.OpOption {
+	if opts == nil || opts.Consistent {
+		return nil
+	}
+	return []clientv3.OpOption{clientv3.WithSerializable()}
+}
+
+func pairOf(kv *mvccpb.KeyValue) *store.KVPair {
+	value := kv.Value
+	if value == nil {
+		value = []byte{}
+	}
+	return &store.KVPair{Key: string(kv.Key), Value: value, LastIndex: uint64(kv.ModRevision)}
+}
+
+// failed wraps the error of a call. If that had to wait too long it has a client
+// that may be about to pause for up to two minutes, as gRPC does by default,
+// connect again: whoever called will try again.
+func (s *Store) failed(ctx context.Context, op, key string, err error) error {
+	if conn := s.client.ActiveConnection(); conn != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		conn.ResetConnectBackoff()
+	}
+	return fmt.Errorf("etcd: %s %q: %w", op, key, err)
+}

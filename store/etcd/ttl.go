@@ -1,0 +1,42 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// grant makes a lease that ends after ttl, or none for 0.
+func (s *Store) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseID, error) {
+	switch {
+	case ttl == 0:
+		return clientv3.NoLease, nil
+	case ttl < 0:
+		return clientv3.NoLease, fmt.Errorf("the TTL is %v and must not be negative", ttl)
+	case ttl%time.Second != 0:
+		return clientv3.NoLease, fmt.Errorf("the TTL is %v and etcd's are in whole seconds: %w", ttl, store.ErrTTLNotSupported)
+	}
+	ctx, _ = withCall(ctx)
+	lease, err := s.client.Grant(ctx, int64(ttl/time.Second))
+	if err != nil {
+		return clientv3.NoLease, fmt.Errorf("grant a lease: %w", err)
+	}
+	if granted := time.Duration(lease.TTL) * time.Second; granted != ttl {
+		// The server's shortest follows from its election timeout.
+		s.revoke(ctx, lease.ID)
+		return clientv3.NoLease, fmt.Errorf("the TTL is %v and the server makes it %v: %w", ttl, granted, store.ErrTTLNotSupported)
+	}
+	return lease.ID, nil
+}
+
+// revoke takes back a lease that nothing is attached to, if it can: it ends by
+// itself otherwise.
+func (s *Store) revoke(ctx context.Context, lease clientv3.LeaseID) {
+	if lease != clientv3.NoLease {
+		_, _ = s.client.Revoke(ctx, lease)
+	}
+}

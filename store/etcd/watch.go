@@ -1,0 +1,74 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/watching"
+)
+
+// Watch returns a channel that carries the current state of key first, and then
+// its changes. A key that is missing, deleted or expired is a pair with a nil
+// Value and LastIndex 0. A reader that falls behind gets the latest state in
+// place of all that it missed.
+//
+// The channel is closed soon after ctx has ended or the store or its client was
+// closed, whether anybody reads or not, and when the watch is lost for good. It
+// stays open while the server cannot be reached, and goes on afterwards. opts
+// are ignored, and may be nil.
+func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
+	err := s.usable(ctx, key)
+	var pairs <-chan *store.KVPair
+	if err == nil {
+		pairs, err = watching.Run(ctx, &s.life, func(ctx context.Context, tell func(*store.KVPair)) { s.follow(ctx, key, tell) })
+	}
+	if err != nil {
+		return nil, s.failed(ctx, "watch", key, err)
+	}
+	return pairs, nil
+}
+
+// follow tells the states of key until ctx ends or the watch is lost for good.
+func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
+	// A member that is cut off from the others ends the watch, rather than
+	// being silent for as long as it is.
+	ctx = clientv3.WithRequireLeader(ctx)
+	for {
+		pair, revision, err := s.read(ctx, key)
+		if err != nil {
+			return
+		}
+		tell(pair)
+		err = s.followFrom(ctx, key, revision+1, tell)
+		// What there is to see of those changes is the state that they left.
+		if !errors.Is(err, rpctypes.ErrCompacted) && !errors.Is(err, rpctypes.ErrNoLeader) {
+			return
+		}
+	}
+}
+
+// followFrom tells the states of key from a revision on, and returns why it
+// cannot go on, if etcd gives a reason.
+func (s *Store) followFrom(ctx context.Context, key string, revision int64, tell func(*store.KVPair)) error {
+	// etcd's client goes on from the revision that it saw last when it has to
+	// connect again.
+	for changes := range s.client.Watch(ctx, key, clientv3.WithRev(revision)) {
+		if err := changes.Err(); err != nil {
+			return err
+		}
+		if len(changes.Events) == 0 {
+			continue
+		}
+		last := changes.Events[len(changes.Events)-1]
+		if last.Type == clientv3.EventTypeDelete {
+			tell(&store.KVPair{Key: key})
+		} else {
+			tell(pairOf(last.Kv))
+		}
+	}
+	return nil
+}
