@@ -222,15 +222,6 @@ func noise() string {
 	return b.String()
 }
 
-func TestRoleThatMayNotMakeTheTableSaysSo(t *testing.T) {
-	pool := shared(t)
-	exec(t, pool, `CREATE ROLE powerless LOGIN`)
-	t.Cleanup(func() { _, _ = pool.Exec(context.Background(), `DROP ROLE powerless`) })
-	kv := newStore(t, newPool(t, strings.Replace(servers.Shared(t, "postgres").Addr, "postgres@", "powerless@", 1)), postgres.WithTable(newTable()))
-	_, err := kv.Get(t.Context(), "key", nil)
-	wantText(t, err, "postgres.Schema", "permission denied")
-}
-
 func TestExpiredRowsAreRemovedByLaterWrites(t *testing.T) {
 	pool, table := shared(t), newTable()
 	kv := newStore(t, pool, postgres.WithTable(table))

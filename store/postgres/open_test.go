@@ -1,0 +1,161 @@
+package postgres_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/postgres"
+)
+
+// openStore opens a store by URL, in time and without telling a secret.
+func openStore(t testing.TB, rawURL string) (store.Store, error) {
+	t.Helper()
+	began := time.Now()
+	kv, err := store.Open(context.Background(), rawURL)
+	if took := time.Since(began); took > store.OpenTimeout {
+		t.Errorf("Open took %v", took)
+	}
+	if err == nil {
+		t.Cleanup(func() { kv.Close() })
+		return kv, nil
+	}
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		if strings.Contains(cause.Error(), "s3cret") {
+			t.Errorf("it shows the password: %v", cause)
+		}
+	}
+	return nil, err
+}
+
+// wantOpen opens a store that has to work.
+func wantOpen(t testing.TB, rawURL string) store.Store {
+	t.Helper()
+	kv, err := openStore(t, rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, kv, rand.Text(), "value", nil, 0)
+	return kv
+}
+
+func TestOpen(t *testing.T) {
+	hosts := hostport(servers.Shared(t, "postgres"))
+	pool := shared(t)
+	for _, query := range []string{
+		"", "?sslmode=disable", "?tls=false", "?sslmode=prefer&connect_timeout=2", "?pool_max_conns=1&poll=20ms",
+		"?application_name=o%27range%5C&search_path=public", "?target_session_attrs=any",
+	} {
+		wantOpen(t, "postgres://postgres@"+hosts+"/postgres"+query)
+		wantOpen(t, "postgresql://postgres:s3cret@"+hosts+"/postgres"+query)
+	}
+
+	exec(t, pool, `CREATE DATABASE "odd 'name\"`)
+	wantOpen(t, "postgres://postgres@"+hosts+"/odd%20'name%5C")
+
+	// The second host is asked where the first is not there, or will not do.
+	wantOpen(t, "postgres://postgres@127.0.0.1:1,"+hosts+"/postgres")
+
+	table := newTable()
+	kv := wantOpen(t, "postgres://postgres@"+hosts+"/postgres?prefix=/some/app/&table="+table)
+	pair := put(t, kv, "key", "value", nil, 0)
+	got, err := newStore(t, pool, postgres.WithTable(table)).Get(t.Context(), "some/app/key", nil)
+	if err != nil || got.LastIndex != pair.LastIndex {
+		t.Errorf("under the prefix there is %+v, %v", got, err)
+	}
+}
+
+func TestOpenByTheEnvironment(t *testing.T) {
+	host, port, err := net.SplitHostPort(hostport(servers.Shared(t, "postgres")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PGHOST", host)
+	t.Setenv("PGPORT", port)
+	t.Setenv("PGUSER", "postgres")
+	wantOpen(t, "postgres:///")
+	wantOpen(t, "postgres:///postgres")
+	t.Setenv("PGDATABASE", "nosuch")
+	wantOpen(t, "postgres:///postgres")
+	_, err = openStore(t, "postgres://")
+	wantText(t, err, `database "nosuch" does not exist`)
+	t.Setenv("PGCONNECT_TIMEOUT", "soon")
+	_, err = openStore(t, "postgres:///postgres")
+	wantText(t, err, "connection settings: invalid connect_timeout")
+}
+
+func TestOpenSaysWhatIsWrong(t *testing.T) {
+	hosts := hostport(servers.Shared(t, "postgres"))
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for rawURL, want := range map[string][]string{
+		"postgres://postgres:s3cret@" + hosts + "/nosuch":                                {`database "nosuch" does not exist`},
+		"postgres://nosuch:s3cret@" + hosts + "/postgres":                                {`role "nosuch" does not exist`},
+		"postgres://postgres:s3cret@127.0.0.1:1/postgres":                                {"connection refused", "127.0.0.1:1"},
+		"postgres://postgres:s3cret@nosuch.invalid/postgres":                             {"nosuch.invalid"},
+		"postgres://postgres:s3cret@" + silent.Addr().String() + "/postgres":             {"deadline exceeded"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?nosuch=1":                     {`unknown parameter "nosuch"`},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?sslmode=maybe":                {"sslmode is invalid"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?sslmode=require":              {"server refused TLS connection"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?tls=true":                     {"server refused TLS connection"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?tls=maybe":                    {`parameter "tls" is "maybe"`},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?ca=/no/such":                  {`parameter "ca"`, "/no/such"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?sslrootcert=/no/such":         {"CA file", "/no/such"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?ca=x&sslmode=require":         {`"ca" and "sslmode"`, "use either"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?table=a.b.c":                  {`the table is "a.b.c"`},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?poll=0s":                      {`parameter "poll"`},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?pool_max_conns=0":             {"pool_max_conns too small"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?pool_max_conns=many":          {"cannot parse pool_max_conns"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?connect_timeout=x":            {"invalid connect_timeout"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?target_session_attrs=standby": {"server is not in hot standby mode"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?target_session_attrs=x":       {"unknown target_session_attrs"},
+		"postgres://postgres:s3cret@h:0/postgres":                                        {"1 to 65535"},
+	} {
+		t.Run(rawURL, func(t *testing.T) {
+			_, err := openStore(t, rawURL)
+			wantText(t, err, append(want, "open ")...)
+			unreachable := strings.Contains(rawURL, ":1/") || strings.Contains(rawURL, "invalid/") || strings.Contains(rawURL, silent.Addr().String())
+			if errors.Is(err, store.ErrNotReachable) != unreachable {
+				t.Errorf("%v: ErrNotReachable? want %v", err, unreachable)
+			}
+		})
+	}
+}
+
+// TestOpenRefusesAServerThatTakesNoWrites: a standby is one.
+func TestOpenRefusesAServerThatTakesNoWrites(t *testing.T) {
+	pool := shared(t)
+	exec(t, pool, `CREATE DATABASE readonly`)
+	exec(t, pool, `ALTER DATABASE readonly SET default_transaction_read_only = on`)
+	_, err := openStore(t, "postgres://postgres@"+hostport(servers.Shared(t, "postgres"))+"/readonly")
+	wantText(t, err, "read only connection")
+}
+
+// TestStoreOfAURLRecoversAtOnce: after a restart every connection of the pool
+// is broken, and one call is enough to find out.
+func TestStoreOfAURLRecoversAtOnce(t *testing.T) {
+	server := servers.Postgres(t)
+	kv := wantOpen(t, server.Addr)
+	pair := put(t, kv, "key", "a", nil, 0)
+	many := make(chan error, 8)
+	for range cap(many) {
+		go func() { _, err := kv.Get(context.Background(), "key", nil); many <- err }()
+	}
+	for range cap(many) {
+		if err := <-many; err != nil {
+			t.Error(err)
+		}
+	}
+	server.Restart()
+	_, _ = kv.Get(t.Context(), "key", nil)
+	put(t, kv, "key", "b", pair, 0)
+}

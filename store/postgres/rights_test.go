@@ -1,0 +1,45 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/postgres"
+	"github.com/seed-a1d591d3/leadership/store/storetest"
+)
+
+// TestConformanceWithLeastPrivileges is the suite, by URL, as a role that has
+// the rights which the package's comment names and no other, on a table that its
+// owner has made.
+func TestConformanceWithLeastPrivileges(t *testing.T) {
+	server := servers.Postgres(t)
+	owner := newPool(t, server.Addr)
+	exec(t, owner, postgres.Schema("leadership"), pgx.QueryExecModeSimpleProtocol)
+	exec(t, owner, `CREATE ROLE elector LOGIN`)
+	exec(t, owner, `GRANT SELECT, INSERT, UPDATE, DELETE ON leadership TO elector`)
+
+	_, err := openStore(t, "postgres://elector@"+hostport(server)+"/postgres?table=another")
+	wantText(t, err, "may not make it", "postgres.Schema", "permission denied for schema public")
+
+	proxy := servers.NewProxy(t, hostport(server))
+	storetest.Run(t, func(t testing.TB) store.Store {
+		t.Helper()
+		kv, err := store.Open(context.Background(), "postgres://elector@"+proxy.Addr+"/postgres")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kv
+	}, storetest.Capabilities{TTL: 1, Cut: proxy.Cut})
+}
+
+func TestRoleThatMayNotMakeTheTableSaysSo(t *testing.T) {
+	pool := shared(t)
+	exec(t, pool, `CREATE ROLE powerless LOGIN`)
+	kv := newStore(t, newPool(t, "postgres://powerless@"+hostport(servers.Shared(t, "postgres"))+"/postgres"), postgres.WithTable(newTable()))
+	_, err := kv.Get(t.Context(), "key", nil)
+	wantText(t, err, "postgres.Schema", "permission denied")
+}
