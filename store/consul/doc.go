@@ -51,11 +51,11 @@
 //
 // # Keys
 //
-// Keys are of any bytes. Ordinary ones are in Consul as they are given. Those
-// that its HTTP API would change or refuse have the bytes in question written
-// as % and two hexadecimal digits: % itself, a slash at the beginning or after
-// another, the segments "." and "..", and what is not printable. List leaves
-// out keys of others that are not written so.
+// Keys are of any bytes. Those of printable ASCII are in Consul as they are
+// given, but for what its HTTP API would change: of % itself, a slash at the
+// beginning or after another, and the segments "." and "..", as of all other
+// characters, each byte is written as % and two hexadecimal digits. Rules of
+// ACLs have to be written so, too. List leaves out keys of others that are not.
 //
 // A value may have 384 KiB with Consul's default settings: in a transaction it
 // is a third longer, and that may have 512 KiB.

@@ -54,7 +54,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 		key = "leadership"
 	}
 	if _, err := kv.Get(ctx, key, nil); err != nil && !errors.Is(err, store.ErrKeyNotFound) {
-		kv.Close()
+		_ = kv.Close()
 		return nil, explain(err, config.Transport.TLSClientConfig)
 	}
 	return store.WithPrefix(kv, u.Prefix()), nil

@@ -295,7 +295,7 @@ func TestSecure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kv := consul.New(client)
+		var kv store.Store = consul.New(client)
 		defer kv.Close()
 		put(t, kv, secret.User+"/of-a-client", "x", nil)
 		for _, previous := range []*store.KVPair{nil, {Key: "other/a", LastIndex: 7}} {

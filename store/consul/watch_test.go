@@ -11,7 +11,6 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/consul"
 )
 
 // next returns what a watch sends next.
@@ -44,14 +43,13 @@ func watch(t *testing.T, kv store.Store, key string) <-chan *store.KVPair {
 
 func TestWatchGoesOnAfterARestart(t *testing.T) {
 	server := servers.New(t, "consul")
-	kv := consul.New(newClient(t, server.Addr))
-	defer kv.Close()
+	kv := newStore(t, server.Addr)
 	pairs := watch(t, kv, "a")
 	wantNext(t, pairs, 0)
 	first := put(t, kv, "a", "first", nil)
 	wantNext(t, pairs, first.LastIndex)
 	server.Restart()
-	second := put(t, consul.New(newClient(t, server.Addr)), "a", "second", first)
+	second := put(t, newStore(t, server.Addr), "a", "second", first)
 	wantNext(t, pairs, second.LastIndex)
 }
 
@@ -66,14 +64,12 @@ func TestWatchOfAMissingKeyStandsManyOtherWrites(t *testing.T) {
 	wantNext(t, pairs, put(t, kv, "busy/missing", "here", nil).LastIndex)
 }
 
-// agent is an agent that answers questions for a key as it is told.
-func agent(t *testing.T, answer http.HandlerFunc) *consul.Store {
+// agent returns a store on an agent that answers as it is told.
+func agent(t *testing.T, answer http.HandlerFunc) store.Store {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
-	kv := consul.New(newClient(t, server.Listener.Addr().String()))
-	t.Cleanup(func() { kv.Close() })
-	return kv
+	return newStore(t, server.Listener.Addr().String())
 }
 
 func found(w http.ResponseWriter, index int) {
