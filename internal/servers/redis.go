@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -60,23 +61,10 @@ func redisCommand(s *Server, further ...string) *exec.Cmd {
 	return exec.Command(s.program, append(args, further...)...)
 }
 
-// askRedis sends one command and returns the answer.
+// askRedis sends one command and returns the answer. Not QUIT ends the
+// conversation, which a Sentinel does not know.
 func askRedis(ctx context.Context, s *Server, command string) (string, error) {
-	if s.Secret == nil {
-		return ask(ctx, s.hostport(0), command+"\r\nQUIT\r\n")
-	}
-	ca, err := os.ReadFile(s.Secret.CA)
-	if err != nil {
-		return "", err
-	}
-	pair, err := tls.LoadX509KeyPair(s.Secret.ClientCert, s.Secret.ClientKey)
-	if err != nil {
-		return "", err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	d := tls.Dialer{Config: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}}
-	conn, err := d.DialContext(ctx, "tcp", s.hostport(0))
+	conn, err := dialRedis(ctx, s)
 	if err != nil {
 		return "", err
 	}
@@ -86,13 +74,40 @@ func askRedis(ctx context.Context, s *Server, command string) (string, error) {
 			return "", err
 		}
 	}
-	if _, err := fmt.Fprintf(conn, "AUTH %s %s\r\n%s\r\nQUIT\r\n", s.Secret.User, s.Secret.Password, command); err != nil {
+	login := ""
+	if s.Secret != nil {
+		login = fmt.Sprintf("AUTH %s %s\r\n", s.Secret.User, s.Secret.Password)
+	}
+	if _, err := io.WriteString(conn, login+command+"\r\n"); err != nil {
+		return "", err
+	}
+	if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 		return "", err
 	}
 	answer, err := io.ReadAll(conn)
-	answer, greeted := bytes.CutPrefix(answer, []byte("+OK\r\n"))
-	if err == nil && !greeted {
-		err = fmt.Errorf("its answer to AUTH: %q", answer)
+	if login != "" {
+		var known bool
+		if answer, known = bytes.CutPrefix(answer, []byte("+OK\r\n")); err == nil && !known {
+			err = fmt.Errorf("its answer to AUTH: %q", answer)
+		}
 	}
 	return string(answer), err
+}
+
+func dialRedis(ctx context.Context, s *Server) (net.Conn, error) {
+	if s.Secret == nil {
+		return new(net.Dialer).DialContext(ctx, "tcp", s.hostport(0))
+	}
+	ca, err := os.ReadFile(s.Secret.CA)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.LoadX509KeyPair(s.Secret.ClientCert, s.Secret.ClientKey)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	d := tls.Dialer{Config: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}}
+	return d.DialContext(ctx, "tcp", s.hostport(0))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"weak"
 
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -16,8 +17,11 @@ type dialer struct {
 
 	mu     sync.Mutex
 	closed bool
-	conns  map[*net.TCPConn]struct{}
 	failed error // why the last connection could not be made, if so
+
+	// Weak, for go-redis v9.21.0 forgets to close a connection whose login
+	// failed, and leaves that to the garbage collector.
+	conns map[weak.Pointer[net.TCPConn]]struct{}
 }
 
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -29,16 +33,17 @@ func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, erro
 }
 
 func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, addr)
+	raw, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
-	if !d.keep(conn.(*net.TCPConn)) {
+	conn := raw.(*net.TCPConn)
+	if !d.keep(conn) {
 		conn.Close()
 		return nil, store.ErrClosed
 	}
 	if d.tls == nil {
-		return conn, nil
+		return &plainConn{TCPConn: conn}, nil
 	}
 	config := d.tls
 	if config.ServerName == "" {
@@ -50,7 +55,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 		conn.Close()
 		return nil, err
 	}
-	return secure, nil
+	return &secureConn{Conn: secure}, nil
 }
 
 // keep remembers conn, and forgets those that have been closed meanwhile. It
@@ -62,14 +67,15 @@ func (d *dialer) keep(conn *net.TCPConn) bool {
 		return false
 	}
 	for old := range d.conns {
-		if old.SetNoDelay(true) != nil { // what it is already
+		// No delay is what it has already: this asks whether it is open.
+		if c := old.Value(); c == nil || c.SetNoDelay(true) != nil {
 			delete(d.conns, old)
 		}
 	}
 	if d.conns == nil {
-		d.conns = make(map[*net.TCPConn]struct{})
+		d.conns = make(map[weak.Pointer[net.TCPConn]]struct{})
 	}
-	d.conns[conn] = struct{}{}
+	d.conns[weak.Make(conn)] = struct{}{}
 	return true
 }
 
@@ -85,6 +91,39 @@ func (d *dialer) close() {
 	defer d.mu.Unlock()
 	d.closed = true
 	for conn := range d.conns {
-		conn.Close()
+		if c := conn.Value(); c != nil {
+			c.Close()
+		}
 	}
 }
+
+// greeted closes a connection on which nothing was ever heard: the client, which
+// has waited in vain for an answer to its login, forgets it.
+type greeted bool
+
+func (g *greeted) read(conn net.Conn, b []byte) (int, error) {
+	n, err := conn.Read(b)
+	switch {
+	case n > 0:
+		*g = true
+	case err != nil && !bool(*g):
+		conn.Close()
+	}
+	return n, err
+}
+
+// plainConn can be asked for its socket, as a *net.TCPConn can: by that the
+// client finds out before a call that the server has closed it.
+type plainConn struct {
+	*net.TCPConn
+	greeted greeted
+}
+
+func (c *plainConn) Read(b []byte) (int, error) { return c.greeted.read(c.TCPConn, b) }
+
+type secureConn struct {
+	*tls.Conn
+	greeted greeted
+}
+
+func (c *secureConn) Read(b []byte) (int, error) { return c.greeted.read(c.Conn, b) }
