@@ -10,9 +10,6 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// patience is how long a check waits for what should happen by far sooner.
-const patience = 10 * time.Second
-
 // client is a client of the store under test. Its methods end the check where
 // the store does not do as it should on a good day.
 type client struct {
@@ -34,7 +31,7 @@ func (tr *trial) client() *client {
 	return kv
 }
 
-// within fails the check if f, which does what, takes longer than patience.
+// within fails the check if f, which does what, takes longer than tr.patience.
 func (tr *trial) within(what string, f func()) {
 	tr.Helper()
 	done := make(chan struct{})
@@ -44,8 +41,8 @@ func (tr *trial) within(what string, f func()) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(patience):
-		tr.Fatalf("%s takes longer than %v", what, patience)
+	case <-time.After(tr.patience):
+		tr.Fatalf("%s takes longer than %v", what, tr.patience)
 	}
 }
 
@@ -58,15 +55,15 @@ func (tr *trial) eventually(what string, ok func() error) {
 		if err == nil {
 			return
 		}
-		if time.Since(began) > patience {
-			tr.Fatalf("%s: not after %v: %v", what, patience, err)
+		if time.Since(began) > tr.patience {
+			tr.Fatalf("%s: not after %v: %v", what, tr.patience, err)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
 // soon returns a context for one call.
-func (tr *trial) soon() context.Context { return tr.after(patience) }
+func (tr *trial) soon() context.Context { return tr.after(tr.patience) }
 
 // after returns a context that ends after d.
 func (tr *trial) after(d time.Duration) context.Context {
@@ -188,7 +185,7 @@ func (tr *trial) wantFound(what string, pair *store.KVPair, key string) {
 
 func (tr *trial) wantEqual(what string, got, want *store.KVPair) {
 	tr.Helper()
-	if got.Key != want.Key || got.LastIndex != want.LastIndex || !bytes.Equal(got.Value, want.Value) {
+	if got.Key != want.Key || got.LastIndex != want.LastIndex || (got.Value == nil) != (want.Value == nil) || !bytes.Equal(got.Value, want.Value) {
 		tr.Errorf("%s found %s; want %s", what, describe(got), describe(want))
 	}
 }

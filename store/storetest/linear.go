@@ -43,7 +43,7 @@ func linearCut(tr *trial) {
 func linearRestart(tr *trial) {
 	tr.wantLinearizable(300, 2*time.Second, func(rng *rand.Rand, d time.Duration) {
 		time.Sleep(time.Duration(rng.Int64N(int64(d / 2))))
-		tr.can.Server.Stop()
+		tr.stop()
 		tr.can.Server.Start()
 	})
 }
@@ -62,8 +62,8 @@ func (tr *trial) wantLinearizable(each int, d time.Duration, trouble func(rng *r
 	}
 	tr.Logf("STORETEST_SEED=%d", seed)
 
+	clients := tr.clients(writers) // which may take its time
 	rec := &recording{tr: tr, began: time.Now(), slots: make([]slot, 3)}
-	clients := tr.clients(writers)
 	troubled := make(chan struct{})
 	go func() {
 		defer close(troubled)

@@ -34,6 +34,18 @@ var frozenChecks = []check{
 	{name: "CloseReturns", needs: server, test: frozenClose},
 }
 
+// stop stops the server; it is there again when the check ends.
+func (tr *trial) stop() {
+	tr.Cleanup(tr.can.Server.Start)
+	tr.can.Server.Stop()
+}
+
+// freeze freezes the server; it goes on when the check ends.
+func (tr *trial) freeze() {
+	tr.Cleanup(tr.can.Server.Thaw)
+	tr.can.Server.Freeze()
+}
+
 // settle writes value under key by trying until it is there: on a connection
 // that is lost a write may fail, or succeed and say nothing.
 func (c *client) settle(key, value string) *store.KVPair {
@@ -96,7 +108,7 @@ func (c *client) wantStanding(stale, pair *store.KVPair) *store.KVPair {
 // since, or to have ended. Then a new one tells it.
 func (w *watch) wantHeldOrEnded(kv *client, want *store.KVPair) {
 	w.tr.Helper()
-	limit := time.Now().Add(patience)
+	limit := time.Now().Add(w.tr.patience)
 	for {
 		pair, told, ended := w.within(time.Until(limit))
 		if told && pair.LastIndex == want.LastIndex {
@@ -109,7 +121,7 @@ func (w *watch) wantHeldOrEnded(kv *client, want *store.KVPair) {
 			break
 		}
 		if !told {
-			w.tr.Fatalf("the watch neither told %s nor ended in %v", describe(want), patience)
+			w.tr.Fatalf("the watch neither told %s nor ended in %v", describe(want), w.tr.patience)
 		}
 	}
 	w.tr.eventually("a new watch tells the state", func() error {
@@ -168,7 +180,7 @@ func restartCalls(tr *trial) {
 	kv, other := tr.client(), tr.client()
 	stale := kv.create(tr.base, "a")
 	pair := kv.swap(stale, "b")
-	tr.can.Server.Stop()
+	tr.stop()
 	tr.can.Server.Start()
 	began := time.Now()
 	next := kv.wantStanding(stale, pair)
@@ -181,7 +193,7 @@ func restartWatch(tr *trial) {
 	kv.create(tr.base, "a")
 	w := other.watch(tr.base)
 	w.next()
-	tr.can.Server.Stop()
+	tr.stop()
 	tr.can.Server.Start()
 	w.wantHeldOrEnded(other, kv.settle(tr.base, "b"))
 }
@@ -189,7 +201,7 @@ func restartWatch(tr *trial) {
 func downCalls(tr *trial) {
 	kv := tr.client()
 	pair := kv.create(tr.base, "a")
-	tr.can.Server.Stop()
+	tr.stop()
 	for _, name := range []string{"Get", "AtomicPut", "AtomicDelete", "List"} {
 		tr.wantInTime(kv, name, pair)
 	}
@@ -203,7 +215,7 @@ func frozenCall(name string) func(*trial) {
 		kv := tr.client()
 		pair := kv.create(tr.base, "a")
 		kv.wantPair(pair)
-		tr.can.Server.Freeze()
+		tr.freeze()
 		tr.wantInTime(kv, name, pair)
 		tr.can.Server.Thaw()
 		kv.settle(tr.base, "after it")
@@ -247,7 +259,7 @@ func frozenWatch(tr *trial) {
 	kv := tr.client()
 	kv.create(tr.base+"/a", "a")
 	read, unread := kv.watches(true), kv.watches(false)
-	tr.can.Server.Freeze()
+	tr.freeze()
 	time.Sleep(20 * time.Millisecond)
 	tr.wantEnd(true, read, func(w *watch) { w.cancel() })
 	tr.wantEnd(false, unread, func(w *watch) { w.cancel() })
@@ -268,7 +280,7 @@ func frozenPile(tr *trial) {
 			}
 		}
 	}
-	tr.can.Server.Freeze()
+	tr.freeze()
 	stuck(10)
 	before := runtime.NumGoroutine()
 	stuck(50)
@@ -283,16 +295,12 @@ func frozenClose(tr *trial) {
 	kv := tr.client()
 	kv.create(tr.base+"/a", "a")
 	watches := kv.watches(true)
-	tr.can.Server.Freeze()
+	tr.freeze()
 	began := time.Now()
 	tr.within("Close on a frozen server", func() { kv.Close() })
 	if took := time.Since(began); took > 5*time.Second {
 		tr.Errorf("Close took %v on a frozen server", took)
 	}
 	tr.can.Server.Thaw()
-	for _, w := range watches {
-		if !w.isClosed() {
-			tr.Errorf("a watch is open after Close")
-		}
-	}
+	tr.wantClosed(watches)
 }

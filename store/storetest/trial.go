@@ -23,6 +23,8 @@ type trial struct {
 	open  func() store.Store   // connects another client
 	blame func(failure string) // is told of each failure
 
+	patience time.Duration // how long to wait for what should happen by far sooner
+
 	mu       sync.Mutex
 	over     bool // nobody listens any more
 	failed   bool
@@ -34,7 +36,7 @@ func newTrial(t testing.TB, open func(testing.TB) store.Store, can Capabilities)
 	if can.Expiry == 0 {
 		can.Expiry = time.Second
 	}
-	tr := &trial{TB: t, can: can, base: fmt.Sprintf("storetest-%016x", rand.Uint64())}
+	tr := &trial{TB: t, can: can, base: fmt.Sprintf("storetest-%016x", rand.Uint64()), patience: 10 * time.Second}
 	tr.open = func() store.Store { return open(tr) }
 	return tr
 }

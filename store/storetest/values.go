@@ -35,7 +35,7 @@ func valueTest(make func() []byte) func(*trial) {
 			if err != nil || !ok {
 				tr.Fatalf("AtomicPut = %v, %v", ok, err)
 			}
-			want := &store.KVPair{Key: tr.base, Value: make(), LastIndex: pair.LastIndex}
+			want := &store.KVPair{Key: tr.base, Value: append([]byte{}, make()...), LastIndex: pair.LastIndex}
 			tr.wantFound("AtomicPut", pair, tr.base)
 			tr.wantEqual("AtomicPut", pair, want)
 			kv.wantPair(want)

@@ -80,12 +80,12 @@ func (w *watch) check(pair *store.KVPair) {
 // next returns what the watch tells next.
 func (w *watch) next() *store.KVPair {
 	w.tr.Helper()
-	pair, told, ended := w.within(patience)
+	pair, told, ended := w.within(w.tr.patience)
 	switch {
 	case ended:
 		w.tr.Fatalf("the watch of %q has ended", w.key)
 	case !told:
-		w.tr.Fatalf("the watch of %q told nothing in %v", w.key, patience)
+		w.tr.Fatalf("the watch of %q told nothing in %v", w.key, w.tr.patience)
 	}
 	return pair
 }
@@ -102,7 +102,7 @@ func (w *watch) wantNext(want *store.KVPair) {
 // until reads until the watch tells want.
 func (w *watch) until(want *store.KVPair) {
 	w.tr.Helper()
-	limit := time.Now().Add(patience)
+	limit := time.Now().Add(w.tr.patience)
 	var last *store.KVPair
 	for {
 		pair, told, ended := w.within(time.Until(limit))
@@ -221,10 +221,11 @@ func watchOthers(tr *trial) {
 	w := kv.watch(b + "/a")
 	w.wantNext(pair)
 	for _, pair := range kv.createAll(b, b+"/", b+"/a/", b+"/a/b", b+"/aa", b+"/A", b+"/b") {
-		kv.remove(kv.swap(pair, "changed"))
+		kv.swap(pair, "changed")
 	}
 	w.wantSilence()
-	w.until(kv.swap(pair, "b"))
+	w.wantNext(kv.swap(pair, "b"))
+	w.wantSilence()
 }
 
 // churn changes a key quickly, so many times, and returns its last state.
@@ -261,11 +262,17 @@ func watchSlow(tr *trial) {
 	kv, other := tr.client(), tr.client()
 	w := other.watch(tr.base)
 	w.wantNext(w.missing())
-	pair := kv.churn(tr.base, 150) // while nobody reads
+	// Nobody reads while the changes come, and time goes by.
+	pair := kv.churn(tr.base, 80)
+	time.Sleep(30 * time.Millisecond)
+	for range 80 {
+		pair = kv.swap(pair, "c")
+	}
+	time.Sleep(50 * time.Millisecond)
 	w.until(pair)
 	w.wantSilence()
-	kv.remove(kv.swap(kv.swap(pair, "c"), "d"))
-	time.Sleep(20 * time.Millisecond)
+	kv.remove(kv.swap(pair, "d"))
+	time.Sleep(50 * time.Millisecond)
 	w.until(w.missing())
 }
 

@@ -62,7 +62,7 @@ func (tr *trial) wantEnd(read bool, watches []*watch, end func(*watch)) {
 	}
 	inTime := 0
 	if read {
-		late := time.After(patience)
+		late := time.After(tr.patience)
 		for range watches {
 			select {
 			case took := <-closed:
@@ -70,7 +70,7 @@ func (tr *trial) wantEnd(read bool, watches []*watch, end func(*watch)) {
 					inTime++
 				}
 			case <-late:
-				tr.Fatalf("a watch was not closed in %v", patience)
+				tr.Fatalf("a watch was not closed in %v", tr.patience)
 			}
 		}
 	} else {
@@ -85,15 +85,21 @@ func (tr *trial) wantEnd(read bool, watches []*watch, end func(*watch)) {
 		tr.Errorf("%d of %d watches were closed within %v", inTime, len(watches), promptly)
 	}
 	if !read {
-		tr.eventually("all watches are closed", func() error {
-			for _, w := range watches {
-				if !w.isClosed() {
-					return errOpen
-				}
-			}
-			return nil
-		})
+		tr.wantClosed(watches)
 	}
+}
+
+// wantClosed wants watches to be closed, if late.
+func (tr *trial) wantClosed(watches []*watch) {
+	tr.Helper()
+	tr.eventually("all watches are closed", func() error {
+		for _, w := range watches {
+			if !w.isClosed() {
+				return errOpen
+			}
+		}
+		return nil
+	})
 }
 
 // isClosed tells whether the watch is closed now. What has been put into the

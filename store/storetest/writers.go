@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -82,6 +84,7 @@ func (c *client) increment(ctx context.Context, key string) (*store.KVPair, erro
 		if err != nil {
 			return nil, err
 		}
+		time.Sleep(rand.N(time.Millisecond)) // another may come between
 		ok, written, err := c.AtomicPut(ctx, key, []byte(strconv.Itoa(n+1)), pair, nil)
 		switch {
 		case ok && err == nil && written != nil:
