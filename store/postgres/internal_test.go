@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"errors"
 	"testing"
 
@@ -29,13 +28,13 @@ func TestItIsNoticedWhetherNotificationsComeThrough(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.Close()
+			defer func() { _ = s.Close() }()
 			pooled, err := pool.Acquire(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			conn := pooled.Hijack()
-			defer conn.Close(context.Background())
+			defer func() { _ = conn.Close(t.Context()) }()
 			if err := s.probe(t.Context(), conn); !errors.Is(err, test.want) {
 				t.Errorf("probe: %v; want %v", err, test.want)
 			}

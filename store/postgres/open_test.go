@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"net"
@@ -18,7 +17,7 @@ import (
 func openStore(t testing.TB, rawURL string) (store.Store, error) {
 	t.Helper()
 	began := time.Now()
-	kv, err := store.Open(context.Background(), rawURL)
+	kv, err := store.Open(t.Context(), rawURL)
 	if took := time.Since(began); took > store.OpenTimeout {
 		t.Errorf("Open took %v", took)
 	}
@@ -56,8 +55,9 @@ func TestOpen(t *testing.T) {
 		wantOpen(t, "postgresql://postgres:s3cret@"+hosts+"/postgres"+query)
 	}
 
-	exec(t, pool, `CREATE DATABASE "odd 'name\"`)
-	wantOpen(t, "postgres://postgres@"+hosts+"/odd%20'name%5C")
+	database := newTable()
+	exec(t, pool, `CREATE DATABASE "odd 'name\`+database+`"`)
+	wantOpen(t, "postgres://postgres@"+hosts+"/odd%20'name%5C"+database)
 
 	// The second host is asked where the first is not there, or will not do.
 	wantOpen(t, "postgres://postgres@127.0.0.1:1,"+hosts+"/postgres")
@@ -133,10 +133,10 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 
 // TestOpenRefusesAServerThatTakesNoWrites: a standby is one.
 func TestOpenRefusesAServerThatTakesNoWrites(t *testing.T) {
-	pool := shared(t)
-	exec(t, pool, `CREATE DATABASE readonly`)
-	exec(t, pool, `ALTER DATABASE readonly SET default_transaction_read_only = on`)
-	_, err := openStore(t, "postgres://postgres@"+hostport(servers.Shared(t, "postgres"))+"/readonly")
+	pool, database := shared(t), newTable()
+	exec(t, pool, `CREATE DATABASE `+database)
+	exec(t, pool, `ALTER DATABASE `+database+` SET default_transaction_read_only = on`)
+	_, err := openStore(t, "postgres://postgres@"+hostport(servers.Shared(t, "postgres"))+"/"+database)
 	wantText(t, err, "read only connection")
 }
 
@@ -148,7 +148,7 @@ func TestStoreOfAURLRecoversAtOnce(t *testing.T) {
 	pair := put(t, kv, "key", "a", nil, 0)
 	many := make(chan error, 8)
 	for range cap(many) {
-		go func() { _, err := kv.Get(context.Background(), "key", nil); many <- err }()
+		go func() { _, err := kv.Get(t.Context(), "key", nil); many <- err }()
 	}
 	for range cap(many) {
 		if err := <-many; err != nil {

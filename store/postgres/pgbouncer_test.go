@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
-	"github.com/seed-a1d591d3/leadership/store/postgres"
 	"github.com/seed-a1d591d3/leadership/store/storetest"
 )
 
@@ -29,7 +28,7 @@ func TestElectionsThroughPgBouncer(t *testing.T) {
 
 func TestWatchLooksByItselfBehindPgBouncer(t *testing.T) {
 	bouncer := servers.PgBouncer(t, servers.Shared(t, "postgres"))
-	kv := newStore(t, newPool(t, bouncer.Addr), postgres.WithPollInterval(10*time.Millisecond))
+	kv := wantOpen(t, at(bouncer.Addr, "", "poll", "10ms"))
 	key := rand.Text()
 	pairs := watch(t, kv, key)
 	wantNext(t, pairs, nil)

@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -28,7 +27,7 @@ func TestConformanceWithLeastPrivileges(t *testing.T) {
 	proxy := servers.NewProxy(t, hostport(server))
 	storetest.Run(t, func(t testing.TB) store.Store {
 		t.Helper()
-		kv, err := store.Open(context.Background(), "postgres://elector@"+proxy.Addr+"/postgres")
+		kv, err := store.Open(t.Context(), "postgres://elector@"+proxy.Addr+"/postgres")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,9 +36,9 @@ func TestConformanceWithLeastPrivileges(t *testing.T) {
 }
 
 func TestRoleThatMayNotMakeTheTableSaysSo(t *testing.T) {
-	pool := shared(t)
-	exec(t, pool, `CREATE ROLE powerless LOGIN`)
-	kv := newStore(t, newPool(t, "postgres://powerless@"+hostport(servers.Shared(t, "postgres"))+"/postgres"), postgres.WithTable(newTable()))
+	pool, role := shared(t), newTable()
+	exec(t, pool, `CREATE ROLE `+role+` LOGIN`)
+	kv := newStore(t, newPool(t, "postgres://"+role+"@"+hostport(servers.Shared(t, "postgres"))+"/postgres"), postgres.WithTable(newTable()))
 	_, err := kv.Get(t.Context(), "key", nil)
 	wantText(t, err, "postgres.Schema", "permission denied")
 }

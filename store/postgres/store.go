@@ -52,7 +52,7 @@ func WithTable(name string) Option {
 
 // WithPollInterval sets how often a watch looks at its key where no
 // notifications come through: DefaultPollInterval by default. Where they do, it
-// looks once a second, or as often as this if that is less.
+// looks once a second, or at this interval if that is longer.
 func WithPollInterval(d time.Duration) Option {
 	return func(s *Store) error {
 		if d <= 0 {

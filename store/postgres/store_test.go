@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -26,12 +25,12 @@ import (
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PG") {
-			os.Unsetenv(name)
+			_ = os.Unsetenv(name)
 		}
 	}
 	code := servers.Main(m)
 	if err := goleak.Find(); code == 0 && err != nil {
-		os.Stderr.WriteString(err.Error() + "\n")
+		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
@@ -74,7 +73,7 @@ func newPool(t testing.TB, addr string, change ...func(*pgxpool.Config)) *pgxpoo
 	for _, f := range change {
 		f(config)
 	}
-	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,8 +82,9 @@ func newPool(t testing.TB, addr string, change ...func(*pgxpool.Config)) *pgxpoo
 }
 
 // newStore returns a store on pool.
-func newStore(t testing.TB, pool *pgxpool.Pool, opts ...postgres.Option) *postgres.Store {
+func newStore(t testing.TB, pool *pgxpool.Pool, opts ...postgres.Option) store.Store {
 	t.Helper()
+	var kv store.Store
 	kv, err := postgres.New(pool, opts...)
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package postgres_test
 import (
 	"context"
 	"crypto/rand"
-	"strings"
 	"testing"
 	"time"
 
@@ -73,7 +72,7 @@ func within(t *testing.T, what string, condition func() bool) {
 
 // listening opens a store of an application of its own, without polls, and
 // returns a watch on key once it listens.
-func listening(t *testing.T, application, key string, opts ...postgres.Option) (*postgres.Store, <-chan *store.KVPair) {
+func listening(t *testing.T, application, key string, opts ...postgres.Option) (store.Store, <-chan *store.KVPair) {
 	t.Helper()
 	pool := newPool(t, at(servers.Shared(t, "postgres").Addr, "", "application_name", application))
 	kv := newStore(t, pool, append(opts, postgres.WithPollInterval(never))...)
@@ -193,11 +192,10 @@ func TestUsersPoolCanBeClosedBeforeTheStore(t *testing.T) {
 }
 
 func TestWatchThatIsNotAllowedEnds(t *testing.T) {
-	admin, table := shared(t), newTable()
-	exec(t, admin, `CREATE ROLE blind LOGIN`)
+	admin, table, role := shared(t), newTable(), newTable()
+	exec(t, admin, `CREATE ROLE `+role+` LOGIN`)
 	exec(t, admin, postgres.Schema(table), pgx.QueryExecModeSimpleProtocol)
-	t.Cleanup(func() { _, _ = admin.Exec(context.Background(), `DROP ROLE blind`) })
-	kv := newStore(t, newPool(t, strings.Replace(servers.Shared(t, "postgres").Addr, "postgres@", "blind@", 1)), postgres.WithTable(table))
+	kv := newStore(t, newPool(t, "postgres://"+role+"@"+hostport(servers.Shared(t, "postgres"))+"/postgres"), postgres.WithTable(table))
 	select {
 	case pair, open := <-watch(t, kv, "key"):
 		if open {

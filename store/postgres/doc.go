@@ -1,0 +1,104 @@
+// Package postgres is a key/value store in one table of a PostgreSQL database.
+//
+//	pool, err := pgxpool.New(ctx, "postgres://app@db.example.com/app")
+//	kv, err := postgres.New(pool)
+//	defer kv.Close()
+//	candidate := leadership.NewCandidate(kv, "service/swarm/leader", "underwood", 15*time.Second)
+//
+// or, with a pool of its own, by URL:
+//
+//	import _ "github.com/seed-a1d591d3/leadership/store/postgres"
+//
+//	kv, err := store.Open(ctx, "postgres://app:password@db1,db2:5432/app?ca=/etc/ssl/db.pem")
+//
+// # URLs
+//
+// The schemes are postgres:// and postgresql://, and the path is the database.
+// Parameters, beside those of TLS (ca, cert, key, server_name and tls; see
+// store.URL.TLS):
+//
+//	table=NAME      the table, as in WithTable
+//	prefix=PREFIX   what all keys begin with
+//	poll=100ms      as in WithPollInterval
+//	host=DIR        the folder of the server's Unix socket, where the URL names no host
+//
+// and, as PostgreSQL defines them, sslmode, sslrootcert, sslcert, sslkey,
+// target_session_attrs, application_name, connect_timeout and search_path, and
+// pool_max_conns of pgx. sslmode and the like cannot be had together with ca and
+// the like. With neither, PostgreSQL's default holds: TLS if the server has it,
+// and no look at its certificate.
+//
+// Where the URL is silent the variables that PostgreSQL's own clients know are
+// heeded: PGHOST and PGPORT (if it names no host), PGUSER, PGPASSWORD, PGDATABASE,
+// PGPASSFILE, PGSERVICE, PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY,
+// PGTARGETSESSIONATTRS, PGCONNECT_TIMEOUT, PGAPPNAME, PGOPTIONS and more.
+//
+// Of several hosts that server is used which takes writes:
+// target_session_attrs is read-write unless it is given. A connection may take 4
+// seconds to be made, for each host, unless connect_timeout is given.
+//
+// # What it promises
+//
+// Every call is one statement, one round trip and one transaction of its own,
+// at whatever isolation level the database has for a default. (A user's pool may
+// add a ping before it: pgx does, on a connection that was idle for a second,
+// unless pgxpool.Config.ShouldPing says otherwise.) A write that was
+// acknowledged is on disk, even where the role or database has
+// synchronous_commit off. Get reads from the primary alone: on a standby it
+// returns an error.
+//
+// A write is never sent twice, except where the server has said that it was
+// undone. After an error that is none of the store package's the write may have
+// happened.
+//
+// Watches are told by LISTEN and NOTIFY, usually within a few milliseconds, and
+// look once a second besides. They have one more connection for it. Through a
+// pooler that lends connections for a transaction, such as PgBouncer in
+// transaction mode, no notification comes; that is noticed within two seconds,
+// and watches look ten times a second then (WithPollInterval).
+//
+// # Failover
+//
+// A server that is killed and started again has every write that it
+// acknowledged, unless fsync or full_page_writes is off. A standby that takes
+// over has them all if the replication is synchronous
+// (synchronous_standby_names, and synchronous_commit neither local nor
+// remote_write). Otherwise the writes of the last moments are lost: a leader's
+// renewal, which is harmless, or the election of a leader, and then there may be
+// two until the elder one has noticed, within its TTL. A primary that is cut off
+// and is not shut down when another takes over goes on by itself, and so do
+// those who reach no other. Fencing tokens cover both: tokens rise with the
+// clock, also over what was lost, so whoever checks them turns the elder away.
+//
+// Indexes come from a sequence. It is copied by physical replication and by
+// pg_dump, but not by logical replication: elections that run on through a
+// switch by that may see an index again.
+//
+// TTLs, which elections do without, are kept by the server's clock.
+//
+// # Settings and rights
+//
+// No setting is needed. The table is made at the first call, if the role may.
+// Else have its owner run what Schema returns, and
+//
+//	GRANT SELECT, INSERT, UPDATE, DELETE ON leadership TO app;
+//
+// The role needs USAGE on the table's schema, too, which for public everybody
+// has, and CONNECT on the database, likewise. It needs nothing else.
+//
+// # Limits
+//
+// Keys are UTF-8 without NUL, and no longer than an entry of an index, about
+// 2600 bytes. Values are as large as a bytea, but are meant to be small. Rows
+// that have expired are removed by later writes with a TTL.
+//
+// While its server hangs, each call whose context ends costs a connection,
+// which pgx lets go of up to 15 seconds later; the pool's size bounds them.
+//
+// Every commit that notifies takes its turn: PostgreSQL orders them, for the
+// whole server. That is no matter for elections; it is for thousands of writes a
+// second.
+//
+// Tested with PostgreSQL 15, pgx 5.11 and PgBouncer 1.18. PostgreSQL 11 and
+// later have what it uses.
+package postgres
