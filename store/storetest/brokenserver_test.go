@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,6 @@ type site struct {
 	mu    sync.Mutex
 	links []*faultstore.Store
 	state func(*faultstore.Store) // of those to come
-	cuts  int
 }
 
 func (s *site) open(testing.TB) store.Store {
@@ -57,24 +57,24 @@ func (s *site) Start()  { s.all((*faultstore.Store).Heal) }
 func (s *site) Freeze() { s.all((*faultstore.Store).Partition) }
 func (s *site) Thaw()   { s.all((*faultstore.Store).Heal) }
 
-// cut ends all watches, and the next calls of each client go wrong: half of
-// them on the way there, half on the way back.
+// cut ends all watches, and of the next calls of each client most go wrong:
+// before they take effect, or after.
 func (s *site) cut() {
+	const next = 8
+	rates := faultstore.Rates{Fail: 0.3, LoseReply: 0.4, After: 1, MaxDelay: time.Millisecond}
 	s.mu.Lock()
-	s.cuts++
-	seed := uint64(s.cuts)
-	s.mu.Unlock()
-	s.all(func(link *faultstore.Store) {
+	defer s.mu.Unlock()
+	for i, link := range s.links {
+		var calls atomic.Int64
+		faults := faultstore.Random(uint64(i), rates)
 		link.KillWatches()
-		random := faultstore.Random(seed, faultstore.Rates{Fail: 0.3, LoseReply: 0.4, After: 1, MaxDelay: time.Millisecond})
-		before := link.Calls(faultstore.OpAtomicPut) + link.Calls(faultstore.OpGet) + link.Calls(faultstore.OpAtomicDelete)
 		link.SetPlan(func(c faultstore.Call) faultstore.Fault {
-			if link.Calls(faultstore.OpAtomicPut)+link.Calls(faultstore.OpGet)+link.Calls(faultstore.OpAtomicDelete) > before+8 {
+			if calls.Add(1) > next {
 				return faultstore.Fault{}
 			}
-			return random(c)
+			return faults(c)
 		})
-	})
+	}
 }
 
 func (s *site) end() {
