@@ -2,11 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 )
 
 // WithPrefix returns a view of kv whose keys all begin with prefix, which the
-// callers of the view neither write nor see. Its Close closes kv. A reader of its
+// callers of the view neither write nor see. It has no empty key. Its Close closes kv. A reader of its
 // Watch that falls behind gets the latest pair in place of all that it missed.
 // With an empty prefix it is kv itself.
 func WithPrefix(kv Store, prefix string) Store {
@@ -16,26 +17,40 @@ func WithPrefix(kv Store, prefix string) Store {
 	return &prefixed{kv, prefix}
 }
 
+var errEmptyKey = errors.New("store: the key is empty")
+
 type prefixed struct {
 	kv     Store
 	prefix string
 }
 
 func (p *prefixed) Get(ctx context.Context, key string, opts *ReadOptions) (*KVPair, error) {
+	if key == "" {
+		return nil, errEmptyKey
+	}
 	pair, err := p.kv.Get(ctx, p.prefix+key, opts)
 	return p.strip(pair), err
 }
 
 func (p *prefixed) AtomicPut(ctx context.Context, key string, value []byte, previous *KVPair, opts *WriteOptions) (bool, *KVPair, error) {
+	if key == "" {
+		return false, nil, errEmptyKey
+	}
 	ok, pair, err := p.kv.AtomicPut(ctx, p.prefix+key, value, p.add(previous), opts)
 	return ok, p.strip(pair), err
 }
 
 func (p *prefixed) AtomicDelete(ctx context.Context, key string, previous *KVPair) (bool, error) {
+	if key == "" {
+		return false, errEmptyKey
+	}
 	return p.kv.AtomicDelete(ctx, p.prefix+key, p.add(previous))
 }
 
 func (p *prefixed) Watch(ctx context.Context, key string, opts *ReadOptions) (<-chan *KVPair, error) {
+	if key == "" {
+		return nil, errEmptyKey
+	}
 	inner, err := p.kv.Watch(ctx, p.prefix+key, opts)
 	if err != nil {
 		return nil, err
@@ -43,12 +58,20 @@ func (p *prefixed) Watch(ctx context.Context, key string, opts *ReadOptions) (<-
 	pairs := make(chan *KVPair)
 	go func() {
 		defer close(pairs)
-		var out chan<- *KVPair // nil while there is nothing to send
-		var next *KVPair
+		type state struct {
+			index uint64
+			found bool
+		}
+		var (
+			out          chan<- *KVPair // nil while there is nothing to send
+			next         *KVPair
+			coming, last state // of next, and of what was sent last
+			sent         bool
+		)
 		for {
 			select {
 			case out <- next:
-				out = nil
+				sent, last, out = true, coming, nil
 			// Read on even if nobody listens: that is how the end shows, and some
 			// adapters' watches stay behind for good otherwise.
 			case pair, ok := <-inner:
@@ -56,6 +79,12 @@ func (p *prefixed) Watch(ctx context.Context, key string, opts *ReadOptions) (<-
 					return
 				}
 				next, out = p.strip(pair), pairs
+				coming = state{next.LastIndex, next.Value != nil}
+				// What it stands in place of may have led back to where the
+				// reader is. (Some adapters' indexes are always 0.)
+				if sent && coming == last && (coming.index != 0 || !coming.found) {
+					out = nil
+				}
 			}
 		}
 	}()

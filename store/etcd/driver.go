@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -36,17 +37,37 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	clientCtx, cancel := context.WithCancelCause(context.WithValue(context.Background(), callKey{}, &call{hasty: true}))
 	defer context.AfterFunc(ctx, func() { cancel(ctx.Err()) })()
 	config.Context = clientCtx
-	client, err := clientv3.New(config)
+	s := new(Store)
+	s.client, s.owned, err = connect(config)
 	if err != nil {
 		cancel(nil)
 		return nil, explain(ctx, config.Endpoints, config.TLS, err)
 	}
-	s := &Store{client: client, owned: true}
 	if err := s.probe(ctx, u.Prefix()); err != nil {
 		s.Close()
 		return nil, explain(ctx, config.Endpoints, config.TLS, err)
 	}
 	return store.WithPrefix(s, u.Prefix()), nil
+}
+
+// connect makes a client, and returns what there is to close.
+func connect(config clientv3.Config) (*clientv3.Client, []io.Closer, error) {
+	client, err := clientv3.New(config)
+	if err != nil || config.Username == "" {
+		return client, []io.Closer{client}, err
+	}
+	// When a login has run out, the client logs in again, and sends what has run
+	// out with that. Servers before 3.5 refuse it, upon which it logs in again, in
+	// a recursion without an end. So it logs in by another client, which has
+	// nothing to send.
+	config.Username, config.Password = "", ""
+	plain, err := clientv3.New(config)
+	if err != nil {
+		client.Close()
+		return nil, nil, err
+	}
+	client.Auth = plain.Auth
+	return client, []io.Closer{client, plain}, nil
 }
 
 // probe makes sure that the store answers and lets us read below prefix.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -26,8 +28,9 @@ var _ store.Store = (*Store)(nil)
 // anew.
 type Store struct {
 	client *clientv3.Client
-	owned  bool
+	owned  []io.Closer // what Close closes
 	life   life.Life
+	stream atomic.Int64 // that new watches are put on
 }
 
 // New returns a store on a client, which stays the caller's: Close does not
@@ -59,11 +62,11 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*
 // write came between, or store.ErrKeyNotFound when the key is gone. After any
 // other error the write may have happened.
 //
-// A TTL in opts has to be in whole seconds, and no shorter than the server has
-// them: store.ErrTTLNotSupported otherwise. It is counted from the beginning of
-// the call, costs another request, and is kept late: see the package comment. 0
-// means never; a negative TTL is an error. Other options are ignored, and opts
-// may be nil.
+// A TTL in opts is rounded up to whole seconds, is kept up to two seconds late,
+// and costs another request: see the package comment. It is counted from the
+// beginning of the call. One below a second, or below what the server allows,
+// is store.ErrTTLNotSupported. 0 means never; a negative TTL is an error. Other
+// options are ignored, and opts may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	var ttl time.Duration
 	if opts != nil {
@@ -123,13 +126,16 @@ func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOpti
 // Close ends all watches. Calls made later return store.ErrClosed. Where
 // store.Open made the client, it is closed too. Close may be called again.
 func (s *Store) Close() error {
-	if first := s.life.Close(); !first || !s.owned {
+	if first := s.life.Close(); !first {
 		return nil
 	}
-	if err := s.client.Close(); err != nil && !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("etcd: close: %w", err)
+	var errs []error
+	for _, c := range s.owned {
+		if err := c.Close(); err != nil && !errors.Is(err, context.Canceled) {
+			errs = append(errs, fmt.Errorf("etcd: close: %w", err))
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // read returns the pair under key, without a value if there is none, and the

@@ -17,18 +17,19 @@ func (s *Store) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseID,
 		return clientv3.NoLease, nil
 	case ttl < 0:
 		return clientv3.NoLease, fmt.Errorf("the TTL is %v and must not be negative", ttl)
-	case ttl%time.Second != 0:
-		return clientv3.NoLease, fmt.Errorf("the TTL is %v and etcd's are in whole seconds: %w", ttl, store.ErrTTLNotSupported)
+	case ttl < time.Second:
+		return clientv3.NoLease, fmt.Errorf("the TTL is %v and etcd's shortest is a second: %w", ttl, store.ErrTTLNotSupported)
 	}
+	seconds := int64((ttl + time.Second - 1) / time.Second) // rounded up
 	ctx, _ = withCall(ctx)
-	lease, err := s.client.Grant(ctx, int64(ttl/time.Second))
+	lease, err := s.client.Grant(ctx, seconds)
 	if err != nil {
 		return clientv3.NoLease, fmt.Errorf("grant a lease: %w", err)
 	}
-	if granted := time.Duration(lease.TTL) * time.Second; granted != ttl {
-		// The server's shortest follows from its election timeout.
+	if lease.TTL > seconds {
+		// A server's shortest follows from its election timeout.
 		s.revoke(ctx, lease.ID)
-		return clientv3.NoLease, fmt.Errorf("the TTL is %v and the server makes it %v: %w", ttl, granted, store.ErrTTLNotSupported)
+		return clientv3.NoLease, fmt.Errorf("the TTL is %v and this server's shortest is %ds: %w", ttl, lease.TTL, store.ErrTTLNotSupported)
 	}
 	return lease.ID, nil
 }

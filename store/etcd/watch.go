@@ -3,9 +3,11 @@ package etcd
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/internal/watching"
@@ -37,18 +39,37 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 	// A member that is cut off from the others ends the watch, rather than
 	// being silent for as long as it is.
 	ctx = clientv3.WithRequireLeader(ctx)
+	refused := false
 	for {
 		pair, revision, err := s.read(ctx, key)
 		if err != nil {
 			return
 		}
 		tell(pair)
-		err = s.followFrom(ctx, key, revision+1, tell)
-		// What there is to see of those changes is the state that they left.
-		if !errors.Is(err, rpctypes.ErrCompacted) && !errors.Is(err, rpctypes.ErrNoLeader) {
+		stream := s.stream.Load()
+		err = s.followFrom(withStream(ctx, stream), key, revision+1, tell)
+		switch {
+		case errors.Is(err, rpctypes.ErrCompacted), errors.Is(err, rpctypes.ErrNoLeader):
+			// What there is to see of the changes meanwhile is the state that
+			// they left.
+		case !refused && (errors.Is(err, rpctypes.ErrPermissionDenied) || errors.Is(err, rpctypes.ErrInvalidAuthToken)):
+			// But we may read it: what has run out is the login with which the
+			// stream was opened. The client logs in for another.
+			refused = true
+			s.stream.CompareAndSwap(stream, stream+1)
+		default:
 			return
 		}
 	}
+}
+
+// withStream has a watch use the stream of that number. etcd's client keeps
+// watches on one stream as long as what they send along is the same.
+func withStream(ctx context.Context, number int64) context.Context {
+	if number == 0 {
+		return ctx // and shares that of the client's other users
+	}
+	return metadata.AppendToOutgoingContext(ctx, "leadership-stream", strconv.FormatInt(number, 10))
 }
 
 // followFrom tells the states of key from a revision on, and returns why it
