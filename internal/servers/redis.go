@@ -14,8 +14,9 @@ import (
 	"strings"
 )
 
-// RedisRights are the least that a user of store/redis needs, for keys that
-// begin with service/. Its documentation has them too.
+// RedisRights are all that the user of a secure server may do: the least that
+// store/redis needs, for keys that begin with service/. Its documentation has
+// them too.
 const RedisRights = "~service/* &leadership:service/* -@all" +
 	" +eval +evalsha +hget +hset +hmget +hdel +exists +del +persist +pexpire +pttl +time +publish +subscribe +ping +scan"
 
@@ -27,8 +28,7 @@ var redisKind = kind{
 		if s.Secret == nil {
 			return nil
 		}
-		users := fmt.Sprintf("user default off\nuser %s on >%s ~* &* +@all\nuser least on >%[2]s %[3]s\n",
-			s.Secret.User, s.Secret.Password, RedisRights)
+		users := fmt.Sprintf("user default off\nuser %s on >%s %s\n", s.Secret.User, s.Secret.Password, RedisRights)
 		return os.WriteFile(s.path("users.acl"), []byte(users), 0o600)
 	},
 	command: func(s *Server) *exec.Cmd { return redisCommand(s) },

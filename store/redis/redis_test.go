@@ -3,7 +3,6 @@ package redis_test
 import (
 	"context"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -52,24 +51,6 @@ func openURL(t testing.TB, url string) store.Store {
 	return kv
 }
 
-// byClient opens a store with a client of the caller's, of the usual settings.
-func byClient(t testing.TB, client goredis.UniversalClient, opts ...redis.Option) *redis.Store {
-	t.Helper()
-	kv, err := redis.New(client, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := kv.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := client.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return kv
-}
-
 func TestConformance(t *testing.T) {
 	server := servers.Redis(t)
 	proxy := servers.NewProxy(t, server.Addr)
@@ -115,32 +96,4 @@ func TestConformanceOfUsersClient(t *testing.T) {
 func TestElections(t *testing.T) {
 	server := servers.Redis(t)
 	electiontest.Run(t, electiontest.Env{Open: byUsersClient(server.Addr), Server: server})
-}
-
-func TestSentinelConformance(t *testing.T) {
-	storetest.Run(t, opener(sentinelURL(servers.RedisSentinel(t))), capabilities)
-}
-
-func sentinelURL(set *servers.RedisSentinels) string {
-	return "redis+sentinel://" + strings.Join(set.Addrs, ",") + "/" + servers.SentinelMaster
-}
-
-func TestSentinelElections(t *testing.T) {
-	electiontest.Run(t, electiontest.Env{Open: opener(sentinelURL(servers.RedisSentinel(t)))})
-}
-
-func clusterURL(nodes []*servers.Server) string {
-	var addrs []string
-	for _, node := range nodes {
-		addrs = append(addrs, node.Addr)
-	}
-	return "redis+cluster://" + strings.Join(addrs, ",")
-}
-
-func TestClusterConformance(t *testing.T) {
-	storetest.Run(t, opener(clusterURL(servers.RedisCluster(t))), capabilities)
-}
-
-func TestClusterElections(t *testing.T) {
-	electiontest.Run(t, electiontest.Env{Open: opener(clusterURL(servers.RedisCluster(t)))})
 }

@@ -25,6 +25,7 @@ type Store struct {
 	client   goredis.UniversalClient
 	replicas int
 	poll     time.Duration
+	silence  time.Duration // see subscribe
 	life     life.Life
 
 	// cut ends the calls of a client that is the store's own, and release
@@ -52,7 +53,7 @@ func WithPoll(d time.Duration) Option { return func(s *Store) { s.poll = d } }
 // ReplicaOnly. It refuses a *redis.Ring, which moves a key to another server
 // while its own is down: two leaders. It does not connect.
 func New(client goredis.UniversalClient, opts ...Option) (*Store, error) {
-	s := &Store{client: client, poll: time.Second}
+	s := &Store{client: client, poll: time.Second, silence: 5 * time.Second}
 	for _, opt := range opts {
 		opt(s)
 	}

@@ -17,9 +17,8 @@ const (
 	// lookTimeout bounds one look of a watch at its key.
 	lookTimeout = 5 * time.Second
 
-	// silence is how long a subscription may be silent before it is asked for
-	// a sign of life, and then before it is given up.
-	silence = 5 * time.Second
+	// retryAfter is the longest pause after a look that failed.
+	retryAfter = time.Second
 
 	// resubscribeAfter is the pause after a subscription has broken.
 	resubscribeAfter = 100 * time.Millisecond
@@ -93,6 +92,8 @@ func (s *Store) look(ctx context.Context, key string, tell func(*store.KVPair)) 
 			// The server counts whole milliseconds.
 			return min(now.left+time.Millisecond, s.poll)
 		}
+	default:
+		return min(s.poll, retryAfter)
 	}
 	return s.poll
 }
@@ -110,7 +111,9 @@ func (s *Store) listen(ctx context.Context, channel string, changed chan<- struc
 	}
 }
 
-// subscribe listens until the subscription breaks or ctx ends.
+// subscribe listens until the subscription breaks or ctx ends. When it has been
+// silent for some time it is asked for a sign of life, and given up when none
+// comes: its connection may lead to a server that is gone.
 func (s *Store) subscribe(ctx context.Context, channel string, changed chan<- struct{}) {
 	sub := s.client.Subscribe(ctx) // does nothing yet
 	defer sub.Close()
@@ -122,7 +125,7 @@ func (s *Store) subscribe(ctx context.Context, channel string, changed chan<- st
 	}
 	asked := false
 	for {
-		message, err := sub.ReceiveTimeout(ctx, silence)
+		message, err := sub.ReceiveTimeout(ctx, s.silence)
 		var timeout net.Error
 		switch {
 		case err == nil:

@@ -1,0 +1,103 @@
+package redis_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+	"github.com/seed-a1d591d3/leadership/store/redis"
+	"github.com/seed-a1d591d3/leadership/store/storetest"
+)
+
+func clusterURL(nodes []*servers.Server) string {
+	return "redis+cluster://" + strings.Join(clusterAddrs(nodes), ",")
+}
+
+func clusterAddrs(nodes []*servers.Server) []string {
+	var addrs []string
+	for _, node := range nodes {
+		addrs = append(addrs, node.Addr)
+	}
+	return addrs
+}
+
+func TestClusterConformance(t *testing.T) {
+	storetest.Run(t, opener(clusterURL(servers.RedisCluster(t))), capabilities)
+}
+
+func TestClusterElections(t *testing.T) {
+	electiontest.Run(t, electiontest.Env{Open: opener(clusterURL(servers.RedisCluster(t)))})
+}
+
+// TestClusterWithUsersClient: one that sends reads to replicas where it can, and
+// with replicas asked for that there are not.
+func TestClusterWithUsersClient(t *testing.T) {
+	nodes := servers.RedisCluster(t)
+	client := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: clusterAddrs(nodes), RouteRandomly: true})
+	t.Cleanup(func() { client.Close() })
+	kv, careful := newStore(t, client), newStore(t, client, redis.WithReplicas(1))
+	// Keys of all three servers.
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		key := freshKey(t) + name
+		w := watch(t, kv, key)
+		pair := put(t, kv, key, "1", nil, 0)
+		await(t, w, "1")
+		_, _, err := careful.AtomicPut(t.Context(), key, []byte("2"), pair, nil)
+		if err == nil || isRefusal(err) || !strings.Contains(err.Error(), "0 of 1 replicas") {
+			t.Errorf("with a replica asked for: %v", err)
+		}
+		wantValue(t, kv, key, "2")
+		await(t, w, "2")
+	}
+	if pairs, err := kv.List(t.Context(), freshKey(t), nil); err != nil || len(pairs) != 6 {
+		t.Errorf("List = %v, %v", pairs, err)
+	}
+}
+
+// TestClusterKeyThatMoves to another server while it is in use.
+func TestClusterKeyThatMoves(t *testing.T) {
+	nodes := servers.RedisCluster(t)
+	client := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: clusterAddrs(nodes), ClusterStateReloadInterval: time.Hour})
+	t.Cleanup(func() { client.Close() })
+	kv := newStore(t, client)
+	key := freshKey(t)
+	w := watch(t, kv, key)
+	pair := put(t, kv, key, "1", nil, 0)
+	await(t, w, "1")
+
+	slot := client.ClusterKeySlot(t.Context(), key).Val()
+	from, err := client.MasterForKey(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := nodes[0]
+	if to.Addr == from.Options().Addr {
+		to = nodes[1]
+	}
+	target := clientOf(t, to.Addr)
+	targetID := target.Do(t.Context(), "cluster", "myid").Val()
+	do := func(c *goredis.Client, args ...any) {
+		t.Helper()
+		if err := c.Do(t.Context(), args...).Err(); err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+	}
+	source := clientOf(t, from.Options().Addr)
+	do(target, "cluster", "setslot", slot, "importing", source.Do(t.Context(), "cluster", "myid").Val())
+	do(source, "cluster", "setslot", slot, "migrating", targetID)
+	host, port, _ := strings.Cut(to.Addr, ":")
+	do(source, "migrate", host, port, key, 0, 5000)
+
+	pair = put(t, kv, key, "2", pair, 0) // ASK
+	await(t, w, "2")
+	for _, c := range []*goredis.Client{target, source} {
+		do(c, "cluster", "setslot", slot, "node", targetID)
+	}
+	put(t, kv, key, "3", pair, 0) // MOVED
+	await(t, w, "3")
+	wantValue(t, kv, key, "3")
+}

@@ -1,0 +1,7 @@
+package redis
+
+import "time"
+
+// SetSilence sets how long a subscription may be silent before it is asked for a
+// sign of life.
+func (s *Store) SetSilence(d time.Duration) { s.silence = d }

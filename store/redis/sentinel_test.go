@@ -1,0 +1,136 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/redis"
+	"github.com/seed-a1d591d3/leadership/store/storetest"
+)
+
+func sentinelURL(set *servers.RedisSentinels) string {
+	return "redis+sentinel://" + strings.Join(set.Addrs, ",") + "/" + servers.SentinelMaster
+}
+
+func TestSentinelConformance(t *testing.T) {
+	storetest.Run(t, opener(sentinelURL(servers.RedisSentinel(t))), capabilities)
+}
+
+func TestSentinelElections(t *testing.T) {
+	electiontest.Run(t, electiontest.Env{Open: opener(sentinelURL(servers.RedisSentinel(t)))})
+}
+
+// TestSentinelFailover: when the master is killed the replica takes over, and
+// the election goes on there.
+func TestSentinelFailover(t *testing.T) {
+	set := servers.RedisSentinel(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var candidates []*leadership.Candidate
+	ended := make(chan struct{}, 2)
+	for _, node := range []string{"a", "b"} {
+		kv := openURL(t, sentinelURL(set))
+		candidate := leadership.NewCandidate(kv, key, node, 500*time.Millisecond)
+		candidates = append(candidates, candidate)
+		elected, _ := candidate.RunForElection(ctx)
+		go func() {
+			for range elected {
+			}
+			kv.Close()
+			ended <- struct{}{}
+		}()
+	}
+	defer func() { cancel(); <-ended; <-ended }()
+	leader := func(than uint64) leadership.Term {
+		t.Helper()
+		for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(time.Millisecond) {
+			for _, c := range candidates {
+				if term, leads := c.Term(); leads && term.Token > than {
+					return term
+				}
+			}
+		}
+		t.Fatal("nobody leads")
+		return leadership.Term{}
+	}
+	kv := openURL(t, sentinelURL(set))
+	defer kv.Close()
+	w := watch(t, kv, key)
+	before := leader(0)
+	set.Master.Stop()
+	began := time.Now()
+	after := leader(before.Token)
+	t.Logf("somebody led %v after the master was killed, with token %d after %d", time.Since(began).Round(time.Millisecond), after.Token, before.Token)
+	for { // a watch from before goes on too
+		pair, ok := <-w
+		if !ok {
+			t.Fatal("the watch was closed")
+		}
+		if strings.Contains(string(pair.Value), after.Leader) && pair.LastIndex > 0 {
+			break
+		}
+	}
+}
+
+// TestReplicaAnswersNothing: what it knows may be old.
+func TestReplicaAnswersNothing(t *testing.T) {
+	set := servers.RedisSentinel(t)
+	put(t, newStore(t, clientOf(t, set.Master.Addr)), key, "a", nil, 0)
+	// Not again and again, as go-redis would, until it is a master.
+	client := goredis.NewClient(&goredis.Options{Addr: set.Replica.Addr, MaxRetries: -1})
+	t.Cleanup(func() { client.Close() })
+	kv := newStore(t, client)
+	if pair, err := kv.Get(t.Context(), key, nil); err == nil || isRefusal(err) || !goredis.IsReadOnlyError(err) {
+		t.Errorf("Get = %v, %v; want READONLY", pair, err)
+	}
+	if pairs, err := kv.List(t.Context(), "", nil); err == nil || isRefusal(err) {
+		t.Errorf("List = %v, %v", pairs, err)
+	}
+	_, err := store.Open(t.Context(), "redis://"+set.Replica.Addr)
+	if err == nil || !strings.Contains(err.Error(), "replica") {
+		t.Errorf("Open: %v", err)
+	}
+}
+
+// TestWriteWaitsForReplicas, and says so when they do not have it.
+func TestWriteWaitsForReplicas(t *testing.T) {
+	set := servers.RedisSentinel(t)
+	client := clientOf(t, set.Master.Addr)
+	kv := newStore(t, client, redis.WithReplicas(1))
+	var c counter
+	first := put(t, kv, key, "a", nil, 0) // tells the server the script
+	client.AddHook(&c)
+	second := put(t, kv, key, "b", first, 0)
+	if n := c.trips.Load(); n != 1 {
+		t.Errorf("it took %d round trips", n)
+	}
+	if _, _, err := kv.AtomicPut(t.Context(), key, nil, first, nil); !errors.Is(err, store.ErrKeyModified) {
+		t.Errorf("a stale write: %v", err)
+	}
+
+	set.Replica.Freeze()
+	began := time.Now()
+	_, _, err := kv.AtomicPut(t.Context(), key, []byte("c"), second, nil)
+	if err == nil || isRefusal(err) || !strings.Contains(err.Error(), "0 of 1 replicas") {
+		t.Errorf("without the replica: %v", err)
+	}
+	if took := time.Since(began); took < 900*time.Millisecond {
+		t.Errorf("it waited %v", took)
+	}
+	wantValue(t, kv, key, "c")
+	set.Replica.Thaw()
+
+	byURL := openURL(t, "redis://"+set.Master.Addr+"?replicas=2")
+	defer byURL.Close()
+	if _, _, err := byURL.AtomicPut(t.Context(), key+"/2", nil, nil, nil); err == nil || !strings.Contains(err.Error(), "of 2 replicas") {
+		t.Errorf("with two replicas: %v", err)
+	}
+}

@@ -1,0 +1,112 @@
+package redis_test
+
+import (
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/redis"
+)
+
+const missing = "(missing)"
+
+// await reads a watch until it tells want, and returns how long that took.
+func await(t *testing.T, watch <-chan *store.KVPair, want string) time.Duration {
+	t.Helper()
+	began := time.Now()
+	late := time.After(10 * time.Second)
+	for {
+		select {
+		case pair, ok := <-watch:
+			if !ok {
+				t.Fatalf("the watch was closed before it told %q", want)
+			}
+			if value := string(pair.Value); value == want || pair.Value == nil && want == missing {
+				return time.Since(began)
+			}
+		case <-late:
+			t.Fatalf("the watch has not told %q", want)
+		}
+	}
+}
+
+func watch(t *testing.T, kv store.Store, key string) <-chan *store.KVPair {
+	t.Helper()
+	pairs, err := kv.Watch(t.Context(), key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pairs
+}
+
+// TestWatchIsToldWithoutAPoll: of writes, deletes and expiry.
+func TestWatchIsToldWithoutAPoll(t *testing.T) {
+	client := clientOf(t, servers.Shared(t, "redis").Addr)
+	kv := newStore(t, client, redis.WithPoll(time.Hour))
+	key := freshKey(t)
+	w := watch(t, kv, key)
+	await(t, w, missing)
+	pair := put(t, kv, key, "a", nil, 0)
+	await(t, w, "a")
+	if _, err := kv.AtomicDelete(t.Context(), key, pair); err != nil {
+		t.Fatal(err)
+	}
+	await(t, w, missing)
+	const ttl = 300 * time.Millisecond
+	began := time.Now()
+	put(t, kv, key, "b", nil, ttl)
+	await(t, w, "b")
+	await(t, w, missing)
+	if took := time.Since(began); took < ttl {
+		t.Errorf("expiry was told after %v", took)
+	}
+}
+
+func TestWatchSeesWhatOtherProgramsDo(t *testing.T) {
+	client := clientOf(t, servers.Shared(t, "redis").Addr)
+	kv := newStore(t, client, redis.WithPoll(20*time.Millisecond))
+	key := freshKey(t)
+	put(t, kv, key, "a", nil, 0)
+	w := watch(t, kv, key)
+	await(t, w, "a")
+	if err := client.Del(t.Context(), key).Err(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, w, missing)
+}
+
+func TestWatchGoesOnAfterARestart(t *testing.T) {
+	server := servers.Redis(t)
+	kv := newStore(t, clientOf(t, server.Addr), redis.WithPoll(time.Hour))
+	other := newStore(t, clientOf(t, server.Addr))
+	pair := put(t, kv, key, "a", nil, 0)
+	w := watch(t, kv, key)
+	await(t, w, "a")
+	server.Restart()
+	// Whether it has subscribed again by now or not: it looks when it has.
+	put(t, other, key, "b", pair, 0)
+	await(t, w, "b")
+}
+
+// TestWatchLeavesAConnectionThatIsDeaf: one whose server is gone without a word
+// looks as if nothing ever changed.
+func TestWatchLeavesAConnectionThatIsDeaf(t *testing.T) {
+	addr := servers.Shared(t, "redis").Addr
+	r := newRelay(t, addr)
+	client := goredis.NewClient(&goredis.Options{Addr: r.addr, ReadTimeout: 200 * time.Millisecond})
+	defer client.Close()
+	kv := newStore(t, client, redis.WithPoll(time.Hour))
+	defer kv.Close()
+	kv.SetSilence(50 * time.Millisecond)
+	other := newStore(t, clientOf(t, addr), redis.WithPoll(time.Hour))
+	key := freshKey(t)
+	pair := put(t, kv, key, "a", nil, 0)
+	w := watch(t, kv, key)
+	await(t, w, "a")
+	r.deafen()
+	put(t, other, key, "b", pair, 0)
+	await(t, w, "b")
+}
