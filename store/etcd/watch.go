@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -52,7 +53,7 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 		case errors.Is(err, rpctypes.ErrCompacted), errors.Is(err, rpctypes.ErrNoLeader):
 			// What there is to see of the changes meanwhile is the state that
 			// they left.
-		case !refused && (errors.Is(err, rpctypes.ErrPermissionDenied) || errors.Is(err, rpctypes.ErrInvalidAuthToken)):
+		case !refused && isRefusal(err):
 			// But we may read it: what has run out is the login with which the
 			// stream was opened. The client logs in for another.
 			refused = true
@@ -61,6 +62,13 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 			return
 		}
 	}
+}
+
+// isRefusal tells whether a server has refused a watch for want of rights. It
+// gives its reason in words.
+func isRefusal(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), rpctypes.ErrPermissionDenied.Error()) ||
+		strings.Contains(err.Error(), rpctypes.ErrInvalidAuthToken.Error()))
 }
 
 // withStream has a watch use the stream of that number. etcd's client keeps
