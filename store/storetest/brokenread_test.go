@@ -84,7 +84,7 @@ func acceptsEmptyKeys(b *broken, _ *memory.Store) {
 
 // goesBack finds, now and then, what was there before the last write.
 func goesBack(b *broken, _ *memory.Store) {
-	stale := every(20)
+	stale := every(5)
 	b.get = func(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 		pair, err := b.Store.Get(ctx, key, opts)
 		past.Lock()

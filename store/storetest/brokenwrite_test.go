@@ -117,7 +117,7 @@ func losesUpdates(b *broken, shared *memory.Store) {
 
 // losesWrites forgets some of the writes that it acknowledged.
 func losesWrites(b *broken, shared *memory.Store) {
-	lost := every(10)
+	lost := every(5)
 	b.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 		ok, pair, err := b.Store.AtomicPut(ctx, key, value, previous, opts)
 		if ok && lost() {
@@ -130,7 +130,7 @@ func losesWrites(b *broken, shared *memory.Store) {
 // retries sends a write again whose reply was lost, and believes the answer to
 // the second.
 func retries(b *broken, _ *memory.Store) {
-	lost := every(10)
+	lost := every(5)
 	b.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 		ok, pair, err := b.Store.AtomicPut(ctx, key, value, previous, opts)
 		if ok && lost() {

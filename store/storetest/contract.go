@@ -38,7 +38,7 @@ func getWritten(tr *trial) {
 
 func getOfAnother(tr *trial) {
 	a, b := tr.client(), tr.client()
-	for range 20 {
+	for range 8 {
 		pair := a.create(tr.base, "a")
 		b.wantPair(pair)
 		pair = b.swap(pair, "b")
@@ -166,7 +166,7 @@ func putSame(tr *trial) {
 	kv := tr.client()
 	pair := kv.create(tr.base, "a")
 	seen := map[uint64]bool{pair.LastIndex: true}
-	for range 20 {
+	for range 10 {
 		pair = kv.swap(pair, "a")
 		if seen[pair.LastIndex] {
 			tr.Fatalf("index %d was given twice", pair.LastIndex)
@@ -179,7 +179,7 @@ func putSame(tr *trial) {
 func putIndexes(tr *trial) {
 	kv := tr.client()
 	seen := make(map[uint64]bool)
-	for range 10 {
+	for range 5 {
 		pair := kv.create(tr.base, "a")
 		for range 2 {
 			if seen[pair.LastIndex] {

@@ -40,13 +40,16 @@ func unicodes(b string) []string {
 	}
 }
 
-// punctuation has what means something in URLs, patterns, SQL and shells; each
-// character also before another, so that it shows where a List takes it for a
-// pattern.
+// punctuation has what means something in URLs, patterns, SQL and shells. What
+// patterns are made of is also before something else, so that it shows where a
+// List takes it for one.
 func punctuation(b string) []string {
 	keys := []string{b + "xchild", b + "%2Fchild", b + "[a-z]child", b + "{x}", b + "'; --", b + "$1", b + "%s"}
 	for _, r := range "!\"#$%&'()*+,-.:;<=>?@[\\]^_`{|}~" {
-		keys = append(keys, b+string(r), b+string(r)+"child")
+		keys = append(keys, b+string(r))
+	}
+	for _, r := range `%_*?.[\` {
+		keys = append(keys, b+string(r)+"child")
 	}
 	return keys
 }
@@ -91,7 +94,6 @@ func keysTest(make func(base string) []string) func(*trial) {
 		for i, key := range keys {
 			if i%2 == 0 {
 				kv.wantPair(pairs[key])
-				kv.remove(pairs[key])
 			}
 		}
 	}

@@ -20,8 +20,10 @@ var linearChecks = []check{
 	{name: "CallsWhileTheServerRestarts", needs: server, test: linearRestart},
 }
 
-// What a history is at most: then it is decided in milliseconds.
+// What a history is at most, so that it is decided in milliseconds, and at
+// least, so that there is something to decide.
 const (
+	fewest         = 20 // reads, and writes
 	callsPerKey    = 150
 	unknownsPerKey = 10
 	decideWithin   = 10 * time.Second
@@ -49,7 +51,7 @@ func linearRestart(tr *trial) {
 }
 
 // wantLinearizable has many clients make so many calls each in the course of d,
-// or fewer on a slow store, while trouble runs, and wants each key's history to
+// or fewer on a slow store, as long as they are enough, while trouble runs, and wants each key's history to
 // be linearizable.
 func (tr *trial) wantLinearizable(each int, d time.Duration, trouble func(rng *rand.Rand, d time.Duration)) {
 	tr.Helper()
@@ -71,7 +73,7 @@ func (tr *trial) wantLinearizable(each int, d time.Duration, trouble func(rng *r
 	}()
 	atOnce(clients, func(i int, kv *client) {
 		r := &rider{rec, i, kv, rand.New(rand.NewPCG(seed, uint64(i))), make(map[string]*memo)}
-		for n := 0; n < each && time.Since(rec.began) < d; n++ {
+		for n := 0; n < each && (time.Since(rec.began) < d || !rec.enough()); n++ {
 			r.call()
 			if r.rng.IntN(4) == 0 { // else they come in bursts
 				r.sleep(8 * d / time.Duration(each))
@@ -80,19 +82,16 @@ func (tr *trial) wantLinearizable(each int, d time.Duration, trouble func(rng *r
 	})
 	<-troubled
 
-	if done := rec.count(func(op operation) bool { return op.err == nil && op.kind == opPut }); done < 20 {
-		tr.Errorf("only %d writes succeeded", done)
+	tr.Logf("%d calls: %d writes, %d refused, %d reads that found something, %d calls without an answer",
+		len(rec.ops), rec.writes, rec.count(operation.refused), rec.reads, rec.count(operation.unknown))
+	if rec.writes < fewest || rec.reads < fewest {
+		tr.Errorf("of %d calls only %d writes and %d reads did something: that proves little", len(rec.ops), rec.writes, rec.reads)
 	}
-	if done := rec.count(func(op operation) bool { return op.err == nil && op.kind == opGet }); done < 20 {
-		tr.Errorf("only %d reads found something", done)
-	}
-	unknown := rec.count(operation.unknown)
 	for key, history := range rec.byKey() {
 		if err := linearizable(history, tr.can.IndexRestarts, decideWithin); err != nil {
 			tr.Errorf("%q is not linearizable: %v\n%s", key, err, text(history))
 		}
 	}
-	tr.Logf("%d calls, %d without an answer", len(rec.ops), unknown)
 }
 
 // recording is what happened.
@@ -104,6 +103,8 @@ type recording struct {
 	ops    []operation
 	slots  []slot
 	values int
+	writes int // that succeeded
+	reads  int // that found something
 }
 
 // slot is a key that is in use. Before its history grows too long to be
@@ -128,9 +129,21 @@ func (rec *recording) add(slot int, op operation) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	rec.ops = append(rec.ops, op)
-	if op.unknown() && op.kind != opGet {
+	switch {
+	case op.unknown() && op.kind != opGet:
 		rec.slots[slot].unknowns++
+	case op.err == nil && op.kind == opGet:
+		rec.reads++
+	case op.err == nil:
+		rec.writes++
 	}
+}
+
+// enough tells whether there is something to judge, or is no use to go on.
+func (rec *recording) enough() bool {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return rec.writes >= 2*fewest && rec.reads >= 2*fewest || time.Since(rec.began) > rec.tr.patience
 }
 
 func (rec *recording) count(is func(operation) bool) int {

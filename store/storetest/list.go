@@ -122,7 +122,7 @@ func listPairs(tr *trial) {
 
 func listMany(tr *trial) {
 	kv := tr.client()
-	keys := make([]string, 150)
+	keys := make([]string, 110) // more than a hundred, which is a common page
 	for i := range keys {
 		keys[i] = tr.base + "/" + strings.Repeat("k", i+1)
 	}

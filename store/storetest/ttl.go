@@ -61,18 +61,39 @@ func ttlExpires(tr *trial) {
 
 func ttlCleared(tr *trial) {
 	kv := tr.client()
-	pair := kv.swap(kv.write(tr.base, "a", nil, tr.life()), "b")
-	time.Sleep(tr.life() + tr.can.Expiry)
+	pair, ttl, _ := kv.rewrite(tr.base, 0, false)
+	time.Sleep(ttl + tr.can.Expiry)
 	kv.wantPair(pair)
 }
 
 func ttlRenewed(tr *trial) {
 	kv := tr.client()
-	pair := kv.write(tr.base, "a", nil, tr.life())
-	time.Sleep(tr.life() / 2)
-	began := time.Now()
-	kv.write(tr.base, "b", pair, tr.life())
-	kv.wantExpiry(tr.base, tr.life(), began, time.Now())
+	pair, ttl, began := kv.rewrite(tr.base, tr.life()/2, true)
+	kv.wantExpiry(pair.Key, ttl, began, time.Now())
+}
+
+// rewrite writes a key with a TTL and, a while later, once more: again with it,
+// or with none. It returns what was written then, the TTL, and when the second
+// write began. Where that came too late it tries with a longer TTL.
+func (c *client) rewrite(base string, wait time.Duration, again bool) (*store.KVPair, time.Duration, time.Time) {
+	c.tr.Helper()
+	for ttl := c.tr.life(); ; ttl *= 2 {
+		key := base + "/" + ttl.String()
+		began := time.Now()
+		pair := c.write(key, "a", nil, ttl)
+		time.Sleep(wait)
+		opts, rewrite := &store.WriteOptions{}, time.Now()
+		if again {
+			opts.TTL = ttl
+		}
+		ok, pair, err := c.AtomicPut(c.tr.soon(), key, []byte("b"), pair, opts)
+		if ok && err == nil {
+			return pair, ttl, rewrite
+		}
+		if took := time.Since(began); took < ttl-early || ttl > time.Minute {
+			c.tr.Fatalf("AtomicPut = %v, %v, %v after a write with a TTL of %v", ok, err, took, ttl)
+		}
+	}
 }
 
 func ttlSwap(tr *trial) {

@@ -250,8 +250,8 @@ func (c *client) churn(key string, times int) *store.KVPair {
 func watchLast(tr *trial) {
 	kv, other := tr.client(), tr.client()
 	w := other.watch(tr.base)
-	for range 10 {
-		pair := kv.churn(tr.base, 20)
+	for range 5 {
+		pair := kv.churn(tr.base, 12)
 		w.until(pair)
 		kv.remove(kv.swap(pair, "last"))
 		w.until(w.missing())
@@ -263,9 +263,9 @@ func watchSlow(tr *trial) {
 	w := other.watch(tr.base)
 	w.wantNext(w.missing())
 	// Nobody reads while the changes come, and time goes by.
-	pair := kv.churn(tr.base, 80)
+	pair := kv.churn(tr.base, 30)
 	time.Sleep(30 * time.Millisecond)
-	for range 80 {
+	for range 30 {
 		pair = kv.swap(pair, "c")
 	}
 	time.Sleep(50 * time.Millisecond)
@@ -280,16 +280,16 @@ func watchAmid(tr *trial) {
 	kv, other := tr.client(), tr.client()
 	var watches []*watch
 	pair := kv.create(tr.base, "a")
-	for range 5 {
+	for range 3 {
 		written := make(chan *store.KVPair, 1)
 		go func() {
 			defer close(written)
-			for range 40 {
+			for range 20 {
 				pair = kv.swap(pair, "b")
 			}
 			written <- pair
 		}()
-		for range 4 {
+		for range 6 {
 			watches = append(watches, other.watch(tr.base))
 			time.Sleep(2 * time.Millisecond)
 		}

@@ -47,10 +47,10 @@ func atOnce(clients []*client, f func(i int, kv *client)) {
 // writersIncrement: of writers that all add to one counter, none undoes what
 // another did.
 func writersIncrement(tr *trial) {
-	const each = 25
+	const each = 12
 	clients := tr.clients(writers)
 	clients[0].create(tr.base, "0")
-	ctx := tr.soon()
+	ctx := tr.Context()
 	var mu sync.Mutex
 	seen := make(map[uint64]bool)
 	atOnce(clients, func(_ int, kv *client) {
@@ -98,7 +98,7 @@ func (c *client) increment(ctx context.Context, key string) (*store.KVPair, erro
 // writersCreate: a key is created once, whoever else tries.
 func writersCreate(tr *trial) {
 	clients := tr.clients(writers)
-	for round := range 20 {
+	for round := range 10 {
 		key := fmt.Sprintf("%s/%d", tr.base, round)
 		won := make([]*store.KVPair, writers)
 		atOnce(clients, func(i int, kv *client) {
@@ -121,7 +121,7 @@ func writersCreate(tr *trial) {
 // writersDelete: of those who delete or replace one state, one does.
 func writersDelete(tr *trial) {
 	clients := tr.clients(writers)
-	for round := range 20 {
+	for round := range 10 {
 		pair := clients[0].create(fmt.Sprintf("%s/%d", tr.base, round), "a")
 		won := make([]*store.KVPair, writers)
 		atOnce(clients, func(i int, kv *client) {
