@@ -276,15 +276,22 @@ func watchSlow(tr *trial) {
 	w.until(w.missing())
 }
 
+// watchAmid: the state that a watch begins with, and the changes that it tells,
+// leave no gap between them.
 func watchAmid(tr *trial) {
 	kv, other := tr.client(), tr.client()
 	var watches []*watch
 	pair := kv.create(tr.base, "a")
 	for range 3 {
-		written := make(chan *store.KVPair, 1)
+		began, written := make(chan struct{}), make(chan *store.KVPair, 1)
 		go func() {
 			defer close(written)
-			for range 20 {
+			for open := true; open; {
+				select {
+				case <-began:
+					open = false
+				default:
+				}
 				pair = kv.swap(pair, "b")
 			}
 			written <- pair
@@ -293,6 +300,7 @@ func watchAmid(tr *trial) {
 			watches = append(watches, other.watch(tr.base))
 			time.Sleep(2 * time.Millisecond)
 		}
+		close(began)
 		if pair = <-written; pair == nil {
 			tr.FailNow()
 		}
