@@ -15,20 +15,29 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// How long to wait before a locked database is tried again: at first, and at
-// most.
+// How long to wait before a locked database is tried again. Those that have
+// waited for some time must not be slower than those that come: so it does not
+// grow, until whoever has the lock must have been halted.
 const (
-	firstWait   = 500 * time.Microsecond
-	longestWait = 10 * time.Millisecond
+	usualWait = time.Millisecond
+	usual     = time.Second
+	longWait  = 10 * time.Millisecond
 )
 
 // readers is how many reads of one Store may be under way.
 const readers = 4
 
-// attempt is one try at what a call is to do, in one transaction at most. It
-// is not told when to end: SQLite is quick, except where the disk is not, and
-// interrupting it costs the connection.
-type attempt[T any] func(ctx context.Context, conn *sql.Conn) (T, error)
+// attempt is one try at what a call is to do. It is not told when to end: SQLite
+// is quick, except where the disk is not, and interrupting it costs the
+// connection.
+type attempt[T any] func(ctx context.Context, db database) (T, error)
+
+// database runs SQL: all of it on a connection, or prepared, on any.
+type database interface {
+	ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row
+}
 
 // call tries f until the database is not locked. It returns as soon as ctx has
 // ended, even if the disk hangs, and then leaves f to itself: as many as turns
@@ -76,7 +85,7 @@ func patiently[T any](ctx context.Context, s *Store, turns chan struct{}, locked
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}
-	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+	for began := time.Now(); ; {
 		if err := ctx.Err(); err != nil {
 			return none, err
 		}
@@ -85,6 +94,10 @@ func patiently[T any](ctx context.Context, s *Store, turns chan struct{}, locked
 			return value, err
 		}
 		locked.Store(true)
+		wait := usualWait
+		if time.Since(began) > usual {
+			wait = longWait
+		}
 		select {
 		case <-time.After(wait/2 + rand.N(wait)):
 		case <-ctx.Done():
@@ -94,11 +107,14 @@ func patiently[T any](ctx context.Context, s *Store, turns chan struct{}, locked
 	}
 }
 
-// try makes one attempt, on a connection that does not wait for locks.
+// try makes one attempt, on connections that do not wait for locks.
 func try[T any](ctx context.Context, s *Store, f attempt[T]) (T, error) {
 	var none T
-	if err := s.sameFile(); err != nil {
-		return none, err
+	if s.opened != nil {
+		if err := s.opened.check(); err != nil {
+			return none, err
+		}
+		return f(context.WithoutCancel(ctx), s.opened)
 	}
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
@@ -106,19 +122,26 @@ func try[T any](ctx context.Context, s *Store, f attempt[T]) (T, error) {
 	}
 	defer conn.Close()
 	ctx = context.WithoutCancel(ctx)
-
-	var timeout int
-	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&timeout); err != nil {
+	restore, err := impatient(ctx, conn)
+	if err != nil {
 		return none, err
 	}
-	if timeout != 0 {
-		if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
-			return none, err
-		}
-		// The connection is the user's.
-		defer conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", timeout)) //nolint:errcheck // it touches no file
-	}
+	defer restore()
 	return f(ctx, conn)
+}
+
+// impatient makes a connection of the user's fail at once on a locked database,
+// until it is restored.
+func impatient(ctx context.Context, conn *sql.Conn) (restore func(), err error) {
+	var timeout int
+	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&timeout); err != nil || timeout == 0 {
+		return func() {}, err
+	}
+	set := func(timeout int) error {
+		_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", timeout))
+		return err
+	}
+	return func() { _ = set(timeout) }, set(0) // neither looks at the file
 }
 
 // isLocked tells whether another connection was in the way, and nothing has

@@ -20,12 +20,11 @@
 // A file that is opened by URL is in WAL mode, and every write is synced to the
 // disk before it is acknowledged (synchronous=FULL).
 //
-// A database of the user's keeps its settings, and its pool. It has to be a
-// file: one in memory is another for each connection, and is refused. WAL mode
-// is advised: in the other modes a process that is halted in the middle of a
-// commit stops the readers of all others too. So is synchronous=FULL: with less
-// a power failure may undo the last writes, and a round that was elected, or
-// completed, may then be so again.
+// A database of the user's keeps its settings, and its pool. It has to be a file
+// in WAL mode, which stays so once it is set; others are refused. So is one in
+// memory, for it may be another for each connection. synchronous=FULL is
+// advised, the default: with less a power failure may undo the last writes, and
+// a round that was elected, or completed, may then be so again.
 //
 // # What it guarantees
 //
@@ -51,7 +50,7 @@
 // # Watches
 //
 // SQLite tells a process nothing of the writes of others. On Linux the kernel
-// does: inotify, on the file and its log. Behind that, and alone elsewhere, a
+// does: inotify, on the folder of the file. Behind that, and alone elsewhere, a
 // Store that has watches looks at one row every poll interval, however many
 // watches there are. Writes by the same Store are told at once.
 //

@@ -22,9 +22,13 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	poll, err := u.Duration("poll", DefaultPollInterval)
-	if err != nil {
-		return nil, err
+	var opts []Option
+	if u.Has("poll") {
+		poll, err := u.Duration("poll", 0)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, WithPollInterval(poll))
 	}
 	// SQLite's own words for these are few.
 	folder, err := os.Stat(filepath.Dir(path))
@@ -43,12 +47,12 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	}
 	db.SetMaxOpenConns(readers + 2) // with a writer and the look-out
 	db.SetMaxIdleConns(readers + 2)
-	s, err := New(db, WithPollInterval(poll))
+	s, err := New(db, opts...)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	s.ours = true
-	if err := s.check(ctx, path); err != nil {
+	s.opened = &opened{path: path, db: db, prepared: make(map[string]*sql.Stmt)}
+	if err := s.check(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
 	}
 	return s, nil
@@ -86,24 +90,12 @@ func dsn(path string) string {
 
 // check makes the file and the table, and finds out whether they can be
 // written.
-func (s *Store) check(ctx context.Context, path string) error {
+func (s *Store) check(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	mode, err := call(ctx, s, s.writing, func(ctx context.Context, conn *sql.Conn) (mode string, err error) {
-		if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
-			return "", err
-		}
-		_, err = conn.ExecContext(ctx, sqlNothing)
-		return mode, err
+	_, err := call(ctx, s, s.writing, func(ctx context.Context, db database) (sql.Result, error) {
+		return db.ExecContext(ctx, sqlNothing)
 	})
-	if err != nil {
-		return err
-	}
-	if mode != "wal" {
-		return fmt.Errorf("the journal mode is %s and cannot be made WAL: is it on a file system of this machine?", mode)
-	}
-	s.path = path
-	s.file, err = os.Stat(path)
 	return err
 }

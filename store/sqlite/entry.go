@@ -30,14 +30,14 @@ func (s *Store) read(ctx context.Context, key string) (*entry, error) {
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	return call(ctx, s, s.reading, func(ctx context.Context, conn *sql.Conn) (*entry, error) {
-		return get(ctx, conn, key)
+	return call(ctx, s, s.reading, func(ctx context.Context, db database) (*entry, error) {
+		return get(ctx, db, key)
 	})
 }
 
-func get(ctx context.Context, conn *sql.Conn, key string) (*entry, error) {
+func get(ctx context.Context, db database, key string) (*entry, error) {
 	e := &entry{pair: &store.KVPair{Key: key}}
-	err := conn.QueryRowContext(ctx, sqlGet, []byte(key), now()).Scan(&e.pair.LastIndex, &e.pair.Value, &e.expires)
+	err := db.QueryRowContext(ctx, sqlGet, []byte(key), now()).Scan(&e.pair.LastIndex, &e.pair.Value, &e.expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -66,21 +66,21 @@ func (s *Store) write(ctx context.Context, key string, value []byte, previous *s
 		return nil, err
 	}
 	value = append([]byte{}, value...) // the call may outlive its caller's patience
-	pair, err := call(ctx, s, s.writing, func(ctx context.Context, conn *sql.Conn) (*store.KVPair, error) {
-		index, err := put(ctx, conn, key, value, previous, ttl)
+	pair, err := call(ctx, s, s.writing, func(ctx context.Context, db database) (*store.KVPair, error) {
+		index, err := put(ctx, db, key, value, previous, ttl)
 		if err != nil {
 			return nil, err
 		}
-		s.wake(key)
+		s.wake(func(k string) bool { return k == key })
 		if ttl > 0 {
-			s.sweep(ctx, conn)
+			s.sweep(ctx, db)
 		}
 		return &store.KVPair{Key: key, Value: value, LastIndex: uint64(index)}, nil
 	})
 	return pair, err
 }
 
-func put(ctx context.Context, conn *sql.Conn, key string, value []byte, previous *store.KVPair, ttl time.Duration) (index int64, err error) {
+func put(ctx context.Context, db database, key string, value []byte, previous *store.KVPair, ttl time.Duration) (index int64, err error) {
 	at := time.Now()
 	var expires sql.NullInt64
 	if ttl > 0 {
@@ -90,12 +90,12 @@ func put(ctx context.Context, conn *sql.Conn, key string, value []byte, previous
 	if previous != nil {
 		statement, args = sqlSwap, append(args, int64(previous.LastIndex))
 	}
-	result, err := conn.ExecContext(ctx, statement, args...)
+	result, err := db.ExecContext(ctx, statement, args...)
 	if err != nil {
 		return 0, err
 	}
 	if written, err := result.RowsAffected(); err != nil || written == 0 {
-		return 0, refusal(ctx, conn, key, previous, err)
+		return 0, refusal(ctx, db, key, previous, err)
 	}
 	return result.LastInsertId()
 }
@@ -111,15 +111,15 @@ func (s *Store) delete(ctx context.Context, key string, previous *store.KVPair) 
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	_, err := call(ctx, s, s.writing, func(ctx context.Context, conn *sql.Conn) (struct{}, error) {
-		result, err := conn.ExecContext(ctx, sqlDelete, []byte(key), int64(previous.LastIndex), now())
+	_, err := call(ctx, s, s.writing, func(ctx context.Context, db database) (struct{}, error) {
+		result, err := db.ExecContext(ctx, sqlDelete, []byte(key), int64(previous.LastIndex), now())
 		if err != nil {
 			return struct{}{}, err
 		}
 		if deleted, err := result.RowsAffected(); err != nil || deleted == 0 {
-			return struct{}{}, refusal(ctx, conn, key, previous, err)
+			return struct{}{}, refusal(ctx, db, key, previous, err)
 		}
-		s.wake(key)
+		s.wake(func(k string) bool { return k == key })
 		return struct{}{}, nil
 	})
 	return err
@@ -128,14 +128,14 @@ func (s *Store) delete(ctx context.Context, key string, previous *store.KVPair) 
 // refusal says why a statement changed nothing, or failed with err. It looks
 // after the statement: what it finds was so at an instant of the call, at which
 // the statement would have been refused too.
-func refusal(ctx context.Context, conn *sql.Conn, key string, previous *store.KVPair, err error) error {
+func refusal(ctx context.Context, db database, key string, previous *store.KVPair, err error) error {
 	if err != nil {
 		return err
 	}
 	if previous == nil {
 		return store.ErrKeyExists
 	}
-	e, err := get(ctx, conn, key)
+	e, err := get(ctx, db, key)
 	switch {
 	case err != nil:
 		return err
@@ -150,8 +150,8 @@ func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, er
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	return call(ctx, s, s.reading, func(ctx context.Context, conn *sql.Conn) ([]*store.KVPair, error) {
-		rows, err := conn.QueryContext(ctx, sqlList, []byte(directory), after(directory), now())
+	return call(ctx, s, s.reading, func(ctx context.Context, db database) ([]*store.KVPair, error) {
+		rows, err := db.QueryContext(ctx, sqlList, []byte(directory), after(directory), now())
 		if err != nil {
 			return nil, err
 		}
@@ -172,12 +172,12 @@ func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, er
 
 // sweep deletes what has expired, so that it does not stay in the file for good.
 // If it fails another will do it: nobody sees such pairs.
-func (s *Store) sweep(ctx context.Context, conn *sql.Conn) {
+func (s *Store) sweep(ctx context.Context, db database) {
 	at := now()
 	if last := s.swept.Load(); at-last < sweepEvery.Milliseconds() || !s.swept.CompareAndSwap(last, at) {
 		return
 	}
-	_, _ = conn.ExecContext(ctx, sqlSweep, at)
+	_, _ = db.ExecContext(ctx, sqlSweep, at)
 }
 
 func now() int64 { return time.Now().UnixMilli() }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -21,14 +20,14 @@ var _ store.Store = (*Store)(nil)
 // method's comment names come from SQLite; a write may have happened then.
 type Store struct {
 	db     *sql.DB
-	ours   bool        // the database is closed with the store
-	path   string      // of a file that the store has opened
-	file   os.FileInfo // what was there then
-	poll   time.Duration
+	opened *opened       // nil for a database of the user's
+	poll   time.Duration // 0: the default
 	life   life.Life
 	change watches
 
-	prepared         atomic.Bool
+	prepared atomic.Bool // and path is set
+	path     string      // of the file, as SQLite has it
+
 	swept            atomic.Int64 // when expired pairs were deleted last, in ms
 	reading, writing chan struct{}
 }
@@ -36,13 +35,17 @@ type Store struct {
 // Option is an option of New.
 type Option func(*Store) error
 
-// DefaultPollInterval is how often a Store with watches looks for writes of
-// others that it was not told of.
+// DefaultPollInterval is how often a Store that has watches looks for the writes
+// of others, where the kernel does not tell of them.
 const DefaultPollInterval = 20 * time.Millisecond
 
+// toldPollInterval is how often it does where the kernel tells.
+const toldPollInterval = 100 * time.Millisecond
+
 // WithPollInterval sets how often a Store that has watches looks for writes of
-// others that the kernel has not told it of: DefaultPollInterval by default, a
-// millisecond at least.
+// others that it was not told of, a millisecond at least. The default is 100 ms
+// on Linux, where the kernel tells of nearly all, and DefaultPollInterval
+// elsewhere.
 func WithPollInterval(d time.Duration) Option {
 	return func(s *Store) error {
 		if d < time.Millisecond {
@@ -63,7 +66,6 @@ func New(db *sql.DB, opts ...Option) (*Store, error) {
 	}
 	s := &Store{
 		db:      db,
-		poll:    DefaultPollInterval,
 		reading: make(chan struct{}, readers),
 		writing: make(chan struct{}, 1), // as SQLite has it, and in turn
 	}
@@ -135,26 +137,10 @@ func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions
 // Close ends all watches and calls, and closes a database that store.Open has
 // opened. Calls made later return store.ErrClosed. Close may be called again.
 func (s *Store) Close() error {
-	if first := s.life.Close(); first && s.ours {
+	if first := s.life.Close(); first && s.opened != nil {
 		if err := s.db.Close(); err != nil {
 			return fmt.Errorf("sqlite: close: %w", err)
 		}
-	}
-	return nil
-}
-
-// sameFile returns an error if the file is another than the one that was
-// opened: processes that open it from now on would know nothing of this one.
-func (s *Store) sameFile() error {
-	if s.file == nil {
-		return nil
-	}
-	file, err := os.Stat(s.path)
-	if err != nil {
-		return fmt.Errorf("the file was deleted or moved while it was open: %w", err)
-	}
-	if !os.SameFile(file, s.file) {
-		return fmt.Errorf("the file %s was replaced while it was open", s.path)
 	}
 	return nil
 }

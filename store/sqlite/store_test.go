@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(childRole); role != "" {
-		beChild(role, os.Getenv(childPath))
+		beChild(role)
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -2,8 +2,8 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
+	"fmt"
 )
 
 // The table. Its id is the index of the pair, and AUTOINCREMENT keeps SQLite
@@ -40,9 +40,9 @@ const (
 	sqlList    = `SELECT key, id, value FROM leadership_kv WHERE key > ?1 AND (?2 IS NULL OR key < ?2) AND (expires IS NULL OR expires > ?3) ORDER BY key`
 	sqlSweep   = `DELETE FROM leadership_kv WHERE expires <= ?1`
 	sqlNothing = `DELETE FROM leadership_kv WHERE 0`
-	sqlVersion = `SELECT seq FROM sqlite_sequence WHERE name = 'leadership_kv'`
+	sqlChanges = `SELECT seq, NULL FROM sqlite_sequence WHERE name = 'leadership_kv' UNION ALL SELECT id, key FROM leadership_kv WHERE id > ?1`
 	sqlObjects = `SELECT count(*) FROM sqlite_schema WHERE name IN ('leadership_kv', 'leadership_kv_expires', 'leadership_kv_deleted')`
-	sqlFile    = `SELECT file FROM pragma_database_list WHERE name = 'main'`
+	sqlFile    = `SELECT file, journal_mode FROM pragma_database_list, pragma_journal_mode WHERE name = 'main'`
 )
 
 // prepare makes the table, where it is missing, the first time.
@@ -50,44 +50,75 @@ func (s *Store) prepare(ctx context.Context) error {
 	if s.prepared.Load() {
 		return nil
 	}
-	_, err := call(ctx, s, s.writing, func(ctx context.Context, conn *sql.Conn) (struct{}, error) {
-		return struct{}{}, makeTable(ctx, conn)
+	_, err := call(ctx, s, s.writing, func(ctx context.Context, db database) (struct{}, error) {
+		if s.prepared.Load() {
+			return struct{}{}, nil // by the one whose turn was before
+		}
+		path, err := makeTable(ctx, db)
+		if err == nil {
+			s.path = path
+			s.prepared.Store(true)
+		}
+		return struct{}{}, err
 	})
-	if err == nil {
-		s.prepared.Store(true)
-	}
 	return err
 }
 
-func makeTable(ctx context.Context, conn *sql.Conn) error {
-	var file string
-	if err := conn.QueryRowContext(ctx, sqlFile).Scan(&file); err != nil {
-		return err
-	}
-	if file == "" {
-		return errors.New("the database is in memory, where each connection has its own: use a file, or package memory")
+// makeTable makes what is missing, and returns the path of the file.
+func makeTable(ctx context.Context, db database) (path string, err error) {
+	var mode string
+	switch err := db.QueryRowContext(ctx, sqlFile).Scan(&path, &mode); {
+	case err != nil:
+		return "", err
+	case path == "":
+		return "", errors.New("the database is in memory, where each connection may have its own: use a file, or package memory")
+	case mode != "wal":
+		return "", fmt.Errorf("the journal mode of %s is %s and must be WAL: PRAGMA journal_mode = WAL sets it, on a disk of this machine", path, mode)
 	}
 	// Who may only read finds the table made.
 	var made int
-	if err := conn.QueryRowContext(ctx, sqlObjects).Scan(&made); err != nil || made == objects {
-		return err
+	if err := db.QueryRowContext(ctx, sqlObjects).Scan(&made); err != nil || made == objects {
+		return path, err
 	}
 	for _, statement := range schema {
-		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return err
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return "", err
 		}
 	}
-	return nil
+	return path, nil
 }
 
-// version returns a number that is another after every change of the table.
-func version(ctx context.Context, conn *sql.Conn) (int64, error) {
-	var n int64
-	err := conn.QueryRowContext(ctx, sqlVersion).Scan(&n)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil // nothing was ever written
+// changes are those of the table that somebody has not seen.
+type changes struct {
+	version int64    // another after every change
+	keys    []string // that were written
+	more    bool     // others may have changed
+}
+
+// since returns the changes since a version. A
+// delete leaves no row: it is told from a write by the version that is
+// missing.
+func since(ctx context.Context, db database, version int64) (changes, error) {
+	rows, err := db.QueryContext(ctx, sqlChanges, version)
+	if err != nil {
+		return changes{}, err
 	}
-	return n, err
+	defer rows.Close()
+	var c changes
+	for rows.Next() {
+		var id int64
+		var key []byte
+		if err := rows.Scan(&id, &key); err != nil {
+			return changes{}, err
+		}
+		if key == nil {
+			c.version = id
+		} else {
+			c.keys = append(c.keys, string(key))
+		}
+	}
+	c.more = c.version-version != int64(len(c.keys))
+	return c, rows.Err()
 }
 
 // after returns the key that follows all that begin with prefix, or nil where

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,12 +112,12 @@ func (s *Store) remove(w *watch) {
 	}
 }
 
-// wake makes the watches of key look again, and for "" all.
-func (s *Store) wake(key string) {
+// wake makes the watches of the keys that have changed look again.
+func (s *Store) wake(changed func(key string) bool) {
 	s.change.mu.Lock()
 	defer s.change.mu.Unlock()
 	for w := range s.change.all {
-		if key != "" && key != w.key {
+		if !changed(w.key) {
 			continue
 		}
 		select {
@@ -125,14 +127,40 @@ func (s *Store) wake(key string) {
 	}
 }
 
+// quickest is how soon the look-out looks after it was told of a write, which
+// may not have ended yet: so it looks again, after twice the time, and so on.
+const quickest = time.Millisecond
+
 // lookOut wakes the watches when another connection has changed the table, until
 // ctx ends.
 func (s *Store) lookOut(ctx context.Context) {
-	var last int64
-	ticker := time.NewTicker(s.poll)
-	defer ticker.Stop()
+	writes, stop := notify(s.path)
+	defer stop()
+	poll := s.poll
+	if poll == 0 && writes != nil {
+		poll = toldPollInterval
+	} else if poll == 0 {
+		poll = DefaultPollInterval
+	}
+	version := int64(math.MaxInt64) // none: the first look finds no rows, and wakes all
+	wait := poll
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
-		now, err := try(ctx, s, version)
+		select {
+		case <-ctx.Done():
+			return
+		case <-writes:
+			// Not again and again: then it would never look.
+			if wait > quickest {
+				wait = quickest
+				timer.Reset(wait)
+			}
+			continue
+		case <-timer.C:
+		}
+		c, err := try(ctx, s, func(ctx context.Context, db database) (changes, error) { return since(ctx, db, version) })
+		wait = min(2*wait, poll)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -140,15 +168,11 @@ func (s *Store) lookOut(ctx context.Context) {
 		case err != nil:
 			s.lose()
 			return
-		case now != last:
-			s.wake("")
-			last = now
+		case c.version != version:
+			s.wake(func(key string) bool { return c.more || slices.Contains(c.keys, key) })
+			version, wait = c.version, quickest
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+		timer.Reset(wait)
 	}
 }
 

@@ -1,0 +1,60 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// notify tells of writes to the file, and to those beside it that SQLite keeps,
+// until it is stopped. They come before the end of their transaction, which
+// waits for the disk. The channel is nil where the kernel cannot tell.
+func notify(file string) (writes <-chan struct{}, stop func()) {
+	fd, err := syscall.InotifyInit1(syscall.IN_CLOEXEC | syscall.IN_NONBLOCK)
+	if err != nil {
+		return nil, func() {} // there are as many as a user may have
+	}
+	events := os.NewFile(uintptr(fd), "inotify")
+	// The folder, for the log may be deleted and made again.
+	folder, name := filepath.Split(file)
+	if _, err := syscall.InotifyAddWatch(fd, folder, syscall.IN_MODIFY); err != nil {
+		events.Close()
+		return nil, func() {}
+	}
+	told, ended := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		buffer := make([]byte, 16<<10)
+		for {
+			n, err := events.Read(buffer)
+			if err != nil {
+				return // closed
+			}
+			if !mentions(buffer[:n], name) {
+				continue
+			}
+			select {
+			case told <- struct{}{}:
+			default: // it has been told, and has yet to look
+			}
+		}
+	}()
+	return told, func() { events.Close(); <-ended }
+}
+
+// mentions tells whether events have one of a file whose name begins with name,
+// or lack some: each is four numbers of 32 bits, the last of which is the length
+// of the name that follows, filled up with NULs.
+func mentions(events []byte, name string) bool {
+	for len(events) >= syscall.SizeofInotifyEvent {
+		mask := binary.NativeEndian.Uint32(events[4:])
+		end := syscall.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:]))
+		if mask&syscall.IN_Q_OVERFLOW != 0 || strings.HasPrefix(string(events[syscall.SizeofInotifyEvent:end]), name) {
+			return true
+		}
+		events = events[end:]
+	}
+	return false
+}
