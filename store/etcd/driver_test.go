@@ -44,7 +44,7 @@ func check(t *testing.T, rawURL, want string) {
 	case want == "" && err != nil:
 		t.Error(err)
 	case want == "":
-		if _, _, err := kv.AtomicPut(t.Context(), t.Name(), []byte("a"), nil, nil); err != nil {
+		if _, _, err := kv.AtomicPut(t.Context(), newKey(t), []byte("a"), nil, nil); err != nil {
 			t.Error(err)
 		}
 	case err == nil:
@@ -108,12 +108,13 @@ func TestPrefixIsThePathOfTheURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer kv.Close()
-	if _, _, err := kv.AtomicPut(t.Context(), "key", []byte("a"), nil, nil); err != nil {
+	key := newKey(t)
+	if _, _, err := kv.AtomicPut(t.Context(), key, []byte("a"), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	client := newClient(t, addr)
 	defer client.Close()
-	if found, err := client.Get(t.Context(), "team/app/key"); err != nil || len(found.Kvs) != 1 {
+	if found, err := client.Get(t.Context(), "team/app/"+key); err != nil || len(found.Kvs) != 1 {
 		t.Errorf("beneath: %v, %v", found, err)
 	}
 }

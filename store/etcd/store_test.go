@@ -1,12 +1,18 @@
 package etcd_test
 
 import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/namespace"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 
 	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
@@ -43,6 +49,92 @@ func TestElections(t *testing.T) {
 	})
 }
 
+func TestCloseLeavesTheClientAlone(t *testing.T) {
+	client := newClient(t, servers.Shared(t, "etcd").Addr)
+	defer client.Close()
+	kv := etcd.New(client)
+	for range 2 {
+		if err := kv.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := kv.Get(t.Context(), "key", nil); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("%v; want ErrClosed", err)
+	}
+	if _, err := client.Get(t.Context(), "key"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReplacedKVIsUsed: so package namespace of etcd works.
+func TestReplacedKVIsUsed(t *testing.T) {
+	addr := servers.Shared(t, "etcd").Addr
+	kv := onClient(t, addr)
+	defer kv.Close()
+	kv.client.KV = namespace.NewKV(kv.client.KV, "space/")
+	key := newKey(t)
+	if _, _, err := kv.AtomicPut(t.Context(), key, []byte("a"), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	all := onClient(t, addr)
+	defer all.Close()
+	if _, err := all.Get(t.Context(), "space/"+key, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPairWithoutAnIndexIsNoPrevious: a watch tells a missing key by one.
+func TestPairWithoutAnIndexIsNoPrevious(t *testing.T) {
+	kv := onClient(t, servers.Shared(t, "etcd").Addr)
+	defer kv.Close()
+	if _, _, err := kv.AtomicPut(t.Context(), newKey(t), []byte("a"), new(store.KVPair), nil); !errors.Is(err, store.ErrKeyNotFound) {
+		t.Errorf("%v; want ErrKeyNotFound", err)
+	}
+}
+
+// TestErrorSaysWhyThereWasNoAnswer: rather than that time was up, alone.
+func TestErrorSaysWhyThereWasNoAnswer(t *testing.T) {
+	server := servers.New(t, "etcd")
+	kv := onClient(t, server.Addr, etcd.DialOptions()...)
+	defer kv.Close()
+	server.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := kv.Get(ctx, "key", nil)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("%v; want DeadlineExceeded and the reason", err)
+	}
+}
+
+// TestPausingClientIsWoken: gRPC lets a client pause for up to two minutes
+// before it tries to connect again. This one would for an hour.
+func TestPausingClientIsWoken(t *testing.T) {
+	server := servers.New(t, "etcd")
+	kv := onClient(t, server.Addr, grpc.WithConnectParams(grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: time.Hour, Multiplier: 1, MaxDelay: time.Hour},
+		MinConnectTimeout: time.Second,
+	}))
+	defer kv.Close()
+	get := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		_, err := kv.Get(ctx, "key", nil)
+		return err
+	}
+	server.Stop()
+	if err := get(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("%v; want DeadlineExceeded", err)
+	}
+	server.Start()
+	var err error
+	for range 20 {
+		if err = get(); errors.Is(err, store.ErrKeyNotFound) {
+			return
+		}
+	}
+	t.Errorf("still %v", err)
+}
+
 // own is a store on a client of the test's own.
 type own struct {
 	*etcd.Store
@@ -70,3 +162,7 @@ func newClient(t testing.TB, addr string, opts ...grpc.DialOption) *clientv3.Cli
 	}
 	return client
 }
+
+// newKey returns a key that nobody has used: the server may be shared, and the
+// test run again.
+func newKey(t testing.TB) string { return t.Name() + "/" + rand.Text() }
