@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -65,6 +67,59 @@ func TestPrefixIsNeitherWrittenNorSeen(t *testing.T) {
 		}
 		if _, err := inner.Get(ctx, "app/key", nil); err == nil {
 			t.Error("Close does not close the store beneath")
+		}
+	})
+}
+
+func TestPrefixHasNoEmptyKey(t *testing.T) {
+	inner := memory.New()
+	kv := store.WithPrefix(inner, "app/")
+	defer kv.Close()
+	ctx := t.Context()
+	if err := inner.Put(ctx, "app/", []byte("1"), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, errGet := kv.Get(ctx, "", nil)
+	_, _, errPut := kv.AtomicPut(ctx, "", nil, nil, nil)
+	_, errDelete := kv.AtomicDelete(ctx, "", new(store.KVPair))
+	_, errWatch := kv.Watch(ctx, "", nil)
+	for op, err := range map[string]error{"get": errGet, "put": errPut, "delete": errDelete, "watch": errWatch} {
+		if err == nil || !strings.Contains(err.Error(), "the key is empty") {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	if pairs, err := kv.List(ctx, "", nil); !errors.Is(err, store.ErrKeyNotFound) {
+		t.Errorf("list: %v, %v", pairs, err)
+	}
+}
+
+// TestPrefixTellsNoStateTwice: a change that is taken back while nobody reads is
+// none.
+func TestPrefixTellsNoStateTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New()
+		kv := store.WithPrefix(inner, "app/")
+		defer kv.Close()
+		pairs, err := kv.Watch(t.Context(), "key", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first := <-pairs; first.Value != nil {
+			t.Fatalf("the first that the watch says is %+v", first)
+		}
+		_, pair, err := kv.AtomicPut(t.Context(), "key", []byte("1"), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if _, err := kv.AtomicDelete(t.Context(), "key", pair); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		select {
+		case pair := <-pairs:
+			t.Errorf("the watch says %+v", pair)
+		default:
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Not goleak.VerifyTestMain: the servers have to end first.
+	// Not goleak.VerifyTestMain: the shared servers have to end first.
 	code := servers.Main(m)
 	if code == 0 {
 		if err := goleak.Find(); err != nil {

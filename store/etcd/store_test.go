@@ -21,15 +21,9 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/storetest"
 )
 
-// can is what storetest expects: the shortest lease of the tests' servers is a
-// second, and etcd ends them up to two seconds late.
-var can = storetest.Capabilities{TTL: time.Second, Expiry: 2 * time.Second}
-
 func TestConformance(t *testing.T) {
 	server := servers.New(t, "etcd")
 	proxy := servers.NewProxy(t, server.Addr)
-	can := can
-	can.Server, can.Cut = server, proxy.Cut
 	storetest.Run(t, func(t testing.TB) store.Store {
 		t.Helper()
 		kv, err := store.Open(t.Context(), "etcd://"+proxy.Addr+"/conformance")
@@ -37,7 +31,12 @@ func TestConformance(t *testing.T) {
 			t.Fatal(err)
 		}
 		return kv
-	}, can)
+	}, storetest.Capabilities{
+		TTL:    time.Second,
+		Expiry: 2 * time.Second, // rounded up to a second, and a second late
+		Server: server,
+		Cut:    proxy.Cut,
+	})
 }
 
 func TestElections(t *testing.T) {
