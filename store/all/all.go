@@ -1,14 +1,19 @@
 // Package all registers the URL schemes of all stores with store.Open: memory,
-// sqlite, postgres, etcd, consul, zookeeper, redis and rediss, and those of
-// Redis Sentinel and Cluster.
+// sqlite, postgres (and postgresql), etcd, consul, zookeeper, and redis and
+// rediss, each also as +sentinel and +cluster.
 //
 //	import _ "github.com/seed-a1d591d3/leadership/store/all"
 //
-// It imports the clients of all of them. Import only the package of the store
-// that you use where that matters.
+// With it come the clients of all of them. Import the package of your store
+// alone where that matters.
 package all
 
 import (
+	_ "github.com/seed-a1d591d3/leadership/store/consul"
+	_ "github.com/seed-a1d591d3/leadership/store/etcd"
 	_ "github.com/seed-a1d591d3/leadership/store/memory"
+	_ "github.com/seed-a1d591d3/leadership/store/postgres"
+	_ "github.com/seed-a1d591d3/leadership/store/redis"
 	_ "github.com/seed-a1d591d3/leadership/store/sqlite"
+	_ "github.com/seed-a1d591d3/leadership/store/zookeeper"
 )

@@ -1,0 +1,20 @@
+package all_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	_ "github.com/seed-a1d591d3/leadership/store/all"
+)
+
+func TestAllSchemesAreRegistered(t *testing.T) {
+	want := []string{
+		"consul", "etcd", "memory", "postgres", "postgresql",
+		"redis", "redis+cluster", "redis+sentinel", "rediss", "rediss+cluster", "rediss+sentinel",
+		"sqlite", "zookeeper",
+	}
+	if got := store.Schemes(); !slices.Equal(got, want) {
+		t.Errorf("the schemes are %q, want %q", got, want)
+	}
+}
