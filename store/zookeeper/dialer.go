@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -15,7 +17,7 @@ const (
 	dialTimeout = 2 * time.Second
 
 	// handshakeTimeout is for the answer to the first message.
-	handshakeTimeout = 4 * time.Second
+	handshakeTimeout = 3 * time.Second
 )
 
 // dialer makes the connections of a client, one after another, and keeps what
@@ -47,7 +49,7 @@ func (d *dialer) dial(network, address string, _ time.Duration) (net.Conn, error
 		d.fail(address, err)
 		return nil, err
 	}
-	l := &link{Conn: conn, failed: func(err error) { d.fail(address, err) }}
+	l := &link{Conn: conn, failed: func(err error) { d.fail(address, d.explain(err)) }}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.last != nil {
@@ -90,6 +92,14 @@ func (d *dialer) fail(address string, err error) {
 			close(d.hopeless)
 		}
 	}
+}
+
+// explain says more about the end of a connection before anything has come.
+func (d *dialer) explain(err error) error {
+	if d.config == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+		return fmt.Errorf("it ends the connection at once, as if it wanted TLS, or were just starting: %w", err)
+	}
+	return fmt.Errorf("no answer: %w", err)
 }
 
 // failure returns what went wrong so far, or nil.
@@ -137,7 +147,7 @@ func (l *link) Read(b []byte) (int, error) {
 		n, err = 0, errors.New("what answers is no ZooKeeper, or one that wants TLS")
 	}
 	if err != nil {
-		l.failed(fmt.Errorf("no answer: %w", err))
+		l.failed(err)
 	}
 	l.answered = n > 0
 	return n, err

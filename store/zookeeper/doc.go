@@ -11,9 +11,9 @@
 //
 // A URL names the servers, with port 2181 where it says none, and with its path
 // what the keys begin with. user:password@ before the hosts is a login of the
-// scheme digest: what the store creates then is for that login alone, and for
-// others of the same connection, such as a client's certificate; without it, for
-// anybody. The parameters:
+// scheme digest. What the store creates then is for that login alone, in SHA-1 as
+// servers have it by default (DigestAuthenticationProvider.digestAlg); without a
+// login it is for anybody. The parameters:
 //
 //	tls=true               with the system's certificate authorities
 //	ca=FILE                those in a PEM file, and no others
@@ -51,7 +51,7 @@
 // deletes the node. After that an old index may match a new node: a candidate
 // looks right before it writes, and so is safe from all but a deletion in that
 // moment. Where many keys come and go, delete nodes without data by hand
-// (deleteall) that nobody will use again.
+// that nobody will use again.
 //
 // ZooKeeper deletes no node by itself, as it is set up by default: a TTL is
 // store.ErrTTLNotSupported. Elections need none, no session and no ephemeral

@@ -31,7 +31,9 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 		if u.User == "" || u.Password == "" || strings.Contains(u.User, ":") {
 			return nil, fmt.Errorf("user %q: a login is a user, without a colon in it, and a password", u.User)
 		}
-		opts = append(opts, WithACL(zk.AuthACL(zk.PermAll)))
+		// Not zk.AuthACL: that lets in the client's certificate, whatever the
+		// login.
+		opts = append(opts, WithACL(zk.DigestACL(zk.PermAll, u.User, u.Password)))
 	}
 	d := newDialer(config, len(u.Hosts))
 	conn, events, err := zk.Connect(u.Hosts, sessionTimeout,

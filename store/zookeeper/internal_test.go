@@ -1,0 +1,128 @@
+package zookeeper
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+)
+
+// TestWatchesOfOneNodeSetOneWatch: also one after another, though the key never
+// changes.
+func TestWatchesOfOneNodeSetOneWatch(t *testing.T) {
+	conn, events, err := zk.Connect([]string{servers.Shared(t, "zookeeper").Addr}, 2*time.Second, zk.WithLogger(silent{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(conn)
+	defer func() {
+		s.Close()
+		conn.Close()
+		for range events {
+		}
+	}()
+	var first <-chan zk.Event
+	for range 100 {
+		ctx, cancel := context.WithCancel(t.Context())
+		w, err := s.Watch(ctx, "one", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-w
+		cancel()
+		set := s.watch(nodeOf("one"))
+		if first == nil {
+			first = set
+		}
+		if set == nil || set != first {
+			t.Fatal("another watch was set")
+		}
+	}
+	if _, _, err := s.AtomicPut(t.Context(), "one", nil, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	<-first
+	s.arm("/other", make(chan zk.Event))
+	if len(s.armed) != 1 {
+		t.Errorf("%d watches are kept; one has fired", len(s.armed))
+	}
+}
+
+func TestHostsTakeTurnsAndOnlyAWholeRoundIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h hosts
+		if err := h.Init([]string{"a", "b"}); err != nil || h.Len() != 2 {
+			t.Fatal(err, h.Len())
+		}
+		want := func(host string, wait bool) {
+			t.Helper()
+			if got, waits := h.Next(); got != host || waits != wait {
+				t.Errorf("next is %s, %v; want %s, %v", got, waits, host, wait)
+			}
+		}
+		want("a", false)
+		want("b", false)
+		want("a", true)
+		want("b", false)
+		h.Connected()
+		want("a", false)
+		h.Connected() // at once: somebody drops connections
+		want("b", false)
+		want("a", true)
+		time.Sleep(2 * time.Second)
+		h.Connected()
+		want("b", false)
+		want("a", false)
+		want("b", true)
+	})
+}
+
+// TestHandshakeIsGivenUp: a server lets the client in, and then answers nothing,
+// or not to the end.
+func TestHandshakeIsGivenUp(t *testing.T) {
+	for name, answer := range map[string][]byte{"nothing": nil, "length": {0, 0, 0, 37}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				defer client.Close()
+				defer server.Close()
+				if answer != nil {
+					go server.Write(answer)
+				}
+				var failure error
+				l := &link{Conn: client, failed: func(err error) { failure = err }}
+				began := time.Now()
+				// As zk does it.
+				if err := l.SetReadDeadline(began.Add(time.Minute)); err != nil {
+					t.Fatal(err)
+				}
+				_, err := l.Read(make([]byte, 4))
+				if answer != nil {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := l.SetReadDeadline(time.Time{}); err != nil {
+						t.Fatal(err)
+					}
+					_, err = l.Read(make([]byte, 37))
+				}
+				var timeout net.Error
+				if !errors.As(err, &timeout) || !timeout.Timeout() {
+					t.Errorf("the error is %v", err)
+				}
+				if took := time.Since(began); took != handshakeTimeout {
+					t.Errorf("it was given up after %v", took)
+				}
+				if (failure == nil) != (answer != nil) {
+					t.Errorf("the failure is %v", failure)
+				}
+			})
+		})
+	}
+}
