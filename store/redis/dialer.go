@@ -3,6 +3,8 @@ package redis
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"weak"
@@ -17,7 +19,7 @@ type dialer struct {
 
 	mu     sync.Mutex
 	closed bool
-	failed error // why the last connection could not be made, if so
+	failed error // why the last connection could not be made or was not greeted, if so
 
 	// Weak, for go-redis v9.21.0 forgets to close a connection whose login
 	// failed, and leaves that to the garbage collector.
@@ -26,10 +28,14 @@ type dialer struct {
 
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := d.connect(ctx, network, addr)
-	d.mu.Lock()
-	d.failed = err
-	d.mu.Unlock()
+	d.fail(err)
 	return conn, err
+}
+
+func (d *dialer) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failed = err
 }
 
 func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -43,19 +49,25 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 		return nil, store.ErrClosed
 	}
 	if d.tls == nil {
-		return &plainConn{TCPConn: conn}, nil
+		return &plainConn{conn, greeting{dialer: d}}, nil
 	}
 	config := d.tls
 	if config.ServerName == "" {
 		config = config.Clone()
 		config.ServerName, _, _ = net.SplitHostPort(addr)
 	}
+	// For now: whoever waits for the connection may give up first.
+	unanswered := fmt.Errorf("%s did not answer a TLS handshake, which a server that does not talk TLS may not", addr)
+	d.fail(unanswered)
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", unanswered, err)
+		}
 		return nil, err
 	}
-	return &secureConn{Conn: secure}, nil
+	return &secureConn{secure, greeting{dialer: d}}, nil
 }
 
 // keep remembers conn, and forgets those that have been closed meanwhile. It
@@ -79,7 +91,8 @@ func (d *dialer) keep(conn *net.TCPConn) bool {
 	return true
 }
 
-// why returns why the last connection could not be made, or nil if it could.
+// why returns why the last connection could not be made or was not greeted, if
+// so.
 func (d *dialer) why() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -97,17 +110,33 @@ func (d *dialer) close() {
 	}
 }
 
-// greeted closes a connection on which nothing was ever heard: the client, which
-// has waited in vain for an answer to its login, forgets it.
-type greeted bool
+// greeting closes a connection on which nothing was ever heard, and keeps why:
+// the client, which has waited in vain for an answer to its login, forgets it,
+// tries once more, and would say that it is closed.
+type greeting struct {
+	dialer *dialer
+	heard  bool
+}
 
-func (g *greeted) read(conn net.Conn, b []byte) (int, error) {
+func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
 	n, err := conn.Read(b)
 	switch {
 	case n > 0:
-		*g = true
-	case err != nil && !bool(*g):
+		g.heard = true
+	case err != nil && !g.heard:
+		if !errors.Is(err, net.ErrClosed) {
+			g.dialer.fail(err)
+		}
 		conn.Close()
+	}
+	return n, err
+}
+
+func (g *greeting) write(conn net.Conn, b []byte) (int, error) {
+	n, err := conn.Write(b)
+	if err != nil && !g.heard && !errors.Is(err, net.ErrClosed) {
+		// The server has hung up, and may have said why.
+		_, _ = g.read(conn, make([]byte, 1))
 	}
 	return n, err
 }
@@ -116,14 +145,16 @@ func (g *greeted) read(conn net.Conn, b []byte) (int, error) {
 // client finds out before a call that the server has closed it.
 type plainConn struct {
 	*net.TCPConn
-	greeted greeted
+	greeting greeting
 }
 
-func (c *plainConn) Read(b []byte) (int, error) { return c.greeted.read(c.TCPConn, b) }
+func (c *plainConn) Read(b []byte) (int, error)  { return c.greeting.read(c.TCPConn, b) }
+func (c *plainConn) Write(b []byte) (int, error) { return c.greeting.write(c.TCPConn, b) }
 
 type secureConn struct {
 	*tls.Conn
-	greeted greeted
+	greeting greeting
 }
 
-func (c *secureConn) Read(b []byte) (int, error) { return c.greeted.read(c.Conn, b) }
+func (c *secureConn) Read(b []byte) (int, error)  { return c.greeting.read(c.Conn, b) }
+func (c *secureConn) Write(b []byte) (int, error) { return c.greeting.write(c.Conn, b) }

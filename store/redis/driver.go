@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,8 +19,11 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// dialTimeout leaves time, within store.OpenTimeout, to try a second server.
-const dialTimeout = 2 * time.Second
+// These leave time, within store.OpenTimeout, to try a second time.
+const (
+	dialTimeout  = 2 * time.Second
+	replyTimeout = 2 * time.Second
+)
 
 func init() {
 	params := append(store.TLSParams(), "prefix", "replicas", "poll")
@@ -101,7 +105,7 @@ func newSingle(u *store.URL, login login, dial dialFunc) (goredis.UniversalClien
 	}
 	return goredis.NewClient(&goredis.Options{
 		Addr: u.Hosts[0], Username: login.user, Password: login.password, DB: db,
-		Dialer: dial, DialTimeout: dialTimeout, DialerRetries: 1, MaxRetries: 1,
+		Dialer: dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
 		ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
 	}), nil
 }
@@ -119,7 +123,7 @@ func newFailover(u *store.URL, login login, dial dialFunc) (goredis.UniversalCli
 		MasterName: name, SentinelAddrs: u.Hosts,
 		SentinelUsername: u.Setting("sentinel_user"), SentinelPassword: u.Setting("sentinel_password"),
 		Username: login.user, Password: login.password, DB: db,
-		Dialer: dial, DialTimeout: dialTimeout, DialerRetries: 1, MaxRetries: 1,
+		Dialer: dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
 		ContextTimeoutEnabled: true, DisableIdentity: true,
 	}), nil
 }
@@ -130,7 +134,7 @@ func newCluster(u *store.URL, login login, dial dialFunc) (goredis.UniversalClie
 	}
 	return goredis.NewClusterClient(&goredis.ClusterOptions{
 		Addrs: u.Hosts, Username: login.user, Password: login.password,
-		Dialer: dial, DialTimeout: dialTimeout, DialerRetries: 1,
+		Dialer: dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1,
 		ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
 	}), nil
 }
@@ -191,27 +195,31 @@ func facts(reply any) map[string]string {
 // explain says what an error of the first call means, where that does not say
 // enough.
 func explain(err error, u *store.URL, d *dialer) error {
+	why := d.why()
+	var answer goredis.Error
+	if why != nil && !errors.As(err, &answer) && !strings.Contains(err.Error(), why.Error()) {
+		err = fmt.Errorf("%w (%w)", why, err)
+	}
 	var (
 		record  tls.RecordHeaderError
-		dialing *net.OpError
-		why     = d.why()
-		dropped = errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+		network *net.OpError
 	)
+	dropped := errors.Is(why, io.EOF) || errors.Is(why, syscall.ECONNRESET) || errors.Is(why, syscall.EPIPE)
 	switch {
 	case errors.Is(err, goredis.Nil): // joined to others' errors
 		name, _, _ := strings.Cut(u.Path, "/")
 		return fmt.Errorf("the Sentinels know no master %q: %w", name, err)
+	case errors.As(why, &network) && network.Op == "remote error":
+		return fmt.Errorf("the server refused to talk TLS, as one does that wants another certificate (cert, key): %w", err)
 	case errors.As(err, &record):
 		return fmt.Errorf("the server does not talk TLS: %w", err)
 	case dropped && d.tls == nil:
 		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants TLS (rediss://): %w", store.ErrNotReachable, err)
-	case dropped && len(d.tls.Certificates) == 0:
-		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants a certificate (cert, key): %w", store.ErrNotReachable, err)
-	case errors.Is(err, context.DeadlineExceeded) && why != nil:
-		return fmt.Errorf("%w: %w: %w", store.ErrNotReachable, err, why)
-	case errors.Is(err, context.DeadlineExceeded):
+	case dropped:
+		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants another certificate (cert, key): %w", store.ErrNotReachable, err)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%w: %s did not answer: %w", store.ErrNotReachable, strings.Join(u.Hosts, ","), err)
-	case dropped, errors.As(err, &dialing) && dialing.Op == "dial":
+	case errors.As(err, &network) && network.Op == "dial":
 		return fmt.Errorf("%w: %w", store.ErrNotReachable, err)
 	default:
 		return err

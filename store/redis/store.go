@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"time"
 
@@ -153,7 +154,7 @@ func (s *Store) Close() error {
 	if !first || s.release == nil {
 		return nil
 	}
-	if err := s.release(); err != nil {
+	if err := s.release(); err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("redis: close: %w", err)
 	}
 	return nil
