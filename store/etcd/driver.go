@@ -53,8 +53,11 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 // connect makes a client, and returns what there is to close.
 func connect(config clientv3.Config) (*clientv3.Client, []io.Closer, error) {
 	client, err := clientv3.New(config)
-	if err != nil || config.Username == "" {
-		return client, []io.Closer{client}, err
+	if err != nil {
+		return nil, nil, err
+	}
+	if config.Username == "" {
+		return client, []io.Closer{client}, nil
 	}
 	// When a login has run out, the client logs in again, and sends what has run
 	// out with that. Servers before 3.5 refuse it, upon which it logs in again, in

@@ -181,7 +181,8 @@ func TestSecureServerByTheEnvironment(t *testing.T) {
 }
 
 // TestSecureLoginIsRenewed: on this server a login runs out a second after its
-// last use, and takes with it that of a stream of watches.
+// last use, and takes with it that of a stream of watches. In the end it is
+// killed, too.
 func TestSecureLoginIsRenewed(t *testing.T) {
 	server := servers.Secure(t, "etcd")
 	s := server.Secret
@@ -194,9 +195,12 @@ func TestSecureLoginIsRenewed(t *testing.T) {
 	defer cancel()
 	var watches []<-chan *store.KVPair
 	var pair *store.KVPair
-	for n := range 3 {
-		if n > 0 {
+	for n := range 4 {
+		switch n {
+		case 1, 2:
 			time.Sleep(2500 * time.Millisecond)
+		case 3:
+			server.Restart()
 		}
 		w, err := kv.Watch(ctx, "key", nil)
 		if err != nil {
