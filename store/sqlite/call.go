@@ -68,7 +68,7 @@ func call[T any](ctx context.Context, s *Store, turns chan struct{}, f attempt[T
 	case ctx.Err() == nil:
 		return none, store.ErrClosed // that is what ended it
 	case locked.Load():
-		return none, fmt.Errorf("the database is locked by another connection: %w", ctx.Err())
+		return none, fmt.Errorf("the database was locked by another connection: %w", ctx.Err())
 	}
 	return none, ctx.Err()
 }
@@ -103,7 +103,6 @@ func patiently[T any](ctx context.Context, s *Store, turns chan struct{}, locked
 		case <-ctx.Done():
 			return none, ctx.Err()
 		}
-		locked.Store(false)
 	}
 }
 
@@ -120,7 +119,7 @@ func try[T any](ctx context.Context, s *Store, f attempt[T]) (T, error) {
 	if err != nil {
 		return none, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	ctx = context.WithoutCancel(ctx)
 	restore, err := impatient(ctx, conn)
 	if err != nil {

@@ -155,7 +155,7 @@ func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, er
 		if err != nil {
 			return nil, err
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		var pairs []*store.KVPair
 		for rows.Next() {
 			var key []byte

@@ -134,8 +134,9 @@ func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions
 	return pairs, nil
 }
 
-// Close ends all watches and calls, and closes a database that store.Open has
-// opened. Calls made later return store.ErrClosed. Close may be called again.
+// Close ends all watches and calls, waits for what the disk has yet to answer,
+// and closes a database that store.Open has opened. Calls made later return
+// store.ErrClosed. Close may be called again.
 func (s *Store) Close() error {
 	if first := s.life.Close(); first && s.opened != nil {
 		if err := s.db.Close(); err != nil {

@@ -76,7 +76,7 @@ func openDB(t testing.TB, path, settings string) *sql.DB {
 }
 
 // newStore makes a store in db, for the caller to close.
-func newStore(t testing.TB, db *sql.DB, opts ...sqlite.Option) *sqlite.Store {
+func newStore(t testing.TB, db *sql.DB, opts ...sqlite.Option) store.Store {
 	t.Helper()
 	kv, err := sqlite.New(db, opts...)
 	if err != nil {

@@ -103,7 +103,7 @@ func since(ctx context.Context, db database, version int64) (changes, error) {
 	if err != nil {
 		return changes{}, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var c changes
 	for rows.Next() {
 		var id int64

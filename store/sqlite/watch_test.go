@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -153,4 +154,36 @@ func TestWatchOfManyEndsWithTheLast(t *testing.T) {
 	wantNext(t, pairs, "")
 	put(t, writer, key, "a", nil, 0)
 	wantNext(t, pairs, "a")
+}
+
+// TestListTakesAnyPrefix: also those that are no text, and have no successor.
+func TestListTakesAnyPrefix(t *testing.T) {
+	kv := open(t, newFile(t))
+	for _, key := range []string{"a", "a\x00", "a\xff", "a\xff\xffb", "b", "\xff", "\xff\xff", "%", "_"} {
+		put(t, kv, key, "at "+key, nil, 0)
+	}
+	for directory, want := range map[string][]string{
+		"":          {"%", "_", "a", "a\x00", "a\xff", "a\xff\xffb", "b", "\xff", "\xff\xff"},
+		"a":         {"a\x00", "a\xff", "a\xff\xffb"},
+		"a\xff":     {"a\xff\xffb"},
+		"a\xff\xff": {"a\xff\xffb"},
+		"\xff":      {"\xff\xff"},
+	} {
+		pairs, err := kv.List(t.Context(), directory, nil)
+		if err != nil {
+			t.Errorf("List(%q): %v", directory, err)
+		}
+		var got []string
+		for _, pair := range pairs {
+			got = append(got, pair.Key)
+			if string(pair.Value) != "at "+pair.Key {
+				t.Errorf("List(%q) has %+v", directory, pair)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("List(%q) = %q, want %q", directory, got, want)
+		}
+	}
+	_, err := kv.List(t.Context(), "%", nil)
+	wantErr(t, err, store.ErrKeyNotFound)
 }
