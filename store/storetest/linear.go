@@ -44,7 +44,7 @@ func linearCut(tr *trial) {
 
 func linearRestart(tr *trial) {
 	tr.wantLinearizable(300, 2*time.Second, func(rng *rand.Rand, d time.Duration) {
-		time.Sleep(time.Duration(rng.Int64N(int64(d / 2))))
+		time.Sleep(d/4 + time.Duration(rng.Int64N(int64(d/2))))
 		tr.stop()
 		tr.can.Server.Start()
 	})
