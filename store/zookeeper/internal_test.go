@@ -2,6 +2,7 @@ package zookeeper
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net"
 	"testing"
@@ -27,16 +28,17 @@ func TestWatchesOfOneNodeSetOneWatch(t *testing.T) {
 		for range events {
 		}
 	}()
+	key := rand.Text()
 	var first <-chan zk.Event
 	for range 100 {
 		ctx, cancel := context.WithCancel(t.Context())
-		w, err := s.Watch(ctx, "one", nil)
+		w, err := s.Watch(ctx, key, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		<-w
 		cancel()
-		set := s.watch(nodeOf("one"))
+		set := s.watch(nodeOf(key))
 		if first == nil {
 			first = set
 		}
@@ -44,7 +46,7 @@ func TestWatchesOfOneNodeSetOneWatch(t *testing.T) {
 			t.Fatal("another watch was set")
 		}
 	}
-	if _, _, err := s.AtomicPut(t.Context(), "one", nil, nil, nil); err != nil {
+	if _, _, err := s.AtomicPut(t.Context(), key, nil, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	<-first

@@ -1,6 +1,7 @@
 package zookeeper_test
 
 import (
+	"crypto/rand"
 	"os"
 	"testing"
 	"time"
@@ -28,6 +29,9 @@ func TestMain(m *testing.M) {
 type silent struct{}
 
 func (silent) Printf(string, ...any) {}
+
+// newBase returns what the keys of one test begin with.
+func newBase() string { return rand.Text() }
 
 // connect makes a client, as users do, which the end of the test closes.
 func connect(t testing.TB, addr string) *zk.Conn {

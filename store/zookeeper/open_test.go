@@ -39,23 +39,24 @@ func wantRefused(t *testing.T, url string, parts ...string) error {
 
 func TestOpenWithAPrefix(t *testing.T) {
 	server := servers.Shared(t, "zookeeper")
-	url := "zookeeper://" + server.Addr
-	kv := open(t, url+"/some%20where/below/")
+	url, base := "zookeeper://"+server.Addr, newBase()
+	kv := open(t, url+"/some%20where/"+base+"/")
 	pair := create(t, kv, "a", "x")
 	if pair.Key != "a" {
 		t.Errorf("the key is %q", pair.Key)
 	}
-	wantValue(t, open(t, url), "some where/below/a", "x")
-	wantValue(t, open(t, url+"/some%20where"), "below/a", "x")
+	wantValue(t, open(t, url), "some where/"+base+"/a", "x")
+	wantValue(t, open(t, url+"/some%20where"), base+"/a", "x")
 	conn := connect(t, server.Addr)
-	if data, _, err := conn.Get("/some where/below/a"); string(data) != "x" || err != nil {
+	if data, _, err := conn.Get("/some where/" + base + "/a"); string(data) != "x" || err != nil {
 		t.Errorf("the node has %q, %v", data, err)
 	}
 }
 
 func TestOpenFindsTheHostThatIsThere(t *testing.T) {
+	base := newBase()
 	addr := servers.Shared(t, "zookeeper").Addr
-	create(t, open(t, "zookeeper://"+deadAddr(t)+",no-such-host.invalid,"+addr), "hosts", "x")
+	create(t, open(t, "zookeeper://"+deadAddr(t)+",no-such-host.invalid,"+addr), base, "x")
 }
 
 // deadAddr is an address where nobody listens.

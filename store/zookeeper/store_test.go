@@ -70,37 +70,39 @@ func wantMissing(t *testing.T, kv store.Store, key string) {
 }
 
 func TestOrdinaryKeysAndValuesLookAsTheyAreGiven(t *testing.T) {
+	base := newBase()
 	kv, conn := newStore(t, servers.Shared(t, "zookeeper"))
-	create(t, kv, "looks/swarm/leader", `{"leader":"underwood"}`)
-	data, _, err := conn.Get("/looks/swarm/leader")
+	create(t, kv, base+"/swarm/leader", `{"leader":"underwood"}`)
+	data, _, err := conn.Get("/" + base + "/swarm/leader")
 	if string(data) != `{"leader":"underwood"}` || err != nil {
 		t.Errorf("the node has %q, %v", data, err)
 	}
-	if _, err := conn.Set("/looks/swarm/leader", []byte("by hand"), -1); err != nil {
+	if _, err := conn.Set("/"+base+"/swarm/leader", []byte("by hand"), -1); err != nil {
 		t.Fatal(err)
 	}
-	wantValue(t, kv, "looks/swarm/leader", "by hand")
+	wantValue(t, kv, base+"/swarm/leader", "by hand")
 }
 
 func TestParentIsNoKeyUntilItIsCreated(t *testing.T) {
+	base := newBase()
 	kv, _ := newStore(t, servers.Shared(t, "zookeeper"))
-	child := create(t, kv, "parents/a/b", "child")
-	wantMissing(t, kv, "parents/a")
-	wantMissing(t, kv, "parents")
-	pairs, err := kv.List(t.Context(), "parents", nil)
-	if err != nil || len(pairs) != 1 || pairs[0].Key != "parents/a/b" {
+	child := create(t, kv, base+"/a/b", "child")
+	wantMissing(t, kv, base+"/a")
+	wantMissing(t, kv, base)
+	pairs, err := kv.List(t.Context(), base, nil)
+	if err != nil || len(pairs) != 1 || pairs[0].Key != base+"/a/b" {
 		t.Errorf("List = %v, %v", pairs, err)
 	}
 
-	parent := create(t, kv, "parents/a", "")
-	wantValue(t, kv, "parents/a", "")
-	_, _, err = kv.AtomicPut(t.Context(), "parents/a", nil, nil, nil)
+	parent := create(t, kv, base+"/a", "")
+	wantValue(t, kv, base+"/a", "")
+	_, _, err = kv.AtomicPut(t.Context(), base+"/a", nil, nil, nil)
 	wantErr(t, err, store.ErrKeyExists)
 
 	remove(t, kv, parent)
-	wantMissing(t, kv, "parents/a")
-	wantValue(t, kv, "parents/a/b", "child")
-	put(t, kv, "parents/a/b", "again", child)
+	wantMissing(t, kv, base+"/a")
+	wantValue(t, kv, base+"/a/b", "child")
+	put(t, kv, base+"/a/b", "again", child)
 }
 
 func TestEmptyAndDeletedAreDifferentAfterARestart(t *testing.T) {
@@ -118,37 +120,40 @@ func TestEmptyAndDeletedAreDifferentAfterARestart(t *testing.T) {
 }
 
 func TestNodeThatIsDeletedByHandIsMissing(t *testing.T) {
+	base := newBase()
 	kv, conn := newStore(t, servers.Shared(t, "zookeeper"))
-	pair := create(t, kv, "by-hand/a", "a")
-	if err := conn.Delete("/by-hand/a", -1); err != nil {
+	pair := create(t, kv, base+"/a", "a")
+	if err := conn.Delete("/"+base+"/a", -1); err != nil {
 		t.Fatal(err)
 	}
-	wantMissing(t, kv, "by-hand/a")
-	_, _, err := kv.AtomicPut(t.Context(), "by-hand/a", nil, pair, nil)
+	wantMissing(t, kv, base+"/a")
+	_, _, err := kv.AtomicPut(t.Context(), base+"/a", nil, pair, nil)
 	wantErr(t, err, store.ErrKeyNotFound)
-	_, err = kv.AtomicDelete(t.Context(), "by-hand/a", pair)
+	_, err = kv.AtomicDelete(t.Context(), base+"/a", pair)
 	wantErr(t, err, store.ErrKeyNotFound)
-	create(t, kv, "by-hand/a", "b")
+	create(t, kv, base+"/a", "b")
 }
 
 func TestIndexThatIsNoVersionIsRefused(t *testing.T) {
+	base := newBase()
 	kv, _ := newStore(t, servers.Shared(t, "zookeeper"))
-	create(t, kv, "versions", "a")
+	create(t, kv, base, "a")
 	// As a version, each of these is -1, or 0 if its upper half is forgotten.
 	for _, index := range []uint64{0, 1 << 32, 1<<32 + 1} {
-		_, _, err := kv.AtomicPut(t.Context(), "versions", []byte("bad"), &store.KVPair{Key: "versions", LastIndex: index}, nil)
+		_, _, err := kv.AtomicPut(t.Context(), base, []byte("bad"), &store.KVPair{Key: base, LastIndex: index}, nil)
 		wantErr(t, err, store.ErrKeyModified)
-		_, err = kv.AtomicDelete(t.Context(), "versions", &store.KVPair{Key: "versions", LastIndex: index})
+		_, err = kv.AtomicDelete(t.Context(), base, &store.KVPair{Key: base, LastIndex: index})
 		wantErr(t, err, store.ErrKeyModified)
 	}
-	wantValue(t, kv, "versions", "a")
+	wantValue(t, kv, base, "a")
 }
 
 func TestRoundTrips(t *testing.T) {
+	base := newBase()
 	var p tap
 	kv := zookeeper.New(p.connect(t, servers.Shared(t, "zookeeper").Addr, 2*time.Second))
 	defer kv.Close()
-	create(t, kv, "trips/a", "")
+	create(t, kv, base+"/a", "")
 	p.ops()
 	want := func(what string, ops ...int32) {
 		t.Helper()
@@ -156,13 +161,13 @@ func TestRoundTrips(t *testing.T) {
 			t.Errorf("%s: the operations are %v, want %v", what, sent, ops)
 		}
 	}
-	pair := create(t, kv, "trips/b", "")
+	pair := create(t, kv, base+"/b", "")
 	want("create", opCreate)
-	pair = put(t, kv, "trips/b", "x", pair)
+	pair = put(t, kv, base+"/b", "x", pair)
 	want("swap", opSetData)
-	wantValue(t, kv, "trips/b", "x")
+	wantValue(t, kv, base+"/b", "x")
 	want("consistent read", opSync, opGetData)
-	if _, err := kv.Get(t.Context(), "trips/b", &store.ReadOptions{}); err != nil {
+	if _, err := kv.Get(t.Context(), base+"/b", &store.ReadOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	want("read", opGetData)
@@ -198,11 +203,12 @@ func TestCallThatWaitsForASessionIsNotSentLater(t *testing.T) {
 }
 
 func TestClosedClientIsToldAtOnce(t *testing.T) {
+	base := newBase()
 	conn := connect(t, servers.Shared(t, "zookeeper").Addr)
 	kv := zookeeper.New(conn)
 	defer kv.Close()
-	create(t, kv, "closed/a", "a")
-	w, err := kv.Watch(t.Context(), "closed/a", nil)
+	create(t, kv, base+"/a", "a")
+	w, err := kv.Watch(t.Context(), base+"/a", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +216,7 @@ func TestClosedClientIsToldAtOnce(t *testing.T) {
 	conn.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if _, err := kv.Get(ctx, "closed/a", nil); err == nil || ctx.Err() != nil {
+	if _, err := kv.Get(ctx, base+"/a", nil); err == nil || ctx.Err() != nil {
 		t.Errorf("Get with a closed client: %v, %v", err, ctx.Err())
 	}
 	select {
@@ -224,53 +230,55 @@ func TestClosedClientIsToldAtOnce(t *testing.T) {
 }
 
 func TestACLKeepsOthersOut(t *testing.T) {
+	base := newBase()
 	server := servers.Shared(t, "zookeeper")
 	mine, conn := newStore(t, server, zookeeper.WithACL(zk.AuthACL(zk.PermAll)))
 	if err := conn.AddAuth("digest", []byte("me:secret")); err != nil {
 		t.Fatal(err)
 	}
-	pair := create(t, mine, "mine/a", "a")
+	pair := create(t, mine, base+"/a", "a")
 	other, _ := newStore(t, server)
-	_, err := other.Get(t.Context(), "mine/a", nil)
+	_, err := other.Get(t.Context(), base+"/a", nil)
 	wantErr(t, err, zk.ErrNoAuth)
-	_, _, err = other.AtomicPut(t.Context(), "mine/a", nil, pair, nil)
+	_, _, err = other.AtomicPut(t.Context(), base+"/a", nil, pair, nil)
 	wantErr(t, err, zk.ErrNoAuth)
-	_, _, err = other.AtomicPut(t.Context(), "mine/b", nil, nil, nil)
+	_, _, err = other.AtomicPut(t.Context(), base+"/b", nil, nil, nil)
 	wantErr(t, err, zk.ErrNoAuth)
-	w, err := other.Watch(t.Context(), "mine/a", nil)
+	w, err := other.Watch(t.Context(), base+"/a", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if pair, ok := <-w; ok {
 		t.Errorf("the watch sent %v", pair)
 	}
-	wantValue(t, mine, "mine/a", "a")
+	wantValue(t, mine, base+"/a", "a")
 }
 
 // TestFewRightsAreEnough: a user who may do nothing above the prefix, and
 // neither delete nor change rights beneath it.
 func TestFewRightsAreEnough(t *testing.T) {
+	base := newBase()
 	server := servers.Shared(t, "zookeeper")
 	admin := connect(t, server.Addr)
 	if err := admin.AddAuth("digest", []byte("admin:secret")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := admin.Create("/few", nil, 0, zk.AuthACL(zk.PermAll)); err != nil {
+	if _, err := admin.Create("/"+base, nil, 0, zk.AuthACL(zk.PermAll)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := admin.Create("/few/app", nil, 0, zk.DigestACL(zk.PermRead|zk.PermCreate, "app", "app")); err != nil {
+	if _, err := admin.Create("/"+base+"/app", nil, 0, zk.DigestACL(zk.PermRead|zk.PermCreate, "app", "app")); err != nil {
 		t.Fatal(err)
 	}
 	kv, conn := newStore(t, server, zookeeper.WithACL(zk.DigestACL(zk.PermRead|zk.PermWrite|zk.PermCreate, "app", "app")))
 	if err := conn.AddAuth("digest", []byte("app:app")); err != nil {
 		t.Fatal(err)
 	}
-	pair := create(t, kv, "few/app/a/b", "a")
-	pair = put(t, kv, "few/app/a/b", "b", pair)
+	pair := create(t, kv, base+"/app/a/b", "a")
+	pair = put(t, kv, base+"/app/a/b", "b", pair)
 	remove(t, kv, pair)
-	create(t, kv, "few/app/a/b", "c")
-	wantValue(t, kv, "few/app/a/b", "c")
-	if pairs, err := kv.List(t.Context(), "few/app/", nil); err != nil || len(pairs) != 1 {
+	create(t, kv, base+"/app/a/b", "c")
+	wantValue(t, kv, base+"/app/a/b", "c")
+	if pairs, err := kv.List(t.Context(), base+"/app/", nil); err != nil || len(pairs) != 1 {
 		t.Errorf("List = %v, %v", pairs, err)
 	}
 }

@@ -42,8 +42,9 @@ func await(t *testing.T, pairs <-chan *store.KVPair, want string) {
 }
 
 func TestWatchSeesWhatIsDoneByHand(t *testing.T) {
+	base := newBase()
 	kv, conn := newStore(t, servers.Shared(t, "zookeeper"))
-	w := watch(t, kv, "hand")
+	w := watch(t, kv, base)
 	await(t, w, "")
 	must := func(err error) {
 		t.Helper()
@@ -51,17 +52,17 @@ func TestWatchSeesWhatIsDoneByHand(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := conn.Create("/hand", []byte("a"), 0, zk.WorldACL(zk.PermAll))
+	_, err := conn.Create("/"+base, []byte("a"), 0, zk.WorldACL(zk.PermAll))
 	must(err)
 	await(t, w, "a")
-	_, err = conn.Set("/hand", []byte("b"), -1)
+	_, err = conn.Set("/"+base, []byte("b"), -1)
 	must(err)
 	await(t, w, "b")
-	must(conn.Delete("/hand", -1))
+	must(conn.Delete("/"+base, -1))
 	await(t, w, "")
-	_, err = conn.Create("/hand", nil, 0, zk.WorldACL(zk.PermAll))
+	_, err = conn.Create("/"+base, nil, 0, zk.WorldACL(zk.PermAll))
 	must(err)
-	_, err = conn.Set("/hand", []byte("c"), 0)
+	_, err = conn.Set("/"+base, []byte("c"), 0)
 	must(err)
 	await(t, w, "c")
 }
@@ -69,18 +70,19 @@ func TestWatchSeesWhatIsDoneByHand(t *testing.T) {
 // TestWatchGoesOnThoughTheClientLosesIt: the client's request to set its watches
 // again does not arrive.
 func TestWatchGoesOnThoughTheClientLosesIt(t *testing.T) {
+	base := newBase()
 	server := servers.Shared(t, "zookeeper")
 	var p tap
 	kv := zookeeper.New(p.connect(t, server.Addr, 2*time.Second))
 	defer kv.Close()
 	other, _ := newStore(t, server)
-	pair := create(t, other, "lost", "a")
-	w := watch(t, kv, "lost")
+	pair := create(t, other, base, "a")
+	w := watch(t, kv, base)
 	await(t, w, "a")
 
 	p.lose(opSetWatches)
 	p.block()
-	pair = put(t, other, "lost", "while it was away", pair)
+	pair = put(t, other, base, "while it was away", pair)
 	p.unblock()
 	await(t, w, "while it was away")
 
@@ -89,7 +91,7 @@ func TestWatchGoesOnThoughTheClientLosesIt(t *testing.T) {
 	began := time.Now()
 	for n := range changes {
 		value := fmt.Sprint(n)
-		pair = put(t, other, "lost", value, pair)
+		pair = put(t, other, base, value, pair)
 		await(t, w, value)
 	}
 	if took := time.Since(began); took > changes/2*time.Second {
@@ -100,24 +102,25 @@ func TestWatchGoesOnThoughTheClientLosesIt(t *testing.T) {
 // TestWatchOutlivesItsSession lets the server end the session of a client that
 // is cut off from it.
 func TestWatchOutlivesItsSession(t *testing.T) {
+	base := newBase()
 	server := servers.Shared(t, "zookeeper")
 	var p tap
 	conn := p.connect(t, server.Addr, 400*time.Millisecond)
 	kv := zookeeper.New(conn)
 	defer kv.Close()
 	other, hand := newStore(t, server)
-	pair := create(t, other, "outlives/a", "a")
-	there, missing := watch(t, kv, "outlives/a"), watch(t, kv, "outlives/b")
+	pair := create(t, other, base+"/a", "a")
+	there, missing := watch(t, kv, base+"/a"), watch(t, kv, base+"/b")
 	await(t, there, "a")
 	await(t, missing, "")
-	if _, err := conn.Create("/outlives/session", nil, zk.FlagEphemeral, zk.WorldACL(zk.PermAll)); err != nil {
+	if _, err := conn.Create("/"+base+"/session", nil, zk.FlagEphemeral, zk.WorldACL(zk.PermAll)); err != nil {
 		t.Fatal(err)
 	}
 	session := conn.SessionID()
 
 	p.block()
 	for {
-		exists, _, gone, err := hand.ExistsW("/outlives/session")
+		exists, _, gone, err := hand.ExistsW("/" + base + "/session")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,24 +129,25 @@ func TestWatchOutlivesItsSession(t *testing.T) {
 		}
 		<-gone
 	}
-	pair = put(t, other, "outlives/a", "while it was away", pair)
-	create(t, other, "outlives/b", "while it was away")
+	pair = put(t, other, base+"/a", "while it was away", pair)
+	create(t, other, base+"/b", "while it was away")
 	p.unblock()
 	await(t, there, "while it was away")
 	await(t, missing, "while it was away")
 	if conn.SessionID() == session {
 		t.Error("the session did not end")
 	}
-	put(t, other, "outlives/a", "after it", pair)
+	put(t, other, base+"/a", "after it", pair)
 	await(t, there, "after it")
 }
 
 func TestWatchOfALockedNodeIsClosed(t *testing.T) {
+	base := newBase()
 	kv, conn := newStore(t, servers.Shared(t, "zookeeper"))
-	create(t, kv, "locked", "a")
-	w := watch(t, kv, "locked")
+	create(t, kv, base, "a")
+	w := watch(t, kv, base)
 	await(t, w, "a")
-	if _, err := conn.SetACL("/locked", zk.DigestACL(zk.PermAll, "other", "secret"), -1); err != nil {
+	if _, err := conn.SetACL("/"+base, zk.DigestACL(zk.PermAll, "other", "secret"), -1); err != nil {
 		t.Fatal(err)
 	}
 	select {
