@@ -58,6 +58,33 @@ func TestClusterWithUsersClient(t *testing.T) {
 	}
 }
 
+// TestClusterWithTheLeastRights has those that the documentation asks for.
+func TestClusterWithTheLeastRights(t *testing.T) {
+	nodes := servers.RedisCluster(t)
+	set := []any{"acl", "setuser", "app", "on", ">s3cret"}
+	for _, right := range strings.Fields(servers.RedisRights + " +cluster|slots +wait") {
+		set = append(set, right)
+	}
+	for _, node := range nodes {
+		if err := clientOf(t, node.Addr).Do(t.Context(), set...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kv := openURL(t, strings.Replace(clusterURL(nodes), "://", "://app:s3cret@", 1)+"?replicas=1")
+	defer kv.Close()
+	for _, name := range []string{"a", "b", "c", "d"} {
+		key := freshKey(t) + name
+		w := watch(t, kv, key)
+		if _, _, err := kv.AtomicPut(t.Context(), key, []byte("1"), nil, nil); err == nil || !strings.Contains(err.Error(), "0 of 1 replicas") {
+			t.Errorf("AtomicPut: %v", err)
+		}
+		await(t, w, "1")
+	}
+	if pairs, err := kv.List(t.Context(), freshKey(t), nil); err != nil || len(pairs) != 4 {
+		t.Errorf("List = %v, %v", pairs, err)
+	}
+}
+
 // TestClusterKeyThatMoves to another server while it is in use.
 func TestClusterKeyThatMoves(t *testing.T) {
 	nodes := servers.RedisCluster(t)

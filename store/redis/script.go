@@ -58,13 +58,14 @@ end
 local now = redis.call('TIME')
 local i = now[1] * 1000000 + now[2]
 if old and i <= tonumber(old) then i = tonumber(old) + 1 end
-redis.call('HSET', KEYS[1], 'v', ARGV[1], 'i', string.format('%.0f', i))
+local text = string.format('%.0f', i)
+redis.call('HSET', KEYS[1], 'v', ARGV[1], 'i', text)
 if ARGV[3] == '0' then
   redis.call('PERSIST', KEYS[1])
 else
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
-redis.call('PUBLISH', ARGV[4], string.format('%.0f', i))
+redis.call('PUBLISH', ARGV[4], text)
 return i`)
 
 // deleteScript: KEYS the key; ARGV the previous index and the channel.

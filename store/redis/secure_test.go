@@ -28,7 +28,7 @@ func secureURL(s *servers.Server, changes map[string]string) string {
 	if parts["password"] == "" {
 		login = url.User(parts["user"]).String()
 	}
-	query := make(url.Values)
+	query := url.Values{"poll": {"1h"}} // what a watch tells in time, it was told
 	for _, name := range []string{"ca", "cert", "key", "server_name", "prefix"} {
 		if parts[name] != "" {
 			query.Set(name, parts[name])

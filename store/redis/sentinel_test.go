@@ -134,3 +134,27 @@ func TestWriteWaitsForReplicas(t *testing.T) {
 		t.Errorf("with two replicas: %v", err)
 	}
 }
+
+// TestSentinelsWithALogin of their own, of a user who may do what the
+// documentation says and no more.
+func TestSentinelsWithALogin(t *testing.T) {
+	set := servers.RedisSentinel(t)
+	for _, addr := range set.Addrs {
+		sentinel := goredis.NewSentinelClient(&goredis.Options{Addr: addr})
+		for _, args := range [][]any{
+			{"acl", "setuser", "watcher", "on", ">s3cret", "-@all", "+sentinel|get-master-addr-by-name", "+sentinel|sentinels",
+				"+subscribe", "+ping", "&+switch-master", "&+replica-reconf-done"},
+			{"acl", "setuser", "default", "off"},
+		} {
+			if err := sentinel.Process(t.Context(), goredis.NewStringCmd(t.Context(), args...)); err != nil {
+				t.Fatalf("%v: %v", args, err)
+			}
+		}
+		sentinel.Close()
+	}
+	kv := openURL(t, sentinelURL(set)+"?sentinel_user=watcher&sentinel_password=s3cret")
+	defer kv.Close()
+	put(t, kv, key, "a", nil, 0)
+	wantOpenError(t, sentinelURL(set), "", "NOAUTH")
+	wantOpenError(t, sentinelURL(set)+"?sentinel_user=watcher&sentinel_password=wr0ng", "wr0ng", "WRONGPASS", "sentinel_user=watcher")
+}
