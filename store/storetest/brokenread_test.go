@@ -105,54 +105,6 @@ var past = struct {
 	pairs map[string]*store.KVPair
 }{pairs: map[string]*store.KVPair{}}
 
-// The breakages of TTLs.
-
-// mapsTTL keeps to other TTLs.
-func mapsTTL(f func(time.Duration) time.Duration) breakage {
-	return func(b *broken, _ *memory.Store) {
-		b.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-			if opts != nil && opts.TTL != 0 {
-				opts = &store.WriteOptions{TTL: f(opts.TTL)}
-			}
-			return b.Store.AtomicPut(ctx, key, value, previous, opts)
-		}
-	}
-}
-
-// keepsTheFirstTTL ignores the TTL of a key that is there.
-func keepsTheFirstTTL(b *broken, _ *memory.Store) {
-	var mu sync.Mutex
-	ends := make(map[string]time.Time)
-	b.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		switch end := ends[key]; {
-		case opts == nil || opts.TTL < 0:
-		case previous == nil:
-			ends[key] = time.Time{}
-			if opts.TTL > 0 {
-				ends[key] = time.Now().Add(opts.TTL)
-			}
-		case end.IsZero():
-			opts = nil
-		default:
-			opts = &store.WriteOptions{TTL: max(1, time.Until(end))}
-		}
-		return b.Store.AtomicPut(ctx, key, value, previous, opts)
-	}
-}
-
-// refusesTTLs writes, and says that it cannot.
-func writesAndRefusesTTLs(b *broken, _ *memory.Store) {
-	b.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-		if opts != nil && opts.TTL > 0 {
-			_, _, _ = b.Store.AtomicPut(ctx, key, value, previous, nil)
-			return false, nil, store.ErrTTLNotSupported
-		}
-		return b.Store.AtomicPut(ctx, key, value, previous, opts)
-	}
-}
-
 // The breakages of List.
 
 // lists adds and removes from what is found.
@@ -385,19 +337,4 @@ func compactJSON(value []byte) []byte {
 		return value
 	}
 	return compact.Bytes()
-}
-
-// refusesTTLs and refusesShortTTLs break nothing: they are stores that can do
-// less.
-func refusesTTLs(b *broken, _ *memory.Store) { refusesBelow(b, time.Duration(1<<63-1)) }
-
-func refusesShortTTLs(b *broken, _ *memory.Store) { refusesBelow(b, seconds.TTL) }
-
-func refusesBelow(b *broken, least time.Duration) {
-	b.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-		if opts != nil && opts.TTL > 0 && opts.TTL < least {
-			return false, nil, store.ErrTTLNotSupported
-		}
-		return b.Store.AtomicPut(ctx, key, value, previous, opts)
-	}
 }

@@ -35,11 +35,11 @@ func filter(ctx context.Context, kv store.Store, key string, f func(*store.KVPai
 	return out, nil
 }
 
-// watches breaks watches by a filter; make makes the filter of one.
-func watches(make func() func(*store.KVPair) *store.KVPair) breakage {
+// watches breaks watches by filters, one for each.
+func watches(newFilter func() func(*store.KVPair) *store.KVPair) breakage {
 	return func(b *broken, _ *memory.Store) {
 		b.watch = func(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
-			return filter(ctx, b.Store, key, make())
+			return filter(ctx, b.Store, key, newFilter())
 		}
 	}
 }

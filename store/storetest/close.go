@@ -17,9 +17,9 @@ var closeChecks = []check{
 	{name: "LeavesOtherClientsAlone", test: closeOthers},
 }
 
-// calls are the methods of a store that take a context. What each is asked to
-// do would be done if pair is there, or would be a change.
-var calls = map[string]func(ctx context.Context, kv store.Store, pair *store.KVPair) error{
+// methods are those of a store that take a context, each in a call that would
+// succeed where pair is there.
+var methods = map[string]func(ctx context.Context, kv store.Store, pair *store.KVPair) error{
 	"Get": func(ctx context.Context, kv store.Store, pair *store.KVPair) error {
 		_, err := kv.Get(ctx, pair.Key, nil)
 		return err
@@ -53,7 +53,7 @@ func laterCall(name string) func(*trial) {
 		if err := closed.Close(); err != nil {
 			tr.Errorf("Close: %v", err)
 		}
-		if err := calls[name](tr.soon(), closed, pair); !errors.Is(err, store.ErrClosed) {
+		if err := methods[name](tr.soon(), closed, pair); !errors.Is(err, store.ErrClosed) {
 			tr.Errorf("%s after Close: %v; want ErrClosed", name, err)
 		}
 		kv.wantPair(pair)

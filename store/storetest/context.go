@@ -24,10 +24,10 @@ func endedPrevents(name string) func(*trial) {
 		cancelled, cancel := context.WithCancel(tr.Context())
 		cancel()
 		for range 5 {
-			if err := calls[name](cancelled, kv, pair); !errors.Is(err, context.Canceled) {
+			if err := methods[name](cancelled, kv, pair); !errors.Is(err, context.Canceled) {
 				tr.Errorf("%s with a cancelled context: %v; want context.Canceled", name, err)
 			}
-			if err := calls[name](tr.after(-time.Second), kv, pair); !errors.Is(err, context.DeadlineExceeded) {
+			if err := methods[name](tr.after(-time.Second), kv, pair); !errors.Is(err, context.DeadlineExceeded) {
 				tr.Errorf("%s with a context whose deadline is over: %v; want context.DeadlineExceeded", name, err)
 			}
 		}

@@ -63,10 +63,10 @@ func longKeys(b string) []string {
 
 // keysTest: each key is one of its own to every method, and comes back as it
 // went in.
-func keysTest(make func(base string) []string) func(*trial) {
+func keysTest(choose func(base string) []string) func(*trial) {
 	return func(tr *trial) {
 		kv, other := tr.client(), tr.client()
-		keys := make(tr.base)
+		keys := choose(tr.base)
 		watches := map[string]*watch{}
 		for _, key := range keys {
 			watches[key] = other.watch(key)
@@ -110,7 +110,7 @@ func (tr *trial) wantListed(kv *client, directory string, keys []string) {
 func keyEmpty(tr *trial) {
 	kv := tr.client()
 	pair := kv.create(tr.base, "a")
-	for name, call := range calls {
+	for name, call := range methods {
 		if name == "Create" || name == "List" {
 			continue
 		}

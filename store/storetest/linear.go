@@ -34,7 +34,7 @@ func linearCalls(tr *trial) {
 }
 
 func linearCut(tr *trial) {
-	tr.wantLinearizable(300, 2500*time.Millisecond, func(rng *rand.Rand, d time.Duration) {
+	tr.wantLinearizable(250, 2*time.Second, func(rng *rand.Rand, d time.Duration) {
 		for limit := time.Now().Add(d); time.Now().Before(limit); {
 			time.Sleep(time.Duration(rng.Int64N(int64(d / 4))))
 			tr.can.Cut()
@@ -43,7 +43,7 @@ func linearCut(tr *trial) {
 }
 
 func linearRestart(tr *trial) {
-	tr.wantLinearizable(300, 2*time.Second, func(rng *rand.Rand, d time.Duration) {
+	tr.wantLinearizable(250, 1500*time.Millisecond, func(rng *rand.Rand, d time.Duration) {
 		time.Sleep(d/4 + time.Duration(rng.Int64N(int64(d/2))))
 		tr.stop()
 		tr.can.Server.Start()
@@ -212,7 +212,7 @@ func (r *rider) call() {
 	if r.rng.IntN(12) == 0 {
 		limit = time.Duration(r.rng.Int64N(int64(3 * time.Millisecond)))
 	}
-	r.make(&op, limit)
+	r.perform(&op, limit)
 	r.add(slot, op)
 
 	switch {
@@ -231,8 +231,8 @@ func (r *rider) call() {
 // sleep sleeps for less than limit.
 func (r *rider) sleep(limit time.Duration) { time.Sleep(time.Duration(r.rng.Int64N(int64(limit)))) }
 
-// make makes the call, and notes what came of it.
-func (r *rider) make(op *operation, limit time.Duration) {
+// perform makes the call, and notes what came of it.
+func (r *rider) perform(op *operation, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(r.tr.Context(), limit)
 	defer cancel()
 	op.began = time.Since(r.began)

@@ -25,17 +25,17 @@ func allBytes() []byte {
 }
 
 // valueTest: a value is the same to every method, and comes back as it went in.
-func valueTest(make func() []byte) func(*trial) {
+func valueTest(value func() []byte) func(*trial) {
 	return func(tr *trial) {
 		kv, other := tr.client(), tr.client()
 		w := other.watch(tr.base)
 		w.wantNext(w.missing())
-		ok, pair, err := kv.AtomicPut(tr.soon(), tr.base, make(), nil, nil)
+		ok, pair, err := kv.AtomicPut(tr.soon(), tr.base, value(), nil, nil)
 		for round := range 2 {
 			if err != nil || !ok {
 				tr.Fatalf("AtomicPut = %v, %v", ok, err)
 			}
-			want := &store.KVPair{Key: tr.base, Value: append([]byte{}, make()...), LastIndex: pair.LastIndex}
+			want := &store.KVPair{Key: tr.base, Value: append([]byte{}, value()...), LastIndex: pair.LastIndex}
 			tr.wantFound("AtomicPut", pair, tr.base)
 			tr.wantEqual("AtomicPut", pair, want)
 			kv.wantPair(want)
@@ -47,7 +47,7 @@ func valueTest(make func() []byte) func(*trial) {
 				tr.wantEqual("List", pair, want)
 			}
 			if round == 0 {
-				ok, pair, err = kv.AtomicPut(tr.soon(), tr.base, make(), kv.get(tr.base), nil)
+				ok, pair, err = kv.AtomicPut(tr.soon(), tr.base, value(), kv.get(tr.base), nil)
 			}
 		}
 	}
