@@ -69,11 +69,13 @@
 //
 // A client waits for a connection for as long as it takes; the calls here wait
 // with it until their contexts end, and are not sent after that. Only a call that
-// was sent and got no answer stays with the client, for two thirds of the
-// session's timeout; there are at most 32 of these. A write among them may still
-// happen. Nobody cuts short a client that is let in by a server that then does
-// not answer, as one that is starting may do: it waits 6.7 times the session's
-// timeout, so choose one of a few seconds for your own.
+// the client has taken over already, and that gets no answer, stays with it, as a
+// rule for two thirds of the session's timeout; there are at most 32 of these. A
+// write among them may still happen.
+//
+// A client that is let in by a server that then does not answer, as one that is
+// starting may do, waits 6.7 times the session's timeout. Choose one of a few
+// seconds for your own. By URL it is 6 s, and that wait 3 s.
 //
 // # Keys
 //

@@ -45,7 +45,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	s := New(conn, opts...)
 	s.own = func() { end(conn, events, d) }
 	if err := s.enter(ctx, u, d); err != nil {
-		s.Close()
+		_ = s.Close()
 		return nil, err
 	}
 	return store.WithPrefix(s, u.Prefix()), nil

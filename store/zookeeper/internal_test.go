@@ -23,7 +23,7 @@ func TestWatchesOfOneNodeSetOneWatch(t *testing.T) {
 	}
 	s := New(conn)
 	defer func() {
-		s.Close()
+		_ = s.Close()
 		conn.Close()
 		for range events {
 		}
@@ -95,7 +95,7 @@ func TestHandshakeIsGivenUp(t *testing.T) {
 				defer client.Close()
 				defer server.Close()
 				if answer != nil {
-					go server.Write(answer)
+					go func() { _, _ = server.Write(answer) }()
 				}
 				var failure error
 				l := &link{Conn: client, failed: func(err error) { failure = err }}

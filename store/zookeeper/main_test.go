@@ -2,6 +2,7 @@ package zookeeper_test
 
 import (
 	"crypto/rand"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ import (
 func TestMain(m *testing.M) {
 	code := servers.Main(m)
 	if err := goleak.Find(); code == 0 && err != nil {
-		println(err.Error())
+		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)

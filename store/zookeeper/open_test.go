@@ -77,20 +77,17 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"zookeeper://":                                         {"no host"},
 		"zookeeper://h:99999":                                  {`"99999"`},
 		"zookeeper://" + addr + "/?timeout=1s":                 {"unknown parameter", `"timeout"`},
-		"zookeeper://s3cret@" + addr[:0] + addr:                {"a login is", "password"},
+		"zookeeper://user@" + addr:                             {"a login is", "password"},
 		"zookeeper://:s3cret@" + addr:                          {"a login is", "user"},
 		"zookeeper://a%3Ab:s3cret@" + addr:                     {`"a:b"`, "colon"},
 		"zookeeper://" + addr + "/?ca=/no/such/file":           {`"ca"`, "/no/such/file"},
 		"zookeeper://" + addr + "/?cert=" + a.ClientCert:       {`"cert"`, `"key"`},
 		"zookeeper://" + addr + "/?tls=true":                   {"TLS with " + addr},
-		"zookeeper://no-such-host.invalid":                     {"no-such-host.invalid:2181", "no such host"},
+		"zookeeper://no-such-host.invalid":                     {"lookup no-such-host.invalid"},
 		"zookeeper://u:s3cret@" + dead:                         {dead, "connection refused"},
-		"zookeeper://" + dead + ",no-such-host.invalid/prefix": {dead, "refused", "no such host"},
+		"zookeeper://" + dead + ",no-such-host.invalid/prefix": {dead, "refused", "lookup no-such-host.invalid"},
 	} {
 		t.Run(url, func(t *testing.T) {
-			if strings.HasPrefix(url, "zookeeper://s3cret@") {
-				url = strings.Replace(url, "s3cret", "user", 1) // a user is no secret
-			}
 			err := wantRefused(t, url, parts...)
 			if strings.Contains(url, dead) && !errors.Is(err, store.ErrNotReachable) {
 				t.Errorf("%v is not ErrNotReachable", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -19,12 +20,18 @@ import (
 const patience = 20 * time.Second
 
 // newStore returns a store on a client of its own, and that client.
-func newStore(t *testing.T, server *servers.Server, opts ...zookeeper.Option) (*zookeeper.Store, *zk.Conn) {
+func newStore(t *testing.T, server *servers.Server, opts ...zookeeper.Option) (store.Store, *zk.Conn) {
 	t.Helper()
 	conn := connect(t, server.Addr)
-	kv := zookeeper.New(conn, opts...)
+	return storeOn(t, conn, opts...), conn
+}
+
+// storeOn returns a store, which the end of the test closes, on a client.
+func storeOn(t *testing.T, conn *zk.Conn, opts ...zookeeper.Option) store.Store {
+	t.Helper()
+	var kv store.Store = zookeeper.New(conn, opts...)
 	t.Cleanup(func() { kv.Close() })
-	return kv, conn
+	return kv
 }
 
 func create(t *testing.T, kv store.Store, key, value string) *store.KVPair {
@@ -105,6 +112,26 @@ func TestParentIsNoKeyUntilItIsCreated(t *testing.T) {
 	put(t, kv, base+"/a/b", "again", child)
 }
 
+func TestListLeavesOutNodesThatNoKeyIsIn(t *testing.T) {
+	kv, conn := newStore(t, servers.Shared(t, "zookeeper"))
+	base := newBase()
+	create(t, kv, base+"/%zz", "a")
+	create(t, kv, base+"//a", "b")
+	for _, node := range []string{"/%zz", "/%zz/a", "/%41"} {
+		if _, err := conn.Create("/"+base+node, []byte("foreign"), 0, zk.WorldACL(zk.PermAll)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pairs, err := kv.List(t.Context(), base+"/", nil)
+	found := make(map[string]string)
+	for _, pair := range pairs {
+		found[pair.Key] = string(pair.Value)
+	}
+	if err != nil || !maps.Equal(found, map[string]string{base + "/%zz": "a", base + "//a": "b"}) {
+		t.Errorf("List = %q, %v", found, err)
+	}
+}
+
 func TestEmptyAndDeletedAreDifferentAfterARestart(t *testing.T) {
 	server := servers.New(t, "zookeeper")
 	kv, _ := newStore(t, server)
@@ -151,8 +178,7 @@ func TestIndexThatIsNoVersionIsRefused(t *testing.T) {
 func TestRoundTrips(t *testing.T) {
 	base := newBase()
 	var p tap
-	kv := zookeeper.New(p.connect(t, servers.Shared(t, "zookeeper").Addr, 2*time.Second))
-	defer kv.Close()
+	kv := storeOn(t, p.connect(t, servers.Shared(t, "zookeeper").Addr, 2*time.Second))
 	create(t, kv, base+"/a", "")
 	p.ops()
 	want := func(what string, ops ...int32) {
@@ -204,9 +230,7 @@ func TestCallThatWaitsForASessionIsNotSentLater(t *testing.T) {
 
 func TestClosedClientIsToldAtOnce(t *testing.T) {
 	base := newBase()
-	conn := connect(t, servers.Shared(t, "zookeeper").Addr)
-	kv := zookeeper.New(conn)
-	defer kv.Close()
+	kv, conn := newStore(t, servers.Shared(t, "zookeeper"))
 	create(t, kv, base+"/a", "a")
 	w, err := kv.Watch(t.Context(), base+"/a", nil)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/zookeeper"
 )
 
 func watch(t *testing.T, kv store.Store, key string) <-chan *store.KVPair {
@@ -73,8 +72,7 @@ func TestWatchGoesOnThoughTheClientLosesIt(t *testing.T) {
 	base := newBase()
 	server := servers.Shared(t, "zookeeper")
 	var p tap
-	kv := zookeeper.New(p.connect(t, server.Addr, 2*time.Second))
-	defer kv.Close()
+	kv := storeOn(t, p.connect(t, server.Addr, 2*time.Second))
 	other, _ := newStore(t, server)
 	pair := create(t, other, base, "a")
 	w := watch(t, kv, base)
@@ -106,8 +104,7 @@ func TestWatchOutlivesItsSession(t *testing.T) {
 	server := servers.Shared(t, "zookeeper")
 	var p tap
 	conn := p.connect(t, server.Addr, 400*time.Millisecond)
-	kv := zookeeper.New(conn)
-	defer kv.Close()
+	kv := storeOn(t, conn)
 	other, hand := newStore(t, server)
 	pair := create(t, other, base+"/a", "a")
 	there, missing := watch(t, kv, base+"/a"), watch(t, kv, base+"/b")
