@@ -20,6 +20,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -112,5 +113,25 @@ func wantRefusal(t *testing.T, err error) {
 	t.Helper()
 	if !errors.Is(err, leadership.ErrUnsafeStore) || !strings.Contains(err.Error(), "JSONCodec") {
 		t.Errorf("%v; want ErrUnsafeStore and a word on JSONCodec", err)
+	}
+}
+
+// TestConformance holds the adapters to what elections need of a store. What
+// each is excused from, elections do without.
+func TestConformance(t *testing.T) {
+	for _, a := range adapters {
+		t.Run(a.name, func(t *testing.T) {
+			server := servers.New(t, a.name)
+			proxy := servers.NewProxy(t, server.Addr)
+			open := func(t testing.TB) store.Store {
+				t.Helper()
+				kv, err := a.open(context.WithoutCancel(t.Context()), proxy.Addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return kv
+			}
+			storetest.Run(t, open, storetest.Capabilities{Server: server, Cut: proxy.Cut, Excused: excused[a.name]})
+		})
 	}
 }
