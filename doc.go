@@ -70,9 +70,11 @@
 //
 // # Stores
 //
-// A store is a [github.com/seed-a1d591d3/leadership/store.Store]; every store
-// of github.com/kvtools/valkeyrie is one. The keys are passed on as they are.
-// For programs of one process, tests and examples there is package
-// store/memory; for tests of failover, package store/faultstore, which puts
-// faults between a client and its store.
+// A store is a [github.com/seed-a1d591d3/leadership/store.Store]. Those for
+// etcd, Consul, ZooKeeper, Redis, PostgreSQL, SQLite and memory are in the packages
+// below store, each on the official client, which may be the program's own, or
+// by URL: see [github.com/seed-a1d591d3/leadership/store.Open]. Every store of
+// github.com/kvtools/valkeyrie is one, too. docs/stores.md tells what each
+// guarantees. For tests of failover there is package store/faultstore, which
+// puts faults between a client and its store.
 package leadership
