@@ -4,7 +4,10 @@
 //
 // With a client that you have already:
 //
-//	client := goredis.NewUniversalClient(&goredis.UniversalOptions{Addrs: []string{"10.0.0.1:6379"}})
+//	client := goredis.NewUniversalClient(&goredis.UniversalOptions{
+//		Addrs:                 []string{"10.0.0.1:6379"},
+//		ContextTimeoutEnabled: true, // recommended: see Limits
+//	})
 //	kv, err := redis.New(client)
 //
 // By URL, once this package is imported:
@@ -100,8 +103,10 @@
 // List walks through all keys of the database. Keys that other programs wrote
 // are never overwritten: a call says that it did not write what is there. A
 // *redis.Ring and a client with ReplicaOnly are not for elections. While a
-// server hangs, a call returns when its context ends, and leaves a connection of
-// the client's pool waiting for as long as the client's timeouts say.
+// server hangs, a call returns when its context ends, and leaves behind a
+// connection of the client's pool, and a goroutine, that wait: until the deadline
+// of the context with ContextTimeoutEnabled, and else for as long as the client's
+// timeouts say. There are never more of those than the pool has connections.
 //
 // Tested with Redis 7.0.15 and go-redis v9.21.0. Redis 6.0 is the first that has
 // all that it uses.

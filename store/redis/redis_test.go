@@ -34,7 +34,7 @@ const key = "service/leader"
 
 var capabilities = storetest.Capabilities{TTL: time.Millisecond}
 
-// opener opens stores by URL, also while the server is down, where Open refuses.
+// opener opens stores by URL.
 func opener(url string) func(testing.TB) store.Store {
 	return func(t testing.TB) store.Store {
 		t.Helper()
@@ -71,10 +71,11 @@ func (o owned) Close() error {
 	return err
 }
 
-func byUsersClient(addr string) func(testing.TB) store.Store {
+func byUsersClient(opts goredis.Options) func(testing.TB) store.Store {
 	return func(t testing.TB) store.Store {
 		t.Helper()
-		client := goredis.NewClient(&goredis.Options{Addr: addr})
+		opts := opts // it is the client's then
+		client := goredis.NewClient(&opts)
 		kv, err := redis.New(client)
 		if err != nil {
 			t.Fatal(err)
@@ -90,10 +91,12 @@ func TestConformanceOfUsersClient(t *testing.T) {
 	proxy := servers.NewProxy(t, server.Addr)
 	can := capabilities
 	can.Server, can.Cut = server, proxy.Cut
-	storetest.Run(t, byUsersClient(proxy.Addr), can)
+	storetest.Run(t, byUsersClient(goredis.Options{Addr: proxy.Addr}), can)
 }
 
 func TestElections(t *testing.T) {
 	server := servers.Redis(t)
-	electiontest.Run(t, electiontest.Env{Open: byUsersClient(server.Addr), Server: server})
+	// By URL none can be opened while the server is down.
+	open := byUsersClient(goredis.Options{Addr: server.Addr, ContextTimeoutEnabled: true})
+	electiontest.Run(t, electiontest.Env{Open: open, Server: server})
 }
