@@ -226,7 +226,9 @@ func TestChannelsCloseThoughTheWorkOfAnEarlierRunHasNotReturned(t *testing.T) {
 			closed(t, "a stream that was stopped", second, 0)
 		}
 		close(release)
-		<-done
+		if err := <-done; err != nil {
+			t.Errorf("Run returned %v", err)
+		}
 		elected, _ := c.RunForElection(ctx)
 		if <-elected || !<-elected {
 			t.Error("does not lead afterwards")

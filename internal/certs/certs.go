@@ -35,8 +35,7 @@ type Authority struct {
 // New makes an authority, a server's certificate and a client's.
 func New(t testing.TB) Authority {
 	t.Helper()
-	// Not t.TempDir: a server that runs as another user has to read it.
-	dir, err := os.MkdirTemp("", "leadership-certs-")
+	dir, err := os.MkdirTemp("", "leadership-certs-") //nolint:usetesting // a server that runs as another user has to read it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@
 package all
 
 import (
+	// For their drivers.
 	_ "github.com/seed-a1d591d3/leadership/store/consul"
 	_ "github.com/seed-a1d591d3/leadership/store/etcd"
 	_ "github.com/seed-a1d591d3/leadership/store/memory"

@@ -58,7 +58,8 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 	for {
 		began := time.Now()
 		pair, next, err := s.later(ctx, key, index)
-		waited, useless := index > 0, false
+		waited := index > 0
+		var useless bool
 		switch {
 		case ctx.Err() != nil || isRefusal(err):
 			return

@@ -91,7 +91,7 @@ func TestOpenRefusesWhatIsWrongInTheURL(t *testing.T) {
 		"redis+cluster://" + host + "?cert=a.pem":        `"key"`,
 		"redis+sentinel://" + host + "/main?replicas=1x": `"1x"`,
 	} {
-		wantOpenError(t, url, "", want)
+		_ = wantOpenError(t, url, "", want)
 	}
 }
 
@@ -163,7 +163,7 @@ func TestOpenRefusesAServerOfAnotherKind(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(url, "/", " "), func(t *testing.T) {
 			t.Parallel()
-			wantOpenError(t, url, "s3cret", want)
+			_ = wantOpenError(t, url, "s3cret", want)
 		})
 	}
 }

@@ -83,7 +83,7 @@ func TestSecureOpen(t *testing.T) {
 		})
 	}
 	t.Run("plain", func(t *testing.T) {
-		wantOpenError(t, "redis://app:"+url.QueryEscape(secret)+"@"+server.Addr, secret, "rediss://")
+		_ = wantOpenError(t, "redis://app:"+url.QueryEscape(secret)+"@"+server.Addr, secret, "rediss://")
 	})
 }
 
@@ -94,9 +94,9 @@ func TestSecureOpenByEnvironment(t *testing.T) {
 	kv := openURL(t, noPassword)
 	kv.Close()
 	// The URL's goes first.
-	wantOpenError(t, secureURL(server, map[string]string{"password": "wr0ng"}), "wr0ng", "WRONGPASS")
+	_ = wantOpenError(t, secureURL(server, map[string]string{"password": "wr0ng"}), "wr0ng", "WRONGPASS")
 	t.Setenv("REDISCLI_AUTH", "wr0ng")
-	wantOpenError(t, noPassword, "wr0ng", "WRONGPASS")
+	_ = wantOpenError(t, noPassword, "wr0ng", "WRONGPASS")
 }
 
 // TestSecureRightsEndWhereTheyShould: for another's key, with an error that says

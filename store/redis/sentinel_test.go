@@ -155,6 +155,6 @@ func TestSentinelsWithALogin(t *testing.T) {
 	kv := openURL(t, sentinelURL(set)+"?sentinel_user=watcher&sentinel_password=s3cret")
 	defer kv.Close()
 	put(t, kv, key, "a", nil, 0)
-	wantOpenError(t, sentinelURL(set), "", "NOAUTH")
-	wantOpenError(t, sentinelURL(set)+"?sentinel_user=watcher&sentinel_password=wr0ng", "wr0ng", "WRONGPASS", "sentinel_user=watcher")
+	_ = wantOpenError(t, sentinelURL(set), "", "NOAUTH")
+	_ = wantOpenError(t, sentinelURL(set)+"?sentinel_user=watcher&sentinel_password=wr0ng", "wr0ng", "WRONGPASS", "sentinel_user=watcher")
 }

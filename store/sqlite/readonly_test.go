@@ -12,7 +12,7 @@ import (
 
 // TestOpenNamesWhatMayNotBeWritten runs Open as somebody who is not root.
 func TestOpenNamesWhatMayNotBeWritten(t *testing.T) {
-	folder, err := os.MkdirTemp("", "leadership-sqlite-")
+	folder, err := os.MkdirTemp("", "leadership-sqlite-") //nolint:usetesting // others have to enter it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func openAsNobody(t *testing.T, url string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder, err := os.MkdirTemp("", "leadership-sqlite-") // which others may enter, unlike t.TempDir
+	folder, err := os.MkdirTemp("", "leadership-sqlite-") //nolint:usetesting // others have to enter it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,9 @@ package storetest
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
@@ -75,28 +73,4 @@ func sound(*broken, *memory.Store) {}
 func every(n int64) func() bool {
 	var calls atomic.Int64
 	return func() bool { return calls.Add(1)%n == 0 }
-}
-
-// brokenStore opens clients of one store, all broken alike.
-func brokenStore(how breakage) (open func() store.Store, end func()) {
-	shared := memory.New()
-	var mu sync.Mutex
-	var clients []store.Store
-	open = func() store.Store {
-		mu.Lock()
-		defer mu.Unlock()
-		client := faultstore.New(shared)
-		clients = append(clients, client)
-		b := &broken{Store: client}
-		how(b, shared)
-		return b
-	}
-	return open, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, client := range clients {
-			client.Close()
-		}
-		shared.Close()
-	}
 }

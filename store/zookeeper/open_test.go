@@ -119,7 +119,7 @@ func TestOpenTellsWhoIsNoZooKeeper(t *testing.T) {
 					conn.Close()
 				}
 			}()
-			wantRefused(t, "zookeeper://"+l.Addr().String(), l.Addr().String(), want, "TLS")
+			_ = wantRefused(t, "zookeeper://"+l.Addr().String(), l.Addr().String(), want, "TLS")
 		})
 	}
 }

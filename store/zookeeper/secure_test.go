@@ -26,7 +26,7 @@ func TestSecure(t *testing.T) {
 
 		// It logs in anew by itself.
 		server.Restart()
-		pair = put(t, kv, "a", "2", settle(t, kv, pair))
+		put(t, kv, "a", "2", settle(t, kv, pair))
 		await(t, w, "2")
 		wantValue(t, open(t, at(login, right+"&server_name="+certs.ServerName)), "a", "2")
 	})
@@ -46,7 +46,7 @@ func TestSecure(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			began := time.Now()
-			wantRefused(t, test.url, test.want...)
+			_ = wantRefused(t, test.url, test.want...)
 			t.Logf("refused within %v", time.Since(began).Round(time.Millisecond))
 		})
 	}
