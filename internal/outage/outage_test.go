@@ -15,7 +15,6 @@ import (
 	"github.com/kvtools/consul"
 	"github.com/kvtools/etcdv3"
 	"github.com/kvtools/redis"
-	"github.com/kvtools/zookeeper"
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/seed-a1d591d3/leadership"
@@ -145,7 +144,7 @@ func most(t *testing.T, d time.Duration) (goroutines int, heap uint64) {
 	return goroutines, stats.HeapAlloc
 }
 
-// subjects starts all servers, and returns all stores on them: ours and
+// subjects starts all servers, and returns the stores on them: ours and
 // kvtools'.
 func subjects(t *testing.T) []subject {
 	t.Helper()
@@ -154,9 +153,8 @@ func subjects(t *testing.T) []subject {
 	adapters := map[string]func(addr string) (store.Store, error){
 		"etcd":   func(addr string) (store.Store, error) { return etcdv3.New(ctx, []string{addr}, nil) },
 		"consul": func(addr string) (store.Store, error) { return consul.New(ctx, []string{addr}, nil) },
-		"zookeeper": func(addr string) (store.Store, error) {
-			return zookeeper.New(ctx, []string{addr}, &zookeeper.Config{ConnectionTimeout: 1500 * time.Millisecond})
-		},
+		// Not ZooKeeper's: its client has a data race of its own when it connects
+		// again with watches set, which go-zookeeper v1.0.4 does not guard.
 		"redis": func(addr string) (store.Store, error) {
 			return redis.NewWithCodec(ctx, []string{addr}, nil, &redis.JSONCodec{})
 		},

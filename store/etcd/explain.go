@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -33,11 +34,18 @@ func explain(ctx context.Context, hosts []string, config *tls.Config, err error)
 			return fmt.Errorf("%w: %s wants TLS", err, host)
 		case config != nil && alerted:
 			return fmt.Errorf("%w: %s: %w", err, host, refusal)
-		case config != nil && errors.Is(refusal, io.EOF):
+		case config != nil && hungUp(refusal):
 			return fmt.Errorf("%w: %s may be without TLS", err, host)
 		}
 	}
 	return err
+}
+
+// hungUp says whether a server has ended a handshake without a word of TLS.
+func hungUp(err error) bool {
+	var other tls.RecordHeaderError
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE) || errors.As(err, &other)
 }
 
 // handshake returns what is wrong with TLS at host, if anything.
