@@ -14,6 +14,8 @@ var unneeded = map[string]string{
 	"Frozen":       "calls and watches outlive their contexts, for which elections are prepared",
 	"Cut":          "watches end, or fall silent, which is as good to an election",
 
+	"Restart/WatchGoesOnOrEnds": "a watch may fall silent after a restart; elections poll behind it",
+
 	"AtomicPut/PairOfAMissingKeyIsRefused": "elections have no such pair; index 0 is an unconditional write to some",
 }
 
