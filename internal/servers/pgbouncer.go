@@ -40,5 +40,8 @@ func pgBouncerKind(pg *Server) kind {
 			return connectPostgres(ctx, s.hostport(0))
 		},
 		addr: postgresKind.addr,
+		// Version 1.18 now and then ends with "bad client state" when clients
+		// cancel requests, as pgx does with those that it gives up.
+		revived: true,
 	}
 }

@@ -44,6 +44,10 @@ type kind struct {
 	// addr makes a Server's Addr of host:port; nil leaves that as it is.
 	addr func(hostport string) string
 
+	// revived says that one that ends by itself is started again, as a service
+	// manager does.
+	revived bool
+
 	// secure says that the kind heeds Server.Secret. Where there is one,
 	// enforce, if not nil, is called once the server has answered for the first
 	// time, for what can be set up only then.
@@ -184,7 +188,24 @@ func (s *Server) launch() error {
 		return fmt.Errorf("%w; the end of its log:\n%s", err, tail)
 	}
 	s.process = p
+	if s.kind.revived {
+		go s.revive(p)
+	}
 	return nil
+}
+
+// revive starts the server again when its process p has ended by itself.
+func (s *Server) revive(p *process) {
+	<-p.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process != p {
+		return // it was stopped
+	}
+	s.t.Logf("%s has ended by itself (%v) and is started again; the end of its log:\n%s", s.kind.name, p.err, s.logAfter(0))
+	if err := s.launch(); err != nil {
+		s.t.Errorf("start %s again: %v", s.kind.name, err)
+	}
 }
 
 // await returns nil once the server has answered, and an error when its
@@ -273,9 +294,16 @@ func (s *Server) Thaw() {
 	}
 }
 
-// remove ends the server for good.
+// remove ends the server for good. One that has ended by itself fails the test.
 func (s *Server) remove() {
 	s.mu.Lock()
+	if s.process != nil && !s.kind.revived {
+		select {
+		case <-s.process.done:
+			s.t.Errorf("%s has ended by itself: %v; the end of its log:\n%s", s.kind.name, s.process.err, s.logAfter(0))
+		default:
+		}
+	}
 	if s.process != nil && s.kind.tidy {
 		s.process.quit()
 	}

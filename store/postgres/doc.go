@@ -99,6 +99,9 @@
 // whole server. That is no matter for elections; it is for thousands of writes a
 // second.
 //
+// PgBouncer 1.18 ends by itself now and then when clients cancel requests, as pgx
+// does with those that it gives up: have it started again.
+//
 // Tested with PostgreSQL 15, pgx 5.11 and PgBouncer 1.18. PostgreSQL 11 and
 // later have what it uses.
 package postgres

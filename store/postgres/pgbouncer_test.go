@@ -15,9 +15,7 @@ import (
 
 func TestConformanceThroughPgBouncer(t *testing.T) {
 	bouncer := servers.PgBouncer(t, servers.Shared(t, "postgres"))
-	proxy := servers.NewProxy(t, hostport(bouncer))
-	storetest.Run(t, openURL(at(bouncer.Addr, proxy.Addr)),
-		storetest.Capabilities{TTL: 1, Server: bouncer, Cut: proxy.Cut})
+	storetest.Run(t, openURL(bouncer.Addr), storetest.Capabilities{TTL: 1, Server: bouncer})
 }
 
 func TestElectionsThroughPgBouncer(t *testing.T) {

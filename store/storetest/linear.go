@@ -85,7 +85,8 @@ func (tr *trial) wantLinearizable(each int, d time.Duration, trouble func(rng *r
 	tr.Logf("%d calls: %d writes, %d refused, %d reads that found something, %d calls without an answer",
 		len(rec.ops), rec.writes, rec.count(operation.refused), rec.reads, rec.count(operation.unknown))
 	if rec.writes < fewest || rec.reads < fewest {
-		tr.Errorf("of %d calls only %d writes and %d reads did something: that proves little", len(rec.ops), rec.writes, rec.reads)
+		last := rec.ops[len(rec.ops)-1]
+		tr.Errorf("of %d calls only %d writes and %d reads did something: that proves little; the last one: %v", len(rec.ops), rec.writes, rec.reads, last.err)
 	}
 	for key, history := range rec.byKey() {
 		if err := linearizable(history, tr.can.IndexRestarts, decideWithin); err != nil {
