@@ -105,10 +105,13 @@ func (s *Store) remove(w *watch) {
 	c := &s.change
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if _, ok := c.all[w]; !ok {
+		return // lost
+	}
 	delete(c.all, w)
 	if len(c.all) == 0 {
 		c.stop()
-		c.stop = nil
+		c.stop, c.all = nil, nil
 	}
 }
 
@@ -176,11 +179,17 @@ func (s *Store) lookOut(ctx context.Context) {
 	}
 }
 
-// lose ends all watches: what they would have to tell cannot be read.
+// lose ends all watches, and the look-out: what they would have to tell cannot
+// be read. One that begins before they have ended starts a new look-out.
 func (s *Store) lose() {
-	s.change.mu.Lock()
-	defer s.change.mu.Unlock()
-	for w := range s.change.all {
+	c := &s.change
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w := range c.all {
 		w.lost()
 	}
+	if c.stop != nil {
+		c.stop()
+	}
+	c.stop, c.all = nil, nil
 }
