@@ -112,6 +112,10 @@ func TestBadURLIsRefusedByName(t *testing.T) {
 		{"test://h?token=secret;x", []string{"name=value"}},
 		{"test://h?token=secret%zz", []string{"name=value"}},
 		{"test://h/#secret", []string{"fragment", "%23"}},
+		{"test://user:secret/x@h", []string{"@", "%2F"}},
+		{"test://secret/x@h", []string{"@", "%2F"}},
+		{"test://user:a:secret/x@h", []string{"@", "%2F"}},
+		{"test://user:hunter?secret@h", []string{"@", "%3F"}},
 	} {
 		t.Run(test.url, func(t *testing.T) {
 			_, err := open(t, test.url, nil)

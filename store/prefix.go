@@ -57,38 +57,47 @@ func (p *prefixed) Watch(ctx context.Context, key string, opts *ReadOptions) (<-
 	}
 	pairs := make(chan *KVPair)
 	go func() {
-		defer close(pairs)
-		type state struct {
-			index uint64
-			found bool
-		}
-		var (
-			out          chan<- *KVPair // nil while there is nothing to send
-			next         *KVPair
-			coming, last state // of next, and of what was sent last
-			sent         bool
-		)
-		for {
-			select {
-			case out <- next:
-				sent, last, out = true, coming, nil
-			// Read on even if nobody listens: that is how the end shows, and some
-			// adapters' watches stay behind for good otherwise.
-			case pair, ok := <-inner:
-				if !ok {
-					return
-				}
-				next, out = p.strip(pair), pairs
-				coming = state{next.LastIndex, next.Value != nil}
-				// What it stands in place of may have led back to where the
-				// reader is. (Some adapters' indexes are always 0.)
-				if sent && coming == last && (coming.index != 0 || !coming.found) {
-					out = nil
-				}
-			}
+		p.forward(ctx, inner, pairs)
+		close(pairs)
+		// Some adapters' watches end late, and stay behind for good if nobody
+		// reads them.
+		for range inner {
 		}
 	}()
 	return pairs, nil
+}
+
+// forward passes on what inner tells, always the latest, until it or ctx ends.
+func (p *prefixed) forward(ctx context.Context, inner <-chan *KVPair, pairs chan<- *KVPair) {
+	type state struct {
+		index uint64
+		found bool
+	}
+	var (
+		out          chan<- *KVPair // nil while there is nothing to send
+		next         *KVPair
+		coming, last state // of next, and of what was sent last
+		sent         bool
+	)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case out <- next:
+			sent, last, out = true, coming, nil
+		case pair, ok := <-inner:
+			if !ok {
+				return
+			}
+			next, out = p.strip(pair), pairs
+			coming = state{next.LastIndex, next.Value != nil}
+			// What it stands in place of may have led back to where the reader
+			// is. (Some adapters' indexes are always 0.)
+			if sent && coming == last && (coming.index != 0 || !coming.found) {
+				out = nil
+			}
+		}
+	}
 }
 
 func (p *prefixed) List(ctx context.Context, directory string, opts *ReadOptions) ([]*KVPair, error) {

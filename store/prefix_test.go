@@ -11,6 +11,39 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
+// tardy is a store whose watches outlive their contexts.
+type tardy struct {
+	store.Store
+	pairs chan *store.KVPair
+}
+
+func (t tardy) Watch(context.Context, string, *store.ReadOptions) (<-chan *store.KVPair, error) {
+	return t.pairs, nil
+}
+
+func TestWatchBelowAPrefixEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := tardy{memory.New(), make(chan *store.KVPair)}
+		ctx, cancel := context.WithCancel(t.Context())
+		pairs, err := store.WithPrefix(inner, "app/").Watch(ctx, "key", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		synctest.Wait()
+		select {
+		case _, open := <-pairs:
+			if open {
+				t.Error("it tells something")
+			}
+		default:
+			t.Error("it has not ended")
+		}
+		inner.pairs <- &store.KVPair{Key: "app/key"} // which is read all the same
+		close(inner.pairs)
+	})
+}
+
 func TestPrefixIsNeitherWrittenNorSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()

@@ -67,6 +67,28 @@ func (u *URL) parse(rest string, driver Driver) error {
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, path, _ := strings.Cut(rest, "/")
+	if driver.Port > 0 && !strings.Contains(authority, "@") {
+		switch {
+		case strings.Contains(path, "@"):
+			return errLostPassword
+		case strings.Contains(query, "@"):
+			// If there is anything wrong with it, then what is quoted may be a
+			// password.
+			if u.take(authority, path, query, driver) != nil {
+				return errLostPassword
+			}
+			return nil
+		}
+	}
+	return u.take(authority, path, query, driver)
+}
+
+// errLostPassword says that a / or ? has cut a login in two: what lies before it
+// would be taken for a host, and shown.
+var errLostPassword = errors.New("it has an @ behind the first / or ?: in a user or password write / as %2F and ? as %3F, elsewhere @ as %40")
+
+// take takes in the parts of a URL.
+func (u *URL) take(authority, path, query string, driver Driver) error {
 	hosts := authority
 	if at := strings.LastIndex(authority, "@"); at >= 0 {
 		hosts = authority[at+1:]

@@ -72,12 +72,14 @@ func TestClusterWithTheLeastRights(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	kv := openURL(t, strings.Replace(clusterURL(nodes), "://", "://app:s3cret@", 1)+"?replicas=1")
+	url := strings.Replace(clusterURL(nodes), "://", "://app:s3cret@", 1)
+	kv, careful := openURL(t, url), openURL(t, url+"?replicas=1")
 	defer kv.Close()
+	defer careful.Close()
 	for _, name := range []string{"a", "b"} {
 		key := freshKey(t) + name
 		w := watch(t, kv, key)
-		if _, _, err := kv.AtomicPut(t.Context(), key, []byte("1"), nil, nil); err == nil || !strings.Contains(err.Error(), "0 of 1 replicas") {
+		if _, _, err := careful.AtomicPut(t.Context(), key, []byte("1"), nil, nil); err == nil || !strings.Contains(err.Error(), "0 of 1 replicas") {
 			t.Errorf("AtomicPut: %v", err)
 		}
 		await(t, w, "1")

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
+	"time"
 	"weak"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -132,10 +134,14 @@ func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
 	return n, err
 }
 
+// lastWords is how long a server that has hung up is listened to.
+const lastWords = 100 * time.Millisecond
+
 func (g *greeting) write(conn net.Conn, b []byte) (int, error) {
 	n, err := conn.Write(b)
-	if err != nil && !g.heard && !errors.Is(err, net.ErrClosed) {
-		// The server has hung up, and may have said why.
+	if err != nil && !g.heard && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
+		// The server has hung up, and may have said why: that is there by now.
+		_ = conn.SetReadDeadline(time.Now().Add(lastWords))
 		_, _ = g.read(conn, make([]byte, 1))
 	}
 	return n, err

@@ -68,7 +68,8 @@
 // whatever checks tokens refuses the old one. Where two leaders for a moment do harm, and nothing can check tokens, use
 // etcd, Consul, ZooKeeper or PostgreSQL.
 //
-// WithReplicas(n) makes it rarer: a claim counts only when n replicas have it.
+// WithReplicas(n) makes it rarer: a claim counts, and is read, only when n replicas
+// have it.
 // It does not rule it out, for Sentinel may promote a replica that does not, and
 // a write that too few replicas have is not taken back. The setting
 // min-replicas-to-write has an old master that is cut off stop taking writes

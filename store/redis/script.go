@@ -134,7 +134,7 @@ func (s *Store) run(ctx context.Context, script script, key string, args ...any)
 
 func (s *Store) send(ctx context.Context, script script, bySource bool, key string, args []any) (any, error) {
 	cmder, cmd := script.command(ctx, bySource, key, args)
-	if s.replicas == 0 || !script.once {
+	if s.replicas == 0 {
 		err := s.client.Process(ctx, cmder)
 		return cmd.Val(), err
 	}
@@ -146,15 +146,21 @@ func (s *Store) send(ctx context.Context, script script, bySource bool, key stri
 	_ = pipe.Process(ctx, cmder)
 	wait := pipe.Do(ctx, "wait", s.replicas, replicationTimeout.Milliseconds())
 	_, _ = pipe.Exec(ctx) // each has its own error
-	if code, ok := cmd.Val().(int64); cmd.Err() != nil || ok && code < 0 {
+	if code, ok := cmd.Val().(int64); cmd.Err() != nil || script.once && ok && code < 0 {
 		return cmd.Val(), cmd.Err()
+	}
+	// A read waits, too: what is read counts as written, to whoever looks whether
+	// a write that had no answer has happened.
+	done := "read"
+	if script.once {
+		done = "written"
 	}
 	n, err := wait.Int()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("it was written, but whether replicas have it is not known: %w", err)
+		return nil, fmt.Errorf("it was %s, but whether replicas have it is not known: %w", done, err)
 	case n < s.replicas:
-		return nil, fmt.Errorf("it was written, but only %d of %d replicas had it within %v", n, s.replicas, replicationTimeout)
+		return nil, fmt.Errorf("it was %s, but only %d of %d replicas had it within %v", done, n, s.replicas, replicationTimeout)
 	}
 	return cmd.Val(), nil
 }

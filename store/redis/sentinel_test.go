@@ -125,8 +125,16 @@ func TestWriteWaitsForReplicas(t *testing.T) {
 	if took := time.Since(began); took < 900*time.Millisecond {
 		t.Errorf("it waited %v", took)
 	}
-	wantValue(t, kv, key, "c")
+	// Nor is it read: else whoever looks what became of the write takes it for
+	// done.
+	if pair, err := kv.Get(t.Context(), key, nil); err == nil || isRefusal(err) || !strings.Contains(err.Error(), "0 of 1 replicas") {
+		t.Errorf("without the replica: Get = %v, %v", pair, err)
+	}
+	if won, err := leadership.NewRound(kv, "system", "round", "a").Elect(t.Context()); won || err == nil {
+		t.Errorf("without the replica a round is won: %v, %v", won, err)
+	}
 	set.Replica.Thaw()
+	wantValue(t, kv, key, "c")
 
 	byURL := openURL(t, "redis://"+set.Master.Addr+"?replicas=2")
 	defer byURL.Close()

@@ -38,9 +38,9 @@ type Store struct {
 // Option is a setting of New.
 type Option func(*Store)
 
-// WithReplicas has each write wait, in the same round trip, until n replicas
-// have it too (the command WAIT), for a second at most. If fewer do, AtomicPut and
-// AtomicDelete return an error, and the write may last or not. A failover then
+// WithReplicas has each read and write wait, in the same round trip, until n
+// replicas have what it read or wrote (the command WAIT), for a second at most. If
+// fewer do, it returns an error, and a write may last or not. A failover then
 // loses an acknowledged write less often, but still can. The default is 0.
 func WithReplicas(n int) Option { return func(s *Store) { s.replicas = n } }
 
