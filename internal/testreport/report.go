@@ -35,7 +35,7 @@ type id struct{ pkg, test string }
 
 // report is what was read.
 type report struct {
-	results map[id]string // of tests: pass, fail or skip
+	results map[id]string // of tests: pass, fail, skip, or excused
 	reasons map[id]string // of skips: what they said last
 	failed  int           // packages and tests
 	passed  int           // packages
@@ -85,6 +85,9 @@ func (r *report) take(e event, said map[id][]string, out io.Writer) {
 				fmt.Fprint(out, line)
 			}
 		}
+		if e.Action == "fail" && e.Test == "" {
+			r.failed += interrupted(e.Package, said, out)
+		}
 		if e.Test == "" {
 			if e.Action == "pass" {
 				r.passed++
@@ -92,12 +95,39 @@ func (r *report) take(e event, said map[id][]string, out io.Writer) {
 			return
 		}
 		r.results[which] = e.Action
+		if e.Action == "pass" && slices.ContainsFunc(said[which], isExcuse) {
+			r.results[which] = "excused"
+		}
 		if e.Action == "skip" {
 			r.reasons[which] = reason(said[which])
 		}
 		delete(said, which)
 	}
 }
+
+// interrupted prints what the tests said that were running when their package
+// failed: by a timeout, a panic or an exit, which is the fault of one of them. It
+// returns how many they are.
+func interrupted(pkg string, said map[id][]string, out io.Writer) int {
+	var tests []string
+	for which := range said {
+		if which.pkg == pkg {
+			tests = append(tests, which.test)
+		}
+	}
+	slices.Sort(tests)
+	for _, test := range tests {
+		fmt.Fprintf(out, "%s did not end:\n", test)
+		for _, line := range said[id{pkg, test}] {
+			fmt.Fprint(out, line)
+		}
+	}
+	return len(tests)
+}
+
+// isExcuse says whether a line is what storetest says of a check that failed and
+// need not pass.
+func isExcuse(line string) bool { return strings.Contains(line, ": excused: ") }
 
 // reason returns what a skipped test said before the line that it is skipped.
 func reason(said []string) string {
@@ -131,7 +161,8 @@ func (r *report) summarize(out io.Writer, strict bool) bool {
 		ok = ok && !strict
 		fmt.Fprintf(out, "skipped: %s %s: %s\n", strings.TrimPrefix(skip.pkg, module), skip.test, r.reasons[skip])
 	}
-	fmt.Fprintf(out, "%d tests passed, %d were skipped, %d tests and packages failed\n", r.count("pass"), len(r.reasons), r.failed)
+	fmt.Fprintf(out, "%d tests passed, %d were excused, %d were skipped, %d tests and packages failed\n",
+		r.count("pass"), r.count("excused"), len(r.reasons), r.failed)
 	return ok
 }
 

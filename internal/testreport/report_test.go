@@ -49,7 +49,7 @@ func TestSuitesAreListed(t *testing.T) {
 	if !ok {
 		t.Error("it is not content")
 	}
-	want(t, told, "ok  \tstore/etcd\t1s", "store/etcd                                   3                 3\n", "120 tests passed, 0 were skipped, 0 tests and packages failed")
+	want(t, told, "ok  \tstore/etcd\t1s", "store/etcd                                   3                 3\n", "120 tests passed, 0 were excused, 0 were skipped, 0 tests and packages failed")
 }
 
 func TestSuiteThatDidNotRunFails(t *testing.T) {
@@ -67,6 +67,17 @@ func TestSuiteThatDidNotRunFails(t *testing.T) {
 	if _, ok := run(t, false, lines...); !ok {
 		t.Error("it is not content although it need not be strict")
 	}
+}
+
+func TestExcusedTestIsNotCountedAsPassed(t *testing.T) {
+	lines := append(all(),
+		`{"Action":"output","Package":"`+module+`internal/kvtools","Test":"TestConformance/etcd/Three","Output":"    x.go:1: excused: known: it is wrong\n"}`,
+		`{"Action":"pass","Package":"`+module+`internal/kvtools","Test":"TestConformance/etcd/Three"}`)
+	told, ok := run(t, true, lines...)
+	if !ok {
+		t.Error("it is not content")
+	}
+	want(t, told, "internal/kvtools etcd                        3                 3\n", "120 tests passed, 1 were excused")
 }
 
 func TestSkippedTestFails(t *testing.T) {
@@ -98,6 +109,17 @@ func TestFailureIsToldWhole(t *testing.T) {
 	if strings.Contains(told, "said by B") {
 		t.Error("it tells what a test said that passed")
 	}
+}
+
+func TestTestThatDidNotEndIsToldWhole(t *testing.T) {
+	told, ok := run(t, false, append(all(),
+		`{"Action":"output","Package":"p","Test":"TestA","Output":"panic: test timed out\n"}`,
+		`{"Action":"output","Package":"p","Output":"FAIL\tp\t1s\n"}`,
+		`{"Action":"fail","Package":"p"}`)...)
+	if ok {
+		t.Error("it is content")
+	}
+	want(t, told, "TestA did not end:\npanic: test timed out\n", "2 tests and packages failed")
 }
 
 func TestBuildThatFailsIsTold(t *testing.T) {
