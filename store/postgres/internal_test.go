@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-a1d591d3/leadership/internal/servers"
@@ -39,5 +40,24 @@ func TestItIsNoticedWhetherNotificationsComeThrough(t *testing.T) {
 				t.Errorf("probe: %v; want %v", err, test.want)
 			}
 		})
+	}
+}
+
+func TestErrorsOfTheConnectionAreToldFromThoseOfAStatement(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"none":                 {nil, false},
+		"lost":                 {errors.New("unexpected EOF"), true},
+		"statement":            {&pgconn.PgError{Severity: "ERROR", SeverityUnlocalized: "ERROR"}, false},
+		"statement, in German": {&pgconn.PgError{Severity: "FEHLER", SeverityUnlocalized: "ERROR"}, false},
+		"statement, by pooler": {&pgconn.PgError{Severity: "ERROR"}, false},
+		"shutdown":             {&pgconn.PgError{Severity: "FATAL", SeverityUnlocalized: "FATAL"}, true},
+		"shutdown, by pooler":  {&pgconn.PgError{Severity: "FATAL"}, true},
+	} {
+		if got := broken(test.err); got != test.want {
+			t.Errorf("%s: broken is %v, want %v", name, got, test.want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -151,11 +152,12 @@ func code(err error) string {
 }
 
 // broken tells whether an error is of the connection, and not of what was
-// asked.
+// asked. Servers put Severity into their own language; some poolers send nothing
+// else.
 func broken(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return pg.Severity != "ERROR"
+		return cmp.Or(pg.SeverityUnlocalized, pg.Severity) != "ERROR"
 	}
 	return err != nil
 }
