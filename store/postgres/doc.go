@@ -72,7 +72,10 @@
 //
 // Indexes come from a sequence. It is copied by physical replication and by
 // pg_dump, but not by logical replication: elections that run on through a
-// switch by that may see an index again.
+// switch by that may see an index again. So may those whose standby takes over
+// without the last writes: PostgreSQL logs a sequence 32 numbers ahead, and if
+// that was lost too, the new primary gives out numbers that the old one had
+// acknowledged.
 //
 // TTLs, which elections do without, are kept by the server's clock.
 //

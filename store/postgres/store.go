@@ -21,7 +21,8 @@ var _ store.Store = (*Store)(nil)
 // one. All methods are safe for concurrent use.
 //
 // Every write gets an index from the sequence of the table's column of that
-// name, which gives no number twice, so that an index never comes back.
+// name, which gives no number twice, so that an index never comes back; except
+// in a failover that loses writes, as the package comment says.
 //
 // Keys are text: UTF-8 without NUL, at most about 2600 bytes. A nil value is
 // stored as an empty one, and read as non-nil.
