@@ -99,13 +99,17 @@ func (s *Store) probe(u *store.URL) error {
 			}
 		case errors.Is(err, zk.ErrNoAuth) && u.HasUser:
 			return fmt.Errorf("%q may not read node %s, or the password is wrong: %w", u.User, node, err)
-		case err.Error() == "unknown error: -124":
+		case loginDemanded(err):
 			return fmt.Errorf("the server demands a login: %w", err)
 		default:
 			return fmt.Errorf("read node %s: %w", node, err)
 		}
 	}
 }
+
+// loginDemanded tells whether the server serves nobody who has not logged in,
+// which the client has no error for.
+func loginDemanded(err error) bool { return err != nil && err.Error() == "unknown error: -124" }
 
 // closeTimeout is how long a server has to answer that a session is over.
 const closeTimeout = 200 * time.Millisecond

@@ -28,6 +28,7 @@ type tap struct {
 	conn    net.Conn
 	blocked bool  // no connection can be made
 	lost    int32 // an operation that does not reach the server
+	broken  int32 // one that cannot be written, once
 	sent    []int32
 }
 
@@ -78,6 +79,13 @@ func (p *tap) lose(op int32) {
 	p.lost = op
 }
 
+// breakAt has the next request of one kind not be written.
+func (p *tap) breakAt(op int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.broken = op
+}
+
 // ops returns what has been sent since the last call.
 func (p *tap) ops() []int32 {
 	p.mu.Lock()
@@ -103,8 +111,14 @@ func (c *tapped) Write(b []byte) (int, error) {
 	c.tap.mu.Lock()
 	op := int32(binary.BigEndian.Uint32(b[8:]))
 	c.tap.sent = append(c.tap.sent, op)
-	lost := op == c.tap.lost
+	lost, broken := op == c.tap.lost, op == c.tap.broken
+	if broken {
+		c.tap.broken = 0
+	}
 	c.tap.mu.Unlock()
+	if broken {
+		return 0, &net.OpError{Op: "write", Net: "tcp", Err: errors.New("broken pipe")}
+	}
 	if lost {
 		return len(b), nil
 	}

@@ -56,14 +56,14 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 		switch {
 		case ctx.Err() != nil:
 			return
-		case errors.Is(err, zk.ErrConnectionClosed), errors.Is(err, zk.ErrSessionExpired), errors.Is(err, zk.ErrSessionMoved):
+		case final(err):
+			return
+		case err != nil:
 			closed := s.conn.State() == zk.StateDisconnected
 			if pause(ctx) != nil || closed && s.conn.State() == zk.StateDisconnected {
 				return
 			}
 			continue
-		case err != nil:
-			return
 		}
 		// A client that has this watch still knows of a change before it gets an
 		// answer that has it.
@@ -80,6 +80,13 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 			return
 		}
 	}
+}
+
+// final tells whether a look that failed would fail again: the client was
+// closed, or may not read. All else goes by, such as a connection that breaks
+// while it is written to.
+func final(err error) bool {
+	return errors.Is(err, zk.ErrClosing) || errors.Is(err, zk.ErrNoAuth) || errors.Is(err, zk.ErrAuthFailed) || loginDemanded(err)
 }
 
 // look reads a node, and makes sure that the client has set a watch on it. The

@@ -138,6 +138,22 @@ func TestWatchOutlivesItsSession(t *testing.T) {
 	await(t, there, "after it")
 }
 
+// TestWatchGoesOnAfterAFailedWrite: the client hands out the error of the
+// connection, as it is.
+func TestWatchGoesOnAfterAFailedWrite(t *testing.T) {
+	base := newBase()
+	server := servers.Shared(t, "zookeeper")
+	var p tap
+	kv := storeOn(t, p.connect(t, server.Addr, 2*time.Second))
+	other, _ := newStore(t, server)
+	pair := create(t, other, base, "a")
+	w := watch(t, kv, base)
+	await(t, w, "a")
+	p.breakAt(opGetData)
+	put(t, other, base, "b", pair)
+	await(t, w, "b")
+}
+
 func TestWatchOfALockedNodeIsClosed(t *testing.T) {
 	base := newBase()
 	kv, conn := newStore(t, servers.Shared(t, "zookeeper"))
