@@ -42,7 +42,10 @@ func TestKilledLeaderIsReplaced(t *testing.T) {
 			kill()
 			killed := time.Now()
 			select {
-			case <-elected:
+			case leads := <-elected:
+				if !leads {
+					t.Fatal("the rival does not lead, or its election has ended")
+				}
 				t.Logf("the rival leads %v after the leader was killed; the TTL is %v", time.Since(killed).Round(time.Millisecond), killedTTL)
 			case <-time.After(20 * killedTTL):
 				t.Fatal("nobody leads after the leader was killed")

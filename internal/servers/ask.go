@@ -2,23 +2,35 @@ package servers
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
 )
 
-// client keeps no connections: those to a killed server would get in the way
-// of the next question, and of tests that count goroutines.
-var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+var client = newClient(nil)
+
+// newClient makes a client that keeps no connections: those to a killed server
+// would get in the way of the next question, and of tests that count goroutines.
+func newClient(config *tls.Config) *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+}
 
 // request makes an HTTP request and returns the body of its answer.
 func request(ctx context.Context, method, url, body string) (string, error) {
+	return requestBy(ctx, client, nil, method, url, body)
+}
+
+// requestBy is request by a client of its own, with a header.
+func requestBy(ctx context.Context, client *http.Client, header http.Header, method, url, body string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return "", err
 	}
+	maps.Copy(req.Header, header)
 	resp, err := client.Do(req)
 	if err != nil {
 		return "", err

@@ -2,16 +2,12 @@ package servers
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 // consulVersion is what install.sh builds.
@@ -114,37 +110,10 @@ func (s *Server) askConsul(ctx context.Context, method, path, body string) (stri
 	if s.Secret == nil {
 		return request(ctx, method, "http://"+s.hostport(0)+path, body)
 	}
-	tlsConfig, err := s.tlsOfClient()
+	config, err := s.tlsOfClient()
 	if err != nil {
 		return "", err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "https://"+s.hostport(0)+path, strings.NewReader(body))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("X-Consul-Token", consulManagement)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: tlsConfig, DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", resp.Status, answer)
-	}
-	return string(answer), err
-}
-
-// tlsOfClient returns what a client of a server with a Secret needs.
-func (s *Server) tlsOfClient() (*tls.Config, error) {
-	ca, err := os.ReadFile(s.Secret.CA)
-	if err != nil {
-		return nil, err
-	}
-	config := &tls.Config{RootCAs: x509.NewCertPool()}
-	config.RootCAs.AppendCertsFromPEM(ca)
-	cert, err := tls.LoadX509KeyPair(s.Secret.ClientCert, s.Secret.ClientKey)
-	config.Certificates = []tls.Certificate{cert}
-	return config, err
+	header := http.Header{"X-Consul-Token": {consulManagement}}
+	return requestBy(ctx, newClient(config), header, method, "https://"+s.hostport(0)+path, body)
 }

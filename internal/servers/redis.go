@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -98,16 +97,9 @@ func dialRedis(ctx context.Context, s *Server) (net.Conn, error) {
 	if s.Secret == nil {
 		return new(net.Dialer).DialContext(ctx, "tcp", s.hostport(0))
 	}
-	ca, err := os.ReadFile(s.Secret.CA)
+	config, err := s.tlsOfClient()
 	if err != nil {
 		return nil, err
 	}
-	pair, err := tls.LoadX509KeyPair(s.Secret.ClientCert, s.Secret.ClientKey)
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	d := tls.Dialer{Config: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}}
-	return d.DialContext(ctx, "tcp", s.hostport(0))
+	return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", s.hostport(0))
 }

@@ -3,6 +3,8 @@ package servers
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -327,6 +329,19 @@ func (s *Server) path(elem ...string) string {
 // hostport returns the address of its i-th port.
 func (s *Server) hostport(i int) string {
 	return fmt.Sprintf("127.0.0.1:%d", s.ports[i])
+}
+
+// tlsOfClient returns what a client of a server with a Secret needs.
+func (s *Server) tlsOfClient() (*tls.Config, error) {
+	ca, err := os.ReadFile(s.Secret.CA)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{RootCAs: x509.NewCertPool()}
+	config.RootCAs.AppendCertsFromPEM(ca)
+	cert, err := tls.LoadX509KeyPair(s.Secret.ClientCert, s.Secret.ClientKey)
+	config.Certificates = []tls.Certificate{cert}
+	return config, err
 }
 
 // logAfter returns the end of what the server has logged after offset.

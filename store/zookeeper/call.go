@@ -21,7 +21,10 @@ const (
 	tick = 5 * time.Millisecond
 )
 
-var errBusy = errors.New("too many calls are under way")
+var (
+	errBusy    = errors.New("too many calls are under way")
+	errSession = errors.New("the session has ended meanwhile")
+)
 
 // call returns what f does with the client, or the error of ctx. Until the
 // client has a session f is not called: it would wait for one whether ctx ends
@@ -43,13 +46,35 @@ func call[T any](ctx context.Context, s *Store, f func() (T, error)) (T, error) 
 			}
 		})
 		// ErrNoServer is for what the client has not sent.
-		if !errors.Is(err, errBusy) && !errors.Is(err, zk.ErrNoServer) {
+		if !errors.Is(err, errBusy) && !errors.Is(err, errSession) && !errors.Is(err, zk.ErrNoServer) {
 			return value, err
 		}
-		if err := pause(ctx); err != nil {
+		if pause(ctx) != nil {
 			return none, fmt.Errorf("%w: %w", err, ctx.Err())
 		}
 	}
+}
+
+// read is call for what reads, once the server has caught up, where opts ask for
+// that. It does not mind another server of the same session: that knows all that
+// the session has seen. One of another session may not, so then f is called
+// again.
+func read[T any](ctx context.Context, s *Store, opts *store.ReadOptions, f func() (T, error)) (T, error) {
+	if opts != nil && !opts.Consistent {
+		return call(ctx, s, f)
+	}
+	return call(ctx, s, func() (T, error) {
+		var none T
+		session := s.conn.SessionID()
+		if _, err := s.conn.Sync("/"); err != nil {
+			return none, err
+		}
+		value, err := f()
+		if err == nil && s.conn.SessionID() != session {
+			return none, errSession
+		}
+		return value, err
+	})
 }
 
 // session waits until the client has a session, or is closed.

@@ -56,6 +56,58 @@ func TestWatchesOfOneNodeSetOneWatch(t *testing.T) {
 	}
 }
 
+// TestReadThatAnotherSessionAnswersIsRepeated: its server need not have caught
+// up.
+func TestReadThatAnotherSessionAnswersIsRepeated(t *testing.T) {
+	made := make(chan net.Conn, 10)
+	conn, events, err := zk.Connect([]string{servers.Shared(t, "zookeeper").Addr}, 2*time.Second, zk.WithLogger(silent{}),
+		zk.WithHostProvider(new(hosts)), zk.WithDialer(func(network, address string, timeout time.Duration) (net.Conn, error) {
+			c, err := net.DialTimeout(network, address, timeout)
+			made <- c
+			return &forgetful{Conn: c}, err
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(conn)
+	defer func() {
+		_ = s.Close()
+		conn.Close()
+		for range events {
+		}
+	}()
+	tries := 0
+	_, err = read(t.Context(), s, nil, func() ([]byte, error) {
+		if tries++; tries == 1 {
+			session := conn.SessionID()
+			(<-made).Close()
+			for conn.SessionID() == session || conn.State() != zk.StateHasSession {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		data, _, err := conn.Get("/")
+		return data, err
+	})
+	if err != nil || tries != 2 {
+		t.Errorf("it was read %d times: %v", tries, err)
+	}
+}
+
+// forgetful is a connection that begins a new session: the first message ends
+// with the password of the one that is to go on.
+type forgetful struct {
+	net.Conn
+	greeted bool
+}
+
+func (c *forgetful) Write(b []byte) (int, error) {
+	if !c.greeted {
+		c.greeted = true
+		clear(b[len(b)-16:])
+	}
+	return c.Conn.Write(b)
+}
+
 func TestHostsTakeTurnsAndOnlyAWholeRoundIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h hosts

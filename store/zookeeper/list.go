@@ -38,12 +38,9 @@ func (s *Store) list(ctx context.Context, directory string, opts *store.ReadOpti
 	if parents != "" {
 		top = nodeOf(parents[:len(parents)-1])
 	}
-	return call(ctx, s, func() ([]*store.KVPair, error) {
+	return read(ctx, s, opts, func() ([]*store.KVPair, error) {
 		w.pairs = nil // of an attempt before
-		err := s.sync(opts)
-		if err == nil {
-			err = w.beneath(ctx, top, parents)
-		}
+		err := w.beneath(ctx, top, parents)
 		return w.pairs, err
 	})
 }

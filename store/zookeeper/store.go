@@ -77,10 +77,7 @@ func (s *Store) get(ctx context.Context, key string, opts *store.ReadOptions) (*
 	if err := s.check(ctx, key); err != nil {
 		return nil, err
 	}
-	return call(ctx, s, func() (*store.KVPair, error) {
-		if err := s.sync(opts); err != nil {
-			return nil, err
-		}
+	return read(ctx, s, opts, func() (*store.KVPair, error) {
 		data, stat, err := s.conn.Get(nodeOf(key))
 		if errors.Is(err, zk.ErrNoNode) {
 			err = nil
@@ -88,15 +85,6 @@ func (s *Store) get(ctx context.Context, key string, opts *store.ReadOptions) (*
 		}
 		return pairOf(key, data, stat), err
 	})
-}
-
-// sync has the server catch up, where opts ask for that.
-func (s *Store) sync(opts *store.ReadOptions) error {
-	if opts != nil && !opts.Consistent {
-		return nil
-	}
-	_, err := s.conn.Sync("/")
-	return err
 }
 
 // AtomicPut writes value under key if the key is unchanged since previous, or,
