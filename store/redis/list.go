@@ -59,6 +59,10 @@ func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, er
 	} else {
 		err = onEach(ctx, s.client)
 	}
+	if err == nil && len(pairs) == 0 {
+		// SCAN is answered by a replica too, which may not have the keys yet.
+		pairs, err = s.readAll(ctx, []string{directory + "0"})
+	}
 	slices.SortFunc(pairs, func(a, b *store.KVPair) int { return strings.Compare(a.Key, b.Key) })
 	// A key that was on its way from one server to another is found on both.
 	return slices.CompactFunc(pairs, func(a, b *store.KVPair) bool { return a.Key == b.Key }), err

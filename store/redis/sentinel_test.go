@@ -91,8 +91,10 @@ func TestReplicaAnswersNothing(t *testing.T) {
 	if pair, err := kv.Get(t.Context(), key, nil); err == nil || isRefusal(err) || !goredis.IsReadOnlyError(err) {
 		t.Errorf("Get = %v, %v; want READONLY", pair, err)
 	}
-	if pairs, err := kv.List(t.Context(), "", nil); err == nil || isRefusal(err) {
-		t.Errorf("List = %v, %v", pairs, err)
+	for _, directory := range []string{"", "no such "} {
+		if pairs, err := kv.List(t.Context(), directory, nil); !goredis.IsReadOnlyError(err) {
+			t.Errorf("List %q = %v, %v; want READONLY", directory, pairs, err)
+		}
 	}
 	_, err := store.Open(t.Context(), "redis://"+set.Replica.Addr)
 	if err == nil || !strings.Contains(err.Error(), "replica") {
