@@ -59,24 +59,44 @@ func refused(err error) bool {
 	return errors.Is(err, store.ErrKeyModified) || errors.Is(err, store.ErrKeyExists) || errors.Is(err, store.ErrKeyNotFound)
 }
 
-// within makes a call and waits for it, but no longer than ctx lasts. A call
-// that does not return by then is left to itself.
-func within(ctx context.Context, key string, slot chan struct{}, f func(context.Context) result) result {
+// caller makes calls for one who waits for them, one at a time: a call that has
+// not returned is not repeated on top of itself (S6). It is safe for concurrent
+// use.
+type caller struct {
+	key     string
+	timeout time.Duration
+	slot    chan struct{} // held by the one call under way
+}
+
+func newCaller(key string, timeout time.Duration) caller {
+	return caller{key, timeout, make(chan struct{}, 1)}
+}
+
+// call makes a call once the one before has returned, and waits for it, but no
+// longer than ctx lasts, nor than the timeout. A call that does not return by
+// then is left to itself.
+func (c caller) call(ctx context.Context, f func(context.Context) result) result {
+	if ctx == nil {
+		return result{err: invalid("context", "nil", "must not be nil")}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout,
+		fmt.Errorf("%w: no answer within %v", context.DeadlineExceeded, c.timeout))
+	defer cancel()
 	select {
-	case slot <- struct{}{}:
+	case c.slot <- struct{}{}:
 	case <-ctx.Done():
-		return result{err: fmt.Errorf("leadership: key %q: an earlier call of the store has not returned: %w", key, context.Cause(ctx))}
+		return result{err: fmt.Errorf("leadership: key %q: an earlier call of the store has not returned: %w", c.key, context.Cause(ctx))}
 	}
 	done := make(chan result, 1)
 	go func() {
-		defer func() { <-slot }()
+		defer func() { <-c.slot }()
 		done <- f(ctx)
 	}()
 	select {
 	case r := <-done:
 		return r
 	case <-ctx.Done():
-		return result{err: fmt.Errorf("leadership: key %q: %w", key, context.Cause(ctx))}
+		return result{err: fmt.Errorf("leadership: key %q: %w", c.key, context.Cause(ctx))}
 	}
 }
 

@@ -24,21 +24,32 @@ type campaign struct {
 	ctx      context.Context                   // for its values only
 	previous *campaign                         // that has to end first, or nil
 	work     func(context.Context, Term) error // nil but in Run
+	streams  bool                              // has streams, which can be handed over
 
-	lease    *lease        // of the term we lead or are winding up, or nil
-	working  bool          // the work of that term has not returned
-	attempts []attempt     // claims and renewals that may stand in the store
-	beat     uint64        // of our last attempt
-	over     uint64        // the highest token of a term of ours that is over
-	unknown  bool          // a put of ours may have happened or not (S5)
-	fresh    bool          // the record was looked at just now
-	vacating bool          // a record of ours is to be given up
-	heldBack time.Duration // no claim before this, unless another leads first
-	resting  time.Duration // no claim before this
-	endBy    time.Duration // when a campaign that ends stops tidying up
-	check    *store.KVPair // a write whose index a look has to confirm (S10)
-	doubted  bool          // the index of a write was not confirmed once
-	err      error         // what ended the campaign, other than a stop
+	listeners []*notices
+	callbacks *notices      // of the candidate's callbacks, one of the listeners, or nil
+	heard     chan struct{} // closed when the callbacks have been told all
+	leader    Term          // that the listeners were told of last
+	health    health
+
+	lease               *lease        // of the term we lead or are winding up, or nil
+	working             bool          // the work of that term has not returned
+	attempts            []attempt     // claims and renewals that may stand in the store
+	beat                uint64        // of our last attempt
+	over                uint64        // the highest token of a term of ours that is over
+	unknown             bool          // a put of ours may have happened or not (S5)
+	fresh               bool          // the record was looked at just now
+	vacating            bool          // a record of ours is to be given up
+	reason              reason        // why
+	overSince, patience time.Duration // since when work has been overdue, and how long it may be
+	heldBack            time.Duration // no claim before this, unless another leads first
+	resting             time.Duration // no claim before this
+	endBy               time.Duration // when a campaign that ends stops tidying up
+	check               *store.KVPair // a write whose index a look has to confirm (S10)
+	doubted             bool          // the index of a write was not confirmed once
+	err                 error         // what ended the campaign, other than a stop
+	panicked            *PanicError   // the same, if the work has panicked
+	informed            atomic.Bool   // the record has been seen
 
 	stopping atomic.Pointer[error] // why the campaign is to end
 	done     chan struct{}         // closed when it has ended
@@ -48,13 +59,28 @@ type campaign struct {
 	attached []*electionStream // to take over from stream, in order
 	detach   func() bool       // stops listening to the stream's context
 	ended    bool              // takes no more streams
-	worked   []error           // what the work has returned
+	worked   []outcome         // of the work
 }
 
 // attempt is a put of a claim or renewal.
 type attempt struct {
 	beat  uint64
 	start clock.Instant
+}
+
+// alarm is when the campaign has to look after something other than the record.
+func (c *campaign) alarm(now clock.Instant) time.Duration {
+	at := c.health.due()
+	switch l := c.lease; {
+	case l == nil:
+	case !l.over.Load():
+		if due := c.opts.schedule.due(l.began, now); due != never {
+			at = min(at, now.Mono+due)
+		}
+	case c.working:
+		at = min(at, c.overSince+c.patience)
+	}
+	return at
 }
 
 // refusals is how many puts in a row may be refused without a word, though
@@ -69,6 +95,7 @@ const (
 	stepClaim
 	stepRenew
 	stepVacate
+	stepEnlist
 	stepEnd
 )
 
@@ -85,12 +112,18 @@ func (c *campaign) stop(why error) {
 
 // run campaigns until it is stopped or fails for good.
 func (c *campaign) run() {
+	go func() {
+		defer close(c.heard)
+		if c.callbacks != nil {
+			c.opts.callbacks.listen(c.callbacks)
+		}
+	}()
 	if !c.await() {
 		return
 	}
 	start := c.opts.clock.Now().Mono
 	c.open(c.ctx, start, func() time.Duration { return c.opts.retry })
-	c.heldBack, c.resting, c.endBy = start, start, never
+	c.heldBack, c.resting, c.endBy, c.health.next, c.reason = start, start, never, start, reasonResigned
 	for {
 		if c.ending() {
 			c.close() // the watch takes its time to end
@@ -98,7 +131,12 @@ func (c *campaign) run() {
 		now := c.opts.clock.Now()
 		c.attend()
 		c.handOver()
+		if err := c.health.step(context.WithoutCancel(c.ctx), now.Mono, c.wake); err != nil {
+			c.report(fmt.Errorf("leadership: key %q: %w", c.key, err))
+		}
+		c.stepDown(now)
 		c.windUp(now.Mono)
+		c.announce(now.Mono)
 		do, until := c.plan(now.Mono)
 		switch do {
 		case stepLook:
@@ -108,13 +146,15 @@ func (c *campaign) run() {
 		case stepRenew:
 			c.put(now, "renew", c.renewal())
 		case stepVacate:
-			c.put(now, "vacate", c.sight.rec.vacated(c.nextBeat(), reasonResigned))
+			c.put(now, "vacate", c.sight.rec.vacated(c.nextBeat(), c.reason))
+		case stepEnlist:
+			c.put(now, "enlist", c.sight.rec.enlisted(c.sight.me, c.by.node, c.opts.priority))
 		case stepEnd:
 			c.finish()
 			return
 		case stepWait:
 			c.fresh = false
-			if call, r := c.wait(now.Mono, until); call != nil {
+			if call, r := c.wait(now.Mono, min(until, c.alarm(now))); call != nil {
 				c.returned(call, r)
 			}
 		}
@@ -155,18 +195,21 @@ func (c *campaign) plan(now time.Duration) (step, time.Duration) {
 		return stepWait, renewAt
 	case c.unknown:
 		return stepLook, 0
-	case (c.ending() || c.vacating) && c.sight.mine() && !c.foreign:
+	case (c.ending() || c.vacating || c.sight.paused) && c.sight.mine() && !c.foreign:
 		return stepVacate, 0
 	}
 	c.vacating = false
 	free := max(c.sight.free, c.heldBack, c.resting)
-	claimable := c.sight.known && !c.foreign && now >= free
+	able := c.sight.known && !c.foreign && !c.sight.paused && c.health.well()
+	claimable := able && now >= free
 	switch {
 	case claimable && c.fresh:
 		return stepClaim, 0
 	case claimable || !c.sight.known || c.hinted || now >= c.poll:
 		return stepLook, 0
-	case c.foreign:
+	case able && c.sight.unlisted():
+		return stepEnlist, 0
+	case !able:
 		return stepWait, c.poll
 	}
 	return stepWait, min(c.poll, free)
@@ -190,7 +233,7 @@ func (c *campaign) claim(now clock.Instant) record {
 		V: recordVersion, Leader: c.by.node, Instance: c.sight.me,
 		Token: c.by.token, TTL: c.by.ttl.Milliseconds(), Beat: c.nextBeat(),
 		Since: now.Time().UTC().Truncate(time.Millisecond), Payload: c.opts.payload,
-		Last: c.sight.rec.ended(),
+		Last: c.sight.rec.ended(), Waiting: c.sight.rec.behind(c.sight.me, c.opts.priority),
 	}
 }
 
@@ -198,6 +241,9 @@ func (c *campaign) claim(now clock.Instant) record {
 func (c *campaign) renewal() record {
 	r := c.lease.record
 	r.Beat = c.nextBeat()
+	if c.sight.mine() { // what others have added to it
+		r.Waiting, r.Ask = c.sight.rec.Waiting, c.sight.rec.Ask.kept(c.by.node)
+	}
 	return r
 }
 
@@ -215,7 +261,7 @@ func (c *campaign) put(now clock.Instant, op string, rec record) {
 			return
 		}
 	}
-	if rec.held() {
+	if rec.Instance == c.sight.me {
 		for len(c.attempts) > 0 && now.Since(c.attempts[0].start) > c.by.ttl {
 			c.attempts = c.attempts[1:] // too old to be trusted
 		}
@@ -322,6 +368,7 @@ func (c *campaign) settle() {
 		case l.term.Token == rec.Token:
 			l.renewed(start)
 		}
+		c.heed(rec.Ask)
 	case l == nil || l.over.Load():
 	case c.sight.pair == nil || rec.Token < l.term.Token:
 		c.report(fmt.Errorf("leadership: key %q: %w: writing the record of term %d again", c.key, ErrRecordLost, l.term.Token))
@@ -353,7 +400,9 @@ func (c *campaign) finish() {
 		go c.release(c.call)
 	}
 	c.close()
+	c.health.end()
 	<-c.watch.done
+	c.dismiss()
 	c.endStreams()
 	close(c.done)
 }
@@ -373,6 +422,6 @@ func (c *campaign) release(call *call) {
 		return
 	}
 	if rec, err := parseRecord(found.pair.Value); err == nil && rec.Instance == c.sight.me {
-		put(ctx, c.kv, c.key, rec.vacated(rec.Beat+1, reasonResigned).encode(), found.pair)
+		put(ctx, c.kv, c.key, rec.vacated(rec.Beat+1, c.reason).encode(), found.pair)
 	}
 }

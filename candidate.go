@@ -1,7 +1,6 @@
 package leadership
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -88,14 +87,21 @@ func NewCandidate(kv store.Store, key, node string, ttl time.Duration, opts ...O
 // ends with the new ctx. After a campaign has ended, another may be run.
 func (c *Candidate) RunForElection(ctx context.Context) (<-chan bool, <-chan error) {
 	s := newStream(newElectionRelay())
-	if _, err := c.start(ctx, s, nil); err != nil {
+	if _, err := c.start(ctx, mandate{stream: s}); err != nil {
 		s.end(err)
 	}
 	return s.out, s.errs
 }
 
-// start begins a campaign, or hands a running one over to s.
-func (c *Candidate) start(ctx context.Context, s *electionStream, work func(context.Context, Term) error) (*campaign, error) {
+// mandate is what a campaign is run for: one of these.
+type mandate struct {
+	stream  *electionStream
+	work    func(context.Context, Term) error
+	signals *notices
+}
+
+// start begins a campaign, or hands a running one over to another stream.
+func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
@@ -105,21 +111,29 @@ func (c *Candidate) start(ctx context.Context, s *electionStream, work func(cont
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last := c.campaign
-	if last != nil && (work != nil || last.work != nil) && last.running() {
+	if last != nil && (m.stream == nil || !last.streams) && last.running() {
 		return nil, fmt.Errorf("leadership: candidate for %q: %w", c.key, ErrRunning)
 	}
-	if last != nil && last.attach(ctx, s) {
+	if last != nil && last.attach(ctx, m.stream) {
 		return last, nil
 	}
 	next := &campaign{
-		by: c, ctx: ctx, previous: last, work: work, done: make(chan struct{}),
+		by: c, ctx: ctx, previous: last, work: m.work, streams: m.stream != nil, done: make(chan struct{}), heard: make(chan struct{}),
+		health: health{healthOptions: c.opts.health},
 		seat: seat{
 			kv: c.kv, key: c.key, opts: &c.opts, wake: make(chan struct{}, 1),
-			sight: sight{me: rand.Text()},
+			sight: sight{me: rand.Text(), node: c.node, priority: c.opts.priority, hold: c.opts.retry},
 		},
 	}
 	next.report = next.problem
-	next.attach(ctx, s)
+	if m.signals != nil {
+		next.listeners = append(next.listeners, m.signals)
+	}
+	if !c.opts.callbacks.none() {
+		next.callbacks = newNotices()
+		next.listeners = append(next.listeners, next.callbacks)
+	}
+	next.attach(ctx, m.stream)
 	if ctx.Err() != nil {
 		next.stop(context.Cause(ctx)) // now, not when its AfterFunc runs
 	}
@@ -146,9 +160,49 @@ func (c *Candidate) Term() (Term, bool) {
 	if l == nil || !l.standing() {
 		return Term{}, false
 	}
-	t := l.term
-	t.Payload = bytes.Clone(t.Payload)
-	return t, true
+	return l.term.clone(), true
+}
+
+// State is what a candidate is at a moment.
+type State int
+
+// The states of a candidate.
+const (
+	// StateBootstrap is that of a candidate that is not campaigning, or has
+	// not seen the record of the election yet.
+	StateBootstrap State = iota
+
+	// StateFollower is that of a candidate that campaigns and does not lead.
+	StateFollower
+
+	// StateLeader is that of a candidate that leads.
+	StateLeader
+)
+
+func (s State) String() string {
+	switch s {
+	case StateFollower:
+		return "follower"
+	case StateLeader:
+		return "leader"
+	default:
+		return "bootstrap"
+	}
+}
+
+// State returns what this candidate is at this moment. It waits for nothing
+// but short locks.
+func (c *Candidate) State() State {
+	if c.IsLeader() {
+		return StateLeader
+	}
+	c.mu.Lock()
+	campaign := c.campaign
+	c.mu.Unlock()
+	if campaign != nil && campaign.informed.Load() && campaign.running() {
+		return StateFollower
+	}
+	return StateBootstrap
 }
 
 // Resign gives up the term that this candidate leads, if it leads. It does not

@@ -24,6 +24,12 @@ var (
 	// candidate whose RunForElection has not ended.
 	ErrRunning = errors.New("already running")
 
+	// ErrNoLeader says that nobody leads whom something could be asked of.
+	ErrNoLeader = errors.New("no leader")
+
+	// ErrPaused says that an operator has paused the election: resume it first.
+	ErrPaused = errors.New("election paused")
+
 	// ErrRecordLost says that the record of the term vanished from the store,
 	// or was put back to an older one, while the leader could trust its claim.
 	// The leader writes it again and leads on.
@@ -42,6 +48,22 @@ var (
 
 	// ErrStopped says that the candidate was stopped.
 	ErrStopped = errors.New("candidate stopped")
+
+	// ErrRelinquished says that the leader handed over because its time was
+	// up: WithRelinquishAfter or WithRelinquishSchedule.
+	ErrRelinquished = errors.New("leadership relinquished")
+
+	// ErrUnhealthy says that the leader gave up because its health check
+	// failed: WithHealthCheck.
+	ErrUnhealthy = errors.New("leader unhealthy")
+
+	// ErrEvicted says that an operator asked the leader to resign, or to leave
+	// the seat empty.
+	ErrEvicted = errors.New("leader evicted")
+
+	// ErrTransferred says that an operator asked the leader to hand over to
+	// another node.
+	ErrTransferred = errors.New("leadership transferred")
 )
 
 // The errors of a Round.

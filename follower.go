@@ -1,7 +1,6 @@
 package leadership
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -83,6 +82,12 @@ func (f *Follower) FollowElection(ctx context.Context) (<-chan string, <-chan er
 	p.report = func(err error) {
 		p.logger().Warn("follower", "error", err)
 		s.report(err)
+		if p.notices != nil {
+			p.notices.failed(err)
+		}
+	}
+	if !f.opts.callbacks.none() {
+		p.notices = newNotices()
 	}
 	f.pursuit = p
 	go p.run()
@@ -103,9 +108,7 @@ func (f *Follower) Term() (Term, bool) {
 	if h == nil || f.opts.clock.Now().Mono >= h.until {
 		return Term{}, false
 	}
-	t := h.term
-	t.Payload = bytes.Clone(t.Payload)
-	return t, true
+	return h.term.clone(), true
 }
 
 // Stop ends the following. It does not block; the channels are closed when it
@@ -135,6 +138,8 @@ type pursuit struct {
 	ctx      context.Context
 	stream   *stream[string, string]
 	previous *pursuit // that this one takes over from, or nil
+	notices  *notices // for the callbacks, or nil
+	leader   Term     // that the callbacks were told of last
 
 	once sync.Once
 	stop chan struct{} // closed to end it
@@ -151,6 +156,11 @@ func (p *pursuit) run() {
 		p.previous = nil
 	}
 	defer context.AfterFunc(p.ctx, p.end)()
+	if p.notices != nil {
+		heard := make(chan struct{})
+		go func() { defer close(heard); p.opts.callbacks.listen(p.notices) }()
+		defer func() { p.notices.close(); <-heard }()
+	}
 	p.open(p.ctx, p.opts.clock.Now().Mono, p.interval)
 	for !p.ending() {
 		now := p.opts.clock.Now()
@@ -241,9 +251,15 @@ func (p *pursuit) tell(now time.Duration) {
 		h = nil
 		p.of.heard.Store(nil)
 	}
-	if h == nil {
-		p.stream.set("")
-		return
+	var t Term
+	if h != nil {
+		t = h.term
+	} else if p.sight.known {
+		t.Last = p.sight.rec.ended().public()
 	}
-	p.stream.set(h.term.Leader)
+	p.stream.set(t.Leader)
+	if p.notices != nil && p.sight.known && !t.same(p.leader) {
+		p.leader = t
+		p.notices.leads(t.clone())
+	}
 }

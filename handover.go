@@ -1,6 +1,9 @@
 package leadership
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // attach gives the campaign a stream to serve instead of its present one, and
 // a context to obey instead of that one's. It returns false if the campaign is
@@ -80,6 +83,7 @@ func (c *campaign) await() bool {
 		case <-c.wake:
 			c.handOver()
 			if c.ending() {
+				c.dismiss()
 				c.endStreams()
 				<-previous.done
 				close(c.done)
@@ -90,10 +94,50 @@ func (c *campaign) await() bool {
 	return true
 }
 
-// problem logs err and puts it into the error channel.
+// dismiss tells the listeners how it ends, and waits for the callbacks.
+func (c *campaign) dismiss() {
+	for _, n := range c.listeners {
+		if c.err != nil {
+			n.failed(c.err)
+		}
+		n.close()
+	}
+	<-c.heard
+}
+
+// announce tells the listeners who leads, where that has changed.
+func (c *campaign) announce(now time.Duration) {
+	if c.sight.known {
+		c.informed.Store(true)
+	}
+	if len(c.listeners) == 0 || !c.sight.known {
+		return
+	}
+	var t Term
+	switch l := c.lease; {
+	case l != nil && !l.over.Load():
+		t = l.term
+	case c.sight.rec.held() && !c.sight.mine() && now < c.sight.free:
+		t = c.sight.rec.term()
+	default:
+		t.Last = c.sight.rec.ended().public()
+	}
+	if t.same(c.leader) {
+		return
+	}
+	c.leader = t
+	for _, n := range c.listeners {
+		n.leads(t.clone())
+	}
+}
+
+// problem logs err and tells whoever listens.
 func (c *campaign) problem(err error) {
 	c.logger().Warn("election", "node", c.by.node, "error", err)
 	if c.stream != nil {
 		c.stream.report(err)
+	}
+	for _, n := range c.listeners {
+		n.failed(err)
 	}
 }

@@ -16,8 +16,9 @@ import (
 type lease struct {
 	record record
 	term   Term
-	trust  time.Duration // the TTL less the margin
+	trust  time.Duration // the TTL less the margin and the grace
 	clock  clock.Clock
+	began  clock.Instant // the start of the attempt that claimed it
 
 	start atomic.Pointer[clock.Instant] // of the last successful attempt
 	over  atomic.Bool
@@ -34,8 +35,8 @@ type lease struct {
 // newLease begins a term whose claim was attempted at start. ended is called
 // once, when the lease ends; it must not block.
 func newLease(ctx context.Context, c clock.Clock, rec record, trust time.Duration, start clock.Instant, ended func()) *lease {
-	l := &lease{record: rec, term: rec.term(), trust: trust, clock: c, ended: ended}
-	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	l := &lease{record: rec, term: rec.term(), trust: trust, clock: c, began: start, ended: ended}
+	l.ctx, l.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), termKey{}, l))
 	l.start.Store(&start)
 	l.watch()
 	return l

@@ -41,6 +41,13 @@ type options struct {
 	log     *slog.Logger
 	clock   clock.Clock
 
+	grace     time.Duration
+	schedule  schedule
+	spec      string // of the schedule
+	health    healthOptions
+	callbacks Callbacks
+	priority  int
+
 	renewSet, retrySet, marginSet bool
 }
 
@@ -69,6 +76,35 @@ func WithRetryInterval(d time.Duration) Option {
 // be at least 1 ms and, for a candidate, at least 2 ms below the TTL.
 func WithMargin(d time.Duration) Option {
 	return func(o *options) { o.margin, o.marginSet = d, true }
+}
+
+// WithGrace sets how long before its claim can no longer be trusted a leader
+// that cannot renew it ends its term, so that the work has time to stop while
+// nobody else can lead yet. It comes on top of the margin. It must not be below
+// 0 and leave time to renew. The default is 0. A follower ignores it.
+func WithGrace(d time.Duration) Option {
+	return func(o *options) { o.grace = d }
+}
+
+// WithRelinquishAfter has a leader hand over once it has led for d: it resigns
+// in order and leaves the seat to others for one retry interval; if nobody has
+// taken it by then, it leads again. d must not be below 0; 0, the default,
+// means never. A follower ignores it.
+func WithRelinquishAfter(d time.Duration) Option {
+	return func(o *options) { o.schedule.after = d }
+}
+
+// WithRelinquishSchedule has a leader hand over, as WithRelinquishAfter does, at
+// the times of a cron spec: five fields, or six with the seconds first, or a
+// descriptor such as @daily, by the local time of this machine or the zone that
+// a leading "CRON_TZ=Europe/Berlin " names. "@every 1h30m" counts from the
+// beginning of the term, in whole seconds. A time that comes within a retry
+// interval of the beginning of the term is passed over: whoever has just taken
+// over at midnight, by a clock that is a little slow, keeps the seat. It wins
+// over WithRelinquishAfter. The default, and "", is no schedule. A follower
+// ignores it.
+func WithRelinquishSchedule(spec string) Option {
+	return func(o *options) { o.spec = spec }
 }
 
 // WithPayload sets what followers are told of this candidate when it leads,
@@ -115,7 +151,7 @@ func (o *options) candidate(ttl time.Duration) error {
 		o.margin = ttl / 5
 	}
 	if !o.renewSet {
-		o.renew = min(ttl/3, (ttl-o.margin)/2)
+		o.renew = min(ttl/3, (ttl-o.margin-o.grace)/2)
 	}
 	if !o.retrySet {
 		o.retry = ttl / 3
@@ -123,14 +159,40 @@ func (o *options) candidate(ttl time.Duration) error {
 	switch {
 	case o.margin < time.Millisecond || o.margin > ttl-2*time.Millisecond:
 		return invalid("margin", o.margin, "must be at least 1ms and at least 2ms below the TTL of %v", ttl)
-	case o.renew < time.Millisecond || o.renew >= ttl-o.margin:
+	case o.grace < 0 || o.grace > ttl-o.margin-2*time.Millisecond:
+		return invalid("grace", o.grace, "must not be below 0 and at least 2ms below the TTL of %v less the margin of %v", ttl, o.margin)
+	case o.renew < time.Millisecond || o.renew >= ttl-o.margin-o.grace:
 		return invalid("renewal interval", o.renew,
-			"must be at least 1ms and below the TTL of %v less the margin of %v", ttl, o.margin)
+			"must be at least 1ms and below the TTL of %v less the margin of %v and the grace of %v", ttl, o.margin, o.grace)
 	case o.retry < time.Millisecond || o.retry > ttl:
 		return invalid("retry interval", o.retry, "must be at least 1ms and not above the TTL of %v", ttl)
 	case len(o.payload) > MaxPayload:
 		return invalid("payload", fmt.Sprintf("%d bytes", len(o.payload)), "must have at most %d bytes", MaxPayload)
+	case o.priority < 0 || o.priority > maxPriority:
+		return invalid("priority", o.priority, "must be from 0 to %d", maxPriority)
+	case o.schedule.after < 0:
+		return invalid("relinquish interval", o.schedule.after, "must not be below 0")
 	}
+	if err := o.parseSchedule(); err != nil {
+		return err
+	}
+	return o.health.check(o.retry)
+}
+
+// parseSchedule reads the spec of the schedule.
+func (o *options) parseSchedule() error {
+	o.schedule.skip = o.retry
+	if o.spec == "" {
+		return nil
+	}
+	spec, err := specParser.Parse(o.spec)
+	if err != nil {
+		return invalid("relinquish schedule", fmt.Sprintf("%q", o.spec), "must be a cron spec: %v", err)
+	}
+	if spec.Next(time.Now()).IsZero() {
+		return invalid("relinquish schedule", fmt.Sprintf("%q", o.spec), "must come at some time")
+	}
+	o.schedule.spec = spec
 	return nil
 }
 

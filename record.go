@@ -3,6 +3,7 @@ package leadership
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -27,6 +28,8 @@ type record struct {
 	Since    time.Time `json:"since,omitzero"`
 	Payload  payload   `json:"payload,omitempty"`
 	Last     *ending   `json:"last,omitempty"`
+	Waiting  []waiter  `json:"waiting,omitempty"`
+	Ask      *ask      `json:"ask,omitempty"`
 }
 
 // ending is how the term before ended.
@@ -39,9 +42,28 @@ type ending struct {
 type reason string
 
 const (
-	reasonResigned reason = "resigned"
-	reasonExpired  reason = "expired"
+	reasonResigned     reason = "resigned"
+	reasonExpired      reason = "expired"
+	reasonEvicted      reason = "evicted"
+	reasonUnhealthy    reason = "unhealthy"
+	reasonRelinquished reason = "relinquished"
+	reasonTransferred  reason = "transferred"
 )
+
+// reasonOf is what a record says of a term that ended by choice because of why.
+func reasonOf(why error) reason {
+	switch {
+	case errors.Is(why, ErrEvicted):
+		return reasonEvicted
+	case errors.Is(why, ErrUnhealthy):
+		return reasonUnhealthy
+	case errors.Is(why, ErrRelinquished):
+		return reasonRelinquished
+	case errors.Is(why, ErrTransferred):
+		return reasonTransferred
+	}
+	return reasonResigned
+}
 
 // payload is a JSON string where it can be, so that people can read it, and
 // otherwise an object with the bytes in base64.
@@ -116,12 +138,23 @@ func (r record) held() bool { return r.Instance != "" }
 func (r record) ttl() time.Duration { return time.Duration(r.TTL) * time.Millisecond }
 
 func (r record) term() Term {
-	return Term{Leader: r.Leader, Token: r.Token, Since: r.Since, TTL: r.ttl(), Payload: r.Payload}
+	return Term{Leader: r.Leader, Token: r.Token, Since: r.Since, TTL: r.ttl(), Payload: r.Payload, Last: r.Last.public()}
+}
+
+// public returns what users see of it; e may be nil.
+func (e *ending) public() Ending {
+	if e == nil {
+		return Ending{}
+	}
+	return Ending{e.Leader, e.Token, string(e.Reason)}
 }
 
 // vacated is the record after its holder has given the seat up.
 func (r record) vacated(beat uint64, why reason) record {
-	return record{V: recordVersion, Token: r.Token, Beat: beat, Last: &ending{r.Leader, r.Token, why}}
+	return record{
+		V: recordVersion, Token: r.Token, Beat: beat, Last: &ending{r.Leader, r.Token, why},
+		Waiting: r.Waiting, Ask: r.Ask.left(),
+	}
 }
 
 // ended is how the last term ended, for whoever begins a new one after r.

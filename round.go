@@ -40,13 +40,12 @@ const (
 // All methods are safe for concurrent use.
 type Round struct {
 	kv   store.Store
-	key  string
 	node string
 	opts roundOptions
 	err  error // what is wrong with the arguments
 
-	slot     chan struct{} // held by the one call of the store under way
-	verified atomic.Bool   // the store has been seen to keep its indexes (S10)
+	caller
+	verified atomic.Bool // the store has been seen to keep its indexes (S10)
 }
 
 // RoundOption changes what NewRound makes. An option that is nil changes
@@ -82,15 +81,15 @@ func WithPollInterval(d time.Duration) RoundOption {
 // ErrInvalidArgument.
 func NewRound(kv store.Store, system, round, node string, opts ...RoundOption) *Round {
 	r := &Round{
-		kv: kv, key: system + "/" + round, node: node,
+		kv: kv, node: node,
 		opts: roundOptions{timeout: DefaultCallTimeout, poll: DefaultPollInterval},
-		slot: make(chan struct{}, 1),
 	}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&r.opts)
 		}
 	}
+	r.caller = newCaller(system+"/"+round, r.opts.timeout)
 	r.err = r.check(system, round)
 	return r
 }
@@ -307,18 +306,6 @@ func (r *Round) write(ctx context.Context, rec roundRecord, previous *store.KVPa
 		r.verified.Store(true)
 	}
 	return nil
-}
-
-// call makes a call of the store once the one before has returned. It waits
-// no longer than the call timeout.
-func (r *Round) call(ctx context.Context, f func(context.Context) result) result {
-	if ctx == nil {
-		return result{err: invalid("context", "nil", "must not be nil")}
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, r.opts.timeout,
-		fmt.Errorf("%w: no answer within %v", context.DeadlineExceeded, r.opts.timeout))
-	defer cancel()
-	return within(ctx, r.key, r.slot, f)
 }
 
 // now is the time for people to read in a record.

@@ -3,12 +3,44 @@ package leadership
 import (
 	"context"
 	"errors"
+	"fmt"
 )
+
+// PanicError is what Run panics with after its work has.
+type PanicError struct {
+	Value any    // what the work panicked with
+	Stack []byte // of the goroutine that it did in
+}
+
+// Error implements error.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("leadership: the work panicked: %v\n%s", e.Value, e.Stack)
+}
+
+// Unwrap returns the value, if that is an error, or nil.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+type termKey struct{} // of a context's value
+
+// TermFromContext returns the term that the context which Run gave to its work,
+// or one made from it, is for; false for any other context. It does not say
+// that the term is not over.
+func TermFromContext(ctx context.Context) (Term, bool) {
+	l, ok := ctx.Value(termKey{}).(*lease)
+	if !ok {
+		return Term{}, false
+	}
+	return l.term.clone(), true
+}
 
 // Run campaigns like RunForElection and, whenever the candidate leads, calls
 // work with the term and a context that ends when the term does, at the latest
 // when its claim can no longer be trusted; context.Cause tells why: ErrLost,
-// ErrResigned, ErrStopped, or the cause of ctx. Only one work runs at a time.
+// ErrResigned, ErrStopped, or the cause of ctx. WithGrace has it end earlier
+// than that. TermFromContext finds the term in it. Only one work runs at a time.
 //
 // When the candidate steps down by choice (Resign, Stop, the end of ctx, the
 // return of work) the seat is given up only after work has returned. Work that
@@ -17,7 +49,8 @@ import (
 //
 // When work returns nil, or the error of its context after that has ended, the
 // candidate resigns and campaigns on. When it returns another error, Run
-// resigns and returns that error. Run also returns nil after Stop, the cause
+// resigns and returns that error. When it panics, Run resigns and panics with
+// the value and the stack of that, as a PanicError. Run also returns nil after Stop, the cause
 // of ctx after its end, and ErrInvalidArgument, ErrUnsafeStore, or ErrRunning
 // when the candidate is campaigning already. It blocks until then; errors of
 // the store are logged.
@@ -25,11 +58,14 @@ func (c *Candidate) Run(ctx context.Context, work func(ctx context.Context, term
 	if work == nil {
 		return invalid("work", "nil", "must be a function")
 	}
-	campaign, err := c.start(ctx, nil, work)
+	campaign, err := c.start(ctx, mandate{work: work})
 	if err != nil {
 		return err
 	}
 	<-campaign.done
+	if campaign.panicked != nil {
+		panic(campaign.panicked)
+	}
 	if campaign.err != nil {
 		return campaign.err
 	}

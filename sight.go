@@ -11,7 +11,10 @@ import (
 // last seen and how long it stands. It is pure: times are readings of the
 // owner's monotonic clock, taken after the reply that showed the record (S2).
 type sight struct {
-	me string // our instance: a record of our own is no obstacle
+	me       string // our instance: a record of our own is no obstacle
+	node     string
+	priority int
+	hold     time.Duration // how long to hold back for one of a higher priority
 
 	known bool
 	pair  *store.KVPair // nil: there is no record
@@ -20,6 +23,8 @@ type sight struct {
 	free  time.Duration // when it may be replaced
 	guard time.Duration // until when a record that is gone may still be trusted
 	high  uint64        // the highest token seen
+
+	paused bool // an operator has asked for the seat to be left empty
 }
 
 // see takes note of what was found at now, nil for no record. It says whether
@@ -40,10 +45,31 @@ func (s *sight) see(pair *store.KVPair, rec record, now time.Duration) bool {
 	if rec.held() && rec.Instance != s.me {
 		free += rec.ttl()
 	}
+	if rec.Instance != s.me {
+		free += s.holdBack(rec)
+	}
+	s.paused = rec.Ask.pauses()
 	s.known, s.pair, s.rec, s.seen = true, pair, rec, now
 	s.free = max(free, s.guard)
 	s.high = max(s.high, rec.Token)
 	return true
+}
+
+// holdBack is for how long a seat that could be taken is left to others that are to have it:
+// the node that it is transferred to, or those of a higher priority.
+func (s *sight) holdBack(rec record) time.Duration {
+	if to, hold := rec.Ask.transfers(); to != "" {
+		if to == s.node {
+			return 0
+		}
+		return hold
+	}
+	return time.Duration(rec.ahead(s.me, s.priority)) * s.hold
+}
+
+// unlisted says whether we are to enter ourselves among those that wait.
+func (s *sight) unlisted() bool {
+	return s.known && s.pair != nil && !s.mine() && !s.rec.lists(s.me, s.priority)
 }
 
 // mine says whether the record is one of ours.

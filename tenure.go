@@ -1,9 +1,12 @@
 package leadership
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
@@ -12,13 +15,19 @@ import (
 // errWorkExited is what work that calls runtime.Goexit is taken to return.
 var errWorkExited = errors.New("leadership: the work ended its goroutine without returning")
 
+// outcome is how work has ended.
+type outcome struct {
+	err      error
+	panicked *PanicError
+}
+
 // begin begins the term of a claim that is known to stand, unless it has run
 // out meanwhile or is not wanted any more.
 func (c *campaign) begin(rec record, start clock.Instant) {
 	if c.vacating || c.ending() || rec.Token <= c.over {
 		return
 	}
-	l := newLease(c.ctx, c.opts.clock, rec, c.by.ttl-c.opts.margin, start, c.leaseEnded)
+	l := newLease(c.ctx, c.opts.clock, rec, c.by.ttl-c.opts.margin-c.opts.grace, start, c.leaseEnded)
 	if !l.standing() {
 		// The store is too slow for the trust: not again at once.
 		c.over = rec.Token
@@ -35,20 +44,38 @@ func (c *campaign) begin(rec record, start clock.Instant) {
 	if c.stream != nil {
 		c.stream.set(l)
 	}
+	for _, n := range c.listeners {
+		n.began(l)
+	}
 	if c.work != nil {
-		c.working = true
-		term := l.term
-		term.Payload = bytes.Clone(term.Payload)
+		c.working, c.patience = true, 0
 		go func() {
-			err := errWorkExited
+			did := outcome{err: errWorkExited}
 			defer func() {
+				if v := recover(); v != nil {
+					did.panicked = &PanicError{v, debug.Stack()}
+				}
 				c.mu.Lock()
-				c.worked = append(c.worked, err)
+				c.worked = append(c.worked, did)
 				c.mu.Unlock()
 				nudge(c.wake)
 			}()
-			err = c.work(l.ctx, term)
+			did.err = c.work(l.ctx, l.term.clone())
 		}()
+	}
+}
+
+// stepDown ends the term where it is to be given up by choice.
+func (c *campaign) stepDown(now clock.Instant) {
+	l := c.lease
+	if l == nil || l.over.Load() {
+		return
+	}
+	switch {
+	case c.health.ill():
+		l.end(ErrUnhealthy)
+	case c.opts.schedule.due(l.began, now) <= 0:
+		l.end(ErrRelinquished)
 	}
 }
 
@@ -72,7 +99,11 @@ func (c *campaign) windUp(now time.Duration) {
 	if c.working {
 		c.workReturned(l, now)
 	}
-	if c.working || !l.over.Load() {
+	if !l.over.Load() {
+		return
+	}
+	if c.working {
+		c.complain(l, now)
 		return
 	}
 	why := context.Cause(l.ctx)
@@ -82,11 +113,29 @@ func (c *campaign) windUp(now time.Duration) {
 	if c.stream != nil {
 		c.stream.set(nil)
 	}
-	c.over = max(c.over, l.term.Token)
+	for _, n := range c.listeners {
+		n.ended(l, why)
+	}
+	c.over, c.reason = max(c.over, l.term.Token), reasonExpired
 	if !errors.Is(why, ErrLost) {
-		c.vacating = true
+		c.vacating, c.reason = true, reasonOf(why)
 		c.heldBack = now + c.opts.pollAfter(c.opts.retry)
 	}
+}
+
+// complain reports, less and less often, that the work goes on although its
+// term is over.
+func (c *campaign) complain(l *lease, now time.Duration) {
+	if c.patience == 0 {
+		c.overSince, c.patience = now, c.opts.retry
+	}
+	late := now - c.overSince
+	if late < c.patience {
+		return
+	}
+	c.patience *= 2
+	c.report(fmt.Errorf("leadership: key %q: %s has not returned %v after the end of term %d (%w): the seat is kept until its record expires",
+		c.key, runtime.FuncForPC(reflect.ValueOf(c.work).Pointer()).Name(), late.Round(time.Millisecond), l.term.Token, context.Cause(l.ctx)))
 }
 
 // workReturned takes in what the work of a term has returned, if it has.
@@ -99,9 +148,12 @@ func (c *campaign) workReturned(l *lease, now time.Duration) {
 		return
 	}
 	c.working = false
-	err := worked[0]
+	err := worked[0].err
+	if c.panicked = worked[0].panicked; c.panicked != nil {
+		c.err = c.panicked
+	}
 	// That the term was over is no failure of the work.
-	if err != nil && !(l.over.Load() && (errors.Is(err, l.ctx.Err()) || errors.Is(err, context.Cause(l.ctx)))) {
+	if c.err == nil && err != nil && !(l.over.Load() && (errors.Is(err, l.ctx.Err()) || errors.Is(err, context.Cause(l.ctx)))) {
 		c.err = err
 	}
 	if !l.over.Load() {

@@ -1,6 +1,9 @@
 package leadership
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // Term is one unbroken time of one leader. The zero value is no term.
 type Term struct {
@@ -20,4 +23,28 @@ type Term struct {
 
 	// Payload is what the leader tells its followers, such as its address.
 	Payload []byte
+
+	// Last tells of the term before, where that is known.
+	Last Ending
+}
+
+// Ending is how a term has ended. The zero value tells nothing.
+type Ending struct {
+	Leader string
+	Token  uint64
+
+	// Reason is why: "resigned", "expired", "evicted", "unhealthy",
+	// "relinquished" or "transferred".
+	Reason string
+}
+
+// same says whether nothing has changed for those who want to know who leads.
+func (t Term) same(other Term) bool {
+	return t.Leader == other.Leader && t.Token == other.Token && t.Last == other.Last
+}
+
+// clone returns t with a payload of its own.
+func (t Term) clone() Term {
+	t.Payload = bytes.Clone(t.Payload)
+	return t
 }

@@ -1,0 +1,259 @@
+package leadership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// Action is what an operator asks of an election.
+type Action string
+
+// The actions.
+const (
+	// Resign has the leader resign. Anyone but it may win, as after
+	// Candidate.Resign.
+	Resign Action = "resign"
+
+	// Transfer has the leader resign, and the others leave the seat to one
+	// node for a while.
+	Transfer Action = "transfer"
+
+	// Pause has nobody take the seat until Resume.
+	Pause Action = "pause"
+
+	// Resume ends a pause.
+	Resume Action = "resume"
+)
+
+const (
+	// DefaultHold is how long a seat is held for the node that it is
+	// transferred to.
+	DefaultHold = 15 * time.Second
+
+	// MaxHold is the longest that it can be.
+	MaxHold = 10 * time.Minute
+)
+
+// Request is what an operator asks of an election.
+type Request struct {
+	Action Action
+
+	// To is the node that a Transfer goes to; it must be empty otherwise.
+	To string
+
+	// Hold is how long the others leave the seat of a Transfer to that node,
+	// each from when it sees it vacant; then anyone may win. 0 means
+	// DefaultHold; MaxHold at most.
+	Hold time.Duration
+
+	// Keep has a Pause leave the present leader in the seat, and only keep
+	// others from taking it afterwards.
+	Keep bool
+
+	// By is who asks, for people who read the record or the log. It may be
+	// empty.
+	By string
+}
+
+// ask is a request in a record.
+type ask struct {
+	Do   Action    `json:"do"`
+	To   string    `json:"to,omitempty"`
+	Hold int64     `json:"hold,omitempty"` // in milliseconds
+	Keep bool      `json:"keep,omitempty"`
+	By   string    `json:"by,omitempty"`
+	At   time.Time `json:"at,omitzero"`
+}
+
+// pauses says whether nobody may take the seat. a may be nil.
+func (a *ask) pauses() bool { return a != nil && a.Do == Pause }
+
+// transfers returns whom the seat is for, and for how long. a may be nil.
+func (a *ask) transfers() (to string, hold time.Duration) {
+	if a == nil || a.Do != Transfer {
+		return "", 0
+	}
+	return a.To, min(time.Duration(a.Hold)*time.Millisecond, MaxHold)
+}
+
+// left is what stays of a request in the record of a seat that was given up: a
+// resignation is done with. a may be nil.
+func (a *ask) left() *ask {
+	if a == nil || a.Do == Transfer || a.Do == Pause {
+		return a
+	}
+	return nil
+}
+
+// kept is what stays of a request in the record that a leader renews: what it
+// has yet to obey, or a pause. A transfer to the leader itself is done with. a
+// may be nil.
+func (a *ask) kept(node string) *ask {
+	if to, _ := a.transfers(); to == node {
+		return nil
+	}
+	return a
+}
+
+// heed has the leader do what it is asked to in its record. a may be nil.
+func (c *campaign) heed(a *ask) {
+	if a == nil || c.lease == nil {
+		return
+	}
+	switch to, _ := a.transfers(); {
+	case a.Do == Resign, a.Do == Pause && !a.Keep:
+		c.lease.end(asked(ErrEvicted, a))
+	case to != "" && to != c.by.node:
+		c.lease.end(asked(ErrTransferred, a))
+	}
+}
+
+// asked adds to why a term ended who asked for it.
+func asked(why error, a *ask) error {
+	switch {
+	case a.Do == Transfer && a.By != "":
+		return fmt.Errorf("%w to %q, as %q asked", why, a.To, a.By)
+	case a.Do == Transfer:
+		return fmt.Errorf("%w to %q", why, a.To)
+	case a.By != "":
+		return fmt.Errorf("%w: %q asked it to %s", why, a.By, a.Do)
+	}
+	return fmt.Errorf("%w: it was asked to %s", why, a.Do)
+}
+
+// check says what is wrong with a request.
+func (r *Request) check() error {
+	switch r.Action {
+	case Resign, Transfer, Pause, Resume:
+	default:
+		return invalid("action", fmt.Sprintf("%q", r.Action), "must be %s, %s, %s or %s", Resign, Transfer, Pause, Resume)
+	}
+	switch {
+	case r.Action == Transfer:
+		if err := checkName("node to transfer to", r.To); err != nil {
+			return err
+		}
+	case r.To != "":
+		return invalid("node to transfer to", fmt.Sprintf("%q", r.To), "must be empty for %s", r.Action)
+	case r.Keep && r.Action != Pause:
+		return invalid("keep", r.Keep, "is for %s only, not %s", Pause, r.Action)
+	case r.Hold != 0:
+		return invalid("hold", r.Hold, "is for %s only, not %s", Transfer, r.Action)
+	}
+	if r.Hold == 0 {
+		r.Hold = DefaultHold
+	}
+	if r.Hold < time.Millisecond || r.Hold > MaxHold {
+		return invalid("hold", r.Hold, "must be from 1ms to %v", MaxHold)
+	}
+	return nil
+}
+
+// askPoll is how often Ask looks whether it was obeyed, behind its watch.
+const askPoll = 100 * time.Millisecond
+
+// Ask asks something of the election under key, from any process with the same
+// store. It writes the request into the record and returns when that has been
+// obeyed: the leader has given up its seat, once its work has returned, or, for
+// Resume and for a Pause that keeps the leader, when it is written. A leader
+// obeys as soon as it sees the request, by its watch or at its next renewal;
+// where it has crashed, its claim runs out. Ask blocks until then.
+//
+// At the end of ctx it returns its cause, and the request may be obeyed later.
+// It returns ErrInvalidArgument, ErrForeignRecord, ErrNoLeader for Resign where
+// nobody leads, ErrPaused for Resign and Transfer during a pause, and errors of
+// the store.
+func Ask(ctx context.Context, kv store.Store, key string, r Request) error {
+	if err := errors.Join(checkStore(kv), checkName("key", key), r.check()); err != nil {
+		return err
+	}
+	if ctx == nil {
+		return invalid("context", "nil", "must not be nil")
+	}
+	token, err := r.write(ctx, kv, key)
+	if err != nil || token == 0 {
+		return err
+	}
+	return obeyed(ctx, kv, key, token)
+}
+
+// write writes the request into the record. It returns the token of the term
+// that is to end, or 0.
+func (r *Request) write(ctx context.Context, kv store.Store, key string) (token uint64, err error) {
+	caller := newCaller(key, DefaultCallTimeout)
+	for {
+		found := caller.call(ctx, func(ctx context.Context) result { return get(ctx, kv, key) })
+		if found.err != nil {
+			return 0, found.err
+		}
+		now := clock.System{}.Now().Time()
+		rec := record{V: recordVersion, Token: nextToken(0, now)}
+		if found.pair != nil {
+			if rec, err = parseRecord(found.pair.Value); err != nil {
+				return 0, fmt.Errorf("leadership: key %q: %w", key, err)
+			}
+		}
+		switch {
+		case r.Action == Resume && !rec.Ask.pauses():
+			return 0, nil // nothing to end
+		case (r.Action == Resign || r.Action == Transfer) && rec.Ask.pauses():
+			return 0, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, ErrPaused)
+		case r.Action == Resign && !rec.held():
+			return 0, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, ErrNoLeader)
+		case r.Action == Transfer && rec.held() && rec.Leader == r.To:
+			return 0, nil
+		case r.Action == Resume:
+			rec.Ask = nil
+		default:
+			rec.Ask = &ask{Do: r.Action, To: r.To, Keep: r.Keep, By: r.By, At: now.UTC().Truncate(time.Millisecond)}
+			if r.Action == Transfer {
+				rec.Ask.Hold = r.Hold.Milliseconds()
+			}
+		}
+		wrote := caller.call(ctx, func(ctx context.Context) result { return put(ctx, kv, key, rec.encode(), found.pair) })
+		switch {
+		case wrote.err == nil && rec.held() && !r.Keep && r.Action != Resume:
+			return rec.Token, nil
+		case wrote.err == nil:
+			return 0, nil
+		case !refused(wrote.err):
+			return 0, wrote.err
+		}
+	}
+}
+
+// obeyed waits until the term of a token is over.
+func obeyed(ctx context.Context, kv store.Store, key string, token uint64) error {
+	caller := newCaller(key, DefaultCallTimeout)
+	var failure error
+	var sight sight
+	for {
+		found := caller.call(ctx, func(ctx context.Context) result { return get(ctx, kv, key) })
+		now := clock.System{}.Now().Mono
+		if failure = found.err; failure == nil {
+			var rec record
+			if found.pair != nil {
+				var err error
+				if rec, err = parseRecord(found.pair.Value); err != nil {
+					return fmt.Errorf("leadership: key %q: %w", key, err)
+				}
+			}
+			sight.see(found.pair, rec, now)
+			if !rec.held() || rec.Token != token || now >= sight.free {
+				return nil
+			}
+		}
+		timer := time.NewTimer(askPoll)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return errors.Join(fmt.Errorf("leadership: ask %q: not obeyed yet: %w", key, context.Cause(ctx)), failure)
+		case <-timer.C:
+		}
+	}
+}
