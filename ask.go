@@ -70,6 +70,9 @@ type ask struct {
 	At   time.Time `json:"at,omitzero"`
 }
 
+// same says whether it is the same request. Both may be nil.
+func (a *ask) same(b *ask) bool { return a == b || a != nil && b != nil && *a == *b }
+
 // pauses says whether nobody may take the seat. a may be nil.
 func (a *ask) pauses() bool { return a != nil && a.Do == Pause }
 

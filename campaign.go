@@ -207,7 +207,7 @@ func (c *campaign) plan(now time.Duration) (step, time.Duration) {
 		return stepClaim, 0
 	case claimable || !c.sight.known || c.hinted || now >= c.poll:
 		return stepLook, 0
-	case able && c.sight.unlisted():
+	case able && c.sight.unlisted() && now >= max(c.heldBack, c.resting):
 		return stepEnlist, 0
 	case !able:
 		return stepWait, c.poll
@@ -233,7 +233,7 @@ func (c *campaign) claim(now clock.Instant) record {
 		V: recordVersion, Leader: c.by.node, Instance: c.sight.me,
 		Token: c.by.token, TTL: c.by.ttl.Milliseconds(), Beat: c.nextBeat(),
 		Since: now.Time().UTC().Truncate(time.Millisecond), Payload: c.opts.payload,
-		Last: c.sight.rec.ended(), Waiting: c.sight.rec.behind(c.sight.me, c.opts.priority),
+		Last: c.sight.rec.ended(), Waiting: c.sight.rec.behind(c.by.node, c.opts.priority),
 	}
 }
 

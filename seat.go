@@ -128,9 +128,10 @@ func (s *seat) attend() {
 	case len(hint.Value) == 0:
 		s.hinted = s.hinted || s.sight.pair != nil
 	case s.sight.pair == nil || !bytes.Equal(hint.Value, s.sight.pair.Value):
-		// What we wrote ourselves may be shown to us late.
+		// What we wrote ourselves may be shown to us late; but a request that
+		// was added to it is news.
 		rec, err := parseRecord(hint.Value)
-		echo := err == nil && s.sight.mine() && rec.Instance == s.sight.me && rec.Beat <= s.sight.rec.Beat
+		echo := err == nil && s.sight.mine() && rec.Instance == s.sight.me && rec.Beat <= s.sight.rec.Beat && rec.Ask.same(s.sight.rec.Ask)
 		s.hinted = s.hinted || !echo
 	}
 }

@@ -64,7 +64,7 @@ func (s *sight) holdBack(rec record) time.Duration {
 		}
 		return hold
 	}
-	return time.Duration(rec.ahead(s.me, s.priority)) * s.hold
+	return time.Duration(rec.ahead(s.node, s.priority)) * s.hold
 }
 
 // unlisted says whether we are to enter ourselves among those that wait.

@@ -33,11 +33,9 @@ const maxPriority = 1_000_000
 // maxAhead is how many of a higher priority are held back for.
 const maxAhead = 3
 
-// enlisted is the record with a candidate among those that wait, in place of an
-// earlier one of the same node.
+// enlisted is the record with a candidate among those that wait.
 func (r record) enlisted(instance, node string, priority int) record {
-	r.Waiting = slices.DeleteFunc(slices.Clone(r.Waiting), func(w waiter) bool { return w.Node == node })
-	r.Waiting = append(r.Waiting, waiter{node, instance, priority})
+	r.Waiting = append(slices.Clone(r.Waiting), waiter{node, instance, priority})
 	slices.SortStableFunc(r.Waiting, func(a, b waiter) int { return b.Priority - a.Priority })
 	r.Waiting = r.Waiting[:min(len(r.Waiting), maxWaiters)]
 	return r
@@ -45,21 +43,22 @@ func (r record) enlisted(instance, node string, priority int) record {
 
 // behind returns who goes on waiting when a candidate has taken the seat: those
 // ahead of it had their chance.
-func (r record) behind(instance string, priority int) []waiter {
+func (r record) behind(node string, priority int) []waiter {
 	return slices.DeleteFunc(slices.Clone(r.Waiting), func(w waiter) bool {
-		return w.Instance == instance || w.Priority > priority
+		return w.Node == node || w.Priority > priority
 	})
 }
 
-// ahead returns how many wait with a higher priority.
-func (r record) ahead(instance string, priority int) int {
-	n := 0
+// ahead returns how many nodes wait with a higher priority: a process that was
+// restarted counts once.
+func (r record) ahead(node string, priority int) int {
+	nodes := make(map[string]bool)
 	for _, w := range r.Waiting {
-		if w.Instance != instance && w.Priority > priority {
-			n++
+		if w.Node != node && w.Priority > priority {
+			nodes[w.Node] = true
 		}
 	}
-	return min(n, maxAhead)
+	return min(len(nodes), maxAhead)
 }
 
 // lists says whether a candidate of that priority is, or need not be, among
