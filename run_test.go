@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -296,6 +297,104 @@ func TestOneCampaignAtATime(t *testing.T) {
 		}
 		if err := c.Run(ctx, nil); !errors.Is(err, ErrInvalidArgument) {
 			t.Errorf("Run without work: %v", err)
+		}
+	})
+}
+
+func TestGraceEndsTheWorkSoMuchBeforeTheTrust(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := faultstore.New(memory.New())
+		c := NewCandidate(kv, key, "a", 15*time.Second, WithGrace(5*time.Second))
+		ended := make(chan time.Time, 1)
+		started(ctx, c, func(ctx context.Context, _ Term) error {
+			<-ctx.Done()
+			ended <- time.Now()
+			return ctx.Err()
+		})
+		synctest.Wait()
+		start := time.Now()
+		kv.Partition()
+		if took := (<-ended).Sub(start); took != 7*time.Second {
+			t.Errorf("the work's context ended %v after the claim, want 12s less 5s", took)
+		}
+		kv.Heal()
+	})
+	for _, grace := range []time.Duration{-1, 12 * time.Second} {
+		err := NewCandidate(memory.New(), key, "a", 15*time.Second, WithGrace(grace)).Run(t.Context(), func(context.Context, Term) error { return nil })
+		if !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), "grace is "+grace.String()) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestContextOfTheWorkKnowsTheTerm(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		c := NewCandidate(memory.New(), key, "a", ttl)
+		done := started(ctx, c, func(ctx context.Context, term Term) error {
+			inner, cancel := context.WithCancel(ctx)
+			defer cancel()
+			if got, ok := TermFromContext(inner); !ok || got.Token != term.Token {
+				t.Errorf("%+v, %v; want %+v", got, ok, term)
+			}
+			c.Stop()
+			return nil
+		})
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if term, ok := TermFromContext(ctx); ok {
+			t.Errorf("another context knows %+v", term)
+		}
+	})
+}
+
+func TestWorkThatPanicsResignsFirst(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c := NewCandidate(kv, key, "a", ttl)
+		cause := errors.New("the cause")
+		panicked := make(chan any, 1)
+		go func() {
+			defer func() { panicked <- recover() }()
+			_ = c.Run(ctx, func(context.Context, Term) error { panic(cause) })
+		}()
+		v := <-panicked
+		err, ok := v.(*PanicError)
+		if !ok || err.Value != any(cause) || !errors.Is(err, cause) || !strings.Contains(err.Error(), "TestWorkThatPanicsResignsFirst") {
+			t.Errorf("Run panicked with %v", v)
+		}
+		if rec := stored(t, kv); rec.held() || rec.Last.Reason != reasonResigned {
+			t.Errorf("the record is %+v", rec)
+		}
+	})
+}
+
+// stubborn is work that ignores its context.
+func stubborn(release chan struct{}) func(context.Context, Term) error {
+	return func(context.Context, Term) error { <-release; return nil }
+}
+
+func TestWorkThatIgnoresItsContextIsNamed(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		var errs []error
+		c := NewCandidate(kv, key, "a", ttl, WithCallbacks(Callbacks{OnError: func(err error) { errs = append(errs, err) }}))
+		release := make(chan struct{})
+		started(ctx, c, stubborn(release))
+		synctest.Wait()
+		c.Resign()
+		time.Sleep(10 * ttl)
+		close(release)
+		synctest.Wait()
+		// After a third of the TTL, two thirds, four, eight and sixteen.
+		if len(errs) != 5 {
+			t.Fatalf("%d complaints: %v", len(errs), errs)
+		}
+		for i, err := range errs {
+			late := (ttl / 3) << i
+			if !errors.Is(err, ErrResigned) || !strings.Contains(err.Error(), "stubborn") || !strings.Contains(err.Error(), late.Round(time.Millisecond).String()) {
+				t.Errorf("%v: want it to name the work, and %v", err, late)
+			}
 		}
 	})
 }
