@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -44,6 +46,11 @@ func (d *diary) read() []string {
 	return lines
 }
 
+// seated is read without the vacancies, of which not all are told.
+func (d *diary) seated() []string {
+	return slices.DeleteFunc(d.read(), func(line string) bool { return strings.HasPrefix(line, `leader ""`) })
+}
+
 // callbacks tell terms by their order.
 func (d *diary) callbacks() Callbacks {
 	terms := make(map[uint64]int)
@@ -73,9 +80,9 @@ func TestCallbacksArePairedAndInOrder(t *testing.T) {
 		b.RunForElection(ctx)
 		time.Sleep(ttl)
 		a.Resign()
-		equal(t, "resigned", told.read(), []string{"demoted 1: leadership resigned", `leader "" after "resigned"`, `leader "b" after "resigned"`})
+		equal(t, "resigned", told.seated(), []string{"demoted 1: leadership resigned", `leader "b" after "resigned"`})
 		b.Stop()
-		equal(t, "b stopped", told.read(), []string{"elected 2", `leader "a" after "resigned"`})
+		equal(t, "b stopped", told.seated(), []string{"elected 2", `leader "a" after "resigned"`})
 		link.Partition()
 		time.Sleep(ttl)
 		lines := told.read()

@@ -115,8 +115,12 @@ func (c *campaign) announce(now time.Duration) {
 	}
 	var t Term
 	switch l := c.lease; {
-	case l != nil && !l.over.Load():
+	case l != nil && l.over.Load():
+		return // its record stands
+	case l != nil:
 		t = l.term
+	case c.sight.mine(): // it is about to be given up
+		t.Last = Ending{c.by.node, c.sight.rec.Token, string(c.reason)}
 	case c.sight.rec.held() && !c.sight.mine() && now < c.sight.free:
 		t = c.sight.rec.term()
 	default:
