@@ -195,7 +195,7 @@ func (r *Request) write(ctx context.Context, kv store.Store, key string) (token 
 			return 0, found.err
 		}
 		now := clock.System{}.Now().Time()
-		rec := record{V: recordVersion, Token: nextToken(0, now)}
+		rec := record{V: recordVersion, Token: 1} // below that of a record that vanished
 		if found.pair != nil {
 			if rec, err = parseRecord(found.pair.Value); err != nil {
 				return 0, fmt.Errorf("leadership: key %q: %w", key, err)

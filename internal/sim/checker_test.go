@@ -105,6 +105,15 @@ func (k *checker) examine(c *contender, v time.Duration) bool {
 	if !c.leading {
 		k.begins(c, term.Token, v)
 	}
+	if c.machine.frozen(v) {
+		return true
+	}
+	if led := c.machine.mono(v) - c.machine.mono(c.since); c.relinquish > 0 && led > c.relinquish {
+		w.violate("relinquish", "%s has led term %d for %v, and was to relinquish it after %v", c.name, term.Token, led, c.relinquish)
+	}
+	if c.ill(v) {
+		w.violate("health", "%s leads term %d although too many checks have failed", c.name, term.Token)
+	}
 	return true
 }
 

@@ -15,10 +15,13 @@ import (
 type contender struct {
 	w           *world
 	name        string // of the node and how many came before it
+	node        string
 	ttl, margin time.Duration
-	candidate   *leadership.Candidate
-	machine     *machine
-	link        *link
+	retry       time.Duration
+	extras
+	candidate *leadership.Candidate
+	machine   *machine
+	link      *link
 
 	campaigns atomic.Int32 // how many were begun
 	stopped   atomic.Bool
@@ -28,6 +31,8 @@ type contender struct {
 	work   *work
 	began  time.Duration // when the latest campaign did
 	seen   sighting      // what was read last
+	failed int           // health checks in a row, in this campaign
+	fell   time.Duration // when the last of them did
 
 	// Only the checker touches these.
 	leading bool
@@ -90,7 +95,60 @@ func (c *contender) entitled(token uint64, v time.Duration) bool {
 func (c *contender) begins() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.began = c.w.now()
+	c.began, c.failed = c.w.now(), 0
+}
+
+// check is the health check.
+func (c *contender) check(ctx context.Context) error {
+	var err error
+	v := c.w.now()
+	for _, s := range c.sick {
+		switch {
+		case !s.holds(v):
+		case s.hangs:
+			time.Sleep(s.to - v) // whatever ctx says
+		default:
+			err = errSick
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed++
+	c.fell = c.w.now()
+	if err == nil {
+		c.failed = 0
+	}
+	if err != nil || ctx.Err() != nil {
+		c.w.note(c.name, "health check %d: %v", c.failed, err)
+	}
+	c.w.nudge()
+	return err
+}
+
+// ailing says whether the last health check before v had failed.
+func (c *contender) ailing(v time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed > 0 && c.fell < v
+}
+
+// ill says whether so many checks have failed that it has to have stepped down
+// by v.
+func (c *contender) ill(v time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failures > 0 && c.failed >= c.failures && c.fell < v
+}
+
+// wait takes note of an addition to a record, which its writer has seen then.
+func (c *contender) wait(rec record, holder *contender) {
+	seen := sighting{v: c.w.now()}
+	if rec.held() && holder != c {
+		seen.written, seen.ttl = seen.v, rec.ttl()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = seen
 }
 
 // sees takes note of what was read.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	leadership "github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -49,6 +50,45 @@ type record struct {
 	Token    uint64 `json:"token"`
 	TTL      int64  `json:"ttl"`
 	Beat     uint64 `json:"beat"`
+	Ask      struct {
+		Do   leadership.Action `json:"do"`
+		To   string            `json:"to"`
+		Hold int64             `json:"hold"`
+		Keep bool              `json:"keep"`
+	} `json:"ask"`
+	Waiting []struct {
+		Node     string `json:"node"`
+		Priority int    `json:"priority"`
+	} `json:"waiting"`
+}
+
+// annotates says whether a record says the same as one before it, but for
+// requests and who waits: anybody may add to those.
+func (r record) annotates(old record) bool {
+	return r.Instance == old.Instance && r.Token == old.Token && r.Beat == old.Beat && r.TTL == old.TTL && r.Leader == old.Leader
+}
+
+// unwanted says whether a record asks its leader to go.
+func (r record) unwanted() bool {
+	return r.Ask.Do == leadership.Resign || r.Ask.Do == leadership.Transfer && r.Ask.To != r.Leader ||
+		r.Ask.Do == leadership.Pause && !r.Ask.Keep
+}
+
+// heldBack is how long a candidate has to leave a free seat to others.
+func (r record) heldBack(who *contender) time.Duration {
+	if r.Ask.Do == leadership.Transfer {
+		if r.Ask.To == who.node {
+			return 0
+		}
+		return time.Duration(r.Ask.Hold) * time.Millisecond
+	}
+	ahead := map[string]bool{}
+	for _, w := range r.Waiting {
+		if w.Node != who.node && w.Priority > who.priority {
+			ahead[w.Node] = true
+		}
+	}
+	return time.Duration(min(len(ahead), 3)) * who.retry
 }
 
 func (r record) held() bool { return r.Leader != "" }
@@ -98,6 +138,25 @@ func (d desk) AtomicPut(ctx context.Context, key string, value []byte, previous 
 	return ok, pair, err
 }
 
+// office is where an operator writes into the ledger.
+type office struct{ *ledger }
+
+// AtomicPut implements store.Store.
+func (o office) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	ok, pair, err := o.Store.AtomicPut(ctx, key, value, previous, opts)
+	if err == nil && ok {
+		var rec record
+		if err := json.Unmarshal(pair.Value, &rec); err != nil {
+			o.w.violate("record", "the operator wrote what is no record: %q: %v", pair.Value, err)
+		}
+		o.history = append(o.history, entry{o.w.now(), pair.LastIndex, pair.Value, rec})
+		o.w.note("operator", "wrote: %v, asking for %q", rec, rec.Ask.Do)
+	}
+	return ok, pair, err
+}
+
 // wrote holds a write that has just taken effect against the rules. The call
 // was made at start.
 func (l *ledger) wrote(who *contender, pair *store.KVPair, start departure) {
@@ -117,6 +176,10 @@ func (l *ledger) wrote(who *contender, pair *store.KVPair, start departure) {
 	if rec.Token < old.rec.Token {
 		l.w.violate("tokens", "%s wrote token %d over token %d", name, rec.Token, old.rec.Token)
 	}
+	if old.value != nil && rec.annotates(old.rec) {
+		who.wait(rec, l.writers[rec.Instance])
+		return
+	}
 	if !rec.held() {
 		l.emptied(who, old.rec)
 		return
@@ -126,6 +189,9 @@ func (l *ledger) wrote(who *contender, pair *store.KVPair, start departure) {
 	h := l.holders[rec.Token]
 	switch {
 	case h.who == who: // a renewal, or the record of a term is put back
+		if old.rec.Token == rec.Token && old.rec.held() && old.rec.unwanted() {
+			l.w.violate("requests", "%s renewed term %d although it was asked to %s", name, rec.Token, old.rec.Ask.Do)
+		}
 	case h.who != nil && (l.w.plan.walls || h.v > l.tampered):
 		l.w.violate("tokens", "%s wrote token %d, which is %s's", name, rec.Token, h.who.name)
 	default:
@@ -143,13 +209,23 @@ func (l *ledger) claimed(who *contender, rec record, old entry, start departure)
 	l.highest = max(l.highest, rec.Token)
 	l.w.terms.Add(1)
 	m := who.machine
+	if who.ailing(start.v) {
+		l.w.violate("health", "%s claimed the seat although its last check had failed", who.name)
+	}
+	if old.rec.Ask.Do == leadership.Pause {
+		l.w.violate("requests", "%s claimed the seat during a pause", who.name)
+	}
+	own := old.rec.held() && l.writers[old.rec.Instance] == who // which nobody else can take yet
+	if waited, hold := m.mono(start.v)-m.mono(old.v), old.rec.heldBack(who); old.value != nil && !own && waited < hold {
+		l.w.violate("priority", "%s claimed a seat after %v that it was to leave to others for %v", who.name, waited, hold)
+	}
 	if old.value == nil {
 		// What it saw before it vanished counts as held.
 		if seen, ok := who.sight(); ok && m.mono(start.v)-m.mono(seen.written) < seen.ttl {
 			l.w.violate("S2", "%s replaced a record that had vanished, within its TTL", who.name)
 		}
 	}
-	if !old.rec.held() || l.writers[old.rec.Instance] == who {
+	if !old.rec.held() || own {
 		return
 	}
 	if waited := m.mono(start.v) - m.mono(old.v); waited < old.rec.ttl() {

@@ -17,6 +17,8 @@ type plan struct {
 	walls      bool          // all clocks are right
 	shy        bool          // the checker doesn't ask a process that is paused
 	tampers    []time.Duration
+	asks       []askPlan
+	patience   time.Duration // how long a free seat may be left to others that are to have it
 	slots      []slotPlan
 	follower   followerPlan
 }
@@ -29,14 +31,36 @@ type slotPlan struct {
 	stays   bool // is running when the faults end
 	works   bool // uses Run rather than RunForElection
 	ttl     time.Duration
-	margin  time.Duration
+	margin  time.Duration // and the grace
+	retry   time.Duration
 	options []leadership.Option
+	extras
 	life    time.Duration // how long a process typically lives
 	resigns float64       // probability that it resigns, each TTL
 	slow    float64       // probability that a reader is slow before it reads
 	crashes float64       // probability that its end is a crash
 	machine machinePlan
 	link    linkPlan
+}
+
+// extras are what a candidate may do beyond renewing and resigning.
+type extras struct {
+	relinquish time.Duration // 0: never
+	priority   int
+	sick       []sickness
+	failures   int // of health checks that make it step down; 0: no checks
+}
+
+// sickness is a time in which health checks fail, or hang.
+type sickness struct {
+	span
+	hangs bool
+}
+
+// askPlan is what an operator asks.
+type askPlan struct {
+	at      time.Duration
+	request leadership.Request
 }
 
 type followerPlan struct {
@@ -74,12 +98,16 @@ func newPlan(d dice) plan {
 		}
 		shortest = min(shortest, s.ttl)
 		p.longestTTL = max(p.longestTTL, s.ttl)
-		s.options, s.margin = candidateOptions(c, &p, s.ttl)
+		s.options, s.margin, s.retry = candidateOptions(c, &p, s.ttl)
 		s.machine = p.machine(c, rough)
 		s.link = p.link(c, rough)
 		p.slots = append(p.slots, s)
 	}
 	p.slots[c.n(n)].stays = true
+	for i := range p.slots {
+		p.slots[i].embellish(c, &p)
+	}
+	p.request(c)
 
 	f := &p.follower
 	f.poll = max(time.Second, p.longestTTL/3)
@@ -103,8 +131,61 @@ func newPlan(d dice) plan {
 	return p
 }
 
-// candidateOptions returns random options that keep the rules, and the margin.
-func candidateOptions(c *chance, p *plan, ttl time.Duration) ([]leadership.Option, time.Duration) {
+// embellish has a candidate do more than renew and resign. It is well, and does
+// not relinquish, when the faults are over.
+func (s *slotPlan) embellish(c *chance, p *plan) {
+	add := func(o leadership.Option) { s.options = append(s.options, o) }
+	if s.works && c.p(0.3) {
+		grace := c.between(0, (s.ttl-s.margin)/5)
+		s.margin += grace
+		add(leadership.WithGrace(grace))
+	}
+	if !s.stays && c.p(0.3) {
+		s.relinquish = c.spread(s.ttl/2, 10*s.ttl)
+		add(leadership.WithRelinquishAfter(s.relinquish))
+	}
+	if c.p(0.3) {
+		s.priority = 1 + c.n(3)
+		add(leadership.WithPriority(s.priority))
+		p.patience = max(p.patience, 3*p.retry)
+	}
+	if c.p(0.3) {
+		every := c.between(s.ttl/10, s.ttl/2)
+		s.failures = 1 + c.n(3)
+		add(leadership.WithHealthInterval(every))
+		add(leadership.WithHealthFailures(s.failures))
+		p.patience = max(p.patience, 4*p.retry+s.ttl)
+		for v := c.spread(p.ttl/2, 10*p.ttl); v < p.faults; v += c.spread(p.ttl/2, 10*p.ttl) {
+			end := min(v+c.spread(every/2, 5*p.ttl), p.faults)
+			s.sick = append(s.sick, sickness{span{v, end}, c.p(0.3)})
+			v = end
+		}
+	}
+}
+
+// request has an operator ask for this and that. All pauses end with the
+// faults.
+func (p *plan) request(c *chance) {
+	if !c.p(0.4) {
+		return
+	}
+	for range 1 + c.n(5) {
+		a := askPlan{at: c.between(p.ttl, p.faults)}
+		a.request.Action = pick(c, leadership.Resign, leadership.Transfer, leadership.Pause, leadership.Pause, leadership.Resume)
+		switch a.request.Action {
+		case leadership.Transfer:
+			a.request.To, a.request.Hold = p.slots[c.n(len(p.slots))].node, c.between(p.ttl/10, p.ttl)
+		case leadership.Pause:
+			a.request.Keep = c.p(0.5)
+		}
+		p.asks = append(p.asks, a)
+	}
+	p.patience = max(p.patience, 4*p.retry+p.ttl)
+}
+
+// candidateOptions returns random options that keep the rules, the margin and
+// the retry interval.
+func candidateOptions(c *chance, p *plan, ttl time.Duration) ([]leadership.Option, time.Duration, time.Duration) {
 	var opts []leadership.Option
 	margin, retry := ttl/5, ttl/3
 	if c.p(0.3) {
@@ -119,7 +200,7 @@ func candidateOptions(c *chance, p *plan, ttl time.Duration) ([]leadership.Optio
 		opts = append(opts, leadership.WithRetryInterval(retry))
 	}
 	p.retry = max(p.retry, retry)
-	return opts, margin
+	return opts, margin, retry
 }
 
 func (p *plan) machine(c *chance, rough float64) machinePlan {

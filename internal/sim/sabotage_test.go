@@ -84,8 +84,8 @@ var sabotages = []sabotage{
 	},
 	{
 		"S8", "the seat is given up before the work has returned", "tenure.go",
-		"if c.working || !l.over.Load() {",
-		"if !l.over.Load() {",
+		"\t\tc.complain(l, now)\n\t\treturn\n",
+		"\t\tc.complain(l, now)\n",
 	},
 	{
 		"S9", "a stale true is delivered", "relay.go",
@@ -101,6 +101,51 @@ var sabotages = []sabotage{
 		"S9", "a slow listener holds up the campaign", "relay.go",
 		"bool { return last != nil && (last != current || !live(last)) }",
 		"bool { return last != nil && !live(last) }",
+	},
+	{
+		"S1", "the grace is not kept", "tenure.go",
+		"c.by.ttl-c.opts.margin-c.opts.grace, start",
+		"c.by.ttl-c.opts.margin, start",
+	},
+	{
+		"relinquish", "a term is relinquished too late", "schedule.go",
+		"return after - now.Since(since)",
+		"return after*3/2 - now.Since(since)",
+	},
+	{
+		"health", "whoever is unhealthy claims the seat", "campaign.go",
+		"!c.sight.paused && c.health.well()",
+		"!c.sight.paused",
+	},
+	{
+		"health", "an unhealthy leader leads on", "health.go",
+		"h.failed >= h.failures }",
+		"h.failed > h.failures }",
+	},
+	{
+		"requests", "the seat is taken during a pause", "campaign.go",
+		"!c.sight.paused && c.health.well()",
+		"c.health.well()",
+	},
+	{
+		"requests", "a leader leads on although it was asked to go", "campaign.go",
+		"\t\tc.heed(rec.Ask)\n",
+		"",
+	},
+	{
+		"priority", "the seat is not left to the node that it is transferred to", "sight.go",
+		"\t\treturn hold\n",
+		"\t\treturn hold / 2\n",
+	},
+	{
+		"priority", "the seat is not left to those of a higher priority", "sight.go",
+		"return time.Duration(rec.ahead(s.node, s.priority)) * s.hold",
+		"return 0",
+	},
+	{
+		"requests", "a request takes a beat of the leader's", "ask.go",
+		"\t\twrote := caller.call(",
+		"\t\trec.Beat++\n\t\twrote := caller.call(",
 	},
 	{
 		"follower", "a leader is believed in for too long", "follower.go",

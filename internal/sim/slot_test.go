@@ -12,7 +12,10 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 )
 
-var errWork = errors.New("work failed")
+var (
+	errWork = errors.New("work failed")
+	errSick = errors.New("sick")
+)
 
 // slot is one node: it starts candidates, has them resign, stop and crash, and
 // starts others in their place.
@@ -62,13 +65,16 @@ func (s *slot) enroll(n int) *contender {
 	w, name := s.w, fmt.Sprintf("%s%d", s.node, n)
 	d := s.dice.child(name)
 	who := &contender{
-		w: w, name: name, ttl: s.ttl, margin: s.margin,
+		w: w, name: name, node: s.node, ttl: s.ttl, margin: s.margin, retry: s.retry, extras: s.extras,
 		machine: newMachine(w, name, s.slotPlan.machine, d.child("machine")),
 		trusts:  map[uint64]trust{}, over: map[uint64]bool{},
 	}
 	who.link = newLink(w, name, who.machine, desk{w.ledger, who}, s.slotPlan.link, d.child("link"), who.campaigns.Load)
 	who.link.seen = who.sees
 	opts := append([]leadership.Option{clock.Option(who.machine).(leadership.Option)}, s.options...)
+	if s.failures > 0 {
+		opts = append(opts, leadership.WithHealthCheck(who.check))
+	}
 	who.candidate = leadership.NewCandidate(who.link, key, s.node, s.ttl, opts...)
 	w.enlist(who)
 	s.mu.Lock()

@@ -1,11 +1,14 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	leadership "github.com/seed-a1d591d3/leadership"
 )
 
 const (
@@ -71,6 +74,7 @@ func (w *world) run() {
 	}
 	go w.watcher.run()
 	w.background.Go(w.operate)
+	w.background.Go(w.request)
 
 	w.sleepUntil(w.faultsEnd + w.slack())
 	w.note("world", "the faults are over")
@@ -92,6 +96,25 @@ func (w *world) operate() {
 	}
 }
 
+// request asks the election for things as planned, and at the end of the
+// faults to go on.
+func (w *world) request() {
+	asks := slices.SortedFunc(slices.Values(w.plan.asks), func(a, b askPlan) int { return int(a.at - b.at) })
+	if len(asks) > 0 {
+		asks = append(asks, askPlan{w.plan.faults, leadership.Request{Action: leadership.Resume}})
+	}
+	for _, a := range asks {
+		w.sleepUntil(a.at)
+		w.background.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*w.plan.longestTTL)
+			defer cancel()
+			w.note("operator", "asks: %+v", a.request)
+			err := leadership.Ask(ctx, office{w.ledger}, key, a.request)
+			w.note("operator", "asked for %s: %v", a.request.Action, err)
+		})
+	}
+}
+
 // settle waits until a leader stands, as it must soon, and returns it.
 func (w *world) settle() *contender {
 	for _, s := range w.slots {
@@ -99,7 +122,7 @@ func (w *world) settle() *contender {
 			time.Sleep(w.plan.ttl / 50)
 		}
 	}
-	within := slowest(w.plan.longestTTL+w.plan.retry) + w.moment()
+	within := slowest(w.plan.longestTTL+w.plan.retry+w.plan.patience) + w.moment()
 	w.sleepUntil(w.now() + within)
 	leader := w.sole()
 	if leader == nil {
@@ -139,7 +162,7 @@ func (w *world) succeed(leader *contender) {
 	if !slices.ContainsFunc(w.slots, func(s *slot) bool { return s.running() }) {
 		return
 	}
-	within := slowest(w.plan.retry) + w.moment()
+	within := slowest(w.plan.retry+w.plan.patience) + w.moment()
 	w.sleepUntil(w.now() + within)
 	if w.sole() == nil {
 		w.violate("liveness", "nobody has taken a vacant seat within %v", within)
