@@ -112,12 +112,14 @@ func (c *campaign) stop(why error) {
 
 // run campaigns until it is stopped or fails for good.
 func (c *campaign) run() {
-	go func() {
-		defer close(c.heard)
-		if c.callbacks != nil {
+	if c.callbacks == nil {
+		close(c.heard)
+	} else {
+		go func() {
+			defer close(c.heard)
 			c.opts.callbacks.listen(c.callbacks)
-		}
-	}()
+		}()
+	}
 	if !c.await() {
 		return
 	}

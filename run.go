@@ -62,14 +62,20 @@ func (c *Candidate) Run(ctx context.Context, work func(ctx context.Context, term
 	if err != nil {
 		return err
 	}
-	<-campaign.done
-	if campaign.panicked != nil {
-		panic(campaign.panicked)
+	return campaign.outcome()
+}
+
+// outcome waits until a campaign of Run has ended and says, or panics with, what
+// ended it.
+func (c *campaign) outcome() error {
+	<-c.done
+	if c.panicked != nil {
+		panic(c.panicked)
 	}
-	if campaign.err != nil {
-		return campaign.err
+	if c.err != nil {
+		return c.err
 	}
-	if why := *campaign.stopping.Load(); !errors.Is(why, ErrStopped) {
+	if why := *c.stopping.Load(); !errors.Is(why, ErrStopped) {
 		return why
 	}
 	return nil

@@ -1,0 +1,169 @@
+package leadership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// startGap is how long after one another the candidates of a group start, so
+// that they do not all renew at the same instants ever after.
+const startGap = time.Millisecond
+
+// Group stands in many elections at once, such as one for each shard: with a
+// candidate for each, of the same store, node, TTL and options. Make it with
+// NewGroup; the zero value is not usable. All methods are safe for concurrent
+// use.
+type Group struct {
+	kv   store.Store
+	node string
+	ttl  time.Duration
+	opts []Option
+
+	mu         sync.Mutex
+	candidates map[string]*Candidate // of the Run that goes on, by key, or nil
+	stopped    bool
+}
+
+// NewGroup makes a group. It makes no call of the store. What NewCandidate does
+// not take is reported by Run.
+func NewGroup(kv store.Store, node string, ttl time.Duration, opts ...Option) *Group {
+	return &Group{kv: kv, node: node, ttl: ttl, opts: opts}
+}
+
+// Run campaigns under each of keys as Candidate.Run does, and calls work, in a
+// goroutine of its own, for each election that the group wins. The candidates
+// start a millisecond after one another, but all within a third of the TTL.
+//
+// Where work returns an error, the group leaves that election, and goes on in the
+// others. Where it panics, the group stops, and Run panics. Run blocks until the
+// group has left all elections: after Stop or the end of ctx, or for errors. It
+// returns the errors of all, joined, and the cause of ctx after its end; nil
+// after Stop; and at once ErrInvalidArgument, for a key that is there twice too, or
+// ErrRunning while another Run goes on.
+func (g *Group) Run(ctx context.Context, keys []string, work func(ctx context.Context, key string, term Term) error) error {
+	if work == nil {
+		return invalid("work", "nil", "must be a function")
+	}
+	if ctx == nil {
+		return invalid("context", "nil", "must not be nil")
+	}
+	candidates, err := g.begin(keys)
+	if err != nil {
+		return err
+	}
+	defer g.end()
+
+	var campaigns []*campaign
+	for i, c := range candidates {
+		key := keys[i]
+		campaign, err := c.start(ctx, mandate{work: func(ctx context.Context, term Term) error {
+			defer func() {
+				if v := recover(); v != nil {
+					g.Stop()
+					panic(v)
+				}
+			}()
+			return work(ctx, key, term)
+		}})
+		if err != nil {
+			return err // of the first, and so of all
+		}
+		campaigns = append(campaigns, campaign)
+		if g.pause(ctx, min(startGap, c.ttl/3/time.Duration(len(keys)))) {
+			break
+		}
+	}
+	var errs []error
+	for _, c := range campaigns {
+		<-c.done
+	}
+	for _, c := range campaigns {
+		if err := c.outcome(); err != nil && !slices.Contains(errs, err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// begin makes the candidates of a Run.
+func (g *Group) begin(keys []string) ([]*Candidate, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.candidates != nil {
+		return nil, fmt.Errorf("leadership: group of %q: %w", g.node, ErrRunning)
+	}
+	candidates := make(map[string]*Candidate)
+	var ordered []*Candidate
+	for _, key := range keys {
+		if candidates[key] != nil {
+			return nil, invalid("keys", fmt.Sprintf("%q, twice", key), "must differ")
+		}
+		c := NewCandidate(g.kv, key, g.node, g.ttl, g.opts...)
+		if c.err != nil {
+			return nil, c.err
+		}
+		candidates[key] = c
+		ordered = append(ordered, c)
+	}
+	g.candidates, g.stopped = candidates, false
+	return ordered, nil
+}
+
+func (g *Group) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.candidates = nil
+}
+
+// pause waits between two starts, and says whether there are to be no more.
+func (g *Group) pause(ctx context.Context, d time.Duration) (enough bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.stopped || ctx.Err() != nil
+}
+
+// Candidate returns the candidate under key, to ask or to have it resign, or nil
+// where the group does not stand.
+func (g *Group) Candidate(key string) *Candidate {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.candidates[key]
+}
+
+// Leading returns the keys of the elections that the group leads at this moment,
+// sorted. It looks at one after another.
+func (g *Group) Leading() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var keys []string
+	for key, c := range g.candidates {
+		if c.IsLeader() {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// Stop ends the campaigns of a Run, all at once. It does not block: Run returns
+// when the seats have been given up. Without a Run it does nothing.
+func (g *Group) Stop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stopped = true
+	for _, c := range g.candidates {
+		c.Stop()
+	}
+}
