@@ -1,5 +1,5 @@
 // Package servers starts the real servers that tests need: etcd, Consul,
-// ZooKeeper, Redis and PostgreSQL, each on free ports of the loopback
+// ZooKeeper, Redis, PostgreSQL and MariaDB, each on free ports of the loopback
 // interface, with its data in a temporary folder. That is in memory where
 // there is room; set TMPDIR to have it on a disk.
 //

@@ -19,6 +19,7 @@ has redis-server || need redis-server
 has java || need default-jre-headless
 [ -e /usr/share/java/zookeeper.jar ] || need zookeeper
 has initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need postgresql
+has mariadbd || [ -x /usr/sbin/mariadbd ] || need mariadb-server-core
 has make || need make
 has gcc || has cc || need gcc
 [ "$(uname -s)" != Linux ] || [ -e /usr/include/stdlib.h ] || need libc6-dev
@@ -96,4 +97,4 @@ build_consul() {
 
 if [ -n "$packages" ]; then install_packages; fi
 has consul || build_consul
-say "etcd, Consul, ZooKeeper, Redis and PostgreSQL are there"
+say "etcd, Consul, ZooKeeper, Redis, PostgreSQL and MariaDB are there"

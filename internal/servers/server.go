@@ -67,8 +67,8 @@ type Secret struct {
 // Server is one real server. Its methods may be called one after another from
 // any goroutine; those that fail end the test that started it.
 type Server struct {
-	// Addr is where clients reach it: host:port, and for PostgreSQL without a
-	// Secret a URL. It stays the same through Stop and Start.
+	// Addr is where clients reach it: host:port, for PostgreSQL without a
+	// Secret a URL, and for MariaDB a data source name. It stays the same through Stop and Start.
 	Addr string
 
 	// Secret is what it asks of its clients; nil for one that New has started.

@@ -5,6 +5,7 @@ package servers
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -97,6 +98,15 @@ var clients = map[string]struct {
 			return psql(ctx, s, "SELECT value FROM kept")
 		},
 	},
+	"mariadb": {
+		put: func(ctx context.Context, s *Server, value string) error {
+			_, err := mariaDB(ctx, s, "CREATE TABLE kept AS SELECT '"+value+"' AS value", false)
+			return err
+		},
+		get: func(ctx context.Context, s *Server) (string, error) {
+			return mariaDB(ctx, s, "SELECT value FROM kept", true)
+		},
+	},
 }
 
 // session does one thing in a ZooKeeper session, or gives up when ctx ends.
@@ -130,6 +140,20 @@ func psql(ctx context.Context, s *Server, statement string) (string, error) {
 		err = fmt.Errorf("%w: %s", err, out)
 	}
 	return strings.TrimSpace(string(out)), err
+}
+
+func mariaDB(ctx context.Context, s *Server, statement string, answers bool) (value string, err error) {
+	db, err := sql.Open("mysql", s.Addr)
+	if err != nil {
+		return "", err
+	}
+	defer db.Close()
+	if !answers {
+		_, err = db.ExecContext(ctx, statement)
+		return "", err
+	}
+	err = db.QueryRowContext(ctx, statement).Scan(&value)
+	return value, err
 }
 
 func TestServer(t *testing.T) {

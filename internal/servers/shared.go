@@ -17,6 +17,7 @@ var kinds = map[string]kind{
 	"zookeeper": zooKeeperKind,
 	"redis":     redisKind,
 	"postgres":  postgresKind,
+	"mariadb":   mariaDBKind,
 }
 
 // New starts the server of that name for t, which ends it.
@@ -64,6 +65,10 @@ func Redis(t testing.TB) *Server { t.Helper(); return New(t, "redis") }
 
 // Postgres starts a PostgreSQL for t, which ends it. Its Addr is a URL.
 func Postgres(t testing.TB) *Server { t.Helper(); return New(t, "postgres") }
+
+// MariaDB starts a MariaDB, which speaks MySQL, for t, which ends it. Its Addr
+// is a data source name for github.com/go-sql-driver/mysql.
+func MariaDB(t testing.TB) *Server { t.Helper(); return New(t, "mariadb") }
 
 // pool holds the servers that the tests of a package share.
 var pool struct {
