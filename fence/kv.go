@@ -1,0 +1,155 @@
+package fence
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+const (
+	// KVTimeout is how long a check of KV takes at most.
+	KVTimeout = 5 * time.Second
+
+	// kvCalls is how many checks of one KV make calls at a time. It bounds the
+	// goroutines that a store without answers can hold.
+	kvCalls = 64
+
+	// kvTries is how often a write may fail other than by being too late.
+	kvTries = 3
+)
+
+// KV checks tokens in a key/value store, for any number of processes. Make it
+// with NewKV; the zero value is not usable. Its methods are safe for concurrent
+// use.
+type KV struct {
+	kv       store.Store
+	folder   string
+	calls    chan struct{}
+	verified atomic.Bool // the store has been seen to keep its indexes
+}
+
+var _ Checker = (*KV)(nil)
+
+// NewKV makes a check that keeps the highest token of each resource in kv, as
+// a decimal number under <folder>/<resource>, where the resource is escaped as
+// a segment of a URL's path. It makes no call of the store, which has to compare
+// and swap. A nil store or an empty folder is reported by Check, as
+// leadership.ErrInvalidArgument.
+func NewKV(kv store.Store, folder string) *KV {
+	return &KV{kv: kv, folder: folder, calls: make(chan struct{}, kvCalls)}
+}
+
+// Check is described at Checker. A token that was seen before costs a read; a
+// higher one a read and a write. It returns when ctx ends, and after KVTimeout
+// at the latest, even if the store does not return; up to 64 checks of one KV
+// make calls at a time, and others wait for them.
+//
+// Further errors are those of the store, leadership.ErrForeignRecord for a
+// value that is no token and is not overwritten, and leadership.ErrUnsafeStore
+// for a store that does not compare and swap.
+func (k *KV) Check(ctx context.Context, resource string, token uint64) error {
+	switch {
+	case ctx == nil:
+		return invalid("context", "nil", "must not be nil")
+	case k.kv == nil:
+		return invalid("store", "nil", "must be a store")
+	case k.folder == "":
+		return invalid("folder", `""`, "must not be empty")
+	}
+	if err := checkArguments(resource, token); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, KVTimeout,
+		fmt.Errorf("%w: no answer within %v", context.DeadlineExceeded, KVTimeout))
+	defer cancel()
+	gaveUp := func() error { return fmt.Errorf("fence: check %q: %w", resource, context.Cause(ctx)) }
+	select {
+	case k.calls <- struct{}{}:
+	case <-ctx.Done():
+		return gaveUp()
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer func() { <-k.calls }()
+		done <- k.check(ctx, resource, token)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return gaveUp()
+	}
+}
+
+// check raises the token under the resource's key, unless that is not lower.
+func (k *KV) check(ctx context.Context, resource string, token uint64) error {
+	key := k.folder + "/" + url.PathEscape(resource)
+	for failures := 0; ; {
+		highest, previous, err := k.read(ctx, key)
+		if err != nil {
+			return err
+		}
+		if highest >= token {
+			return Judge(resource, token, highest)
+		}
+		value := strconv.AppendUint(nil, token, 10)
+		_, wrote, err := k.kv.AtomicPut(ctx, key, value, previous, nil)
+		switch {
+		case err == nil:
+			return k.verify(ctx, key, value, wrote)
+		case errors.Is(err, store.ErrKeyModified), errors.Is(err, store.ErrKeyExists), errors.Is(err, store.ErrKeyNotFound):
+			// Another check came first: what has it written?
+		default:
+			// It may have been written all the same.
+			failures++
+		}
+		if failures == kvTries || ctx.Err() != nil {
+			return fmt.Errorf("fence: put %q: %w", key, err)
+		}
+	}
+}
+
+// read returns the highest token under key and its pair, or 0 and nil.
+func (k *KV) read(ctx context.Context, key string) (uint64, *store.KVPair, error) {
+	pair, err := k.kv.Get(ctx, key, nil)
+	if errors.Is(err, store.ErrKeyNotFound) {
+		return 0, nil, nil
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("fence: get %q: %w", key, err)
+	}
+	highest, err := strconv.ParseUint(string(pair.Value), 10, 63)
+	if err != nil || highest == 0 {
+		return 0, nil, fmt.Errorf("fence: key %q: %w: %.100q is no token", key, leadership.ErrForeignRecord, pair.Value)
+	}
+	return highest, pair, nil
+}
+
+// verify has a store show, once, that the index which a write returned is the
+// one that a read finds: else it does not compare and swap.
+func (k *KV) verify(ctx context.Context, key string, value []byte, wrote *store.KVPair) error {
+	if k.verified.Load() || wrote == nil || !bytes.Equal(wrote.Value, value) {
+		return nil // not every store returns what it wrote
+	}
+	_, found, err := k.read(ctx, key)
+	if err != nil {
+		return err
+	}
+	if found == nil || !bytes.Equal(found.Value, value) {
+		return nil // a higher token has come since
+	}
+	if found.LastIndex != wrote.LastIndex {
+		return fmt.Errorf("fence: put %q: %w: the write returned index %d and a read finds %d",
+			key, leadership.ErrUnsafeStore, wrote.LastIndex, found.LastIndex)
+	}
+	k.verified.Store(true)
+	return nil
+}

@@ -1,0 +1,150 @@
+package fence_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/fence"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+// standIn is a store of which a test replaces what it wants to.
+type standIn struct {
+	store.Store
+	get func() (*store.KVPair, error)
+	put func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error)
+}
+
+func (s *standIn) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	if s.get != nil {
+		return s.get()
+	}
+	return s.Store.Get(ctx, key, opts)
+}
+
+func (s *standIn) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	if s.put != nil {
+		return s.put(value, previous)
+	}
+	return s.Store.AtomicPut(ctx, key, value, previous, opts)
+}
+
+func TestKVDoesNotWriteATokenThatItHasSeen(t *testing.T) {
+	shared := memory.New()
+	writes := 0
+	kv := &standIn{Store: shared}
+	kv.put = func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		writes++
+		return shared.AtomicPut(context.Background(), "fences/orders", value, previous, nil)
+	}
+	check := fence.NewKV(kv, "fences")
+	for range 5 {
+		if err := check.Check(t.Context(), "orders", 7); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if writes != 1 {
+		t.Errorf("%d writes, want 1", writes)
+	}
+}
+
+func TestKVReadsBackAWriteWhoseReplyWasLost(t *testing.T) {
+	shared := memory.New()
+	lost := errors.New("reply lost")
+	kv := &standIn{Store: shared}
+	kv.put = func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		if _, _, err := shared.AtomicPut(context.Background(), "fences/orders", value, previous, nil); err != nil {
+			return false, nil, err
+		}
+		return false, nil, lost
+	}
+	check := fence.NewKV(kv, "fences")
+	if err := check.Check(t.Context(), "orders", 7); err != nil {
+		t.Errorf("it has been written, and the check says %v", err)
+	}
+}
+
+func TestKVTellsWhatItsStoreCannotDo(t *testing.T) {
+	down := errors.New("the store is down")
+	puts := 0
+	kv := &standIn{Store: memory.New()}
+	kv.put = func([]byte, *store.KVPair) (bool, *store.KVPair, error) { puts++; return false, nil, down }
+	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, down) || puts != 3 {
+		t.Errorf("after %d writes: got %v, want that of the store after 3", puts, err)
+	}
+	kv.get = func() (*store.KVPair, error) { return nil, down }
+	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, down) {
+		t.Errorf("got %v, want that of the store", err)
+	}
+}
+
+func TestKVDoesNotOverwriteWhatIsNoToken(t *testing.T) {
+	for _, value := range []string{"", "0", "seven", "-1", "9223372036854775808"} {
+		kv := memory.New()
+		if err := kv.Put(t.Context(), "fences/orders", []byte(value), nil); err != nil {
+			t.Fatal(err)
+		}
+		err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7)
+		if !errors.Is(err, leadership.ErrForeignRecord) {
+			t.Errorf("at %q: got %v, want ErrForeignRecord", value, err)
+		}
+		if pair, err := kv.Get(t.Context(), "fences/orders", nil); err != nil || string(pair.Value) != value {
+			t.Errorf("%q was changed: %v, %v", value, pair, err)
+		}
+	}
+}
+
+func TestKVArgumentsAreChecked(t *testing.T) {
+	for name, err := range map[string]error{
+		"no store":   fence.NewKV(nil, "fences").Check(t.Context(), "orders", 1),
+		"no folder":  fence.NewKV(memory.New(), "").Check(t.Context(), "orders", 1),
+		"no context": fence.NewKV(memory.New(), "fences").Check(nil, "orders", 1), //nolint:staticcheck // SA1012: as a user may
+	} {
+		if !errors.Is(err, leadership.ErrInvalidArgument) {
+			t.Errorf("%s: got %v, want ErrInvalidArgument", name, err)
+		}
+	}
+}
+
+func TestStoreWithoutAnswersHoldsFewGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		kv := &standIn{Store: memory.New()}
+		kv.get = func() (*store.KVPair, error) { <-hang; return nil, store.ErrKeyNotFound } // whatever its context says
+		check := fence.NewKV(kv, "fences")
+		before := runtime.NumGoroutine()
+		began := time.Now()
+		results := make(chan error, 1000)
+		for range cap(results) {
+			go func() { results <- check.Check(t.Context(), "orders", 1) }()
+		}
+		for range cap(results) {
+			if err := <-results; !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("got %v, want DeadlineExceeded", err)
+			}
+		}
+		if took := time.Since(began); took != fence.KVTimeout {
+			t.Errorf("they took %v, want %v", took, fence.KVTimeout)
+		}
+		synctest.Wait()
+		if more := runtime.NumGoroutine() - before; more > 64 {
+			t.Errorf("%d goroutines are left, want 64 at most", more)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := check.Check(ctx, "orders", 1); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != fence.KVTimeout+time.Second {
+			t.Errorf("got %v after %v, want DeadlineExceeded when ctx ends", err, time.Since(began))
+		}
+		close(hang)
+		synctest.Wait()
+		if err := check.Check(t.Context(), "orders", 1); err != nil {
+			t.Errorf("once the store answers: %v", err)
+		}
+	})
+}
