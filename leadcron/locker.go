@@ -1,0 +1,211 @@
+package leadcron
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/go-co-op/gocron/v2"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// ErrTaken says that a job is not run here because the instant at which it is
+// due has been taken: by another node, or by this one before.
+var ErrTaken = errors.New("the run has been taken")
+
+// maxEarly is how long before an instant a call is taken to be for that one,
+// at most.
+const maxEarly = time.Minute
+
+// Option changes what NewLocker makes. An option that is nil changes nothing.
+type Option func(*Locker)
+
+// WithLocation sets the time zone of a schedule that names none. It should be
+// that of the scheduler, and has to be the same on all nodes. The default, and
+// nil, is time.Local, as it is gocron's.
+func WithLocation(l *time.Location) Option {
+	return func(locker *Locker) {
+		if l != nil {
+			locker.location = l
+		}
+	}
+}
+
+// OnlyLeader has the locker refuse with ErrNotLeader while candidate does not
+// lead. The default, and nil, is to let any node run a job.
+func OnlyLeader(candidate *leadership.Candidate) Option {
+	return func(locker *Locker) { locker.candidate = candidate }
+}
+
+// WithRoundOptions sets options of the rounds. What says how long they are kept
+// has to say longer than the time between two instants, and than clocks differ.
+func WithRoundOptions(opts ...leadership.RoundOption) Option {
+	return func(locker *Locker) { locker.options = append(locker.options, opts...) }
+}
+
+// Locker has each instant at which a job is due run once, by the first node
+// that gets to it. Make it with NewLocker; the zero value is not usable. It is
+// safe for concurrent use.
+//
+// gocron says that a job is due, but not which instant it is due for. So a
+// Locker finds that in the schedule: it is the last at or before the time that
+// this node's clock shows. An instant is one leadership.Round, under
+// <system>/<job>@<instant>: once it is won, nobody wins it again, however late they
+// come, and whatever their clocks show.
+//
+// A node whose timer is a little early, by its own clock, waits in Lock until
+// the instant has come: up to a tenth of the time between two instants, and
+// a minute. A run that is so late that the next instant is past counts for
+// that one.
+//
+// What it cannot do:
+//
+//   - Whoever has the fastest clock runs the most, and an instant is run when it
+//     comes by that clock.
+//   - A node that crashes while it runs an instant is not replaced. Others run
+//     the next.
+//   - Jobs that begin at an interval from the start of each process, as
+//     gocron.DurationJob without gocron.WithStartDateTime, are run once in
+//     each interval ("@every 5m": from 08:00 to 08:05, and so on), but as close
+//     together as two processes happen to be.
+//   - A run between the instants, as by Job.RunNow, counts for the last instant,
+//     and so is refused if that has been run. The same goes for the runs that
+//     gocron adds after a change to summer time, if it is asked to.
+type Locker struct {
+	kv        store.Store
+	system    string
+	node      string // with what tells this locker from others of the same name
+	schedule  schedule
+	location  *time.Location
+	candidate *leadership.Candidate
+	options   []leadership.RoundOption
+	now       func() time.Time
+
+	mu    sync.Mutex
+	taken map[string]time.Time // by job, the latest instant that was tried for
+}
+
+var _ gocron.Locker = (*Locker)(nil)
+
+// NewLocker makes a locker for the jobs of one schedule. It makes no call of
+// the store.
+//
+// The rounds of all its jobs are kept under system, and told apart by the
+// names of the jobs, which have to be the same on all nodes: set them with
+// gocron.WithName, for the default is that of the function. node is who runs
+// them, for people to read; in the rounds it is followed by # and a random text.
+//
+// spec is when the jobs are due: the cron expression that gocron was given, of
+// five fields or, with seconds, six, after "CRON_TZ=Europe/Berlin " where the time
+// zone matters; one for gocron's daily, weekly and monthly jobs; "@hourly"
+// and the like; or "@every 5m" for a gocron.DurationJob of 5 minutes.
+//
+// It returns leadership.ErrInvalidArgument for an argument that is missing and
+// for a spec that will not do. Names that leadership.NewRound does not take,
+// such as one of a job that has more than 255 bytes with its instant, are
+// reported by Lock.
+func NewLocker(kv store.Store, system, node, spec string, opts ...Option) (*Locker, error) {
+	l := &Locker{
+		kv: kv, system: system, node: node + "#" + rand.Text(),
+		location: time.Local, now: time.Now, taken: make(map[string]time.Time),
+	}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(l)
+		}
+	}
+	switch {
+	case kv == nil:
+		return nil, fmt.Errorf("leadcron: %w: store is nil: must be a store", leadership.ErrInvalidArgument)
+	case system == "":
+		return nil, fmt.Errorf(`leadcron: %w: system is "": must not be empty`, leadership.ErrInvalidArgument)
+	case node == "":
+		return nil, fmt.Errorf(`leadcron: %w: node is "": must not be empty`, leadership.ErrInvalidArgument)
+	}
+	var err error
+	if l.schedule, err = parse(spec); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Lock returns nil as its error if this node is to run the job of that name now,
+// and otherwise ErrTaken, ErrNotLeader, or what leadership.Round returns: then
+// it is not known whether the instant has been taken, and it is not run here.
+// It blocks while the store does not answer, at most for the call timeout
+// of the round and as often as Elect tries, and until an instant that is
+// near (see Locker).
+func (l *Locker) Lock(ctx context.Context, job string) (gocron.Lock, error) {
+	at, err := l.due(ctx)
+	if err == nil && l.candidate != nil && !l.candidate.IsLeader() {
+		err = ErrNotLeader
+	}
+	if err != nil {
+		return nil, fmt.Errorf("leadcron: job %q: %w", job, err)
+	}
+	name := url.PathEscape(job) + "@" + at.UTC().Format("20060102-150405.999")
+	if !l.take(job, at) {
+		return nil, fmt.Errorf("leadcron: round %q: %w: by this node", name, ErrTaken)
+	}
+	round := leadership.NewRound(l.kv, l.system, name, l.node, l.options...)
+	won, err := round.Elect(ctx)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("leadcron: round %q: %w", name, err)
+	case !won:
+		return nil, fmt.Errorf("leadcron: round %q: %w", name, ErrTaken)
+	}
+	return lock{round}, nil
+}
+
+// due returns the instant that a call at this moment is for.
+func (l *Locker) due(ctx context.Context) (time.Time, error) {
+	for {
+		now := l.now().Round(0).In(l.location)
+		latest, next := l.schedule.latest(now), l.schedule.next(now)
+		if latest.IsZero() {
+			return latest, errors.New("it has never been due")
+		}
+		early := next.Sub(now)
+		if next.IsZero() || early > min(next.Sub(latest)/10, maxEarly) {
+			return latest, nil
+		}
+		timer := time.NewTimer(early)
+		select {
+		case <-timer.C:
+			if now := l.now(); !now.Before(next) {
+				return next, nil
+			}
+		case <-ctx.Done():
+			timer.Stop()
+			return next, context.Cause(ctx)
+		}
+	}
+}
+
+// take says whether at is the first try for that instant of the job, and after
+// all before.
+func (l *Locker) take(job string, at time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if before, ok := l.taken[job]; ok && !at.After(before) {
+		return false
+	}
+	l.taken[job] = at
+	return true
+}
+
+// lock is an instant that this node has won.
+type lock struct{ round *leadership.Round }
+
+// Unlock records in the round that the run has ended, well or not. gocron calls
+// it with a context that may have been cancelled to end the run.
+func (l lock) Unlock(ctx context.Context) error {
+	return l.round.Complete(context.WithoutCancel(ctx))
+}
