@@ -83,7 +83,7 @@ func TestKVOnRealStores(t *testing.T) {
 				checks = append(checks, fence.NewKV(kv, "app/fences"))
 			}
 			rng := dice(t)
-			if err := racing(t.Context(), checks, rng, 3, 60); err != nil {
+			if err := racing(t.Context(), checks, rng, 12, 60); err != nil {
 				t.Fatal(err)
 			}
 			if err := inTurn(t.Context(), checks, rng, 200); err != nil {
@@ -107,8 +107,10 @@ func TestRedisWithoutJSONCodecIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer kv.Close()
-	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 1); !errors.Is(err, leadership.ErrUnsafeStore) {
-		t.Errorf("got %v, want ErrUnsafeStore", err)
+	for token := range uint64(3) {
+		if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", token+1); !errors.Is(err, leadership.ErrUnsafeStore) {
+			t.Errorf("token %d: got %v, want ErrUnsafeStore", token+1, err)
+		}
 	}
 }
 

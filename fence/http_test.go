@@ -189,8 +189,10 @@ func TestTransportSendsTheTokenAndRefusesWithoutOne(t *testing.T) {
 		{"after its term", client, 10, fence.WithToken(ctx, 9), ""},
 		{"has lost its term", client, 0, fence.WithToken(ctx, 9), ""},
 		{"passes a token on", passing, 0, fence.WithToken(ctx, 9), "200 9 true"},
-		{"passes an old token on", passing, 0, fence.WithToken(ctx, 8),
-			"412 fence: stale fencing token: 8 for \"default\", where 9 has been seen\n"},
+		{
+			"passes an old token on", passing, 0, fence.WithToken(ctx, 8),
+			"412 fence: stale fencing token: 8 for \"default\", where 9 has been seen\n",
+		},
 		{"has no token to pass on", passing, 0, ctx, ""},
 	} {
 		l.lead(c.leads)

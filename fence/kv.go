@@ -3,10 +3,11 @@ package fence
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -22,8 +23,11 @@ const (
 	// goroutines that a store without answers can hold.
 	kvCalls = 64
 
-	// kvTries is how often a write may fail other than by being too late.
+	// kvTries is how often a write may fail for another reason than that
+	// another check came first.
 	kvTries = 3
+
+	kvVersion = 1
 )
 
 // KV checks tokens in a key/value store, for any number of processes. Make it
@@ -38,23 +42,33 @@ type KV struct {
 
 var _ Checker = (*KV)(nil)
 
-// NewKV makes a check that keeps the highest token of each resource in kv, as
-// a decimal number under <folder>/<resource>, where the resource is escaped as
-// a segment of a URL's path. It makes no call of the store, which has to compare
-// and swap. A nil store or an empty folder is reported by Check, as
+// kvRecord is what stands under the key of a resource.
+type kvRecord struct {
+	V     int    `json:"v"`
+	Token uint64 `json:"token"` // the highest
+	Check string `json:"check"` // random: no two writes are alike
+}
+
+// NewKV makes a check that keeps the highest token of each resource in kv, under
+// <folder>/<resource>, where the resource is escaped as a segment of a URL's
+// path. It makes no call of the store, which has to compare and swap. A nil
+// store or an empty folder is reported by Check, as
 // leadership.ErrInvalidArgument.
 func NewKV(kv store.Store, folder string) *KV {
 	return &KV{kv: kv, folder: folder, calls: make(chan struct{}, kvCalls)}
 }
 
-// Check is described at Checker. A token that was seen before costs a read; a
-// higher one a read and a write. It returns when ctx ends, and after KVTimeout
-// at the latest, even if the store does not return; up to 64 checks of one KV
-// make calls at a time, and others wait for them.
+// Check is described at Checker. A token that passes costs a read and a write,
+// also if it was seen before: of a read alone not every store says for certain
+// that nothing has been written since. A token that is refused costs a read.
+//
+// It returns when ctx ends, and after KVTimeout at the latest, even if the
+// store does not return; up to 64 checks of one KV make calls at a time, and
+// others wait for them.
 //
 // Further errors are those of the store, leadership.ErrForeignRecord for a
-// value that is no token and is not overwritten, and leadership.ErrUnsafeStore
-// for a store that does not compare and swap.
+// value that is no record of a token and is not overwritten, and
+// leadership.ErrUnsafeStore for a store that does not compare and swap.
 func (k *KV) Check(ctx context.Context, resource string, token uint64) error {
 	switch {
 	case ctx == nil:
@@ -89,48 +103,65 @@ func (k *KV) Check(ctx context.Context, resource string, token uint64) error {
 	}
 }
 
-// check raises the token under the resource's key, unless that is not lower.
+// check puts token under the resource's key, unless a higher one is there.
 func (k *KV) check(ctx context.Context, resource string, token uint64) error {
 	key := k.folder + "/" + url.PathEscape(resource)
+	value, err := json.Marshal(kvRecord{kvVersion, token, rand.Text()})
+	if err != nil {
+		return fmt.Errorf("fence: put %q: %w", key, err)
+	}
+	highest, previous, err := k.read(ctx, key)
 	for failures := 0; ; {
-		highest, previous, err := k.read(ctx, key)
 		if err != nil {
 			return err
 		}
-		if highest >= token {
-			return Judge(resource, token, highest)
+		if err := Judge(resource, token, highest); err != nil {
+			return err
 		}
-		value := strconv.AppendUint(nil, token, 10)
-		_, wrote, err := k.kv.AtomicPut(ctx, key, value, previous, nil)
-		switch {
-		case err == nil:
+		_, wrote, failure := k.kv.AtomicPut(ctx, key, value, previous, nil)
+		if failure == nil {
 			return k.verify(ctx, key, value, wrote)
-		case errors.Is(err, store.ErrKeyModified), errors.Is(err, store.ErrKeyExists), errors.Is(err, store.ErrKeyNotFound):
-			// Another check came first: what has it written?
-		default:
-			// It may have been written all the same.
+		}
+		before := previous
+		if highest, previous, err = k.read(ctx, key); err != nil {
+			continue
+		}
+		if previous != nil && bytes.Equal(previous.Value, value) {
+			return nil // only the reply was lost
+		}
+		if !refused(failure) || same(before, previous) {
 			failures++
 		}
 		if failures == kvTries || ctx.Err() != nil {
-			return fmt.Errorf("fence: put %q: %w", key, err)
+			err = fmt.Errorf("fence: put %q: %w", key, failure)
 		}
 	}
 }
 
+// refused says whether a write was refused because the key has been changed.
+func refused(err error) bool {
+	return errors.Is(err, store.ErrKeyModified) || errors.Is(err, store.ErrKeyExists) || errors.Is(err, store.ErrKeyNotFound)
+}
+
+// same says whether two reads of a key have found the same write.
+func same(a, b *store.KVPair) bool {
+	return a == nil && b == nil || a != nil && b != nil && bytes.Equal(a.Value, b.Value)
+}
+
 // read returns the highest token under key and its pair, or 0 and nil.
 func (k *KV) read(ctx context.Context, key string) (uint64, *store.KVPair, error) {
-	pair, err := k.kv.Get(ctx, key, nil)
+	pair, err := k.kv.Get(ctx, key, &store.ReadOptions{Consistent: true})
 	if errors.Is(err, store.ErrKeyNotFound) {
 		return 0, nil, nil
 	}
 	if err != nil {
 		return 0, nil, fmt.Errorf("fence: get %q: %w", key, err)
 	}
-	highest, err := strconv.ParseUint(string(pair.Value), 10, 63)
-	if err != nil || highest == 0 {
-		return 0, nil, fmt.Errorf("fence: key %q: %w: %.100q is no token", key, leadership.ErrForeignRecord, pair.Value)
+	var rec kvRecord
+	if err := json.Unmarshal(pair.Value, &rec); err != nil || rec.V != kvVersion || rec.Token == 0 {
+		return 0, nil, fmt.Errorf("fence: key %q: %w: %.100q is no record of a token", key, leadership.ErrForeignRecord, pair.Value)
 	}
-	return highest, pair, nil
+	return rec.Token, pair, nil
 }
 
 // verify has a store show, once, that the index which a write returned is the
@@ -144,7 +175,7 @@ func (k *KV) verify(ctx context.Context, key string, value []byte, wrote *store.
 		return err
 	}
 	if found == nil || !bytes.Equal(found.Value, value) {
-		return nil // a higher token has come since
+		return nil // another check has come since
 	}
 	if found.LastIndex != wrote.LastIndex {
 		return fmt.Errorf("fence: put %q: %w: the write returned index %d and a read finds %d",

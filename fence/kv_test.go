@@ -35,22 +35,30 @@ func (s *standIn) AtomicPut(ctx context.Context, key string, value []byte, previ
 	return s.Store.AtomicPut(ctx, key, value, previous, opts)
 }
 
-func TestKVDoesNotWriteATokenThatItHasSeen(t *testing.T) {
+// A store may answer with what was there a moment ago, as ZooKeeper's do.
+func TestKVDoesNotTrustAReadAlone(t *testing.T) {
 	shared := memory.New()
-	writes := 0
-	kv := &standIn{Store: shared}
-	kv.put = func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
-		writes++
-		return shared.AtomicPut(context.Background(), "fences/orders", value, previous, nil)
+	check := fence.NewKV(shared, "fences")
+	if err := check.Check(t.Context(), "orders", 7); err != nil {
+		t.Fatal(err)
 	}
-	check := fence.NewKV(kv, "fences")
-	for range 5 {
-		if err := check.Check(t.Context(), "orders", 7); err != nil {
-			t.Fatal(err)
+	old, err := shared.Get(t.Context(), "fences/orders", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := check.Check(t.Context(), "orders", 8); err != nil {
+		t.Fatal(err)
+	}
+	reads := 0
+	behind := &standIn{Store: shared}
+	behind.get = func() (*store.KVPair, error) {
+		if reads++; reads == 1 {
+			return old, nil
 		}
+		return shared.Get(context.Background(), "fences/orders", nil)
 	}
-	if writes != 1 {
-		t.Errorf("%d writes, want 1", writes)
+	if err := fence.NewKV(behind, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, fence.ErrStale) {
+		t.Errorf("got %v, want ErrStale", err)
 	}
 }
 
@@ -78,6 +86,10 @@ func TestKVTellsWhatItsStoreCannotDo(t *testing.T) {
 	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, down) || puts != 3 {
 		t.Errorf("after %d writes: got %v, want that of the store after 3", puts, err)
 	}
+	kv.put = func([]byte, *store.KVPair) (bool, *store.KVPair, error) { puts++; return false, nil, store.ErrKeyModified }
+	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, store.ErrKeyModified) || puts != 6 {
+		t.Errorf("refused %d times though nothing has changed: got %v, want ErrKeyModified after 3", puts-3, err)
+	}
 	kv.get = func() (*store.KVPair, error) { return nil, down }
 	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, down) {
 		t.Errorf("got %v, want that of the store", err)
@@ -85,7 +97,7 @@ func TestKVTellsWhatItsStoreCannotDo(t *testing.T) {
 }
 
 func TestKVDoesNotOverwriteWhatIsNoToken(t *testing.T) {
-	for _, value := range []string{"", "0", "seven", "-1", "9223372036854775808"} {
+	for _, value := range []string{"", "7", "seven", "{}", `{"v":1}`, `{"v":1,"token":-1}`, `{"v":1,"token":0}`, `{"v":2,"token":7}`} {
 		kv := memory.New()
 		if err := kv.Put(t.Context(), "fences/orders", []byte(value), nil); err != nil {
 			t.Fatal(err)

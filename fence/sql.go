@@ -92,12 +92,17 @@ func (s *SQL) Schema() string {
 	return "CREATE TABLE IF NOT EXISTS " + s.table + " (" + columns + ")" + suffix
 }
 
-// Create creates the table if it is not there. db is a *sql.DB, or whatever
-// else has its ExecContext. Errors are those of the database: in PostgreSQL also
-// when two create it at the same moment.
-func (s *SQL) Create(ctx context.Context, db interface {
+// Execer runs a statement: a *sql.DB, *sql.Conn or *sql.Tx.
+type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-}) error {
+}
+
+// Create creates the table if it is not there. Errors are those of the
+// database: in PostgreSQL also when two create it at the same moment.
+func (s *SQL) Create(ctx context.Context, db Execer) error {
+	if ctx == nil || db == nil {
+		return invalid("context or database", "nil", "must not be nil")
+	}
 	if _, err := db.ExecContext(ctx, s.Schema()); err != nil {
 		return fmt.Errorf("fence: create table %s: %w", s.table, err)
 	}
@@ -145,7 +150,7 @@ func (s *SQL) Statements(resource string, token uint64) ([]Statement, error) {
 
 // Tx is a transaction: a *sql.Tx, or a *sql.Conn on which one has begun.
 type Tx interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	Execer
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 

@@ -56,8 +56,10 @@ func TestInstantsOfASchedule(t *testing.T) {
 }
 
 func TestSpecsThatWillNotDo(t *testing.T) {
-	for _, spec := range []string{"", "* * * *", "* * * * * * *", "61 * * * *", "0 0 30 2 *", "@every", "@every x", "@every 0s",
-		"@every -1m", "@every 1us", "@never", "TZ=UTC", "CRON_TZ=UTC", "CRON_TZ=Nowhere 0 8 * * *", "CRON_TZ=UTC @every 5m"} {
+	for _, spec := range []string{
+		"", "* * * *", "* * * * * * *", "61 * * * *", "0 0 30 2 *", "@every", "@every x", "@every 0s",
+		"@every -1m", "@every 1us", "@never", "TZ=UTC", "CRON_TZ=UTC", "CRON_TZ=Nowhere 0 8 * * *", "CRON_TZ=UTC @every 5m",
+	} {
 		if _, err := parse(spec); !errors.Is(err, leadership.ErrInvalidArgument) {
 			t.Errorf("%q: got %v, want ErrInvalidArgument", spec, err)
 		}

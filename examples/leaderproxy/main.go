@@ -48,7 +48,7 @@ type node struct {
 
 // start starts a node, which ends with ctx. Its goroutines are all's.
 func start(ctx context.Context, all *sync.WaitGroup, kv store.Store, name string) (*node, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

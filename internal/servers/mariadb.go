@@ -46,8 +46,10 @@ var mariaDBKind = kind{
 }
 
 func mariaDBCommand(s *Server, args ...string) *exec.Cmd {
-	cmd := exec.Command(s.program, append([]string{"--no-defaults", "--datadir=" + s.path("data"),
-		"--skip-grant-tables", "--innodb-log-file-size=16M", "--innodb-buffer-pool-size=32M"}, args...)...)
+	cmd := exec.Command(s.program, append([]string{
+		"--no-defaults", "--datadir=" + s.path("data"),
+		"--skip-grant-tables", "--innodb-log-file-size=16M", "--innodb-buffer-pool-size=32M",
+	}, args...)...)
 	if os.Getuid() == 0 {
 		cmd.Args = append(cmd.Args, "--user=root") // else it refuses
 	}
