@@ -106,7 +106,7 @@ func TestRedisWithoutJSONCodecIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer kv.Close()
+	defer func() { _ = kv.Close() }()
 	for token := range uint64(3) {
 		if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", token+1); !errors.Is(err, leadership.ErrUnsafeStore) {
 			t.Errorf("token %d: got %v, want ErrUnsafeStore", token+1, err)

@@ -23,7 +23,7 @@ type database struct {
 	dialect fence.Dialect
 	levels  []sql.IsolationLevel
 	// open returns a pool. What it has tables of is new.
-	open func(t *testing.T) *sql.DB
+	open func(t testing.TB) *sql.DB
 	// waiting counts the transactions that wait for a lock. Where it is empty,
 	// they cannot be counted, and wait until the busy timeout.
 	waiting string
@@ -33,7 +33,7 @@ var databases = map[string]database{
 	"postgres": {
 		dialect: fence.PostgreSQL,
 		levels:  []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable},
-		open:    func(t *testing.T) *sql.DB { return pool(t, "pgx", servers.Shared(t, "postgres").Addr) },
+		open:    func(t testing.TB) *sql.DB { return pool(t, "pgx", servers.Shared(t, "postgres").Addr) },
 		waiting: "SELECT count(*) FROM pg_locks WHERE NOT granted",
 	},
 	"mariadb": {
@@ -42,13 +42,13 @@ var databases = map[string]database{
 			sql.LevelReadUncommitted, sql.LevelReadCommitted,
 			sql.LevelRepeatableRead, sql.LevelSerializable,
 		},
-		open:    func(t *testing.T) *sql.DB { return pool(t, "mysql", servers.Shared(t, "mariadb").Addr) },
+		open:    func(t testing.TB) *sql.DB { return pool(t, "mysql", servers.Shared(t, "mariadb").Addr) },
 		waiting: mariaDBWaiting,
 	},
 	"mariadb, counting found rows": {
 		dialect: fence.MySQL,
 		levels:  []sql.IsolationLevel{sql.LevelRepeatableRead},
-		open: func(t *testing.T) *sql.DB {
+		open: func(t testing.TB) *sql.DB {
 			return pool(t, "mysql", servers.Shared(t, "mariadb").Addr+"?clientFoundRows=true&interpolateParams=true")
 		},
 		waiting: mariaDBWaiting,
@@ -56,7 +56,7 @@ var databases = map[string]database{
 	"mariadb, isolating snapshots": {
 		dialect: fence.MySQL,
 		levels:  []sql.IsolationLevel{sql.LevelRepeatableRead, sql.LevelSerializable},
-		open: func(t *testing.T) *sql.DB {
+		open: func(t testing.TB) *sql.DB {
 			return pool(t, "mysql", servers.Shared(t, "mariadb").Addr+"?innodb_snapshot_isolation=ON")
 		},
 		waiting: mariaDBWaiting,
@@ -64,12 +64,12 @@ var databases = map[string]database{
 	"sqlite": {
 		dialect: fence.SQLite,
 		levels:  []sql.IsolationLevel{sql.LevelDefault},
-		open:    func(t *testing.T) *sql.DB { return openSQLite(t, "") },
+		open:    func(t testing.TB) *sql.DB { return openSQLite(t, "") },
 	},
 	"sqlite, write-ahead": {
 		dialect: fence.SQLite,
 		levels:  []sql.IsolationLevel{sql.LevelDefault},
-		open:    func(t *testing.T) *sql.DB { return openSQLite(t, "&_pragma=journal_mode(wal)") },
+		open:    func(t testing.TB) *sql.DB { return openSQLite(t, "&_pragma=journal_mode(wal)") },
 	},
 }
 
@@ -77,7 +77,7 @@ var databases = map[string]database{
 const mariaDBWaiting = "SELECT variable_value FROM information_schema.global_status" +
 	" WHERE variable_name = 'Innodb_row_lock_current_waits'"
 
-func openSQLite(t *testing.T, pragmas string) *sql.DB {
+func openSQLite(t testing.TB, pragmas string) *sql.DB {
 	if testing.Short() {
 		pragmas += "&_pragma=synchronous(off)"
 	}
@@ -85,7 +85,7 @@ func openSQLite(t *testing.T, pragmas string) *sql.DB {
 }
 
 // pool opens a database and makes the tables new.
-func pool(t *testing.T, driver, source string) *sql.DB {
+func pool(t testing.TB, driver, source string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(driver, source)
 	if err != nil {
@@ -127,7 +127,7 @@ func eachDatabase(t *testing.T, f func(t *testing.T, d database, db *sql.DB, lev
 // sqlCheck is the check in a transaction: SQL's own, or one that is wrong.
 type sqlCheck func(ctx context.Context, tx fence.Tx, resource string, token uint64) error
 
-func right(t *testing.T, d database) sqlCheck {
+func right(t testing.TB, d database) sqlCheck {
 	t.Helper()
 	s, err := fence.NewSQL(d.dialect)
 	if err != nil {
@@ -169,7 +169,7 @@ func aborted(err error) bool {
 	return false
 }
 
-func begin(t *testing.T, db *sql.DB, level sql.IsolationLevel) *sql.Tx {
+func begin(t testing.TB, db *sql.DB, level sql.IsolationLevel) *sql.Tx {
 	t.Helper()
 	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: level})
 	if err != nil {
@@ -180,7 +180,7 @@ func begin(t *testing.T, db *sql.DB, level sql.IsolationLevel) *sql.Tx {
 }
 
 // commit checks token in a transaction of its own.
-func commit(t *testing.T, db *sql.DB, level sql.IsolationLevel, check sqlCheck, resource string, token uint64) error {
+func commit(t testing.TB, db *sql.DB, level sql.IsolationLevel, check sqlCheck, resource string, token uint64) error {
 	t.Helper()
 	tx := begin(t, db, level)
 	if err := check(t.Context(), tx, resource, token); err != nil {

@@ -103,10 +103,9 @@ func TestHandlerThatIsNotSetUp(t *testing.T) {
 	}
 }
 
-// TestRacingRequestsAreInOrder races checks over HTTP.
-func TestRacingRequestsAreInOrder(t *testing.T) {
-	h := fence.Handler(new(fence.Memory), echo)
-	over := checker(func(resource string, token uint64) error {
+// over makes a check of a Handler.
+func over(h http.Handler) fence.Checker {
+	return checker(func(_ string, token uint64) error {
 		switch w := serve(h, "/", fence.DefaultHeader, fmt.Sprint(token)); w.Code {
 		case http.StatusOK:
 			return nil
@@ -116,7 +115,12 @@ func TestRacingRequestsAreInOrder(t *testing.T) {
 			return errors.New(w.Body.String())
 		}
 	})
-	if err := racing(t.Context(), []fence.Checker{over}, dice(t), 4, 100); err != nil {
+}
+
+// TestRacingRequestsAreInOrder races checks over HTTP.
+func TestRacingRequestsAreInOrder(t *testing.T) {
+	h := fence.Handler(new(fence.Memory), echo)
+	if err := racing(t.Context(), []fence.Checker{over(h)}, dice(t), 4, 100); err != nil {
 		t.Error(err)
 	}
 }

@@ -86,7 +86,10 @@ func TestKVTellsWhatItsStoreCannotDo(t *testing.T) {
 	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, down) || puts != 3 {
 		t.Errorf("after %d writes: got %v, want that of the store after 3", puts, err)
 	}
-	kv.put = func([]byte, *store.KVPair) (bool, *store.KVPair, error) { puts++; return false, nil, store.ErrKeyModified }
+	kv.put = func([]byte, *store.KVPair) (bool, *store.KVPair, error) {
+		puts++
+		return false, nil, store.ErrKeyModified
+	}
 	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, store.ErrKeyModified) || puts != 6 {
 		t.Errorf("refused %d times though nothing has changed: got %v, want ErrKeyModified after 3", puts-3, err)
 	}

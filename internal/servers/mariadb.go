@@ -22,16 +22,16 @@ var mariaDBKind = kind{
 		// It has no system tables, which would take longer to make than all the
 		// rest. But its files have to be there: were it killed while it first
 		// makes them, it would not start again.
-		if out, err := mariaDBCommand(s, "--bootstrap").CombinedOutput(); err != nil {
+		if out, err := exec.Command(s.program, mariaDBArgs(s, "--bootstrap")...).CombinedOutput(); err != nil {
 			return fmt.Errorf("%w\n%s", err, out)
 		}
 		return nil
 	},
 	command: func(s *Server) *exec.Cmd {
-		return mariaDBCommand(s,
+		return exec.Command(s.program, mariaDBArgs(s,
 			"--socket="+s.path("socket"), "--pid-file="+s.path("pid"),
 			"--bind-address=127.0.0.1", "--port="+strconv.Itoa(s.ports[0]), "--skip-name-resolve",
-			"--character-set-server=utf8mb4", "--max-connections=200")
+			"--character-set-server=utf8mb4", "--max-connections=200")...)
 	},
 	ready: func(ctx context.Context, s *Server) error {
 		db, err := sql.Open("mysql", mariaDBAddr(s.hostport(0)))
@@ -45,16 +45,15 @@ var mariaDBKind = kind{
 	addr: mariaDBAddr,
 }
 
-func mariaDBCommand(s *Server, args ...string) *exec.Cmd {
-	cmd := exec.Command(s.program, append([]string{
-		"--no-defaults", "--datadir=" + s.path("data"),
-		"--skip-grant-tables", "--innodb-log-file-size=16M", "--innodb-buffer-pool-size=32M",
-	}, args...)...)
-	if os.Getuid() == 0 {
-		cmd.Args = append(cmd.Args, "--user=root") // else it refuses
+func mariaDBArgs(s *Server, more ...string) []string {
+	args := []string{
+		"--no-defaults", "--datadir=" + s.path("data"), "--skip-grant-tables",
+		"--innodb-log-file-size=16M", "--innodb-buffer-pool-size=32M",
 	}
-	cmd.Dir = s.dir
-	return cmd
+	if os.Getuid() == 0 {
+		args = append(args, "--user=root") // else it refuses
+	}
+	return append(args, more...)
 }
 
 // mariaDBAddr is a data source name for github.com/go-sql-driver/mysql.

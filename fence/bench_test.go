@@ -1,0 +1,47 @@
+package fence_test
+
+import (
+	"testing"
+
+	"github.com/seed-a1d591d3/leadership/fence"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+func BenchmarkCheck(b *testing.B) {
+	for name, check := range map[string]fence.Checker{
+		"memory":          new(fence.Memory),
+		"kv on memory":    fence.NewKV(memory.New(), "fences"),
+		"http and memory": over(fence.Handler(new(fence.Memory), echo)),
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := check.Check(b.Context(), "orders", 7); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkTransaction measures transactions that do nothing but check a token.
+func BenchmarkTransaction(b *testing.B) {
+	for _, name := range []string{"postgres", "mariadb", "sqlite", "sqlite, write-ahead"} {
+		b.Run(name, func(b *testing.B) {
+			d := databases[name]
+			db := d.open(b)
+			check := right(b, d)
+			s, err := fence.NewSQL(d.dialect)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := s.Create(b.Context(), db); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if err := commit(b, db, d.levels[0], check, "orders", 7); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
