@@ -64,6 +64,9 @@ func WithRoundOptions(opts ...leadership.RoundOption) Option {
 // a minute. A run that is so late that the next instant is past counts for
 // that one.
 //
+// The record of a round stays in the store for as long as the options of rounds
+// say, and by default for ever: see WithRoundOptions.
+//
 // What it cannot do:
 //
 //   - Whoever has the fastest clock runs the most, and an instant is run when it

@@ -30,4 +30,8 @@
 // has to be checked by the leader, or by a fencing token where it is done
 // (package fence). A request under way when the leader changes goes on to its
 // end, as do streams and WebSockets: end them at the leader that was.
+//
+// A request is sent on once: one that has come by a Proxy is served where it
+// arrives, by the leader, or not at all. So a service behind a Proxy cannot send
+// the same request on by a second one.
 package leadproxy
