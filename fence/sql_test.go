@@ -256,7 +256,7 @@ func TestStatementsServeOtherDrivers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // it is the end
+	defer conn.Close(context.WithoutCancel(t.Context()))
 	check, err := fence.NewSQL(fence.PostgreSQL, fence.WithTable("public.fences"))
 	if err != nil {
 		t.Fatal(err)
