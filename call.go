@@ -16,16 +16,23 @@ type call struct {
 	op     string
 	start  clock.Instant // read before the call was made (S1)
 	until  time.Duration // the deadline on the monotonic clock
-	wrote  []byte        // what is being put, nil for a read
-	rec    record        // the same, decoded
+	puts   bool          // it is no read
+	rec    record        // what it puts
 	late   bool          // reported as late
 	cancel context.CancelFunc
 	result chan result // gets exactly one
 }
 
+// result is what a call has come to. Records are encoded and decoded by the
+// goroutine of the call, which needs a large stack for a moment only; that of a
+// campaign lives on.
 type result struct {
-	pair *store.KVPair // nil after a read: there is no record
-	err  error
+	pair  *store.KVPair // nil after a read: there is no record
+	err   error
+	wrote []byte // what was to be put
+
+	rec     record // that a look found
+	foreign error  // why that is none
 }
 
 // get reads the pair under key.

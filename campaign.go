@@ -170,7 +170,7 @@ func (c *campaign) plan(now time.Duration) (step, time.Duration) {
 		if c.endBy == never {
 			c.endBy = now + c.by.ttl
 		}
-		written := c.unknown || c.sight.mine() || c.call != nil && c.call.wrote != nil
+		written := c.unknown || c.sight.mine() || c.call != nil && c.call.puts
 		if c.err != nil && errors.Is(c.err, ErrUnsafeStore) || c.foreign || !written || now >= c.endBy {
 			return stepEnd, 0
 		}
@@ -269,23 +269,26 @@ func (c *campaign) put(now clock.Instant, op string, rec record) {
 		}
 		c.attempts = append(c.attempts, attempt{rec.Beat, now})
 	}
-	value, previous := rec.encode(), c.sight.pair
+	previous := c.sight.pair
 	call := c.start(c.ctx, op, now, limit, func(ctx context.Context) result {
-		return put(ctx, c.kv, c.key, value, previous)
+		value := rec.encode()
+		r := put(ctx, c.kv, c.key, value, previous)
+		r.wrote = value
+		return r
 	})
-	call.wrote, call.rec = value, rec
+	call.puts, call.rec = true, rec
 }
 
 // returned takes in the result of a call.
 func (c *campaign) returned(call *call, r result) {
 	now := c.opts.clock.Now().Mono
-	if call.wrote == nil {
+	if !call.puts {
 		c.lookedAt(r, now)
 		return
 	}
 	if r.err == nil {
 		c.fails, c.notBefore = 0, now
-		if c.by.verified && bytes.Equal(r.pair.Value, call.wrote) {
+		if c.by.verified && bytes.Equal(r.pair.Value, r.wrote) {
 			c.sight.see(r.pair, call.rec, now)
 			c.settle()
 			return
@@ -414,7 +417,7 @@ func (c *campaign) finish() {
 // return from the call.
 func (c *campaign) release(call *call) {
 	<-call.result
-	if call.wrote == nil {
+	if !call.puts {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.by.ttl)

@@ -81,7 +81,13 @@ func (s *seat) start(ctx context.Context, op string, now clock.Instant, limit ti
 // look begins to read the record.
 func (s *seat) look(ctx context.Context, now clock.Instant, limit time.Duration) {
 	s.hinted = false
-	s.start(ctx, "get", now, limit, func(ctx context.Context) result { return get(ctx, s.kv, s.key) })
+	s.start(ctx, "get", now, limit, func(ctx context.Context) result {
+		r := get(ctx, s.kv, s.key)
+		if r.pair != nil {
+			r.rec, r.foreign = parseRecord(r.pair.Value)
+		}
+		return r
+	})
 }
 
 // looked takes in what a look found at now. It says whether the look
@@ -93,17 +99,13 @@ func (s *seat) looked(r result, now time.Duration, interval time.Duration) (ok, 
 		s.failed(r.err, now, interval)
 		return false, false
 	}
-	var rec record
-	if r.pair != nil {
-		var err error
-		if rec, err = parseRecord(r.pair.Value); err != nil {
-			s.foreign = true
-			s.failed(fmt.Errorf("leadership: key %q: %w", s.key, err), now, interval)
-			return false, false
-		}
+	if r.foreign != nil {
+		s.foreign = true
+		s.failed(fmt.Errorf("leadership: key %q: %w", s.key, r.foreign), now, interval)
+		return false, false
 	}
 	s.foreign = false
-	changed = s.sight.see(r.pair, rec, now)
+	changed = s.sight.see(r.pair, r.rec, now)
 	if changed && r.pair != nil {
 		nudge(s.watch.again)
 	}

@@ -58,7 +58,7 @@ var sabotages = []sabotage{
 		"S5", "an unknown outcome is taken for success", "campaign.go",
 		"\tc.unknown = true\n\tc.fails++\n",
 		"\tif !refused(r.err) && call.rec.held() {\n" +
-			"\t\tc.sight.see(&store.KVPair{Key: c.key, Value: call.wrote}, call.rec, now)\n" +
+			"\t\tc.sight.see(&store.KVPair{Key: c.key, Value: r.wrote}, call.rec, now)\n" +
 			"\t\tc.settle()\n\t\treturn\n\t}\n" +
 			"\tc.unknown = true\n\tc.fails++\n",
 	},

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,28 +56,25 @@ func TestWatchThatHasEndedIsForgotten(t *testing.T) {
 	})
 }
 
-func TestChangeThatTheFirstLookFoundIsNotSentAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		kv := New()
-		defer kv.Close()
-		for range 64 { // which of two ready cases a select takes is chance
-			ctx, cancel := context.WithCancel(t.Context())
-			w := &watch{changed: make(chan struct{}, 1), cancel: cancel}
-			w.changed <- struct{}{} // the write came after Watch and before its first look
-			pairs, sent := make(chan *store.KVPair), 0
-			go func() {
-				for range pairs {
-					sent++
-				}
-			}()
-			synctest.Wait()
-			go kv.follow(ctx, "key", w, pairs)
-			synctest.Wait()
-			cancel()
-			synctest.Wait()
-			if sent != 1 {
-				t.Fatalf("one state was sent %d times", sent)
-			}
+func TestStateThatTheReaderHasIsNotSentAgain(t *testing.T) {
+	w := &watch{pairs: make(chan *store.KVPair, 1)}
+	tell := func(index uint64, want ...uint64) {
+		t.Helper()
+		w.tell(&store.KVPair{LastIndex: index})
+		var got []uint64
+		select {
+		case pair := <-w.pairs:
+			got = append(got, pair.LastIndex)
+		default:
 		}
-	})
+		if !slices.Equal(got, want) {
+			t.Errorf("told of %d, it sends %d, want %d", index, got, want)
+		}
+	}
+	tell(0, 0)
+	tell(0)
+	tell(1, 1)
+	w.tell(&store.KVPair{LastIndex: 2}) // which is not taken
+	tell(1)
+	tell(3, 3)
 }

@@ -182,7 +182,7 @@ func (s *Store) Close() error {
 	}
 	for _, watches := range s.watches {
 		for w := range watches {
-			w.cancel()
+			w.end()
 		}
 	}
 	s.entries, s.watches = nil, nil

@@ -6,10 +6,41 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// watch is one reader of one key's changes.
+// watch is one reader of one key's changes. The lock of its store covers it.
 type watch struct {
-	changed chan struct{} // holds at most one token: look again
-	cancel  context.CancelFunc
+	pairs chan *store.KVPair // holds the state that the reader has yet to take, if any
+	stop  func() bool        // stops waiting for the end of its context
+
+	waiting, taken   bool   // a state was put into pairs; the reader has taken one
+	wait, takenIndex uint64 // the index of each
+}
+
+// tell puts the present state of the watch's key into its channel, in place of
+// one that was not taken, unless the reader has it. It does not block: nobody
+// else sends.
+func (w *watch) tell(pair *store.KVPair) {
+	if w.waiting {
+		select {
+		case <-w.pairs:
+		default:
+			w.taken, w.takenIndex = true, w.wait
+		}
+	}
+	w.waiting = !w.taken || w.takenIndex != pair.LastIndex
+	if w.waiting {
+		w.wait = pair.LastIndex
+		w.pairs <- pair
+	}
+}
+
+// end closes the channel.
+func (w *watch) end() {
+	w.stop()
+	select {
+	case <-w.pairs:
+	default:
+	}
+	close(w.pairs)
 }
 
 // Watch returns a channel that carries the current state of key first, and then
@@ -28,8 +59,7 @@ func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-
 	if err := s.usableFor(ctx, key); err != nil {
 		return nil, failed("watch", key, err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	w := &watch{changed: make(chan struct{}, 1), cancel: cancel}
+	w := &watch{pairs: make(chan *store.KVPair, 1)}
 	if s.watches == nil {
 		s.watches = make(map[string]map[*watch]struct{})
 	}
@@ -37,66 +67,36 @@ func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-
 		s.watches[key] = make(map[*watch]struct{})
 	}
 	s.watches[key][w] = struct{}{}
-
-	pairs := make(chan *store.KVPair)
-	go s.follow(ctx, key, w, pairs)
-	return pairs, nil
+	w.stop = context.AfterFunc(ctx, func() { s.forget(key, w) })
+	w.tell(s.state(key))
+	return w.pairs, nil
 }
 
-// follow sends the states of key until ctx ends, always the latest.
-func (s *Store) follow(ctx context.Context, key string, w *watch, pairs chan<- *store.KVPair) {
-	defer close(pairs)
-	defer s.forget(key, w)
-
-	var (
-		sent  bool
-		last  uint64  // index of the state sent last
-		out   = pairs // nil while there is nothing to send
-		state = s.state(key)
-		index = state.LastIndex // read before sending: then the pair is the reader's
-	)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.changed:
-			state, out = s.state(key), pairs
-			index = state.LastIndex
-			if sent && index == last {
-				out = nil // the reader has this state
-			}
-		case out <- state:
-			sent, last, out = true, index, nil
-		}
-	}
-}
-
+// state returns what watches tell of key. The lock is held.
 func (s *Store) state(key string) *store.KVPair {
-	s.mu.Lock()
 	e, found := s.lookup(key)
-	s.mu.Unlock()
 	if !found {
 		return &store.KVPair{Key: key}
 	}
 	return e.pair(key)
 }
 
-// tell wakes the watches of key. The lock is held.
+// tell tells the watches of key. The lock is held.
 func (s *Store) tell(key string) {
 	for w := range s.watches[key] {
-		select {
-		case w.changed <- struct{}{}:
-		default: // it has been told, and has yet to look
-		}
+		w.tell(s.state(key))
 	}
 }
 
 func (s *Store) forget(key string, w *watch) {
-	w.cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, open := s.watches[key][w]; !open {
+		return // the store was closed
+	}
 	delete(s.watches[key], w)
 	if len(s.watches[key]) == 0 {
 		delete(s.watches, key)
 	}
+	w.end()
 }
