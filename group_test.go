@@ -70,7 +70,9 @@ func TestGroupStandsInManyElections(t *testing.T) {
 			t.Errorf("Run returned %v at the end of its context", err)
 		}
 		b.Stop()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Errorf("Run returned %v after Stop", err)
+		}
 	})
 }
 

@@ -152,8 +152,10 @@ func TestSentinelsWithALogin(t *testing.T) {
 	for _, addr := range set.Addrs {
 		sentinel := goredis.NewSentinelClient(&goredis.Options{Addr: addr})
 		for _, args := range [][]any{
-			{"acl", "setuser", "watcher", "on", ">s3cret", "-@all", "+sentinel|get-master-addr-by-name", "+sentinel|sentinels",
-				"+subscribe", "+ping", "&+switch-master", "&+replica-reconf-done"},
+			{
+				"acl", "setuser", "watcher", "on", ">s3cret", "-@all", "+sentinel|get-master-addr-by-name", "+sentinel|sentinels",
+				"+subscribe", "+ping", "&+switch-master", "&+replica-reconf-done",
+			},
 			{"acl", "setuser", "default", "off"},
 		} {
 			if err := sentinel.Process(t.Context(), goredis.NewStringCmd(t.Context(), args...)); err != nil {
