@@ -2,7 +2,7 @@ GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # Seeds that the simulations run in `make test`: `make test SIM_SEEDS=100000` for a night.
-SIM_SEEDS ?= 2000
+SIM_SEEDS ?= 1000
 # `make bench BENCH=Handover` runs those benchmarks alone.
 BENCH ?= .
 

@@ -15,9 +15,8 @@ import (
 
 type electionStream = stream[*lease, bool]
 
-// campaign is one run of a candidate: a goroutine that takes one step at a
-// time and never blocks but in seat.wait. What may be called from other
-// goroutines says so.
+// campaign is one run of a candidate, by turns that take one step after another
+// and never block. What may be called from other goroutines says so.
 type campaign struct {
 	seat
 	by       *Candidate
@@ -68,8 +67,8 @@ type attempt struct {
 	start clock.Instant
 }
 
-// alarm is when the campaign has to look after something other than the record.
-func (c *campaign) alarm(now clock.Instant) time.Duration {
+// due is when the campaign has to look after something other than the record.
+func (c *campaign) due(now clock.Instant) time.Duration {
 	at := c.health.due()
 	switch l := c.lease; {
 	case l == nil:
@@ -106,26 +105,18 @@ func (c *campaign) stop(why error) {
 		if l := c.by.lease.Load(); l != nil {
 			l.end(why)
 		}
-		nudge(c.wake)
+		c.nudge()
 	}
 }
 
-// run campaigns until it is stopped or fails for good.
-func (c *campaign) run() {
-	if c.callbacks == nil {
-		close(c.heard)
-	} else {
-		go func() {
-			defer close(c.heard)
-			c.opts.callbacks.listen(c.callbacks)
-		}()
-	}
-	if !c.await() {
+// turn goes on with the campaign until it has to wait.
+func (c *campaign) turn() {
+	if c.watch == nil && !c.enter() {
 		return
 	}
-	start := c.opts.clock.Now().Mono
-	c.open(c.ctx, start, func() time.Duration { return c.opts.retry })
-	c.heldBack, c.resting, c.endBy, c.health.next, c.reason = start, start, never, start, reasonResigned
+	if call, r := c.received(); call != nil {
+		c.returned(call, r)
+	}
 	for {
 		if c.ending() {
 			c.close() // the watch takes its time to end
@@ -133,7 +124,7 @@ func (c *campaign) run() {
 		now := c.opts.clock.Now()
 		c.attend()
 		c.handOver()
-		if err := c.health.step(context.WithoutCancel(c.ctx), now.Mono, c.wake); err != nil {
+		if err := c.health.step(context.WithoutCancel(c.ctx), now.Mono, c.nudge); err != nil {
 			c.report(fmt.Errorf("leadership: key %q: %w", c.key, err))
 		}
 		c.stepDown(now)
@@ -156,9 +147,8 @@ func (c *campaign) run() {
 			return
 		case stepWait:
 			c.fresh = false
-			if call, r := c.wait(now.Mono, min(until, c.alarm(now))); call != nil {
-				c.returned(call, r)
-			}
+			c.rest(now.Mono, min(until, c.due(now)))
+			return
 		}
 	}
 }
@@ -409,6 +399,7 @@ func (c *campaign) finish() {
 	<-c.watch.done
 	c.dismiss()
 	c.endStreams()
+	c.last()
 	close(c.done)
 }
 

@@ -28,7 +28,7 @@ type Candidate struct {
 	mu       sync.Mutex
 	campaign *campaign // the latest, or nil
 
-	// Only one campaign runs at a time, and only its goroutine uses these.
+	// Only one campaign runs at a time, and only its turns use these.
 	token    uint64 // the highest that was issued
 	verified bool   // the store has been seen to keep its indexes (S10)
 }
@@ -121,11 +121,11 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 		by: c, ctx: ctx, previous: last, work: m.work, streams: m.stream != nil, done: make(chan struct{}), heard: make(chan struct{}),
 		health: health{healthOptions: c.opts.health},
 		seat: seat{
-			kv: c.kv, key: c.key, opts: &c.opts, wake: make(chan struct{}, 1),
+			kv: c.kv, key: c.key, opts: &c.opts,
 			sight: sight{me: rand.Text(), node: c.node, priority: c.opts.priority, hold: c.opts.retry},
 		},
 	}
-	next.report = next.problem
+	next.report, next.take = next.problem, next.turn
 	if m.signals != nil {
 		next.listeners = append(next.listeners, m.signals)
 	}
@@ -138,7 +138,21 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 		next.stop(context.Cause(ctx)) // now, not when its AfterFunc runs
 	}
 	c.campaign = next
-	go next.run()
+	if next.callbacks == nil {
+		close(next.heard)
+	} else {
+		go func() {
+			defer close(next.heard)
+			c.opts.callbacks.listen(next.callbacks)
+		}()
+	}
+	next.nudge()
+	if last != nil {
+		go func() {
+			<-last.done
+			next.nudge()
+		}()
+	}
 	return next, nil
 }
 

@@ -74,10 +74,11 @@ func (f *Follower) FollowElection(ctx context.Context) (<-chan string, <-chan er
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	previous := f.pursuit
 	p := &pursuit{
-		of: f, ctx: ctx, stream: s, previous: f.pursuit,
-		stop: make(chan struct{}), done: make(chan struct{}),
-		seat: seat{kv: f.kv, key: f.key, opts: &f.opts, wake: make(chan struct{}, 1)},
+		of: f, ctx: ctx, stream: s, previous: previous,
+		done: make(chan struct{}),
+		seat: seat{kv: f.kv, key: f.key, opts: &f.opts},
 	}
 	p.report = func(err error) {
 		p.logger().Warn("follower", "error", err)
@@ -89,8 +90,16 @@ func (f *Follower) FollowElection(ctx context.Context) (<-chan string, <-chan er
 	if !f.opts.callbacks.none() {
 		p.notices = newNotices()
 	}
+	p.take = p.turn
 	f.pursuit = p
-	go p.run()
+	p.nudge()
+	if previous != nil {
+		previous.end()
+		go func() {
+			<-previous.done
+			p.nudge()
+		}()
+	}
 	return s.out, s.errs
 }
 
@@ -131,7 +140,7 @@ func (f *Follower) forget(p *pursuit) {
 	}
 }
 
-// pursuit is one run of a follower, in one goroutine.
+// pursuit is one run of a follower, by turns that never block.
 type pursuit struct {
 	seat
 	of       *Follower
@@ -141,36 +150,61 @@ type pursuit struct {
 	notices  *notices // for the callbacks, or nil
 	leader   Term     // that the callbacks were told of last
 
-	once sync.Once
-	stop chan struct{} // closed to end it
+	detach func() bool   // stops listening to ctx
+	heard  chan struct{} // closed when the callbacks have been told all
+
+	stop atomic.Bool
 	done chan struct{} // closed when it has ended
 }
 
-func (p *pursuit) end() { p.once.Do(func() { close(p.stop); nudge(p.wake) }) }
+func (p *pursuit) end() {
+	p.stop.Store(true)
+	p.nudge()
+}
 
-func (p *pursuit) run() {
-	defer close(p.done)
+// turn goes on with the pursuit until it has to wait.
+func (p *pursuit) turn() {
+	if p.watch == nil && !p.enter() {
+		return
+	}
+	if call, r := p.received(); call != nil {
+		p.hear(r)
+	}
+	if p.stop.Load() {
+		p.finish()
+		return
+	}
+	now := p.opts.clock.Now()
+	p.attend()
+	p.tell(now.Mono)
+	p.rest(now.Mono, p.plan(now))
+}
+
+// enter begins the pursuit once the one before it has ended, and says whether it
+// has.
+func (p *pursuit) enter() bool {
 	if p.previous != nil {
-		p.previous.end()
-		<-p.previous.done
-		p.previous = nil
-	}
-	defer context.AfterFunc(p.ctx, p.end)()
-	if p.notices != nil {
-		heard := make(chan struct{})
-		go func() { defer close(heard); p.opts.callbacks.listen(p.notices) }()
-		defer func() { p.notices.close(); <-heard }()
-	}
-	p.open(p.ctx, p.opts.clock.Now().Mono, p.interval)
-	for !p.ending() {
-		now := p.opts.clock.Now()
-		p.attend()
-		p.tell(now.Mono)
-		until := p.plan(now)
-		if call, r := p.wait(now.Mono, until); call != nil {
-			p.hear(r)
+		select {
+		case <-p.previous.done:
+			p.previous = nil
+		default:
+			return false
 		}
 	}
+	p.detach = context.AfterFunc(p.ctx, p.end)
+	if p.notices != nil {
+		p.heard = make(chan struct{})
+		go func() {
+			defer close(p.heard)
+			p.opts.callbacks.listen(p.notices)
+		}()
+	}
+	p.open(p.ctx, p.opts.clock.Now().Mono, p.interval)
+	return true
+}
+
+// finish ends what belongs to the pursuit, waits for it, and closes the channels.
+func (p *pursuit) finish() {
 	p.close()
 	if p.call != nil {
 		p.call.cancel()
@@ -178,15 +212,13 @@ func (p *pursuit) run() {
 	<-p.watch.done
 	p.of.forget(p)
 	p.stream.end(nil)
-}
-
-func (p *pursuit) ending() bool {
-	select {
-	case <-p.stop:
-		return true
-	default:
-		return false
+	if p.notices != nil {
+		p.notices.close()
+		<-p.heard
 	}
+	p.detach()
+	p.last()
+	close(p.done)
 }
 
 // plan begins a look where one is due, and returns until when to wait.

@@ -17,7 +17,7 @@ func (c *campaign) attach(ctx context.Context, s *electionStream) bool {
 	c.obey(ctx)
 	if s != nil {
 		c.attached = append(c.attached, s)
-		nudge(c.wake)
+		c.nudge()
 	}
 	return true
 }
@@ -73,24 +73,28 @@ func (c *campaign) endStreams() {
 	}
 }
 
-// await waits for the campaign before this one to end, and says whether this
-// one is to go on then. Its channels do not wait for that to be closed.
-func (c *campaign) await() bool {
-	for previous := c.previous; previous != nil; {
+// enter begins the campaign once the one before it has ended, and says whether it
+// has. Its channels do not wait for that to be closed.
+func (c *campaign) enter() bool {
+	if c.previous != nil {
 		select {
-		case <-previous.done:
-			previous, c.previous = nil, nil
-		case <-c.wake:
+		case <-c.previous.done:
+			c.previous = nil
+		default:
 			c.handOver()
 			if c.ending() {
 				c.dismiss()
 				c.endStreams()
-				<-previous.done
+				<-c.previous.done
+				c.last()
 				close(c.done)
-				return false
 			}
+			return false
 		}
 	}
+	start := c.opts.clock.Now().Mono
+	c.open(c.ctx, start, func() time.Duration { return c.opts.retry })
+	c.heldBack, c.resting, c.endBy, c.health.next, c.reason = start, start, never, start, reasonResigned
 	return true
 }
 

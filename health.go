@@ -63,8 +63,8 @@ func (o *healthOptions) check(retry time.Duration) error {
 // errHanging says that a check has not returned in time.
 var errHanging = errors.New("the check has not returned")
 
-// health is what a campaign knows of its own health. Only the campaign's
-// goroutine touches it.
+// health is what a campaign knows of its own health. Only its turns touch
+// it.
 type health struct {
 	healthOptions
 	passed bool          // a check has passed
@@ -77,9 +77,9 @@ type health struct {
 }
 
 // step takes in the check that has returned, and begins another where one is
-// due. It returns what went wrong, if something did just now. wake is nudged
-// when a check returns; its context is made of ctx.
-func (h *health) step(ctx context.Context, now time.Duration, wake chan<- struct{}) error {
+// due. It returns what went wrong, if something did just now. returned is
+// called when a check returns; its context is made of ctx.
+func (h *health) step(ctx context.Context, now time.Duration, returned func()) error {
 	if h.probe == nil {
 		return nil
 	}
@@ -111,7 +111,7 @@ func (h *health) step(ctx context.Context, now time.Duration, wake chan<- struct
 		defer func() {
 			cancel()
 			result <- err
-			nudge(wake)
+			returned()
 		}()
 		err = h.probe(ctx)
 	}()

@@ -20,10 +20,11 @@ const never = time.Duration(math.MaxInt64)
 // the retry interval be longer.
 const maxBackoff = 5 * time.Second
 
-// seat is the key of an election as one goroutine deals with it: what is known
-// of the record, one call of the store at a time (S6), and a watch that hints
-// when to look again. Only that goroutine touches it, but for wake and hint.
+// seat is the key of an election as one candidate or follower deals with it:
+// what is known of the record, one call of the store at a time (S6), and a watch
+// that hints when to look again. Only its turns touch it, but for hint.
 type seat struct {
+	turns
 	kv     store.Store
 	key    string
 	opts   *options
@@ -38,7 +39,7 @@ type seat struct {
 	poll      time.Duration // when to look next, though nothing hints at it
 	hinted    bool          // the watch said something that we did not know
 
-	wake  chan struct{}
+	alarm *time.Timer // begins the next turn at the latest, or nil
 	hint  atomic.Pointer[store.KVPair]
 	watch *watch
 	close context.CancelFunc // ends the watch
@@ -56,7 +57,7 @@ func (s *seat) open(ctx context.Context, now time.Duration, retry func() time.Du
 				pair = &store.KVPair{}
 			}
 			s.hint.Store(pair)
-			nudge(s.wake)
+			s.nudge()
 		},
 		pause: func() time.Duration { return s.opts.pollAfter(retry()) },
 		again: make(chan struct{}, 1),
@@ -74,6 +75,7 @@ func (s *seat) start(ctx context.Context, op string, now clock.Instant, limit ti
 	go func() {
 		defer c.cancel()
 		c.result <- f(ctx)
+		s.nudge()
 	}()
 	return c
 }
@@ -138,24 +140,35 @@ func (s *seat) attend() {
 	}
 }
 
-// wait waits until the call under way returns, something nudges, or the
-// monotonic clock, which showed now, shows until. It returns the call that has
-// returned, if any.
-func (s *seat) wait(now, until time.Duration) (*call, result) {
-	if until != never {
-		defer s.opts.clock.AfterFunc(until-now, func() { nudge(s.wake) }).Stop()
+// received begins a turn. It returns the call that has returned, if any.
+func (s *seat) received() (*call, result) {
+	if s.alarm != nil {
+		s.alarm.Stop()
+		s.alarm = nil
 	}
-	var returned chan result
 	if s.call != nil {
-		returned = s.call.result
+		select {
+		case r := <-s.call.result:
+			c := s.call
+			s.call = nil
+			return c, r
+		default:
+		}
 	}
-	select {
-	case r := <-returned:
-		c := s.call
-		s.call = nil
-		return c, r
-	case <-s.wake:
-		return nil, result{}
+	return nil, result{}
+}
+
+// rest ends a turn: the next begins when the call under way returns, something
+// nudges, or the monotonic clock, which shows now, shows until.
+func (s *seat) rest(now, until time.Duration) {
+	if until == never {
+		return
+	}
+	s.alarm = s.opts.clock.AfterFunc(until-now, s.nudge)
+	// Whoever is paused between reading the clock and arming a timer arms it
+	// too late.
+	if s.opts.clock.Now().Mono-now > tardiness {
+		s.nudge()
 	}
 }
 

@@ -5,7 +5,7 @@ package leadership
 const errorBuffer = 16
 
 // stream is the pair of channels that RunForElection or FollowElection
-// returned. Only the goroutine of the campaign reports to it and closes it.
+// returned. Only the turns of the campaign report to it and close it.
 type stream[S comparable, T any] struct {
 	*relay[S, T]
 	errs chan error

@@ -58,7 +58,7 @@ func (c *campaign) begin(rec record, start clock.Instant) {
 				c.mu.Lock()
 				c.worked = append(c.worked, did)
 				c.mu.Unlock()
-				nudge(c.wake)
+				c.nudge()
 			}()
 			did.err = c.work(l.ctx, l.term.clone())
 		}()
@@ -81,7 +81,7 @@ func (c *campaign) stepDown(now clock.Instant) {
 
 // leaseEnded wakes those who have to know. Safe for concurrent use.
 func (c *campaign) leaseEnded() {
-	nudge(c.wake)
+	c.nudge()
 	c.mu.Lock()
 	s := c.stream
 	c.mu.Unlock()

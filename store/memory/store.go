@@ -51,7 +51,7 @@ type Store struct {
 	closed  bool
 	index   uint64 // of the last write
 	entries map[string]entry
-	watches map[string]map[*watch]struct{}
+	watches map[string][]*watch
 }
 
 // entry is what is stored under a key. The value is never changed in place, so
@@ -181,7 +181,7 @@ func (s *Store) Close() error {
 		e.stop()
 	}
 	for _, watches := range s.watches {
-		for w := range watches {
+		for _, w := range watches {
 			w.end()
 		}
 	}

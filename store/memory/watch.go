@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -61,12 +62,9 @@ func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-
 	}
 	w := &watch{pairs: make(chan *store.KVPair, 1)}
 	if s.watches == nil {
-		s.watches = make(map[string]map[*watch]struct{})
+		s.watches = make(map[string][]*watch)
 	}
-	if s.watches[key] == nil {
-		s.watches[key] = make(map[*watch]struct{})
-	}
-	s.watches[key][w] = struct{}{}
+	s.watches[key] = append(s.watches[key], w)
 	w.stop = context.AfterFunc(ctx, func() { s.forget(key, w) })
 	w.tell(s.state(key))
 	return w.pairs, nil
@@ -83,7 +81,7 @@ func (s *Store) state(key string) *store.KVPair {
 
 // tell tells the watches of key. The lock is held.
 func (s *Store) tell(key string) {
-	for w := range s.watches[key] {
+	for _, w := range s.watches[key] {
 		w.tell(s.state(key))
 	}
 }
@@ -91,11 +89,11 @@ func (s *Store) tell(key string) {
 func (s *Store) forget(key string, w *watch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, open := s.watches[key][w]; !open {
+	i := slices.Index(s.watches[key], w)
+	if i < 0 {
 		return // the store was closed
 	}
-	delete(s.watches[key], w)
-	if len(s.watches[key]) == 0 {
+	if s.watches[key] = slices.Delete(s.watches[key], i, i+1); len(s.watches[key]) == 0 {
 		delete(s.watches, key)
 	}
 	w.end()
