@@ -3,8 +3,15 @@
 //
 // A [Candidate] stands in an election and learns of its own leadership: by
 // [Candidate.RunForElection] over a channel, or by [Candidate.Run], which runs
-// a function while it leads. A [Follower] learns who leads. A [Round] elects
-// one winner for one job, once and for all.
+// a function while it leads; or by callbacks ([WithCallbacks]), or a channel for
+// each kind of change ([Candidate.RunForSignals]). A [Follower] learns who leads. A
+// [Round] elects one winner for one job, once and for all. A [Group] stands in many
+// elections at once.
+//
+// A leader gives up its seat after a time or at one ([WithRelinquishAfter],
+// [WithRelinquishSchedule]), while it is unhealthy ([WithHealthCheck]), and when it
+// is asked to by an operator ([Ask]), who may also name the next, or have the seat
+// stay empty. Who is preferred at a vacancy is said by [WithPriority].
 //
 // # What is promised
 //
@@ -27,7 +34,7 @@
 // Between an answer and what is done upon it, a process may be paused for any
 // time. No election can cover that. Where it matters, send the token along,
 // and let whatever is acted upon refuse a token lower than the highest it has
-// seen.
+// seen: package fence has the checks.
 //
 // A store that loses the record, or goes back to an older one, forgets who
 // leads. Candidates that saw the record wait for its TTL all the same, and the
@@ -67,6 +74,22 @@
 // later. The rules are numbered S1 to S10 in docs/decisions.md, and each has
 // tests that fail when it is broken: most of them simulations of whole
 // elections in virtual time (internal/sim).
+//
+// # The record
+//
+// It is JSON, for people to read:
+//
+//	v         format, 1; anything else is never overwritten
+//	leader    node name; empty when the seat is vacant
+//	instance  random id of one campaign
+//	token     fencing token of the term, kept through a vacancy
+//	ttl       milliseconds, as the holder promised
+//	beat      counts the holder's writes
+//	since     when the term began
+//	payload   what WithPayload set
+//	last      who led before, with which token, and why that term ended
+//	waiting   candidates with a priority that wait
+//	ask       an operator's request
 //
 // # Stores
 //

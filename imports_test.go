@@ -32,6 +32,22 @@ func TestCoreImportsNothingHeavy(t *testing.T) {
 	}
 }
 
+// Whoever fences or proxies gets no more than that.
+func TestHelpersImportNothingHeavy(t *testing.T) {
+	core := deps(t, module, module+"/store")
+	for _, name := range []string{"fence", "leadproxy"} {
+		for _, path := range deps(t, module+"/"+name) {
+			if path != module+"/"+name && !slices.Contains(core, path) {
+				t.Errorf("%s imports %s", name, path)
+			}
+		}
+	}
+	const scheduler = "github.com/go-co-op/gocron/v2"
+	if !slices.Contains(deps(t, module+"/leadcron"), scheduler) || slices.Contains(core, scheduler) {
+		t.Errorf("leadcron is not what imports %s", scheduler)
+	}
+}
+
 // Whoever imports one store gets its client and no other's.
 func TestStoreImportsNoOtherStoresClient(t *testing.T) {
 	clients := map[string]string{
