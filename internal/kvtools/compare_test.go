@@ -3,7 +3,9 @@ package kvtools
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,12 +23,20 @@ func openOurs(name string) func(context.Context, string) (store.Store, error) {
 }
 
 // compare runs a benchmark with kvtools' adapter and with ours, on one server
-// of each kind.
+// of each kind, and with those of ours that kvtools has none for.
 func compare(b *testing.B, bench func(*testing.B, func(testing.TB) store.Store)) {
 	for _, a := range adapters {
 		server := servers.Shared(b, a.name)
 		b.Run(a.name+"/kvtools", func(b *testing.B) { bench(b, opener(server, a.open)) })
 		b.Run(a.name+"/ours", func(b *testing.B) { bench(b, opener(server, openOurs(a.name))) })
+	}
+	for _, url := range []string{
+		servers.Shared(b, "postgres").Addr,
+		"sqlite://" + filepath.Join(b.TempDir(), "election.db"),
+		"memory://compare",
+	} {
+		name, rest, _ := strings.Cut(url, "://")
+		b.Run(name+"/ours", func(b *testing.B) { bench(b, opener(&servers.Server{Addr: rest}, openOurs(name))) })
 	}
 }
 
