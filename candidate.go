@@ -20,7 +20,7 @@ type Candidate struct {
 	ttl  time.Duration
 	// limit is how long one call of the store is waited for.
 	limit time.Duration
-	opts  options
+	opts  *options
 	err   error // what is wrong with the arguments
 
 	lease atomic.Pointer[lease] // of the term that it leads, or nil
@@ -45,10 +45,16 @@ type Candidate struct {
 // An argument or option that will not do is reported by RunForElection and
 // Run, as ErrInvalidArgument.
 func NewCandidate(kv store.Store, key, node string, ttl time.Duration, opts ...Option) *Candidate {
+	o := newOptions(opts)
+	return newCandidate(kv, key, node, ttl, &o)
+}
+
+// newCandidate makes one of candidates that share o, and have the same TTL.
+func newCandidate(kv store.Store, key, node string, ttl time.Duration, o *options) *Candidate {
 	if ttl == 0 {
 		ttl = DefaultTTL
 	}
-	c := &Candidate{kv: kv, key: key, node: node, ttl: ttl.Truncate(time.Millisecond), opts: newOptions(opts)}
+	c := &Candidate{kv: kv, key: key, node: node, ttl: ttl.Truncate(time.Millisecond), opts: o}
 	c.limit = c.ttl / 3
 	for _, check := range []func() error{
 		func() error { return checkStore(kv) },
@@ -121,7 +127,7 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 		by: c, ctx: ctx, previous: last, work: m.work, streams: m.stream != nil, done: make(chan struct{}), heard: make(chan struct{}),
 		health: health{healthOptions: c.opts.health},
 		seat: seat{
-			kv: c.kv, key: c.key, opts: &c.opts,
+			kv: c.kv, key: c.key, opts: c.opts,
 			sight: sight{me: rand.Text(), node: c.node, priority: c.opts.priority, hold: c.opts.retry},
 		},
 	}
