@@ -16,11 +16,12 @@ import (
 const startGap = time.Millisecond
 
 // Group stands in many elections at once, such as one for each shard: with a
-// candidate for each, of the same store, node, TTL and options. 10,000 elections with
-// a TTL of 15 s cost a process some 200 MB, or 150 MB with GOGC=25, and a fifth of a
-// core, with the store in memory. Make it with
+// candidate for each, of the same store, node, TTL and options. Make it with
 // NewGroup; the zero value is not usable. All methods are safe for concurrent
 // use.
+//
+// 10,000 elections with a TTL of 15 s cost a process some 200 MB, or 150 MB with
+// GOGC=25, and a fifth of a core, with a store in memory.
 type Group struct {
 	kv   store.Store
 	node string
