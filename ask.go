@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
@@ -81,7 +82,7 @@ func (a *ask) transfers() (to string, hold time.Duration) {
 	if a == nil || a.Do != Transfer {
 		return "", 0
 	}
-	return a.To, min(time.Duration(a.Hold)*time.Millisecond, MaxHold)
+	return a.To, time.Duration(min(max(a.Hold, 0), MaxHold.Milliseconds())) * time.Millisecond
 }
 
 // left is what stays of a request in the record of a seat that was given up: a
@@ -105,7 +106,16 @@ func (a *ask) kept(node string) *ask {
 
 // heed has the leader do what it is asked to in its record. a may be nil.
 func (c *campaign) heed(a *ask) {
-	if a == nil || c.lease == nil {
+	if a == nil {
+		return
+	}
+	if to, _ := a.transfers(); c.lease == nil && (a.Do == Resign || to != "" && to != c.by.node) {
+		c.vacating, c.reason, c.yield = true, reasonEvicted, c.opts.pollAfter(c.opts.retry)
+		if to != "" {
+			c.reason = reasonTransferred
+		}
+	}
+	if c.lease == nil {
 		return
 	}
 	switch to, _ := a.transfers(); {
@@ -157,13 +167,19 @@ func (r *Request) check() error {
 	return nil
 }
 
-// askPoll is how often Ask looks whether it was obeyed, behind its watch.
-const askPoll = 100 * time.Millisecond
+const (
+	// askPoll is how often Ask looks whether it was obeyed.
+	askPoll = 100 * time.Millisecond
+
+	// askPause is how long it waits at most after a write that was refused.
+	askPause = 20 * time.Millisecond
+)
 
 // Ask asks something of the election under key, from any process with the same
 // store. It writes the request into the record and returns when that has been
-// obeyed: the leader has given up its seat, once its work has returned, or, for
-// Resume and for a Pause that keeps the leader, when it is written. A leader
+// obeyed: the leader has given up its seat, once its work has returned, where that
+// is in Run, or, for Resume and for a Pause that keeps the leader, when it is
+// written. A leader
 // obeys as soon as it sees the request, by its watch or at its next renewal;
 // where it has crashed, its claim runs out. Ask blocks until then.
 //
@@ -189,7 +205,8 @@ func Ask(ctx context.Context, kv store.Store, key string, r Request) error {
 // that is to end, or 0.
 func (r *Request) write(ctx context.Context, kv store.Store, key string) (token uint64, err error) {
 	caller := newCaller(key, DefaultCallTimeout)
-	for {
+	var last *store.KVPair
+	for again := 0; ; {
 		found := caller.call(ctx, func(ctx context.Context) result { return get(ctx, kv, key) })
 		if found.err != nil {
 			return 0, found.err
@@ -201,6 +218,7 @@ func (r *Request) write(ctx context.Context, kv store.Store, key string) (token 
 				return 0, fmt.Errorf("leadership: key %q: %w", key, err)
 			}
 		}
+		was := rec.Ask
 		switch {
 		case r.Action == Resume && !rec.Ask.pauses():
 			return 0, nil // nothing to end
@@ -217,17 +235,38 @@ func (r *Request) write(ctx context.Context, kv store.Store, key string) (token 
 			if r.Action == Transfer {
 				rec.Ask.Hold = r.Hold.Milliseconds()
 			}
+			// Each change is one from which rivals wait anew (S2): were it written
+			// again and again, they would wait for a dead leader for ever.
+			if rec.held() && was != nil && *was == (ask{rec.Ask.Do, rec.Ask.To, rec.Ask.Hold, rec.Ask.Keep, was.By, was.At}) {
+				return r.ends(rec), nil
+			}
 		}
 		wrote := caller.call(ctx, func(ctx context.Context) result { return put(ctx, kv, key, rec.encode(), found.pair) })
 		switch {
-		case wrote.err == nil && rec.held() && !r.Keep && r.Action != Resume:
-			return rec.Token, nil
 		case wrote.err == nil:
-			return 0, nil
+			return r.ends(rec), nil
 		case !refused(wrote.err):
 			return 0, wrote.err
 		}
+		// More than a race would explain: the store does not compare and swap.
+		if again++; !samePair(found.pair, last) {
+			again = 0
+		}
+		if last = found.pair; again == refusals {
+			return 0, wrote.err
+		}
+		if err := pause(ctx, rand.N(askPause)); err != nil {
+			return 0, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
+		}
 	}
+}
+
+// ends returns the token of the term that the request is to end, or 0.
+func (r *Request) ends(rec record) uint64 {
+	if !rec.held() || r.Keep || r.Action == Resume {
+		return 0
+	}
+	return rec.Token
 }
 
 // obeyed waits until the term of a token is over.
@@ -247,16 +286,24 @@ func obeyed(ctx context.Context, kv store.Store, key string, token uint64) error
 				}
 			}
 			sight.see(found.pair, rec, now)
-			if !rec.held() || rec.Token != token || now >= sight.free {
+			if !rec.held() || rec.Token != token || !sight.stands(now) {
 				return nil
 			}
 		}
-		timer := time.NewTimer(askPoll)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return errors.Join(fmt.Errorf("leadership: ask %q: not obeyed yet: %w", key, context.Cause(ctx)), failure)
-		case <-timer.C:
+		if err := pause(ctx, askPoll); err != nil {
+			return errors.Join(fmt.Errorf("leadership: ask %q: not obeyed yet: %w", key, err), failure)
 		}
+	}
+}
+
+// pause waits for d, or returns the cause of ctx at its end.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
 	}
 }

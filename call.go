@@ -24,8 +24,8 @@ type call struct {
 }
 
 // result is what a call has come to. Records are encoded and decoded by the
-// goroutine of the call, which needs a large stack for a moment only; that of a
-// campaign lives on.
+// goroutine of the call: it is gone by the next turn, and so is the large stack that
+// they need.
 type result struct {
 	pair  *store.KVPair // nil after a read: there is no record
 	err   error

@@ -3,8 +3,8 @@ package leadership
 // Callbacks are functions that are told what becomes of an election. Those that
 // are nil are not called. They are called in order, one at a time, by one
 // goroutine of the campaign. A slow one delays the others, and the end of the
-// campaign, but nothing in the election: what became obsolete meanwhile is not
-// told.
+// campaign, and so the next campaign of this candidate, but nothing else in the
+// election: what became obsolete meanwhile is not told.
 type Callbacks struct {
 	// OnElected is told that a term of the candidate has begun. By then it
 	// may be over: before doing what only a leader may do, ask IsLeader.

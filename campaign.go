@@ -16,13 +16,14 @@ import (
 type electionStream = stream[*lease, bool]
 
 // campaign is one run of a candidate, by turns that take one step after another
-// and never block. What may be called from other goroutines says so.
+// and do not block, but for the last. What may be called from other goroutines says so.
 type campaign struct {
 	seat
 	by       *Candidate
 	ctx      context.Context                   // for its values only
 	previous *campaign                         // that has to end first, or nil
 	work     func(context.Context, Term) error // nil but in Run
+	culprit  any                               // the function that a log names, where work does not return
 	streams  bool                              // has streams, which can be handed over
 
 	listeners []*notices
@@ -41,8 +42,10 @@ type campaign struct {
 	vacating            bool          // a record of ours is to be given up
 	reason              reason        // why
 	overSince, patience time.Duration // since when work has been overdue, and how long it may be
-	heldBack            time.Duration // no claim before this, unless another leads first
+	yield               time.Duration // how much longer to leave a vacant seat to others, unless another leads first
 	resting             time.Duration // no claim before this
+	enlisting           time.Duration // when to enter ourselves among those that wait, or never
+	enlistRefused       int           // how often that was refused
 	endBy               time.Duration // when a campaign that ends stops tidying up
 	check               *store.KVPair // a write whose index a look has to confirm (S10)
 	doubted             bool          // the index of a write was not confirmed once
@@ -74,7 +77,7 @@ func (c *campaign) due(now clock.Instant) time.Duration {
 	case l == nil:
 	case !l.over.Load():
 		if due := c.opts.schedule.due(l.began, now); due != never {
-			at = min(at, now.Mono+due)
+			at = min(at, later(now.Mono, due))
 		}
 	case c.working:
 		at = min(at, c.overSince+c.patience)
@@ -141,7 +144,7 @@ func (c *campaign) turn() {
 		case stepVacate:
 			c.put(now, "vacate", c.sight.rec.vacated(c.nextBeat(), c.reason))
 		case stepEnlist:
-			c.put(now, "enlist", c.sight.rec.enlisted(c.sight.me, c.by.node, c.opts.priority))
+			c.put(now, "enlist", c.sight.rec.enlisted(c.by.node, c.opts.priority))
 		case stepEnd:
 			c.finish()
 			return
@@ -191,7 +194,7 @@ func (c *campaign) plan(now time.Duration) (step, time.Duration) {
 		return stepVacate, 0
 	}
 	c.vacating = false
-	free := max(c.sight.free, c.heldBack, c.resting)
+	free := max(c.sight.free+c.yield, c.resting)
 	able := c.sight.known && !c.foreign && !c.sight.paused && c.health.well()
 	claimable := able && now >= free
 	switch {
@@ -199,10 +202,13 @@ func (c *campaign) plan(now time.Duration) (step, time.Duration) {
 		return stepClaim, 0
 	case claimable || !c.sight.known || c.hinted || now >= c.poll:
 		return stepLook, 0
-	case able && c.sight.unlisted() && now >= max(c.heldBack, c.resting):
+	case able && now >= c.enlisting && now < c.sight.lives:
 		return stepEnlist, 0
 	case !able:
 		return stepWait, c.poll
+	}
+	if now < c.enlisting {
+		return stepWait, min(c.poll, free, c.enlisting)
 	}
 	return stepWait, min(c.poll, free)
 }
@@ -235,6 +241,9 @@ func (c *campaign) renewal() record {
 	r.Beat = c.nextBeat()
 	if c.sight.mine() { // what others have added to it
 		r.Waiting, r.Ask = c.sight.rec.Waiting, c.sight.rec.Ask.kept(c.by.node)
+		c.lease.record = r
+	} else if c.sight.pair != nil && !c.sight.rec.held() {
+		r.Ask = c.sight.rec.Ask // of one who found no record
 	}
 	return r
 }
@@ -280,7 +289,7 @@ func (c *campaign) returned(call *call, r result) {
 		c.fails, c.notBefore = 0, now
 		if c.by.verified && bytes.Equal(r.pair.Value, r.wrote) {
 			c.sight.see(r.pair, call.rec, now)
-			c.settle()
+			c.settle(now)
 			return
 		}
 		// Not every store returns what it wrote, and one that is not known to
@@ -295,6 +304,10 @@ func (c *campaign) returned(call *call, r result) {
 	if c.fails > 1 {
 		c.notBefore = now + c.opts.backoff(c.fails-1, min(c.opts.retry, maxBackoff))
 	}
+	if call.op == "enlist" {
+		c.enlisting = never
+		c.enlistRefused++
+	}
 	if !refused(r.err) || c.fails > refusals {
 		c.report(r.err)
 	}
@@ -302,14 +315,13 @@ func (c *campaign) returned(call *call, r result) {
 
 // lookedAt takes in the result of a look.
 func (c *campaign) lookedAt(r result, now time.Duration) {
+	if r.foreign != nil && c.lease != nil {
+		c.lease.end(fmt.Errorf("%w: %w", ErrLost, ErrForeignRecord))
+		c.windUp(now) // before the error is told
+	}
 	ok, changed := c.looked(r, now, c.opts.retry)
 	if !ok {
-		if c.foreign {
-			c.unknown = false
-			if c.lease != nil {
-				c.lease.end(fmt.Errorf("%w: %w", ErrLost, ErrForeignRecord))
-			}
-		}
+		c.unknown = c.unknown && !c.foreign
 		return
 	}
 	if changed || !c.unknown {
@@ -317,7 +329,7 @@ func (c *campaign) lookedAt(r result, now time.Duration) {
 	}
 	c.fresh = true
 	if c.confirm(r.pair) {
-		c.settle()
+		c.settle(now)
 	}
 	if c.sight.high >= maxToken-1 && !c.sight.mine() {
 		c.foreign = true
@@ -350,7 +362,7 @@ func (c *campaign) confirm(found *store.KVPair) bool {
 }
 
 // settle draws the conclusions from a record that was just seen.
-func (c *campaign) settle() {
+func (c *campaign) settle(now time.Duration) {
 	c.unknown = false
 	rec, l := c.sight.rec, c.lease
 	switch {
@@ -371,7 +383,15 @@ func (c *campaign) settle() {
 		l.end(fmt.Errorf("%w: the record is now of term %d", ErrLost, rec.Token))
 	}
 	if !c.sight.mine() && rec.Token > c.over {
-		c.heldBack = c.sight.seen // somebody else leads, or has led, since we resigned
+		c.yield = 0 // somebody else leads, or has led, since we resigned
+	}
+	switch {
+	case !c.sight.unlisted():
+		c.enlisting, c.enlistRefused = never, 0
+	case c.enlisting == never || now >= c.sight.lives:
+		// Not all at once: the leader's renewals would be refused.
+		spread := c.by.ttl << min(c.enlistRefused, 4)
+		c.enlisting = max(now+c.yield, c.resting) + time.Duration(c.opts.clock.Float64()*float64(spread))
 	}
 }
 
@@ -413,11 +433,17 @@ func (c *campaign) release(call *call) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.by.ttl)
 	defer cancel()
-	found := get(ctx, c.kv, c.key)
-	if found.err != nil || found.pair == nil {
-		return
-	}
-	if rec, err := parseRecord(found.pair.Value); err == nil && rec.Instance == c.sight.me {
-		put(ctx, c.kv, c.key, rec.vacated(rec.Beat+1, c.reason).encode(), found.pair)
+	for range refusals {
+		found := get(ctx, c.kv, c.key)
+		if found.err != nil || found.pair == nil {
+			return
+		}
+		rec, err := parseRecord(found.pair.Value)
+		if err != nil || rec.Instance != c.sight.me {
+			return
+		}
+		if r := put(ctx, c.kv, c.key, rec.vacated(rec.Beat+1, c.reason).encode(), found.pair); !refused(r.err) {
+			return
+		}
 	}
 }

@@ -85,8 +85,12 @@ func newCandidate(kv store.Store, key, node string, ttl time.Duration, o *option
 //
 // Both are closed when the campaign has ended and its seat has been given up.
 // While the store does not answer, that takes up to the TTL. Goroutines of the
-// campaign are gone by then, save those in calls that the store has not
-// returned from although their contexts ended.
+// campaign are gone by then, save those in calls that the store, or a health check,
+// has not returned from although their contexts ended.
+//
+// A term that ends by WithRelinquishAfter, WithRelinquishSchedule, WithHealthCheck
+// or Ask is given up as its false is sent, for nobody can know when what is done as
+// the leader has ended: let Run do it, which waits for that.
 //
 // On a candidate that is campaigning already, the campaign goes on and is
 // handed over: the channels returned before are closed, and from now on it
@@ -103,6 +107,7 @@ func (c *Candidate) RunForElection(ctx context.Context) (<-chan bool, <-chan err
 type mandate struct {
 	stream  *electionStream
 	work    func(context.Context, Term) error
+	culprit any // the user's function that work calls, if not work itself
 	signals *notices
 }
 
@@ -124,7 +129,7 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 		return last, nil
 	}
 	next := &campaign{
-		by: c, ctx: ctx, previous: last, work: m.work, streams: m.stream != nil, done: make(chan struct{}), heard: make(chan struct{}),
+		by: c, ctx: ctx, previous: last, work: m.work, culprit: m.culprit, streams: m.stream != nil, done: make(chan struct{}), heard: make(chan struct{}),
 		health: health{healthOptions: c.opts.health},
 		seat: seat{
 			kv: c.kv, key: c.key, opts: c.opts,
@@ -132,6 +137,9 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 		},
 	}
 	next.report, next.take = next.problem, next.turn
+	if next.culprit == nil {
+		next.culprit = m.work
+	}
 	if m.signals != nil {
 		next.listeners = append(next.listeners, m.signals)
 	}

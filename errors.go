@@ -19,7 +19,7 @@ var (
 	// campaign, for trying again cannot mend it.
 	ErrUnsafeStore = errors.New("unsafe store")
 
-	// ErrRunning says that the candidate is campaigning in Run, and can be run
+	// ErrRunning says that the candidate is campaigning in Run or RunForSignals, and can be run
 	// again only after that has returned; or that Run was called on a
 	// candidate whose RunForElection has not ended.
 	ErrRunning = errors.New("already running")

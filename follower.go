@@ -140,7 +140,7 @@ func (f *Follower) forget(p *pursuit) {
 	}
 }
 
-// pursuit is one run of a follower, by turns that never block.
+// pursuit is one run of a follower, by turns that do not block, but for the last.
 type pursuit struct {
 	seat
 	of       *Follower
@@ -235,7 +235,7 @@ func (p *pursuit) plan(now clock.Instant) time.Duration {
 		return min(until, p.notBefore)
 	case !p.sight.known || p.hinted || now.Mono >= p.poll:
 		p.look(p.ctx, now, limit)
-		return until
+		return min(until, p.late(now.Mono, limit))
 	}
 	return min(until, p.poll)
 }

@@ -195,3 +195,30 @@ func TestFollowerReportsWhatIsWrong(t *testing.T) {
 		closed(t, "leader", leader, 0)
 	})
 }
+
+func TestFollowerTellsOfACallThatDoesNotReturn(t *testing.T) {
+	for _, heard := range []bool{true, false} {
+		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+			kv := memory.New()
+			link := faultstore.New(kv)
+			defer link.Close()
+			link.IgnoreContexts(true)
+			if heard {
+				NewCandidate(kv, key, "a", ttl).RunForElection(ctx)
+				synctest.Wait()
+			} else {
+				link.Partition()
+			}
+			_, errs := NewFollower(link, key).FollowElection(ctx)
+			told := collect(errs)
+			time.Sleep(10 * ttl)
+			link.Partition()
+			time.Sleep(10 * time.Minute)
+			if len(told()) == 0 {
+				t.Errorf("it heard of a leader: %v; and says nothing", heard)
+			}
+			link.Heal()
+			time.Sleep(time.Second)
+		})
+	}
+}

@@ -22,6 +22,9 @@ const startGap = time.Millisecond
 //
 // 10,000 elections with a TTL of 15 s cost a process some 200 MB, or 150 MB with
 // GOGC=25, and a fifth of a core, with a store in memory.
+//
+// Callbacks are called for all elections, also at once, and health is checked for
+// each.
 type Group struct {
 	kv   store.Store
 	node string
@@ -63,9 +66,10 @@ func (g *Group) Run(ctx context.Context, keys []string, work func(ctx context.Co
 	defer g.end()
 
 	var campaigns []*campaign
+	var errs []error
 	for i, c := range candidates {
 		key := keys[i]
-		campaign, err := c.start(ctx, mandate{work: func(ctx context.Context, term Term) error {
+		campaign, err := g.start(ctx, c, mandate{culprit: work, work: func(ctx context.Context, term Term) error {
 			defer func() {
 				if v := recover(); v != nil {
 					g.Stop()
@@ -75,23 +79,42 @@ func (g *Group) Run(ctx context.Context, keys []string, work func(ctx context.Co
 			return work(ctx, key, term)
 		}})
 		if err != nil {
-			return err // of the first, and so of all
+			g.Stop()
+			errs = append(errs, err)
+		}
+		if campaign == nil {
+			break
 		}
 		campaigns = append(campaigns, campaign)
-		if g.pause(ctx, min(startGap, c.ttl/3/time.Duration(len(keys)))) {
+		if pause(ctx, min(startGap, c.ttl/3/time.Duration(len(keys)))) != nil {
 			break
 		}
 	}
-	var errs []error
 	for _, c := range campaigns {
 		<-c.done
 	}
+	told := false
 	for _, c := range campaigns {
-		if err := c.outcome(); err != nil && !slices.Contains(errs, err) {
-			errs = append(errs, err)
+		err := c.outcome()
+		if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+			if told {
+				continue
+			}
+			told = true
 		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// start starts a candidate, unless the group was stopped.
+func (g *Group) start(ctx context.Context, c *Candidate, m mandate) (*campaign, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped {
+		return nil, nil
+	}
+	return c.start(ctx, m)
 }
 
 // begin makes the candidates of a Run.
@@ -125,21 +148,8 @@ func (g *Group) end() {
 	g.candidates = nil
 }
 
-// pause waits between two starts, and says whether there are to be no more.
-func (g *Group) pause(ctx context.Context, d time.Duration) (enough bool) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.stopped || ctx.Err() != nil
-}
-
 // Candidate returns the candidate under key, to ask or to have it resign, or nil
-// where the group does not stand.
+// where Run has none, or does not go on. It must not be run.
 func (g *Group) Candidate(key string) *Candidate {
 	g.mu.Lock()
 	defer g.mu.Unlock()

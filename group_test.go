@@ -133,6 +133,66 @@ func TestGroupStopsWhenItsWorkPanics(t *testing.T) {
 	})
 }
 
+func TestGroupThatIsStoppedWhileItStartsStops(t *testing.T) {
+	kv := memory.New()
+	defer kv.Close()
+	for range 2000 {
+		g := NewGroup(kv, "a", ttl)
+		ended := make(chan error, 1)
+		go func() { ended <- g.Run(t.Context(), []string{"k"}, lead) }()
+		for g.Candidate("k") == nil {
+			runtime.Gosched()
+		}
+		g.Stop()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// causes is an error that cannot be compared.
+type causes []error
+
+func (causes) Error() string { return "causes" }
+
+func TestGroupReturnsErrorsOfAnyType(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		err := NewGroup(memory.New(), "a", ttl).Run(ctx, shards(2), func(context.Context, string, Term) error { return causes{} })
+		var found causes
+		if !errors.As(err, &found) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestGroupWhoseCandidateRunsElsewhereLeavesAllElections(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		g := NewGroup(kv, "a", ttl)
+		keys := shards(3)
+		err := g.Run(ctx, keys, func(ctx context.Context, k string, _ Term) error {
+			if k == keys[0] {
+				g.Candidate(keys[2]).RunForElection(ctx)
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		if !errors.Is(err, ErrRunning) {
+			t.Error(err)
+		}
+		synctest.Wait()
+		for _, k := range keys[:2] {
+			pair, err := kv.Get(ctx, k, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rec, err := parseRecord(pair.Value); err != nil || rec.held() {
+				t.Errorf("%s: %+v, %v", k, rec, err)
+			}
+		}
+	})
+}
+
 func TestBadGroupsAreRefused(t *testing.T) {
 	kv := memory.New()
 	for want, run := range map[string]func() error{

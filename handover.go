@@ -94,7 +94,7 @@ func (c *campaign) enter() bool {
 	}
 	start := c.opts.clock.Now().Mono
 	c.open(c.ctx, start, func() time.Duration { return c.opts.retry })
-	c.heldBack, c.resting, c.endBy, c.health.next, c.reason = start, start, never, start, reasonResigned
+	c.resting, c.enlisting, c.endBy, c.health.next, c.reason = start, never, never, start, reasonResigned
 	return true
 }
 
@@ -120,12 +120,12 @@ func (c *campaign) announce(now time.Duration) {
 	var t Term
 	switch l := c.lease; {
 	case l != nil && l.over.Load():
-		return // its record stands
+		return // it keeps the seat while its record stands
 	case l != nil:
 		t = l.term
 	case c.sight.mine(): // it is about to be given up
 		t.Last = Ending{c.by.node, c.sight.rec.Token, string(c.reason)}
-	case c.sight.rec.held() && !c.sight.mine() && now < c.sight.free:
+	case !c.sight.mine() && c.sight.stands(now):
 		t = c.sight.rec.term()
 	default:
 		t.Last = c.sight.rec.ended().public()

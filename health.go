@@ -13,7 +13,8 @@ const DefaultHealthFailures = 3
 // WithHealthCheck has a candidate stand only while check returns nil: it does
 // not claim the seat before the first check has passed, nor after one that
 // failed, until one passes again; and a leader whose check has failed as often
-// as WithHealthFailures says, in a row, steps down in order.
+// as WithHealthFailures says, in a row, steps down in order. Only the work of Run is
+// waited for then.
 //
 // check is called at each interval of WithHealthInterval, in a goroutine of its
 // own. Its context ends after one interval; a check that has not returned by
@@ -97,7 +98,7 @@ func (h *health) step(ctx context.Context, now time.Duration, returned func()) e
 	if now < h.next {
 		return nil
 	}
-	h.next = now + h.every
+	h.next = later(now, h.every)
 	if h.result != nil {
 		h.late = true
 		h.cancel()

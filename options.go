@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -53,7 +54,8 @@ type options struct {
 
 // WithRenewInterval sets how long after a successful renewal began a leader
 // begins the next. It must be at least 1 ms and leave time to renew: below the
-// TTL less the margin. The default is a third of the TTL. A follower ignores it.
+// TTL less the margin and the grace. The default is a third of the TTL, or half of what
+// they leave where that is less. A follower ignores it.
 func WithRenewInterval(d time.Duration) Option {
 	return func(o *options) { o.renew, o.renewSet = d, true }
 }
@@ -88,8 +90,9 @@ func WithGrace(d time.Duration) Option {
 
 // WithRelinquishAfter has a leader hand over once it has led for d: it resigns
 // in order and leaves the seat to others for one retry interval; if nobody has
-// taken it by then, it leads again. d must not be below 0; 0, the default,
-// means never. A follower ignores it.
+// taken it by then, it leads again. Only the work of Run is waited for: whoever
+// reads a channel, or is called back, learns of it when others may lead already. d
+// must not be below 0; 0, the default, means never. A follower ignores it.
 func WithRelinquishAfter(d time.Duration) Option {
 	return func(o *options) { o.schedule.after = d }
 }
@@ -115,8 +118,8 @@ func WithPayload(p []byte) Option {
 	return func(o *options) { o.payload = p }
 }
 
-// WithLogger sets where terms and errors are logged. The default, and nil, is
-// nowhere.
+// WithLogger sets where terms and errors are logged. A handler that blocks holds up
+// the campaign that logs: its claim runs out. The default, and nil, is nowhere.
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) {
 		if l != nil {
@@ -184,6 +187,10 @@ func (o *options) parseSchedule() error {
 	o.schedule.skip = o.retry
 	if o.spec == "" {
 		return nil
+	}
+	if zone, rest, _ := strings.Cut(o.spec, " "); rest == "" && strings.Contains(zone, "TZ=") {
+		// The parser panics where nothing follows the zone.
+		return invalid("relinquish schedule", fmt.Sprintf("%q", o.spec), "must have a cron expression after the time zone")
 	}
 	spec, err := specParser.Parse(o.spec)
 	if err != nil {

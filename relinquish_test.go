@@ -139,7 +139,7 @@ func TestScheduleSaysWhen(t *testing.T) {
 }
 
 func TestBadSchedulesAreRefused(t *testing.T) {
-	for _, spec := range []string{"nonsense", "* * * *", "61 * * * *", "0 0 30 2 *", "CRON_TZ=Nowhere/Land 0 0 * * *", "@every", "@every x"} {
+	for _, spec := range []string{"nonsense", "* * * *", "61 * * * *", "0 0 30 2 *", "CRON_TZ=Nowhere/Land 0 0 * * *", "CRON_TZ=UTC", "TZ=UTC ", "@every", "@every x"} {
 		err := NewCandidate(memory.New(), key, "a", 0, WithRelinquishSchedule(spec)).Run(t.Context(), func(context.Context, Term) error { return nil })
 		if !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), "relinquish schedule") || !strings.Contains(err.Error(), spec) {
 			t.Errorf("%q: %v", spec, err)

@@ -16,6 +16,14 @@ import (
 // never is a reading of the monotonic clock that does not come.
 const never = time.Duration(math.MaxInt64)
 
+// later is d after now, or never where that is beyond counting.
+func later(now, d time.Duration) time.Duration {
+	if d > 0 && now > never-d {
+		return never
+	}
+	return now + d
+}
+
 // maxBackoff is the longest wait between tries while the store fails, though
 // the retry interval be longer.
 const maxBackoff = 5 * time.Second

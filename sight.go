@@ -24,7 +24,8 @@ type sight struct {
 	guard time.Duration // until when a record that is gone may still be trusted
 	high  uint64        // the highest token seen
 
-	paused bool // an operator has asked for the seat to be left empty
+	lives  time.Duration // until when its holder counts as one that lives: it was seen to renew it
+	paused bool          // an operator has asked for the seat to be left empty
 }
 
 // see takes note of what was found at now, nil for no record. It says whether
@@ -48,6 +49,12 @@ func (s *sight) see(pair *store.KVPair, rec record, now time.Duration) bool {
 	if rec.Instance != s.me {
 		free += s.holdBack(rec)
 	}
+	switch {
+	case !rec.held() || rec.Instance != s.rec.Instance || rec.Token != s.rec.Token:
+		s.lives = now
+	case rec.Beat != s.rec.Beat:
+		s.lives = now + rec.ttl()/2
+	}
 	s.paused = rec.Ask.pauses()
 	s.known, s.pair, s.rec, s.seen = true, pair, rec, now
 	s.free = max(free, s.guard)
@@ -67,9 +74,16 @@ func (s *sight) holdBack(rec record) time.Duration {
 	return time.Duration(rec.ahead(s.node, s.priority)) * s.hold
 }
 
-// unlisted says whether we are to enter ourselves among those that wait.
+// unlisted says whether we are to enter ourselves among those that wait, while the
+// holder lives: each entry is a change, from which rivals wait anew (S2), and would
+// keep a dead one in its seat.
 func (s *sight) unlisted() bool {
-	return s.known && s.pair != nil && !s.mine() && !s.rec.lists(s.me, s.priority)
+	return s.rec.held() && !s.mine() && !s.rec.lists(s.node, s.priority)
+}
+
+// stands says whether its holder may lead, as far as we know.
+func (s *sight) stands(now time.Duration) bool {
+	return s.rec.held() && now < max(s.seen+s.rec.ttl(), s.guard)
 }
 
 // mine says whether the record is one of ours.

@@ -34,13 +34,12 @@ func (c *campaign) begin(rec record, start clock.Instant) {
 		c.resting = l.clock.Now().Mono + c.opts.backoff(1, c.opts.retry)
 		return
 	}
-	c.lease = l
+	c.lease, c.yield = l, 0
 	c.by.lease.Store(l)
 	if why := c.stopping.Load(); why != nil {
 		l.end(*why)
 		return
 	}
-	c.logger().Info("leading", "node", c.by.node, "token", rec.Token)
 	if c.stream != nil {
 		c.stream.set(l)
 	}
@@ -63,6 +62,7 @@ func (c *campaign) begin(rec record, start clock.Instant) {
 			did.err = c.work(l.ctx, l.term.clone())
 		}()
 	}
+	c.logger().Info("leading", "node", c.by.node, "token", rec.Token)
 }
 
 // stepDown ends the term where it is to be given up by choice.
@@ -119,7 +119,7 @@ func (c *campaign) windUp(now time.Duration) {
 	c.over, c.reason = max(c.over, l.term.Token), reasonExpired
 	if !errors.Is(why, ErrLost) {
 		c.vacating, c.reason = true, reasonOf(why)
-		c.heldBack = now + c.opts.pollAfter(c.opts.retry)
+		c.yield = c.opts.pollAfter(c.opts.retry)
 	}
 }
 
@@ -135,7 +135,7 @@ func (c *campaign) complain(l *lease, now time.Duration) {
 	}
 	c.patience *= 2
 	c.report(fmt.Errorf("leadership: key %q: %s has not returned %v after the end of term %d (%w): the seat is kept until its record expires",
-		c.key, runtime.FuncForPC(reflect.ValueOf(c.work).Pointer()).Name(), late.Round(time.Millisecond), l.term.Token, context.Cause(l.ctx)))
+		c.key, runtime.FuncForPC(reflect.ValueOf(c.culprit).Pointer()).Name(), late.Round(time.Millisecond), l.term.Token, context.Cause(l.ctx)))
 }
 
 // workReturned takes in what the work of a term has returned, if it has.

@@ -10,7 +10,6 @@ const maxWaiters = 8
 // the record so that those of a lower priority hold back at a vacancy.
 type waiter struct {
 	Node     string `json:"node"`
-	Instance string `json:"instance"`
 	Priority int    `json:"priority"`
 }
 
@@ -18,8 +17,9 @@ type waiter struct {
 // when the seat falls vacant, one of a higher priority wins it. It does not take
 // the seat from a leader. It must be from 0, the default, to 1,000,000.
 //
-// A candidate with a priority above 0 enters itself into the record while it
-// waits. At a vacancy each candidate holds back for one retry interval of its own
+// A candidate with a priority above 0 enters itself into the record while it waits:
+// within a TTL, at random, of having seen the leader renew its claim, or later where
+// many do. At a vacancy each candidate holds back for one retry interval of its own
 // for each entry of a higher priority than its own, three at most: so a preferred
 // candidate that is gone costs no more than that, once, and whoever takes the
 // seat drops its entry. A follower ignores it.
@@ -34,8 +34,9 @@ const maxPriority = 1_000_000
 const maxAhead = 3
 
 // enlisted is the record with a candidate among those that wait.
-func (r record) enlisted(instance, node string, priority int) record {
-	r.Waiting = append(slices.Clone(r.Waiting), waiter{node, instance, priority})
+func (r record) enlisted(node string, priority int) record {
+	r.Waiting = slices.DeleteFunc(slices.Clone(r.Waiting), func(w waiter) bool { return w.Node == node && w.Priority < priority })
+	r.Waiting = append(r.Waiting, waiter{node, priority})
 	slices.SortStableFunc(r.Waiting, func(a, b waiter) int { return b.Priority - a.Priority })
 	r.Waiting = r.Waiting[:min(len(r.Waiting), maxWaiters)]
 	return r
@@ -49,25 +50,19 @@ func (r record) behind(node string, priority int) []waiter {
 	})
 }
 
-// ahead returns how many nodes wait with a higher priority: a process that was
-// restarted counts once.
+// ahead returns how many nodes wait with a higher priority.
 func (r record) ahead(node string, priority int) int {
-	nodes := make(map[string]bool)
-	for _, w := range r.Waiting {
-		if w.Node != node && w.Priority > priority {
-			nodes[w.Node] = true
-		}
-	}
-	return min(len(nodes), maxAhead)
+	above := slices.DeleteFunc(slices.Clone(r.Waiting), func(w waiter) bool { return w.Node == node || w.Priority <= priority })
+	return min(len(above), maxAhead)
 }
 
-// lists says whether a candidate of that priority is, or need not be, among
-// those that wait.
-func (r record) lists(instance string, priority int) bool {
+// lists says whether a node of that priority is, or need not be, among those that
+// wait.
+func (r record) lists(node string, priority int) bool {
 	if priority == 0 {
 		return true
 	}
-	if slices.ContainsFunc(r.Waiting, func(w waiter) bool { return w.Instance == instance }) {
+	if slices.ContainsFunc(r.Waiting, func(w waiter) bool { return w.Node == node && w.Priority >= priority }) {
 		return true
 	}
 	return len(r.Waiting) >= maxWaiters && r.Waiting[maxWaiters-1].Priority >= priority

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -32,7 +33,7 @@ func TestOfThoseThatWaitTheHighestPriorityWinsAVacancy(t *testing.T) {
 			if leader := sole(all); leader != want {
 				t.Errorf("%q wins the vacancy, not %q", leader, want)
 			}
-			time.Sleep(ttl)
+			time.Sleep(2 * ttl)
 		}
 	})
 }
@@ -50,7 +51,7 @@ func TestPreferredCandidateThatIsGoneCostsABoundedWaitOnce(t *testing.T) {
 			link := faultstore.New(kv)
 			NewCandidate(link, key, fmt.Sprint("preferred-", i), ttl, WithPriority(1+i)).RunForElection(ctx)
 			synctest.Wait()
-			time.Sleep(ttl)
+			time.Sleep(2 * ttl)
 			link.Partition()
 			defer link.Close()
 		}
@@ -114,7 +115,7 @@ func TestPriorityMustBeInItsRange(t *testing.T) {
 func TestRecordNamesTheHighestPriorities(t *testing.T) {
 	var r record
 	for i := range 2 * maxWaiters {
-		r = r.enlisted(fmt.Sprint("instance-", i), fmt.Sprint("node-", i), i)
+		r = r.enlisted(fmt.Sprint("node-", i), i)
 	}
 	if len(r.Waiting) != maxWaiters || r.Waiting[0].Priority != 2*maxWaiters-1 || r.Waiting[maxWaiters-1].Priority != maxWaiters {
 		t.Errorf("they are %v", r.Waiting)
@@ -122,14 +123,102 @@ func TestRecordNamesTheHighestPriorities(t *testing.T) {
 	if !r.lists("other", maxWaiters) || r.lists("other", maxWaiters+1) || !r.lists("other", 0) {
 		t.Error("who need not enter is not told from who has to")
 	}
-	// A node that was restarted counts once, and is gone when it has won.
-	for i := range 3 {
-		r.Waiting[i].Node = "restarted"
+	// A node counts once, with its highest priority, and is gone when it has won.
+	if !r.lists("node-15", 14) || r.lists("node-15", 16) {
+		t.Error("whose entry will do is not told from whose is too low")
 	}
-	if n := r.ahead("other", 13); n != 1 {
-		t.Errorf("%d nodes are ahead", n)
+	if r = r.enlisted("node-15", 16); len(r.Waiting) != maxWaiters || r.ahead("other", 13) != 2 || r.ahead("node-15", 13) != 1 {
+		t.Errorf("they are %v", r.Waiting)
 	}
-	if left := r.behind("restarted", 15); len(left) != maxWaiters-3 {
+	if left := r.behind("node-15", 16); len(left) != maxWaiters-1 {
 		t.Errorf("%v are left", left)
+	}
+}
+
+// TestThoseThatEnterThemselvesDoNotKeepADeadLeaderInItsSeat, be they restarted
+// again and again or many.
+func TestThoseThatEnterThemselvesDoNotKeepADeadLeaderInItsSeat(t *testing.T) {
+	for what, next := range map[string]func(i int) (string, int){
+		"restarted": func(int) (string, int) { return "c", 10 },
+		"many":      func(i int) (string, int) { return fmt.Sprint("c", i), 10 + i },
+	} {
+		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+			kv := memory.New()
+			link := faultstore.New(kv)
+			defer link.Close()
+			NewCandidate(link, key, "a", ttl).RunForElection(ctx)
+			synctest.Wait()
+			all := map[string]*Candidate{"b": NewCandidate(kv, key, "b", ttl)}
+			all["b"].RunForElection(ctx)
+			time.Sleep(ttl)
+			link.Partition()
+			died := time.Now()
+			for i := 0; sole(all) == "" && i < 30; i++ {
+				node, priority := next(i)
+				c := NewCandidate(kv, key, node, ttl, WithPriority(priority))
+				all[node] = c
+				c.RunForElection(ctx)
+				time.Sleep(ttl * 9 / 10)
+				if what == "restarted" {
+					c.Stop()
+				}
+			}
+			if took := time.Since(died); took > 3*ttl {
+				t.Errorf("%s: the seat was empty for %v", what, took)
+			}
+		})
+	}
+}
+
+func TestThoseThatEnterThemselvesLeaveTheLeaderTimeToRenew(t *testing.T) {
+	for range 5 {
+		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+			kv := memory.New()
+			link := func() store.Store {
+				return faultstore.New(kv, faultstore.WithPlan(faultstore.Always(faultstore.Fault{Before: 25 * time.Millisecond, After: 25 * time.Millisecond})))
+			}
+			a := NewCandidate(link(), key, "a", ttl)
+			a.RunForElection(ctx)
+			time.Sleep(3 * ttl)
+			first, _ := a.Term()
+			for i := range 20 {
+				NewCandidate(link(), key, fmt.Sprint("n", i), ttl, WithPriority(10+i)).RunForElection(ctx)
+			}
+			time.Sleep(10 * ttl)
+			synctest.Wait()
+			if term, leads := a.Term(); !leads || term.Token != first.Token {
+				t.Errorf("a leads: %v, and lost its term", leads)
+			}
+		})
+	}
+}
+
+func TestLeaderThatResignedLetsThoseGoFirstWhoHoldBackForOneThatIsGone(t *testing.T) {
+	for range 20 {
+		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+			kv := memory.New()
+			slow := func() store.Store {
+				s := faultstore.New(kv, faultstore.WithPlan(faultstore.Always(faultstore.Fault{Before: time.Millisecond})))
+				s.LagWatches(2 * time.Millisecond)
+				return s
+			}
+			a, b := NewCandidate(slow(), key, "a", ttl), NewCandidate(slow(), key, "b", ttl)
+			a.RunForElection(ctx)
+			time.Sleep(time.Second)
+			b.RunForElection(ctx)
+			link := faultstore.New(kv)
+			defer link.Close()
+			NewCandidate(link, key, "gone", ttl, WithPriority(1)).RunForElection(ctx)
+			time.Sleep(3 * ttl)
+			link.Partition()
+			if err := Ask(ctx, kv, key, Request{Action: Resign}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(ttl)
+			synctest.Wait()
+			if !b.IsLeader() {
+				t.Error("b does not lead")
+			}
+		})
 	}
 }

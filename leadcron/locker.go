@@ -43,8 +43,7 @@ func OnlyLeader(candidate *leadership.Candidate) Option {
 	return func(locker *Locker) { locker.candidate = candidate }
 }
 
-// WithRoundOptions sets options of the rounds. What says how long they are kept
-// has to say longer than the time between two instants, and than clocks differ.
+// WithRoundOptions sets options of the rounds.
 func WithRoundOptions(opts ...leadership.RoundOption) Option {
 	return func(locker *Locker) { locker.options = append(locker.options, opts...) }
 }
@@ -64,8 +63,8 @@ func WithRoundOptions(opts ...leadership.RoundOption) Option {
 // a minute. A run that is so late that the next instant is past counts for
 // that one.
 //
-// The record of a round stays in the store for as long as the options of rounds
-// say, and by default for ever: see WithRoundOptions.
+// The record of a round stays in the store until somebody deletes it. That should not
+// be before the next instant, nor within the time by which clocks differ.
 //
 // What it cannot do:
 //

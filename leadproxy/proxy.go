@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"reflect"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,9 @@ var _ http.Handler = (*Proxy)(nil)
 // are dropped; X-Forwarded-For, -Host and -Proto tell of the client, and the
 // Host is that of the leader's address.
 func New(follower Source, opts ...Option) *Proxy {
+	if v := reflect.ValueOf(follower); v.Kind() == reflect.Pointer && v.IsNil() {
+		follower = nil
+	}
 	p := &Proxy{
 		leader:  follower,
 		options: options{target: target, timeout: DefaultTimeout, log: slog.New(slog.DiscardHandler)},

@@ -164,8 +164,10 @@ func TestWithoutALeaderClientsAreToldWhenToComeBack(t *testing.T) {
 		response, _ := ask(t, server, http.MethodGet, "/", "")
 		want(t, response, http.StatusServiceUnavailable, c.want)
 	}
-	response, _ := ask(t, proxy(t, nil), http.MethodGet, "/", "")
-	want(t, response, http.StatusServiceUnavailable, "1")
+	for _, nobody := range []leadproxy.Source{nil, (*leadership.Follower)(nil)} {
+		response, _ := ask(t, proxy(t, nobody), http.MethodGet, "/", "")
+		want(t, response, http.StatusServiceUnavailable, "1")
+	}
 }
 
 func TestPayloadThatIsNoAddress(t *testing.T) {

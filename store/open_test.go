@@ -116,6 +116,8 @@ func TestBadURLIsRefusedByName(t *testing.T) {
 		{"test://secret/x@h", []string{"@", "%2F"}},
 		{"test://user:a:secret/x@h", []string{"@", "%2F"}},
 		{"test://user:hunter?secret@h", []string{"@", "%3F"}},
+		{"test://user:p@secret/x@h", []string{"@", "%2F"}},
+		{"test://user:p@secret?x@h", []string{"@", "%3F"}},
 	} {
 		t.Run(test.url, func(t *testing.T) {
 			_, err := open(t, test.url, nil)

@@ -67,7 +67,7 @@ func (u *URL) parse(rest string, driver Driver) error {
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, path, _ := strings.Cut(rest, "/")
-	if driver.Port > 0 && !strings.Contains(authority, "@") {
+	if driver.Port > 0 {
 		switch {
 		case strings.Contains(path, "@"):
 			return errLostPassword

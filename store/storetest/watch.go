@@ -347,6 +347,8 @@ func watchMany(tr *trial) {
 	for _, w := range watches[10:] {
 		w.cancel()
 	}
+	watches[0].until(pair)
+	watches[0].wantSilence()
 	pair = kv.swap(pair, "c")
 	for _, w := range watches[:10] {
 		w.until(pair)
