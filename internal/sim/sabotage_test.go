@@ -59,7 +59,7 @@ var sabotages = []sabotage{
 		"\tc.unknown = true\n\tc.fails++\n",
 		"\tif !refused(r.err) && call.rec.held() {\n" +
 			"\t\tc.sight.see(&store.KVPair{Key: c.key, Value: r.wrote}, call.rec, now)\n" +
-			"\t\tc.settle()\n\t\treturn\n\t}\n" +
+			"\t\tc.settle(now)\n\t\treturn\n\t}\n" +
 			"\tc.unknown = true\n\tc.fails++\n",
 	},
 	{
