@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,6 +266,46 @@ func TestSignalsEndThoughNobodyReadsThem(t *testing.T) {
 		closed(t, "promoted", s.Promoted, 0)
 		if err := <-NewCandidate(nil, key, "a", ttl).RunForSignals(ctx).Errored; !errors.Is(err, ErrInvalidArgument) {
 			t.Errorf("%v, want ErrInvalidArgument", err)
+		}
+	})
+}
+
+func TestSignalsTellTheDemotionBeforeAForeignRecord(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		s := NewCandidate(kv, key, "a", ttl).RunForSignals(ctx)
+		<-s.Promoted
+		if err := kv.Put(ctx, key, []byte("no record"), nil); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-s.Demoted:
+		case err := <-s.Errored:
+			t.Errorf("the error comes first: %v", err)
+		}
+		collect(s.Errored)
+		collect(s.Demoted)
+	})
+}
+
+func TestLeaderThatHasCrashedIsNotToldToLeadDuringTheHoldOfATransfer(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		link := faultstore.New(kv)
+		defer link.Close()
+		NewCandidate(link, key, "a", ttl).RunForElection(ctx)
+		synctest.Wait()
+		var leader atomic.Value
+		NewCandidate(kv, key, "b", ttl, WithCallbacks(Callbacks{OnLeaderChange: func(term Term) { leader.Store(term.Leader) }})).RunForElection(ctx)
+		synctest.Wait()
+		link.Partition()
+		if err := Ask(ctx, kv, key, Request{Action: Transfer, To: "nobody", Hold: time.Hour / 12}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(ttl)
+		synctest.Wait()
+		if leader.Load() != "" {
+			t.Errorf("%v is told to lead", leader.Load())
 		}
 	})
 }

@@ -193,6 +193,29 @@ func TestGroupWhoseCandidateRunsElsewhereLeavesAllElections(t *testing.T) {
 	})
 }
 
+func TestGroupNamesTheWorkThatIgnoresItsContext(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		var errs []error
+		g := NewGroup(memory.New(), "a", ttl, WithCallbacks(Callbacks{OnError: func(err error) { errs = append(errs, err) }}))
+		release := make(chan struct{})
+		ended := make(chan error, 1)
+		go func() {
+			ended <- g.Run(ctx, shards(1), func(context.Context, string, Term) error { <-release; return nil })
+		}()
+		time.Sleep(ttl)
+		g.Stop()
+		time.Sleep(ttl)
+		synctest.Wait()
+		close(release)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if len(errs) == 0 || !strings.Contains(errs[0].Error(), "TestGroupNamesTheWork") {
+			t.Errorf("the complaints are %v", errs)
+		}
+	})
+}
+
 func TestBadGroupsAreRefused(t *testing.T) {
 	kv := memory.New()
 	for want, run := range map[string]func() error{

@@ -170,6 +170,28 @@ func TestThoseThatEnterThemselvesDoNotKeepADeadLeaderInItsSeat(t *testing.T) {
 	}
 }
 
+func TestTwoPrioritiesOfOneNodeDoNotKeepADeadLeaderInItsSeat(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		link := faultstore.New(kv)
+		defer link.Close()
+		NewCandidate(link, key, "a", ttl).RunForElection(ctx)
+		synctest.Wait()
+		all := map[string]*Candidate{
+			"b": NewCandidate(kv, key, "b", ttl), "5": NewCandidate(kv, key, "n", ttl, WithPriority(5)), "3": NewCandidate(kv, key, "n", ttl, WithPriority(3)),
+		}
+		for _, c := range all {
+			c.RunForElection(ctx)
+		}
+		time.Sleep(10 * ttl)
+		link.Partition()
+		time.Sleep(4 * ttl)
+		if sole(all) == "" {
+			t.Error("nobody leads")
+		}
+	})
+}
+
 func TestThoseThatEnterThemselvesLeaveTheLeaderTimeToRenew(t *testing.T) {
 	for range 5 {
 		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
