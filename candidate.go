@@ -137,6 +137,7 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 		},
 	}
 	next.report, next.take = next.problem, next.turn
+	next.state.Store(turnsUnder) // nothing begins before it is ready
 	if next.culprit == nil {
 		next.culprit = m.work
 	}
@@ -160,7 +161,7 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 			c.opts.callbacks.listen(next.callbacks)
 		}()
 	}
-	next.nudge()
+	go next.run()
 	if last != nil {
 		go func() {
 			<-last.done
