@@ -74,6 +74,16 @@ type ask struct {
 // same says whether it is the same request. Both may be nil.
 func (a *ask) same(b *ask) bool { return a == b || a != nil && b != nil && *a == *b }
 
+// repeats says whether b, which may be nil, asks for the same, whoever asked and
+// when.
+func (a ask) repeats(b *ask) bool {
+	if b == nil {
+		return false
+	}
+	a.By, a.At = b.By, b.At
+	return a == *b
+}
+
 // pauses says whether nobody may take the seat. a may be nil.
 func (a *ask) pauses() bool { return a != nil && a.Do == Pause }
 
@@ -104,25 +114,30 @@ func (a *ask) kept(node string) *ask {
 	return a
 }
 
-// heed has the leader do what it is asked to in its record. a may be nil.
-func (c *campaign) heed(a *ask) {
+// against returns why a leader of that node is to go, or nil if it may stay. a may
+// be nil.
+func (a *ask) against(node string) error {
 	if a == nil {
-		return
-	}
-	if to, _ := a.transfers(); c.lease == nil && (a.Do == Resign || to != "" && to != c.by.node) {
-		c.vacating, c.reason, c.yield = true, reasonEvicted, c.opts.pollAfter(c.opts.retry)
-		if to != "" {
-			c.reason = reasonTransferred
-		}
-	}
-	if c.lease == nil {
-		return
+		return nil
 	}
 	switch to, _ := a.transfers(); {
 	case a.Do == Resign, a.Do == Pause && !a.Keep:
-		c.lease.end(asked(ErrEvicted, a))
-	case to != "" && to != c.by.node:
-		c.lease.end(asked(ErrTransferred, a))
+		return asked(ErrEvicted, a)
+	case to != "" && to != node:
+		return asked(ErrTransferred, a)
+	}
+	return nil
+}
+
+// heed has the leader do what it is asked to in its record. a may be nil.
+func (c *campaign) heed(a *ask) {
+	why := a.against(c.by.node)
+	switch {
+	case why == nil:
+	case c.lease != nil:
+		c.lease.end(why)
+	case !a.pauses(): // which holds for everybody, and is seen to elsewhere
+		c.giveUp(why) // of a term that has run out
 	}
 }
 
@@ -179,9 +194,8 @@ const (
 // store. It writes the request into the record and returns when that has been
 // obeyed: the leader has given up its seat, once its work has returned, where that
 // is in Run, or, for Resume and for a Pause that keeps the leader, when it is
-// written. A leader
-// obeys as soon as it sees the request, by its watch or at its next renewal;
-// where it has crashed, its claim runs out. Ask blocks until then.
+// written. A leader obeys as soon as it sees the request, by its watch or at its
+// next renewal; where it has crashed, its claim runs out. Ask blocks until then.
 //
 // At the end of ctx it returns its cause, and the request may be obeyed later.
 // It returns ErrInvalidArgument, ErrForeignRecord, ErrNoLeader for Resign where
@@ -207,18 +221,17 @@ func (r *Request) write(ctx context.Context, kv store.Store, key string) (token 
 	caller := newCaller(key, DefaultCallTimeout)
 	var last *store.KVPair
 	for again := 0; ; {
-		found := caller.call(ctx, func(ctx context.Context) result { return get(ctx, kv, key) })
-		if found.err != nil {
+		found := caller.call(ctx, func(ctx context.Context) result { return look(ctx, kv, key) })
+		switch {
+		case found.err != nil:
 			return 0, found.err
+		case found.foreign != nil:
+			return 0, fmt.Errorf("leadership: key %q: %w", key, found.foreign)
 		}
-		now := clock.System{}.Now().Time()
-		rec := record{V: recordVersion, Token: 1} // below that of a record that vanished
-		if found.pair != nil {
-			if rec, err = parseRecord(found.pair.Value); err != nil {
-				return 0, fmt.Errorf("leadership: key %q: %w", key, err)
-			}
+		rec := found.rec
+		if found.pair == nil {
+			rec = record{V: recordVersion, Token: 1} // below that of a record that vanished
 		}
-		was := rec.Ask
 		switch {
 		case r.Action == Resume && !rec.Ask.pauses():
 			return 0, nil // nothing to end
@@ -231,15 +244,16 @@ func (r *Request) write(ctx context.Context, kv store.Store, key string) (token 
 		case r.Action == Resume:
 			rec.Ask = nil
 		default:
-			rec.Ask = &ask{Do: r.Action, To: r.To, Keep: r.Keep, By: r.By, At: now.UTC().Truncate(time.Millisecond)}
+			next := ask{Do: r.Action, To: r.To, Keep: r.Keep, By: r.By, At: time.Now().UTC().Truncate(time.Millisecond)}
 			if r.Action == Transfer {
-				rec.Ask.Hold = r.Hold.Milliseconds()
+				next.Hold = r.Hold.Milliseconds()
 			}
 			// Each change is one from which rivals wait anew (S2): were it written
 			// again and again, they would wait for a dead leader for ever.
-			if rec.held() && was != nil && *was == (ask{rec.Ask.Do, rec.Ask.To, rec.Ask.Hold, rec.Ask.Keep, was.By, was.At}) {
+			if rec.held() && next.repeats(rec.Ask) {
 				return r.ends(rec), nil
 			}
+			rec.Ask = &next
 		}
 		wrote := caller.call(ctx, func(ctx context.Context) result { return put(ctx, kv, key, rec.encode(), found.pair) })
 		switch {
@@ -275,18 +289,14 @@ func obeyed(ctx context.Context, kv store.Store, key string, token uint64) error
 	var failure error
 	var sight sight
 	for {
-		found := caller.call(ctx, func(ctx context.Context) result { return get(ctx, kv, key) })
+		found := caller.call(ctx, func(ctx context.Context) result { return look(ctx, kv, key) })
 		now := clock.System{}.Now().Mono
 		if failure = found.err; failure == nil {
-			var rec record
-			if found.pair != nil {
-				var err error
-				if rec, err = parseRecord(found.pair.Value); err != nil {
-					return fmt.Errorf("leadership: key %q: %w", key, err)
-				}
+			if found.foreign != nil {
+				return fmt.Errorf("leadership: key %q: %w", key, found.foreign)
 			}
-			sight.see(found.pair, rec, now)
-			if !rec.held() || rec.Token != token || !sight.stands(now) {
+			sight.see(found.pair, found.rec, now)
+			if found.rec.Token != token || !sight.stands(now) {
 				return nil
 			}
 		}

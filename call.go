@@ -47,6 +47,15 @@ func get(ctx context.Context, kv store.Store, key string) result {
 	return result{pair: pair}
 }
 
+// look is get for a record of an election.
+func look(ctx context.Context, kv store.Store, key string) result {
+	r := get(ctx, kv, key)
+	if r.pair != nil {
+		r.rec, r.foreign = parseRecord(r.pair.Value)
+	}
+	return r
+}
+
 // put replaces previous by value. An error says that it may have happened or
 // not: not every store tells that apart.
 func put(ctx context.Context, kv store.Store, key string, value []byte, previous *store.KVPair) result {

@@ -385,14 +385,7 @@ func (c *campaign) settle(now time.Duration) {
 	if !c.sight.mine() && rec.Token > c.over {
 		c.yield = 0 // somebody else leads, or has led, since we resigned
 	}
-	switch {
-	case !c.sight.unlisted():
-		c.enlisting, c.enlistRefused = never, 0
-	case c.enlisting == never || now >= c.sight.lives:
-		// Not all at once: the leader's renewals would be refused.
-		spread := c.by.ttl << min(c.enlistRefused, 4)
-		c.enlisting = max(now+c.yield, c.resting) + time.Duration(c.opts.clock.Float64()*float64(spread))
-	}
+	c.appoint(now)
 }
 
 // attempted returns when the put of that beat was attempted, and forgets those
@@ -434,12 +427,9 @@ func (c *campaign) release(call *call) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.by.ttl)
 	defer cancel()
 	for range refusals {
-		found := get(ctx, c.kv, c.key)
-		if found.err != nil || found.pair == nil {
-			return
-		}
-		rec, err := parseRecord(found.pair.Value)
-		if err != nil || rec.Instance != c.sight.me {
+		found := look(ctx, c.kv, c.key)
+		rec := found.rec // the zero record where there is none of an election
+		if rec.Instance != c.sight.me {
 			return
 		}
 		if r := put(ctx, c.kv, c.key, rec.vacated(rec.Beat+1, c.reason).encode(), found.pair); !refused(r.err) {

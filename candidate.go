@@ -107,7 +107,7 @@ func (c *Candidate) RunForElection(ctx context.Context) (<-chan bool, <-chan err
 type mandate struct {
 	stream  *electionStream
 	work    func(context.Context, Term) error
-	culprit any // the user's function that work calls, if not work itself
+	culprit any // the user's function that work is, or calls
 	signals *notices
 }
 
@@ -138,9 +138,6 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 	}
 	next.report, next.take = next.problem, next.turn
 	next.state.Store(turnsUnder) // nothing begins before it is ready
-	if next.culprit == nil {
-		next.culprit = m.work
-	}
 	if m.signals != nil {
 		next.listeners = append(next.listeners, m.signals)
 	}

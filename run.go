@@ -58,7 +58,7 @@ func (c *Candidate) Run(ctx context.Context, work func(ctx context.Context, term
 	if work == nil {
 		return invalid("work", "nil", "must be a function")
 	}
-	campaign, err := c.start(ctx, mandate{work: work})
+	campaign, err := c.start(ctx, mandate{work: work, culprit: work})
 	if err != nil {
 		return err
 	}

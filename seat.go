@@ -91,13 +91,7 @@ func (s *seat) start(ctx context.Context, op string, now clock.Instant, limit ti
 // look begins to read the record.
 func (s *seat) look(ctx context.Context, now clock.Instant, limit time.Duration) {
 	s.hinted = false
-	s.start(ctx, "get", now, limit, func(ctx context.Context) result {
-		r := get(ctx, s.kv, s.key)
-		if r.pair != nil {
-			r.rec, r.foreign = parseRecord(r.pair.Value)
-		}
-		return r
-	})
+	s.start(ctx, "get", now, limit, func(ctx context.Context) result { return look(ctx, s.kv, s.key) })
 }
 
 // looked takes in what a look found at now. It says whether the look

@@ -62,8 +62,8 @@ func (s *sight) see(pair *store.KVPair, rec record, now time.Duration) bool {
 	return true
 }
 
-// holdBack is for how long a seat that could be taken is left to others that are to have it:
-// the node that it is transferred to, or those of a higher priority.
+// holdBack is for how long a seat that could be taken is left to others that are
+// to have it: the node that it is transferred to, or those of a higher priority.
 func (s *sight) holdBack(rec record) time.Duration {
 	if to, hold := rec.Ask.transfers(); to != "" {
 		if to == s.node {

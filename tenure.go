@@ -118,9 +118,14 @@ func (c *campaign) windUp(now time.Duration) {
 	}
 	c.over, c.reason = max(c.over, l.term.Token), reasonExpired
 	if !errors.Is(why, ErrLost) {
-		c.vacating, c.reason = true, reasonOf(why)
-		c.yield = c.opts.pollAfter(c.opts.retry)
+		c.giveUp(why)
 	}
+}
+
+// giveUp has the record of ours given up, and the seat left to others for a while.
+func (c *campaign) giveUp(why error) {
+	c.vacating, c.reason = true, reasonOf(why)
+	c.yield = c.opts.pollAfter(c.opts.retry)
 }
 
 // complain reports, less and less often, that the work goes on although its

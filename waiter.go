@@ -1,6 +1,9 @@
 package leadership
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // maxWaiters is how many preferred candidates a record names. Of more, those of
 // the highest priority are named.
@@ -66,4 +69,16 @@ func (r record) lists(node string, priority int) bool {
 		return true
 	}
 	return len(r.Waiting) >= maxWaiters && r.Waiting[maxWaiters-1].Priority >= priority
+}
+
+// appoint chooses when the campaign enters itself among those that wait.
+func (c *campaign) appoint(now time.Duration) {
+	switch {
+	case !c.sight.unlisted():
+		c.enlisting, c.enlistRefused = never, 0
+	case c.enlisting == never || now >= c.sight.lives:
+		// Not all at once: the leader's renewals would be refused.
+		spread := c.by.ttl << min(c.enlistRefused, 4)
+		c.enlisting = max(now+c.yield, c.resting) + time.Duration(c.opts.clock.Float64()*float64(spread))
+	}
 }

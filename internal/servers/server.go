@@ -68,7 +68,8 @@ type Secret struct {
 // any goroutine; those that fail end the test that started it.
 type Server struct {
 	// Addr is where clients reach it: host:port, for PostgreSQL without a
-	// Secret a URL, and for MariaDB a data source name. It stays the same through Stop and Start.
+	// Secret a URL, and for MariaDB a data source name of
+	// github.com/go-sql-driver/mysql. It stays the same through Stop and Start.
 	Addr string
 
 	// Secret is what it asks of its clients; nil for one that New has started.

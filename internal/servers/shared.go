@@ -66,10 +66,6 @@ func Redis(t testing.TB) *Server { t.Helper(); return New(t, "redis") }
 // Postgres starts a PostgreSQL for t, which ends it. Its Addr is a URL.
 func Postgres(t testing.TB) *Server { t.Helper(); return New(t, "postgres") }
 
-// MariaDB starts a MariaDB, which speaks MySQL, for t, which ends it. Its Addr
-// is a data source name for github.com/go-sql-driver/mysql.
-func MariaDB(t testing.TB) *Server { t.Helper(); return New(t, "mariadb") }
-
 // pool holds the servers that the tests of a package share.
 var pool struct {
 	sync.Mutex

@@ -154,8 +154,7 @@ var sabotages = []sabotage{
 	},
 }
 
-// sabotageSeeds is after how many seeds a sabotage counts as not found: no more
-// than CI runs.
+// sabotageSeeds is after how many seeds a sabotage counts as not found.
 const sabotageSeeds = 2000
 
 // TestSabotage breaks one rule after another and demands that the simulation
