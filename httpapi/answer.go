@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// problem is an answer that is no success: it tells its reason to the client.
+type problem struct {
+	status int
+	reason string
+}
+
+func (p problem) Error() string { return p.reason }
+
+// refuse makes a problem.
+func refuse(status int, format string, args ...any) error {
+	return problem{status, fmt.Sprintf(format, args...)}
+}
+
+// reason is what a client is told of an error of its own.
+func reason(err error) string {
+	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "leadership: "), leadership.ErrInvalidArgument.Error()+": ")
+}
+
+// failure is what a client is told of an error that is none of its own: what
+// kind it is, for the rest is for the log.
+func failure(err error) problem {
+	why := "the store failed"
+	switch {
+	case errors.Is(err, leadership.ErrForeignRecord):
+		why = "the key holds something else: it is left alone"
+	case errors.Is(err, leadership.ErrUnsafeStore):
+		why = "the store does not compare and swap"
+	case errors.Is(err, context.DeadlineExceeded):
+		why = "the store does not answer in time: try again"
+	case errors.Is(err, store.ErrNotReachable):
+		why = "the store cannot be reached: try again"
+	}
+	return problem{http.StatusInternalServerError, why}
+}
+
+// answerJSON answers with v.
+func answerJSON(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("httpapi: encode answer: %w", err)
+	}
+	write(w, status, "application/json", append(body, '\n'))
+	return nil
+}
+
+// answerError answers with the reason of a problem.
+func answerError(w http.ResponseWriter, p problem) {
+	body, _ := json.Marshal(map[string]string{"error": p.reason}) //nolint:errchkjson // A string always can.
+	write(w, p.status, "application/json", append(body, '\n'))
+}
+
+// text answers with a text, which may be empty.
+func text(w http.ResponseWriter, status int, body string) {
+	write(w, status, "text/plain; charset=utf-8", []byte(body))
+}
+
+// write answers, for as long as a client may take to read that.
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTimeout)) // not every connection can
+	if status != http.StatusNoContent {
+		w.Header().Set("Content-Type", contentType)
+	}
+	w.WriteHeader(status)
+	if status != http.StatusNoContent {
+		_, _ = w.Write(body) // nobody to tell but the client
+	}
+}
+
+// wantsJSON says whether a client asks for JSON where the default is text.
+func wantsJSON(r *http.Request) bool {
+	return strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "application/json")
+}

@@ -1,0 +1,61 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"strings"
+)
+
+// role is what a route asks of its client.
+type role int
+
+const (
+	anyone role = iota // no token, ever
+	reader             // a token for reading, or for writing
+	writer             // a token for writing; and the request is one that changes something
+)
+
+// allowed says whether a request may be served: it comes from no foreign web page, if it
+// changes something, and has the token that is needed.
+func (h *Handler) allowed(w http.ResponseWriter, r *http.Request, needs role) error {
+	guarded := len(h.readTokens)+len(h.writeTokens) > 0
+	if needs == writer {
+		checked := r
+		if guarded && r.Method == http.MethodGet {
+			// A GET of gone changes something.
+			checked = r.WithContext(r.Context())
+			checked.Method = http.MethodPost
+		}
+		if err := h.origin.Check(checked); err != nil {
+			return problem{http.StatusForbidden, "a request that changes something must not come from a foreign web page"}
+		}
+	}
+	if needs == anyone || !guarded {
+		return nil
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	known := strings.EqualFold(scheme, "Bearer")
+	write := among(token, h.writeTokens)
+	read := among(token, h.readTokens)
+	switch {
+	case !known || !write && !read:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		return problem{http.StatusUnauthorized, "a valid bearer token is needed"}
+	case needs == writer && !write:
+		return problem{http.StatusForbidden, "this bearer token is for reading only"}
+	}
+	return nil
+}
+
+// among says whether token is one of tokens, in a time that tells nothing
+// about them.
+func among(token string, tokens []string) bool {
+	sum := sha256.Sum256([]byte(token))
+	found := 0
+	for _, t := range tokens {
+		other := sha256.Sum256([]byte(t))
+		found |= subtle.ConstantTimeCompare(sum[:], other[:])
+	}
+	return found == 1
+}

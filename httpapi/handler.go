@@ -1,0 +1,195 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+const (
+	// DefaultTimeout is how long a request waits for the store.
+	DefaultTimeout = 5 * time.Second
+
+	// bodyTimeout is how long a request may take to send its body, and a
+	// client to take an answer.
+	bodyTimeout = 10 * time.Second
+)
+
+// Handler is an http.Handler that serves the API. Make it with New; the zero
+// value is not usable. It is safe for concurrent use.
+type Handler struct {
+	options
+	kv     store.Store // with bounded calls
+	mux    *http.ServeMux
+	origin *http.CrossOriginProtection
+
+	ctx     context.Context // ends with Close; for what outlives a request
+	cancel  context.CancelFunc
+	running sync.WaitGroup // goroutines that the handler owns
+
+	mu     sync.Mutex
+	closed bool
+}
+
+var _ http.Handler = (*Handler)(nil)
+
+// New makes a handler on kv, which must stay open until Close has returned. It
+// makes no call of the store. It returns leadership.ErrInvalidArgument for a nil
+// store and for options that will not do.
+func New(kv store.Store, opts ...Option) (*Handler, error) {
+	if kv == nil {
+		return nil, fmt.Errorf("httpapi: %w: store is nil: must be a store", leadership.ErrInvalidArgument)
+	}
+	h := &Handler{options: newOptions(opts), kv: limit(kv, maxCalls), mux: http.NewServeMux(), origin: http.NewCrossOriginProtection()}
+	if err := h.check(); err != nil {
+		return nil, err
+	}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.routes()
+	return h, nil
+}
+
+// routes has each area register its own.
+func (h *Handler) routes() {
+	h.rounds(h.mux)
+	h.elections(h.mux)
+}
+
+// Close ends what the handler owns: long polls and streams are answered, or end,
+// at once, and later ones are refused; other requests are still served. It
+// blocks until its goroutines have ended, and may be called again. Call it
+// before http.Server.Shutdown, which waits for the requests under way.
+func (h *Handler) Close() error {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.cancel()
+	h.running.Wait()
+	return nil
+}
+
+// own runs f in a goroutine that Close waits for. f must return when ctx ends,
+// which it does with Close. After Close nothing is run.
+func (h *Handler) own(f func(ctx context.Context)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed {
+		h.running.Go(func() { f(h.ctx) })
+	}
+}
+
+// while returns a context that ends with the request's and with Close: for long
+// polls and streams.
+func (h *Handler) while(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(h.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// storing returns the context for what a request asks of the store.
+func (h *Handler) storing(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(r.Context(), h.timeout)
+}
+
+// style is how a route tells its errors.
+type style int
+
+const (
+	asJSON style = iota // {"error": "..."}
+	asText              // as gone does
+)
+
+// handle registers a route. f answers by itself, or returns an error before it has
+// begun to: a problem is told as it is, leadership.ErrInvalidArgument is the
+// client's fault, and anything else a failure of the store, which is logged and
+// told in short.
+func (h *Handler) handle(mux *http.ServeMux, pattern string, needs role, style style, f func(http.ResponseWriter, *http.Request) error) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		err := h.allowed(w, r, needs)
+		if err == nil {
+			err = f(w, r)
+		}
+		if err != nil {
+			h.fail(w, r, style, err)
+		}
+	})
+}
+
+// fail answers a request with an error.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, style style, err error) {
+	var p problem
+	switch {
+	case errors.As(err, &p):
+	case errors.Is(err, leadership.ErrInvalidArgument):
+		p = problem{http.StatusBadRequest, reason(err)}
+	case r.Context().Err() != nil:
+		return // the client has gone
+	default:
+		h.log.Error("httpapi: request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		p = failure(err)
+	}
+	if style == asText {
+		text(w, p.status, p.reason)
+	} else {
+		answerError(w, p)
+	}
+}
+
+// ServeHTTP serves the API.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if v := recover(); v != nil {
+			if v == http.ErrAbortHandler { //nolint:errorlint // It is panicked with as it is.
+				panic(v)
+			}
+			h.log.Error("httpapi: panic", "method", r.Method, "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
+			// If the answer has begun this changes nothing but the log.
+			answerError(w, problem{http.StatusInternalServerError, "internal error"})
+		}
+	}()
+	head := w.Header()
+	head.Set("X-Content-Type-Options", "nosniff")
+	head.Set("Cache-Control", "no-store")
+	if r.ContentLength != 0 {
+		// For bodies that nobody reads, too: the server does at the end.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // not every connection can
+	}
+	if p := r.URL.EscapedPath(); p != path.Clean(p) && p != path.Clean(p)+"/" {
+		answerError(w, problem{http.StatusNotFound, "the path has an empty part, or dots for one"})
+		return
+	}
+	handler, pattern := h.mux.Handler(r)
+	if pattern == "" {
+		lost := &statusOnly{header: head}
+		handler.ServeHTTP(lost, r)
+		answerError(w, unrouted(lost.status, r))
+		return
+	}
+	h.mux.ServeHTTP(w, r)
+}
+
+// unrouted is what is told of a request that no route is for.
+func unrouted(status int, r *http.Request) problem {
+	if status == http.StatusMethodNotAllowed {
+		return problem{status, fmt.Sprintf("the method %.20q is not for this path", r.Method)}
+	}
+	return problem{http.StatusNotFound, "there is nothing under this path"}
+}
+
+// statusOnly takes from an answer its status and headers.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+func (s *statusOnly) Header() http.Header         { return s.header }
+func (s *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
+func (s *statusOnly) WriteHeader(status int)      { s.status = status }

@@ -1,0 +1,96 @@
+package httpapi
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+// minToken is how many bytes a bearer token has at least.
+const minToken = 16
+
+// Option changes what New makes. An option that is nil changes nothing.
+type Option func(*options)
+
+type options struct {
+	timeout     time.Duration
+	log         *slog.Logger
+	readTokens  []string
+	writeTokens []string
+	retention   time.Duration
+	systems     []string
+}
+
+func newOptions(opts []Option) options {
+	o := options{timeout: DefaultTimeout, log: slog.New(slog.DiscardHandler)}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&o)
+		}
+	}
+	return o
+}
+
+// WithTimeout sets how long a request waits for the store before it is answered
+// with 500. The default, and anything not above 0, is DefaultTimeout.
+func WithTimeout(d time.Duration) Option {
+	return func(o *options) {
+		if d > 0 {
+			o.timeout = d
+		}
+	}
+}
+
+// WithLogger sets where failures of the store and panics are logged. The
+// default, and nil, is nowhere.
+func WithLogger(l *slog.Logger) Option {
+	return func(o *options) {
+		if l != nil {
+			o.log = l
+		}
+	}
+}
+
+// WithTokens has all routes but /alive and those for health checks ask for a bearer
+// token: one of read for what changes nothing, one of write for anything. As soon
+// as there is one of either kind, a request without a token is refused. A token
+// has at least 16 bytes. Called again it adds to those before. The default is to
+// ask for none.
+func WithTokens(read, write []string) Option {
+	return func(o *options) {
+		o.readTokens = append(o.readTokens, read...)
+		o.writeTokens = append(o.writeTokens, write...)
+	}
+}
+
+// WithRetention has the handler delete rounds that were won longer ago than age,
+// completed or not, of the systems named and of those that it is asked to elect
+// in: about as often as every tenth of age, but from once a second to once an hour. A
+// round that was deleted may be won again. So age has to be longer than any client
+// may still ask for a round, and than the clocks of the machines differ; it must
+// be at least a minute. The default, and 0, is to keep rounds for ever.
+func WithRetention(age time.Duration, systems ...string) Option {
+	return func(o *options) { o.retention, o.systems = age, systems }
+}
+
+// check says what is wrong with the options.
+func (o *options) check() error {
+	for _, tokens := range [][]string{o.readTokens, o.writeTokens} {
+		for _, token := range tokens {
+			if len(token) < minToken {
+				return fmt.Errorf("httpapi: %w: a token has %d bytes: must have at least %d", leadership.ErrInvalidArgument, len(token), minToken)
+			}
+		}
+	}
+	if o.retention != 0 && o.retention < time.Minute {
+		return fmt.Errorf("httpapi: %w: retention is %v: must be 0 or at least %v", leadership.ErrInvalidArgument, o.retention, time.Minute)
+	}
+	for _, system := range o.systems {
+		if err := checkName("system", system); err != nil {
+			return fmt.Errorf("httpapi: %w: %w", leadership.ErrInvalidArgument, err)
+		}
+	}
+	return nil
+}
