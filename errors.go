@@ -75,4 +75,8 @@ var (
 	// ErrCompletedByOther says that another node has completed the round. The
 	// message names it.
 	ErrCompletedByOther = errors.New("completed by another node")
+
+	// ErrSuperseded says that another attempt at the round has begun since, and
+	// so this one cannot complete it. See WithAttemptTTL.
+	ErrSuperseded = errors.New("attempt superseded")
 )

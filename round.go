@@ -1,7 +1,6 @@
 package leadership
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,14 +29,19 @@ const (
 	// it says so: nobody but this node changes the record.
 	completeTries = 5
 
+	// MaxRoundResult is how many bytes the result of a round may have.
+	MaxRoundResult = 4096
+
 	// maxRoundName is how many bytes the name of a system or round may have.
 	maxRoundName = 255
 )
 
 // Round elects exactly one winner for one job, ever: of all nodes that ask,
-// the first wins, and the answer never changes. Its record stays in the store,
-// under <system>/<round>. Make it with NewRound; the zero value is not usable.
-// All methods are safe for concurrent use.
+// the first wins, and the answer never changes, unless the attempts have a TTL
+// (WithAttemptTTL) or the round is deleted. Its record stays in the store, under
+// <system>/<round>, until Rounds.Sweep or somebody else deletes it. Make it with
+// NewRound or Rounds.Round; the zero value is not usable. All methods are safe for
+// concurrent use.
 type Round struct {
 	kv   store.Store
 	node string
@@ -45,28 +49,8 @@ type Round struct {
 	err  error // what is wrong with the arguments
 
 	caller
-	verified atomic.Bool // the store has been seen to keep its indexes (S10)
-}
-
-// RoundOption changes what NewRound makes. An option that is nil changes
-// nothing.
-type RoundOption func(*roundOptions)
-
-type roundOptions struct {
-	timeout time.Duration
-	poll    time.Duration
-}
-
-// WithCallTimeout sets how long one call of the store is waited for. It must
-// be above 0; the default is DefaultCallTimeout.
-func WithCallTimeout(d time.Duration) RoundOption {
-	return func(o *roundOptions) { o.timeout = d }
-}
-
-// WithPollInterval sets how often Await looks at a round of which its watch
-// says nothing. It must be above 0; the default is DefaultPollInterval.
-func WithPollInterval(d time.Duration) RoundOption {
-	return func(o *roundOptions) { o.poll = d }
+	shared *roundShared
+	held   atomic.Pointer[win] // the one that this Round has won last, or nil
 }
 
 // NewRound makes one node's view of a round. It makes no call of the store.
@@ -80,8 +64,12 @@ func WithPollInterval(d time.Duration) RoundOption {
 // An argument that will not do is reported by every method, as
 // ErrInvalidArgument.
 func NewRound(kv store.Store, system, round, node string, opts ...RoundOption) *Round {
+	return newRound(kv, newRoundShared(1), system, round, node, opts)
+}
+
+func newRound(kv store.Store, shared *roundShared, system, round, node string, opts []RoundOption) *Round {
 	r := &Round{
-		kv: kv, node: node,
+		kv: kv, node: node, shared: shared,
 		opts: roundOptions{timeout: DefaultCallTimeout, poll: DefaultPollInterval},
 	}
 	for _, opt := range opts {
@@ -98,15 +86,8 @@ func (r *Round) check(system, round string) error {
 	if err := checkStore(r.kv); err != nil {
 		return err
 	}
-	for _, name := range []struct{ argument, value string }{{"system", system}, {"round", round}} {
-		if err := checkName(name.argument, name.value); err != nil {
-			return err
-		}
-		if len(name.value) > maxRoundName || name.value == "." || name.value == ".." ||
-			strings.Contains(name.value, "/") || strings.ContainsFunc(name.value, unicode.IsControl) {
-			return invalid(name.argument, fmt.Sprintf("%.300q", name.value),
-				`must have at most %d bytes, no slash, no control character, and be neither "." nor ".."`, maxRoundName)
-		}
+	if err := errors.Join(checkRoundName("system", system), checkRoundName("round", round)); err != nil {
+		return err
 	}
 	if err := checkName("node", r.node); err != nil {
 		return err
@@ -117,56 +98,106 @@ func (r *Round) check(system, round string) error {
 	if r.opts.poll <= 0 {
 		return invalid("poll interval", r.opts.poll, "must be above 0")
 	}
+	if ttl := r.opts.ttl; ttl != 0 && (ttl < MinTTL || ttl > MaxTTL) {
+		return invalid("attempt TTL", ttl, "must be 0 or from %v to %v", MinTTL, MaxTTL)
+	}
+	return nil
+}
+
+func checkRoundName(argument, name string) error {
+	if err := checkName(argument, name); err != nil {
+		return err
+	}
+	if len(name) > maxRoundName || name == "." || name == ".." ||
+		strings.Contains(name, "/") || strings.ContainsFunc(name, unicode.IsControl) {
+		return invalid(argument, fmt.Sprintf("%.300q", name),
+			`must have at most %d bytes, no slash, no control character, and be neither "." nor ".."`, maxRoundName)
+	}
 	return nil
 }
 
 // Elect says whether this node is the winner, and makes it the winner if there
-// is none. Asked again it answers the same. After an error, which may be
-// ErrForeignRecord or ErrUnsafeStore, it is not known whether this node has
-// won: ask again.
+// is none. Asked again it answers the same; where the attempts have a TTL, the
+// winner's time then begins anew. After an error, which may be ErrForeignRecord,
+// ErrUnsafeStore, or ErrLost for an attempt whose time was up before it was known to be
+// won, it is not known whether this node has won: ask again.
 func (r *Round) Elect(ctx context.Context) (bool, error) {
 	rec, err := r.elect(ctx)
-	return err == nil && rec.Winner == r.node, err
+	return err == nil && r.won(rec), err
 }
 
 // Elected returns the winner, or an empty name if there is none yet. Its
 // errors are those of the store and ErrForeignRecord.
 func (r *Round) Elected(ctx context.Context) (string, error) {
-	rec, _, err := r.read(ctx)
-	return rec.Winner, err
+	v, err := r.read(ctx)
+	return v.rec.Winner, err
 }
 
-// Complete records that the winner, which must be this node, has done the job.
-// It may be called again. It returns ErrNotElected if this node is not the
-// winner, or ErrCompletedByOther, which names the node, if another has
-// completed the round already.
-func (r *Round) Complete(ctx context.Context) error {
+// Complete is CompleteWith without a result.
+func (r *Round) Complete(ctx context.Context) error { return r.CompleteWith(ctx, nil) }
+
+// CompleteWith records that the winner, which must be this node, has done the
+// job, and what came of it, of at most MaxRoundResult bytes. It may be called again, and
+// then changes nothing. It returns ErrNotElected if this node is not the winner;
+// ErrSuperseded if another attempt has begun since that which this Round has won,
+// or that WithAttempt names; ErrCompletedByOther, which names the node, if another has
+// completed the round already; and ErrInvalidArgument for a result that is too long.
+func (r *Round) CompleteWith(ctx context.Context, result []byte) error {
+	if len(result) > MaxRoundResult {
+		return invalid("result", fmt.Sprintf("%d bytes", len(result)), "must have at most %d", MaxRoundResult)
+	}
 	for try := 1; ; try++ {
-		rec, pair, err := r.read(ctx)
-		switch {
-		case err != nil:
+		v, err := r.read(ctx)
+		if err != nil {
 			return err
-		case rec.completer() == r.node:
-			return nil
-		case rec.completer() != "":
-			return fmt.Errorf("leadership: complete %q: %w: %q", r.key, ErrCompletedByOther, rec.completer())
-		case rec.Winner == "":
-			return fmt.Errorf("leadership: complete %q by %q: %w: nobody is", r.key, r.node, ErrNotElected)
-		case rec.Winner != r.node:
-			return fmt.Errorf("leadership: complete %q by %q: %w: %q is", r.key, r.node, ErrNotElected, rec.Winner)
 		}
-		rec.Completed = &completion{By: r.node, At: now()}
-		if err = r.write(ctx, rec, pair); err == nil || !refused(err) || try == completeTries {
+		done, err := r.mayComplete(v.rec)
+		if err != nil {
+			return fmt.Errorf("leadership: complete %q by %q: %w", r.key, r.node, err)
+		}
+		if done {
+			return nil
+		}
+		rec := v.rec
+		rec.Completed = &completion{By: r.node, At: now(), Result: result}
+		if _, err = r.write(ctx, rec, v.pair); err == nil || !refused(err) || try == completeTries {
 			return err
 		}
 	}
 }
 
+// mayComplete says whether this node has completed the round already, or why it
+// must not.
+func (r *Round) mayComplete(rec roundRecord) (done bool, err error) {
+	number := r.opts.number
+	if held := r.held.Load(); number == 0 && held != nil {
+		number = held.number
+	}
+	by := rec.completer()
+	switch {
+	case rec.Winner == "":
+		return false, fmt.Errorf("%w: nobody is", ErrNotElected)
+	case number != 0 && rec.attempt() != number:
+		return false, fmt.Errorf("%w: it is attempt %d of %q now, not %d", ErrSuperseded, rec.attempt(), rec.Winner, number)
+	case by != "" && by != r.node:
+		return false, fmt.Errorf("%w: %q", ErrCompletedByOther, by)
+	case by != "":
+		return true, nil
+	case rec.Winner == r.node && (r.opts.instance == "" || r.opts.instance == rec.Instance):
+		return false, nil
+	case r.opts.instance == "" || rec.Instance == "":
+		return false, fmt.Errorf("%w: %q is", ErrNotElected, rec.Winner)
+	case rec.leased() && number == 0:
+		return false, fmt.Errorf("%w: without a name it has to say which attempt it completes", ErrNotElected)
+	}
+	return false, nil
+}
+
 // Completed returns who completed the round, or an empty name. Its errors are
 // those of the store and ErrForeignRecord.
 func (r *Round) Completed(ctx context.Context) (string, error) {
-	rec, _, err := r.read(ctx)
-	return rec.completer(), err
+	v, err := r.read(ctx)
+	return v.rec.completer(), err
 }
 
 // Await waits until the round has been completed, and returns by whom. Errors
@@ -193,13 +224,13 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 	known := false
 	var failure error
 	for {
-		rec, pair, err := r.read(ctx)
+		v, err := r.read(ctx)
 		switch {
 		case errors.Is(err, ErrForeignRecord):
 			return "", err
-		case err == nil && rec.completer() != "":
-			return rec.completer(), nil
-		case err == nil && pair != nil && !known:
+		case err == nil && v.rec.completer() != "":
+			return v.rec.completer(), nil
+		case err == nil && v.pair != nil && !known:
 			known = true
 			nudge(w.again)
 		case err != nil && ctx.Err() == nil:
@@ -220,92 +251,30 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 // Do elects, and if this node wins and the round has not been completed, calls
 // work and completes the round. It says whether this node is the winner. An
 // error of work is returned as it is and leaves the round uncompleted; so the
-// winner may call Do again. It blocks while work runs.
+// winner may call Do again. It blocks while work runs. Where the attempts have a TTL, the
+// context that work is given ends, with ErrLost as its cause, when the attempt is not to be
+// trusted any more; on a machine that was suspended in between, later.
 func (r *Round) Do(ctx context.Context, work func(ctx context.Context) error) (bool, error) {
 	if work == nil {
 		return false, invalid("work", "nil", "must be a function")
 	}
 	rec, err := r.elect(ctx)
-	if err != nil || rec.Winner != r.node {
+	if err != nil || !r.won(rec) {
 		return false, err
 	}
 	if rec.completer() != "" {
 		return true, nil
 	}
-	if err := work(ctx); err != nil {
+	working, cancel := ctx, func() {}
+	if rec.leased() {
+		_, left := r.Attempt()
+		working, cancel = context.WithTimeoutCause(ctx, left, fmt.Errorf("leadership: round %q: %w", r.key, ErrLost))
+	}
+	defer cancel()
+	if err := work(working); err != nil {
 		return true, err
 	}
 	return true, r.Complete(ctx)
-}
-
-// elect returns the record of the round, in which there is a winner.
-func (r *Round) elect(ctx context.Context) (roundRecord, error) {
-	if r.err != nil {
-		return roundRecord{}, r.err
-	}
-	mine := roundRecord{V: roundVersion, Winner: r.node, Elected: now()}
-	for try := 1; ; try++ {
-		err := r.write(ctx, mine, nil)
-		if err == nil || errors.Is(err, ErrUnsafeStore) {
-			return mine, err
-		}
-		// Whoever lost finds the winner; and a reply may have been lost (S5).
-		rec, pair, readErr := r.read(ctx)
-		switch {
-		case readErr != nil || pair != nil:
-			return rec, readErr
-		case try == electTries || ctx.Err() != nil:
-			return rec, err
-		}
-	}
-}
-
-// read returns the record of the round; a zero one and a nil pair if there is
-// none.
-func (r *Round) read(ctx context.Context) (roundRecord, *store.KVPair, error) {
-	if r.err != nil {
-		return roundRecord{}, nil, r.err
-	}
-	found := r.call(ctx, func(ctx context.Context) result { return get(ctx, r.kv, r.key) })
-	if found.err != nil || found.pair == nil {
-		return roundRecord{}, nil, found.err
-	}
-	rec, err := parseRound(found.pair.Value)
-	if err != nil {
-		return roundRecord{}, nil, fmt.Errorf("leadership: key %q: %w", r.key, err)
-	}
-	return rec, found.pair, nil
-}
-
-// write replaces previous by rec. After an error it may have been written.
-func (r *Round) write(ctx context.Context, rec roundRecord, previous *store.KVPair) error {
-	value, err := marshal(rec)
-	if err != nil {
-		return fmt.Errorf("leadership: put %q: %w", r.key, err)
-	}
-	wrote := r.call(ctx, func(ctx context.Context) result { return put(ctx, r.kv, r.key, value, previous) })
-	if wrote.err != nil {
-		return wrote.err
-	}
-	ours := bytes.Equal(wrote.pair.Value, value)
-	if ours && r.verified.Load() {
-		return nil
-	}
-	// Not every store returns what it wrote, and one that is not known to
-	// compare and swap has to show that its indexes hold.
-	found, pair, err := r.read(ctx)
-	switch {
-	case err != nil:
-		return err
-	case pair == nil || found.Winner != rec.Winner || found.completer() == "" && rec.completer() != "":
-		return fmt.Errorf("leadership: put %q: %w", r.key, store.ErrKeyModified)
-	case ours && bytes.Equal(pair.Value, value) && pair.LastIndex != wrote.pair.LastIndex:
-		return unsafeStore(r.key, wrote.pair, pair)
-	}
-	if ours && pair.LastIndex == wrote.pair.LastIndex {
-		r.verified.Store(true)
-	}
-	return nil
 }
 
 // now is the time for people to read in a record.

@@ -12,14 +12,19 @@ const roundVersion = 1
 type roundRecord struct {
 	V         int         `json:"v"`
 	Winner    string      `json:"winner"`
+	Instance  string      `json:"instance,omitempty"` // of a winner that is anonymous
 	Elected   time.Time   `json:"elected"`
+	Attempt   uint64      `json:"attempt,omitempty"` // 0 is the first, which is for ever
+	TTL       int64       `json:"ttl,omitempty"`     // of the attempt, in milliseconds; 0: for ever
+	Bid       string      `json:"bid,omitempty"`     // random, for each write of an attempt with a TTL
 	Completed *completion `json:"completed,omitempty"`
 }
 
 // completion is the end of a round.
 type completion struct {
-	By string    `json:"by"`
-	At time.Time `json:"at"`
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Result payload   `json:"result,omitempty"`
 }
 
 // parseRound reads what is stored under the key of a round. Its errors are
@@ -32,6 +37,10 @@ func parseRound(value []byte) (roundRecord, error) {
 		return roundRecord{}, fmt.Errorf("%w: %d bytes that are no record of a round", ErrForeignRecord, len(value))
 	case r.V != roundVersion:
 		return roundRecord{}, fmt.Errorf("%w: format version %d, not %d", ErrForeignRecord, r.V, roundVersion)
+	case r.TTL < 0 || r.TTL > MaxTTL.Milliseconds():
+		return roundRecord{}, fmt.Errorf("%w: ttl %d ms", ErrForeignRecord, r.TTL)
+	case r.Attempt >= maxToken:
+		return roundRecord{}, fmt.Errorf("%w: attempt %d", ErrForeignRecord, r.Attempt)
 	}
 	return r, nil
 }
@@ -42,4 +51,33 @@ func (r roundRecord) completer() string {
 		return ""
 	}
 	return r.Completed.By
+}
+
+// attempt is the number of the attempt, from 1 on.
+func (r roundRecord) attempt() uint64 { return max(1, r.Attempt) }
+
+// leased says whether the win is for a time only.
+func (r roundRecord) leased() bool { return r.TTL > 0 }
+
+// open says whether the attempt may be superseded, in time.
+func (r roundRecord) open() bool { return r.leased() && r.Completed == nil }
+
+func (r roundRecord) ttl() time.Duration { return time.Duration(r.TTL) * time.Millisecond }
+
+// follows says whether r is what was written, or came of it.
+func (r roundRecord) follows(wrote roundRecord) bool {
+	return r.Winner == wrote.Winner && r.Instance == wrote.Instance && r.attempt() == wrote.attempt() && r.Bid == wrote.Bid &&
+		(wrote.Completed == nil || r.completer() == wrote.completer())
+}
+
+// state is the record as users see it.
+func (r roundRecord) state(system, round string) RoundState {
+	s := RoundState{
+		System: system, Round: round, Winner: r.Winner, Anonymous: r.Instance != "",
+		Elected: r.Elected, Attempt: r.attempt(), TTL: r.ttl(),
+	}
+	if r.Completed != nil {
+		s.Completer, s.Completed, s.Result = r.Completed.By, r.Completed.At, r.Completed.Result
+	}
+	return s
 }

@@ -1,0 +1,153 @@
+package leadership
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// won says whether a record is of a win of this node.
+func (r *Round) won(rec roundRecord) bool {
+	return rec.Winner == r.node && rec.Instance == r.opts.instance
+}
+
+// elect returns the record of the round, in which there is a winner.
+func (r *Round) elect(ctx context.Context) (roundRecord, error) {
+	if r.err != nil {
+		return roundRecord{}, r.err
+	}
+	var sent []byte // by the try before, which has failed
+	var start clock.Instant
+	var failure error
+	for try := 0; ; try++ {
+		var v roundView
+		// Whoever lost finds the winner; and a reply may have been lost (S5).
+		if try > 0 || r.shared.knows(r.key) {
+			var err error
+			if v, err = r.read(ctx); err != nil {
+				return roundRecord{}, err
+			}
+		}
+		if failure != nil && v.pair != nil && bytes.Equal(v.pair.Value, sent) {
+			return v.rec, r.hold(v.rec, start)
+		}
+		next, ok := r.bid(v)
+		switch {
+		case !ok:
+			return next, nil
+		case failure != nil && (try == electTries || ctx.Err() != nil):
+			return roundRecord{}, failure
+		}
+		start = clock.System{}.Now()
+		if sent, failure = r.write(ctx, next, v.pair); failure == nil {
+			return next, r.hold(next, start)
+		}
+		if errors.Is(failure, ErrUnsafeStore) {
+			return roundRecord{}, failure
+		}
+	}
+}
+
+// bid returns the record with which this node wins, and true; or, where another
+// has won, or there is nothing to be changed, the one that stands.
+func (r *Round) bid(v roundView) (roundRecord, bool) {
+	mine := roundRecord{
+		V: roundVersion, Winner: r.node, Instance: r.opts.instance,
+		Elected: now(), TTL: r.opts.ttl.Milliseconds(),
+	}
+	waits := clock.System{}.Now().Mono < v.free
+	switch {
+	case v.pair == nil && v.was.leased() && !r.won(v.was) && waits:
+		return v.was, false // it has vanished, but its winner may be at work (S2)
+	case v.pair == nil && v.was.leased():
+		mine.Attempt = v.was.attempt() + 1
+	case v.pair == nil:
+	case v.rec.Completed != nil || !v.rec.leased():
+		return v.rec, false
+	case r.won(v.rec):
+		mine.Attempt, mine.Elected = v.rec.Attempt, v.rec.Elected
+		if mine.TTL == 0 {
+			mine.TTL = v.rec.TTL
+		}
+	case mine.TTL == 0 || waits:
+		return v.rec, false
+	default:
+		mine.Attempt = v.rec.attempt() + 1
+	}
+	if mine.leased() {
+		// What is written is never the same twice: rivals see each change (S2),
+		// and the winner knows which of its writes has happened (S5).
+		mine.Attempt, mine.Bid = mine.attempt(), rand.Text()
+	}
+	return mine, true
+}
+
+// hold takes note of an attempt that was won by a write begun at start (S1).
+func (r *Round) hold(rec roundRecord, start clock.Instant) error {
+	a := win{number: rec.attempt(), start: start}
+	if rec.leased() {
+		a.trust = rec.ttl() - rec.ttl()/5
+	}
+	r.held.Store(&a)
+	if rec.leased() && a.left() == 0 {
+		return fmt.Errorf("leadership: elect %q: %w: attempt %d was won too late to be of use", r.key, ErrLost, a.number)
+	}
+	return nil
+}
+
+// read returns what there is of the round.
+func (r *Round) read(ctx context.Context) (roundView, error) {
+	if r.err != nil {
+		return roundView{}, r.err
+	}
+	found := r.call(ctx, func(ctx context.Context) result { return get(ctx, r.kv, r.key) })
+	if found.err != nil {
+		return roundView{}, found.err
+	}
+	var rec roundRecord
+	if found.pair != nil {
+		var err error
+		if rec, err = parseRound(found.pair.Value); err != nil {
+			return roundView{}, fmt.Errorf("leadership: key %q: %w", r.key, err)
+		}
+	}
+	return r.shared.see(r.key, found.pair, rec, clock.System{}.Now().Mono), nil
+}
+
+// write replaces previous by rec, and returns what it sent. After an error it
+// may have been written.
+func (r *Round) write(ctx context.Context, rec roundRecord, previous *store.KVPair) ([]byte, error) {
+	value, err := marshal(rec)
+	if err != nil {
+		return nil, fmt.Errorf("leadership: put %q: %w", r.key, err)
+	}
+	wrote := r.call(ctx, func(ctx context.Context) result { return put(ctx, r.kv, r.key, value, previous) })
+	if wrote.err != nil {
+		return value, wrote.err
+	}
+	ours := bytes.Equal(wrote.pair.Value, value)
+	if ours && r.shared.verified.Load() {
+		r.shared.see(r.key, wrote.pair, rec, clock.System{}.Now().Mono)
+		return value, nil
+	}
+	// Not every store returns what it wrote, and one that is not known to
+	// compare and swap has to show that its indexes hold.
+	v, err := r.read(ctx)
+	switch {
+	case err != nil:
+		return value, err
+	case v.pair == nil || !v.rec.follows(rec):
+		return value, fmt.Errorf("leadership: put %q: %w", r.key, store.ErrKeyModified)
+	case ours && bytes.Equal(v.pair.Value, value) && v.pair.LastIndex != wrote.pair.LastIndex:
+		return value, unsafeStore(r.key, wrote.pair, v.pair)
+	}
+	if ours && v.pair.LastIndex == wrote.pair.LastIndex {
+		r.shared.verified.Store(true)
+	}
+	return value, nil
+}
