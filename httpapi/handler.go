@@ -18,6 +18,9 @@ const (
 	// DefaultTimeout is how long a request waits for the store.
 	DefaultTimeout = 5 * time.Second
 
+	// maxPolls is how many requests wait for long at once, at most.
+	maxPolls = 1024
+
 	// bodyTimeout is how long a request may take to send its body, and a
 	// client to take an answer.
 	bodyTimeout = 10 * time.Second
@@ -30,6 +33,8 @@ type Handler struct {
 	kv     store.Store // with bounded calls
 	mux    *http.ServeMux
 	origin *http.CrossOriginProtection
+	all    *leadership.Rounds
+	polls  chan struct{} // a place for each request that waits for long
 
 	ctx     context.Context // ends with Close; for what outlives a request
 	cancel  context.CancelFunc
@@ -37,6 +42,7 @@ type Handler struct {
 
 	mu     sync.Mutex
 	closed bool
+	swept  map[string]struct{} // the systems that are swept
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -48,9 +54,17 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 	if kv == nil {
 		return nil, fmt.Errorf("httpapi: %w: store is nil: must be a store", leadership.ErrInvalidArgument)
 	}
-	h := &Handler{options: newOptions(opts), kv: limit(kv, maxCalls), mux: http.NewServeMux(), origin: http.NewCrossOriginProtection()}
+	h := &Handler{
+		options: newOptions(opts), kv: limit(kv, maxCalls),
+		mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(),
+		polls: make(chan struct{}, maxPolls), swept: make(map[string]struct{}),
+	}
 	if err := h.check(); err != nil {
 		return nil, err
+	}
+	h.all = leadership.NewRounds(h.kv, leadership.WithCallTimeout(h.timeout))
+	for _, system := range h.systems {
+		h.remember(system)
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.routes()
@@ -113,6 +127,13 @@ const (
 // told in short.
 func (h *Handler) handle(mux *http.ServeMux, pattern string, needs role, style style, f func(http.ResponseWriter, *http.Request) error) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if needs == writer && r.Method == http.MethodHead {
+			// The mux takes it for a GET, but nobody who asks for headers
+			// means to change something.
+			w.Header().Set("Allow", http.MethodGet)
+			h.fail(w, r, style, unrouted(http.StatusMethodNotAllowed, r))
+			return
+		}
 		err := h.allowed(w, r, needs)
 		if err == nil {
 			err = f(w, r)
@@ -130,10 +151,10 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, style style, err 
 	case errors.As(err, &p):
 	case errors.Is(err, leadership.ErrInvalidArgument):
 		p = problem{http.StatusBadRequest, reason(err)}
-	case r.Context().Err() != nil:
-		return // the client has gone
 	default:
-		h.log.Error("httpapi: request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		if r.Context().Err() == nil { // the client has not gone
+			h.log.Error("httpapi: request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		}
 		p = failure(err)
 	}
 	if style == asText {

@@ -67,7 +67,7 @@ func WithTokens(read, write []string) Option {
 
 // WithRetention has the handler delete rounds that were won longer ago than age,
 // completed or not, of the systems named and of those that it is asked to elect
-// in: about as often as every tenth of age, but from once a second to once an hour. A
+// in (1024 in all), a tenth of age or an hour apart, whichever is shorter. A
 // round that was deleted may be won again. So age has to be longer than any client
 // may still ask for a round, and than the clocks of the machines differ; it must
 // be at least a minute. The default, and 0, is to keep rounds for ever.

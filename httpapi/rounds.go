@@ -1,11 +1,280 @@
 package httpapi
 
-import "net/http"
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+const (
+	// AttemptHeader tells the number of the attempt that was won.
+	AttemptHeader = "X-Leadership-Attempt"
+
+	// TrustHeader tells for how many milliseconds, from when the request was
+	// sent, a win with attempt_ttl may be trusted.
+	TrustHeader = "X-Leadership-Trust"
+
+	// defaultWait and maxWait are how long await waits.
+	defaultWait, maxWait = 30 * time.Second, 5 * time.Minute
+
+	// maxListed is how many rounds are listed, at most.
+	maxListed = 1000
+)
 
 // rounds registers the routes of rounds.
 func (h *Handler) rounds(mux *http.ServeMux) {
+	const where = "/{system}/{round}"
 	h.handle(mux, "GET /alive", anyone, asText, func(w http.ResponseWriter, _ *http.Request) error {
 		text(w, http.StatusOK, "")
 		return nil
 	})
+	h.handle(mux, "GET /api/v1/elect"+where, writer, asText, h.elect)
+	h.handle(mux, "GET /api/v1/elected"+where, reader, asText, h.elected)
+	h.handle(mux, "GET /api/v1/complete"+where, writer, asText, h.complete)
+	h.handle(mux, "POST /api/v1/complete"+where, writer, asText, h.complete)
+	h.handle(mux, "GET /api/v1/completed"+where, reader, asText, h.completed)
+	h.handle(mux, "GET /api/v1/await"+where, reader, asText, h.await)
+	h.handle(mux, "GET /api/v1/rounds", reader, asJSON, h.list)
+	if h.retention > 0 {
+		h.own(h.sweep)
+	}
+}
+
+// roundJSON is a round as the API tells it.
+type roundJSON struct {
+	System    string     `json:"system"`
+	Round     string     `json:"round"`
+	Winner    string     `json:"winner"`
+	Anonymous bool       `json:"anonymous,omitempty"`
+	Elected   time.Time  `json:"elected"`
+	Attempt   uint64     `json:"attempt"`
+	TTL       int64      `json:"attempt_ttl_ms,omitempty"`
+	Completer string     `json:"completer,omitempty"`
+	Completed *time.Time `json:"completed,omitempty"`
+	Result    *string    `json:"result,omitempty"`
+	Base64    []byte     `json:"result_base64,omitempty"` // of a result that is no text
+}
+
+func toJSON(s leadership.RoundState) roundJSON {
+	r := roundJSON{
+		System: s.System, Round: s.Round, Winner: s.Winner, Anonymous: s.Anonymous,
+		Elected: s.Elected, Attempt: s.Attempt, TTL: s.TTL.Milliseconds(), Completer: s.Completer,
+	}
+	if s.Completer != "" {
+		r.Completed = &s.Completed
+	}
+	r.Result, r.Base64 = readable(s.Result)
+	return r
+}
+
+// round returns the round that a request is about, as seen by the node that makes
+// it, and its parameters.
+func (h *Handler) round(r *http.Request) (*leadership.Round, error) {
+	values, err := query(r)
+	if err != nil {
+		return nil, err
+	}
+	name, named, err := node(r, values)
+	if err != nil {
+		return nil, err
+	}
+	ttl, err := duration(values, "attempt_ttl", leadership.MinTTL, leadership.MaxTTL, 0)
+	if err != nil {
+		return nil, err
+	}
+	number, err := number(values, "attempt", 1, math.MaxInt64, 0)
+	if err != nil {
+		return nil, err
+	}
+	system, round := r.PathValue("system"), r.PathValue("round")
+	if err := errors.Join(checkName("system", system), checkName("round", round)); err != nil {
+		return nil, err
+	}
+	opts := []leadership.RoundOption{leadership.WithAttemptTTL(ttl), leadership.WithAttempt(number)}
+	if !named {
+		opts = append(opts, leadership.Anonymous())
+	}
+	return h.all.Round(system, round, name, opts...), nil
+}
+
+// elect answers as gone does: 202 to the winner, 204 to all others.
+func (h *Handler) elect(w http.ResponseWriter, r *http.Request) error {
+	round, err := h.round(r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := h.storing(r)
+	defer cancel()
+	won, err := round.Elect(ctx)
+	if err != nil {
+		return err
+	}
+	h.remember(r.PathValue("system"))
+	if !won {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	if number, left := round.Attempt(); number > 0 {
+		w.Header().Set(AttemptHeader, strconv.FormatUint(number, 10))
+		if left < math.MaxInt64 {
+			w.Header().Set(TrustHeader, strconv.FormatInt(left.Milliseconds(), 10))
+		}
+	}
+	text(w, http.StatusAccepted, "")
+	return nil
+}
+
+func (h *Handler) elected(w http.ResponseWriter, r *http.Request) error {
+	s, err := h.state(r)
+	if err != nil {
+		return err
+	}
+	return tell(w, r, s.Winner, s)
+}
+
+func (h *Handler) completed(w http.ResponseWriter, r *http.Request) error {
+	s, err := h.state(r)
+	if err != nil {
+		return err
+	}
+	return tell(w, r, s.Completer, s)
+}
+
+// complete answers as gone does: 200 if it is recorded that this node has
+// completed the round, 400 if another has, or has to.
+func (h *Handler) complete(w http.ResponseWriter, r *http.Request) error {
+	round, err := h.round(r)
+	if err != nil {
+		return err
+	}
+	var result []byte
+	if r.Method == http.MethodPost {
+		if result, err = readBody(w, r, leadership.MaxRoundResult); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := h.storing(r)
+	defer cancel()
+	err = round.CompleteWith(ctx, result)
+	switch {
+	case errors.Is(err, leadership.ErrCompletedByOther), errors.Is(err, leadership.ErrNotElected), errors.Is(err, leadership.ErrSuperseded):
+		return problem{http.StatusBadRequest, reason(err)}
+	case err != nil:
+		return err
+	}
+	text(w, http.StatusOK, "")
+	return nil
+}
+
+// await answers when the round has been completed, or not in time.
+func (h *Handler) await(w http.ResponseWriter, r *http.Request) error {
+	values, err := query(r)
+	if err != nil {
+		return err
+	}
+	wait, err := duration(values, "timeout", 0, maxWait, defaultWait)
+	if err != nil {
+		return err
+	}
+	round, err := h.round(r)
+	if err != nil {
+		return err
+	}
+	s, err := h.state(r) // with an error where the store is down
+	if err != nil {
+		return err
+	}
+	if s.Completer == "" && wait > 0 {
+		select {
+		case h.polls <- struct{}{}:
+			defer func() { <-h.polls }()
+		default:
+			w.Header().Set("Retry-After", "1")
+			return refuse(http.StatusServiceUnavailable, "too many clients wait already: try again later")
+		}
+		ctx, cancel := h.while(r)
+		defer cancel()
+		ctx, timeout := context.WithTimeoutCause(ctx, wait, errWaited)
+		defer timeout()
+		_, err := round.Await(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			return err
+		case err != nil && h.ctx.Err() != nil:
+			w.Header().Set("Retry-After", "1")
+			return refuse(http.StatusServiceUnavailable, "the service ends: try again")
+		}
+		// Also after the wait is over: the store may have been down in it.
+		if s, err = h.state(r); err != nil {
+			return err
+		}
+	}
+	return tell(w, r, s.Completer, s)
+}
+
+var errWaited = errors.New("the wait is over")
+
+func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
+	values, err := query(r)
+	if err != nil {
+		return err
+	}
+	system, ok, err := parameter(values, "system")
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return refuse(http.StatusBadRequest, "parameter system is missing")
+	}
+	if err := checkName("system", system); err != nil {
+		return err
+	}
+	limit, err := number(values, "limit", 1, maxListed, maxListed)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := h.storing(r)
+	defer cancel()
+	states, err := h.all.List(ctx, system)
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Rounds []roundJSON `json:"rounds"`
+		Total  int         `json:"total"`
+	}{make([]roundJSON, 0, len(states)), len(states)}
+	for _, s := range states[:min(len(states), int(limit))] {
+		answer.Rounds = append(answer.Rounds, toJSON(s))
+	}
+	return answerJSON(w, http.StatusOK, answer)
+}
+
+// state returns what is known of the round that a request is about.
+func (h *Handler) state(r *http.Request) (leadership.RoundState, error) {
+	round, err := h.round(r)
+	if err != nil {
+		return leadership.RoundState{}, err
+	}
+	ctx, cancel := h.storing(r)
+	defer cancel()
+	return round.State(ctx)
+}
+
+// tell answers with a name, or with all of the round where JSON is asked for; and
+// with 204 where there is no name yet.
+func tell(w http.ResponseWriter, r *http.Request, name string, s leadership.RoundState) error {
+	switch {
+	case name == "":
+		w.WriteHeader(http.StatusNoContent)
+	case wantsJSON(r):
+		return answerJSON(w, http.StatusOK, toJSON(s))
+	default:
+		text(w, http.StatusOK, name)
+	}
+	return nil
 }
