@@ -1,0 +1,380 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/httpapi"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/faultstore"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+// contents are all that a store holds.
+func contents(t *testing.T, kv store.Store) string {
+	t.Helper()
+	pairs, err := kv.List(t.Context(), "", nil)
+	if err != nil && !errors.Is(err, store.ErrKeyNotFound) {
+		t.Fatal(err)
+	}
+	lines := []string{}
+	for _, pair := range pairs {
+		lines = append(lines, fmt.Sprintf("%s %d %s", pair.Key, pair.LastIndex, pair.Value))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+func TestMalformedRequestsGetAReasonAndChangeNothing(t *testing.T) {
+	kv := memory.New()
+	server := serve(t, kv)
+	expect(t, server, "GET", "/api/v1/elect/sys/1?node=anna&attempt_ttl=1h", "", 202, "")
+	before := contents(t, kv)
+	if before == "" {
+		t.Fatal("there is nothing that could change")
+	}
+	long := strings.Repeat("x", 129)
+	const elect, complete = "/api/v1/elect/sys/1", "/api/v1/complete/sys/1"
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		says               string
+		headers            []string
+	}{
+		{"GET", "/", "", 404, "nothing under this path", nil},
+		{"GET", "/api/v1", "", 404, "path", nil},
+		{"GET", "/api/v1/elect", "", 404, "path", nil},
+		{"GET", "/api/v1/elect/", "", 404, "path", nil},
+		{"GET", "/api/v1/elect/sys", "", 404, "path", nil},
+		{"GET", "/api/v1/elect/sys/", "", 404, "path", nil},
+		{"GET", "/api/v1/elect//1", "", 404, "empty part", nil},
+		{"GET", "//api/v1/elect/sys/1", "", 404, "empty part", nil},
+		{"GET", "/api/v1/elect/sys/1/2", "", 404, "path", nil},
+		{"GET", "/api/v1/elect/sys/../1", "", 404, "dots", nil},
+		{"GET", "/api/v1/elect/./1", "", 404, "dots", nil},
+		{"GET", "/API/v1/elect/sys/1", "", 404, "path", nil},
+		{"GET", "/api/v2/elect/sys/1", "", 404, "path", nil},
+		{"GET", "/api/v1/elect/%2e%2e/1", "", 400, "system", nil},
+		{"GET", "/api/v1/elect/sys/%2E", "", 400, "round", nil},
+		{"GET", "/api/v1/elect/s%2Fy/1", "", 400, "slash", nil},
+		{"GET", "/api/v1/elect/sys/1%00", "", 400, "control character", nil},
+		{"GET", "/api/v1/elect/sys/1%0a", "", 400, "control character", nil},
+		{"GET", "/api/v1/elect/sys/1%7f", "", 400, "control character", nil},
+		{"GET", "/api/v1/elect/sys/1%C2%85", "", 400, "control character", nil},
+		{"GET", "/api/v1/elect/%ff/1", "", 400, "system is not valid UTF-8", nil},
+		{"GET", "/api/v1/elect/sys/%c3%28", "", 400, "round is not valid UTF-8", nil},
+		{"GET", "/api/v1/elect/" + long + "/1", "", 400, "129 bytes", nil},
+		{"GET", "/api/v1/elect/sys/" + long, "", 400, "129 bytes", nil},
+		{"GET", "/api/v1/elected/sys/" + long, "", 400, "129 bytes", nil},
+		{"GET", "/api/v1/completed/sys/%00", "", 400, "control character", nil},
+		{"GET", "/api/v1/await/sys/%00", "", 400, "control character", nil},
+		{"GET", elect + "?node=", "", 400, "node is empty", nil},
+		{"GET", elect + "?node", "", 400, "node is empty", nil},
+		{"GET", elect + "?node=" + long, "", 400, "node has 129 bytes", nil},
+		{"GET", elect + "?node=a%00", "", 400, "control character", nil},
+		{"GET", elect + "?node=%ff", "", 400, "not valid UTF-8", nil},
+		{"GET", elect + "?node=%zz", "", 400, "query", nil},
+		{"GET", elect + "?node=a;b", "", 400, "query", nil},
+		{"GET", elect + "?node=a&node=b", "", 400, "2 times", nil},
+		{"GET", elect + "?node=a", "", 400, `"b"`, []string{httpapi.NodeHeader, "b"}},
+		{"GET", elect, "", 400, `"b"`, []string{httpapi.NodeHeader, "a", httpapi.NodeHeader, "b"}},
+		{"GET", elect, "", 400, "129 bytes", []string{httpapi.NodeHeader, long}},
+		{"GET", elect, "", 400, "empty", []string{httpapi.NodeHeader, ""}},
+		{"GET", elect, "", 400, "UTF-8", []string{httpapi.NodeHeader, "\xff"}},
+		{"GET", elect + "?attempt_ttl=soon", "", 400, "attempt_ttl", nil},
+		{"GET", elect + "?attempt_ttl=", "", 400, "attempt_ttl", nil},
+		{"GET", elect + "?attempt_ttl=-1s", "", 400, "attempt_ttl", nil},
+		{"GET", elect + "?attempt_ttl=0", "", 400, "attempt_ttl", nil},
+		{"GET", elect + "?attempt_ttl=1ms", "", 400, "50ms", nil},
+		{"GET", elect + "?attempt_ttl=9999999h", "", 400, "attempt_ttl", nil},
+		{"GET", elect + "?attempt_ttl=NaN", "", 400, "attempt_ttl", nil},
+		{"GET", complete + "?node=anna&attempt=one", "", 400, "attempt", nil},
+		{"GET", complete + "?node=anna&attempt=0", "", 400, "attempt", nil},
+		{"GET", complete + "?node=anna&attempt=-1", "", 400, "attempt", nil},
+		{"GET", complete + "?node=anna&attempt=2", "", 400, "superseded", nil},
+		{"GET", complete + "?node=anna&attempt=99999999999999999999", "", 400, "attempt", nil},
+		{"POST", complete + "?node=bert", "", 400, `"anna" is`, nil},
+		{"POST", complete + "?node=anna", strings.Repeat("x", leadership.MaxRoundResult+1), 413, "4096 bytes", nil},
+		{"POST", complete + "?node=anna", strings.Repeat("x", 10<<20), 413, "4096 bytes", nil},
+		{"GET", "/api/v1/await/sys/1?timeout=1h", "", 400, "5m0s", nil},
+		{"GET", "/api/v1/await/sys/1?timeout=-1", "", 400, "timeout", nil},
+		{"GET", "/api/v1/await/sys/1?timeout=1&timeout=2", "", 400, "2 times", nil},
+		{"GET", "/api/v1/rounds", "", 400, "system", nil},
+		{"GET", "/api/v1/rounds?system=", "", 400, "system", nil},
+		{"GET", "/api/v1/rounds?system=a%2Fb", "", 400, "slash", nil},
+		{"GET", "/api/v1/rounds?system=sys&limit=0", "", 400, "limit", nil},
+		{"GET", "/api/v1/rounds?system=sys&limit=1e3", "", 400, "limit", nil},
+		{"POST", "/api/v1/elect/sys/2?node=a", "", 405, "POST", nil},
+		{"HEAD", "/api/v1/elect/sys/2?node=a", "", 405, "", nil},
+		{"DELETE", "/api/v1/elect/sys/1?node=anna", "", 405, "DELETE", nil},
+		{"OPTIONS", "/api/v1/elect/sys/1", "", 405, "OPTIONS", nil},
+		{"PUT", complete + "?node=anna", "", 405, "PUT", nil},
+		{"HEAD", complete + "?node=anna", "", 405, "", nil},
+		{"POST", "/api/v1/elected/sys/1", "", 405, "POST", nil},
+		{"PATCH", "/api/v1/rounds", "", 405, "PATCH", nil},
+		{"POST", "/alive", "", 405, "POST", nil},
+	} {
+		response, body := send(t, server, c.method, c.path, c.body, c.headers...)
+		if response.StatusCode != c.status || !strings.Contains(body, c.says) || c.method != "HEAD" && body == "" {
+			t.Errorf("%s %.60s %q: %d %q, want %d %q", c.method, c.path, c.headers, response.StatusCode, body, c.status, c.says)
+		}
+		if allow := response.Header.Get("Allow"); (c.status == 405) != strings.Contains(allow, "GET") {
+			t.Errorf("%s %.60s: Allow %q", c.method, c.path, allow)
+		}
+		if strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") && c.method != "HEAD" {
+			var e struct{ Error string }
+			if err := json.Unmarshal([]byte(body), &e); err != nil || e.Error == "" {
+				t.Errorf("%s %.60s: %q, %v", c.method, c.path, body, err)
+			}
+		}
+	}
+	if after := contents(t, kv); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+// What no client of net/http would send.
+func TestRequestsThatAreNoHTTPAreRefused(t *testing.T) {
+	kv := memory.New()
+	server := serve(t, kv)
+	for name, raw := range map[string]string{
+		"no HTTP":          "elect me\r\n\r\n",
+		"NUL in the path":  "GET /api/v1/elect/sys/\x00 HTTP/1.1\r\nHost: a\r\n\r\n",
+		"bad escape":       "GET /api/v1/elect/sys/%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+		"NUL in a header":  "GET /api/v1/elect/sys/1 HTTP/1.1\r\nHost: a\r\nX-Leadership-Node: a\x00\r\n\r\n",
+		"no Host":          "GET /api/v1/elect/sys/1 HTTP/1.1\r\n\r\n",
+		"long headers":     "GET /api/v1/elect/sys/1 HTTP/1.1\r\nHost: a\r\nX-Long: " + strings.Repeat("x", 64<<10) + "\r\n\r\n",
+		"two lengths":      "POST /api/v1/complete/sys/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+		"negative length":  "POST /api/v1/complete/sys/1 HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+		"chunks that lie":  "POST /api/v1/complete/sys/1?node=a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+		"unknown encoding": "POST /api/v1/complete/sys/1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: rot13\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.WriteString(conn, raw) // it may be refused before all is sent
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if s := response.StatusCode; (s < 400 || s > 499) && s != http.StatusNotImplemented {
+				t.Errorf("got %d", s)
+			}
+		})
+	}
+	if after := contents(t, kv); after != "" {
+		t.Errorf("it has changed something:\n%s", after)
+	}
+}
+
+// In virtual time, over a connection in memory.
+func TestSlowBodyIsNotWaitedForLong(t *testing.T) {
+	for _, path := range []string{"POST /api/v1/complete/sys/1?node=a", "GET /api/v1/elected/sys/1"} {
+		synctest.Test(t, func(t *testing.T) {
+			api, err := httpapi.New(memory.New())
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, conn := net.Pipe()
+			listener := &oneConn{conn: make(chan net.Conn, 1), done: make(chan struct{})}
+			listener.conn <- conn
+			server := httpapi.NewServer("", api)
+			ended := make(chan error, 1)
+			go func() { ended <- server.Serve(listener) }()
+			began := time.Now()
+			go func() {
+				fmt.Fprintf(client, "%s HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n", path)
+				for {
+					if _, err := client.Write([]byte("x")); err != nil {
+						return
+					}
+					time.Sleep(time.Second)
+				}
+			}()
+			response, err := http.ReadResponse(bufio.NewReader(client), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, response.Body) // until the connection ends
+			response.Body.Close()
+			if took := time.Since(began); took > 11*time.Second || strings.HasPrefix(path, "POST") && response.StatusCode != http.StatusRequestTimeout {
+				t.Errorf("%s: %d after %v", path, response.StatusCode, took)
+			}
+			// It hangs up, and does not wait for the rest.
+			if _, err := client.Read(make([]byte, 1)); err == nil {
+				t.Error("there is more")
+			}
+			if took := time.Since(began); took > 12*time.Second {
+				t.Errorf("%s: it hangs up after %v", path, took)
+			}
+			client.Close()
+			if err := api.Close(); err != nil {
+				t.Error(err)
+			}
+			server.Close()
+			<-ended
+		})
+	}
+}
+
+// oneConn is a listener with one connection.
+type oneConn struct {
+	conn chan net.Conn
+	done chan struct{}
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conn:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+func (l *oneConn) Close() error   { close(l.done); return nil }
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+func TestTokensGuardAllRoutesButAlive(t *testing.T) {
+	const read, write = "read-read-read-read", "write-write-write-write"
+	server := serve(t, memory.New(), httpapi.WithTokens([]string{"another-token-for-reading", read}, []string{write}))
+	for _, c := range []struct {
+		authorization        string
+		alive, reads, writes int
+	}{
+		{"", 200, 401, 401},
+		{"Bearer " + read, 200, 204, 403},
+		{"Bearer another-token-for-reading", 200, 204, 403},
+		{"Bearer " + read + "x", 200, 401, 401},
+		{"Bearer " + read[1:], 200, 401, 401},
+		{"Bearer ", 200, 401, 401},
+		{"Bearer", 200, 401, 401},
+		{"Basic " + write, 200, 401, 401},
+		{write, 200, 401, 401},
+		{"Bearer " + write, 200, 204, 202},
+		{"bearer " + write, 200, 204, 202},
+	} {
+		for path, want := range map[string]int{"/alive": c.alive, "/api/v1/completed/sys/1": c.reads, "/api/v1/elect/sys/1?node=a": c.writes} {
+			response, body := send(t, server, "GET", path, "", "Authorization", c.authorization)
+			if response.StatusCode != want || strings.Contains(body, "-") {
+				t.Errorf("%q %s: %d %q, want %d", c.authorization, path, response.StatusCode, body, want)
+			}
+			if challenge := response.Header.Get("WWW-Authenticate"); (want == 401) != (challenge == "Bearer") {
+				t.Errorf("%q %s: challenged with %q", c.authorization, path, challenge)
+			}
+		}
+	}
+	for _, path := range []string{"elected/sys/1", "await/sys/1", "rounds?system=sys", "complete/sys/1"} {
+		expect(t, server, "GET", "/api/v1/"+path, "", 401, "*token")
+	}
+	expect(t, server, "POST", "/api/v1/complete/sys/1?node=a", "", 401, "*token")
+	expect(t, server, "POST", "/api/v1/complete/sys/1?node=a", "", 403, "*reading only", "Authorization", "Bearer "+read)
+
+	// Those for writing alone guard reading, too.
+	server = serve(t, memory.New(), httpapi.WithTokens(nil, []string{write}))
+	expect(t, server, "GET", "/api/v1/elected/sys/1", "", 401, "*token")
+	expect(t, server, "GET", "/api/v1/elected/sys/1", "", 204, "", "Authorization", "Bearer "+write)
+}
+
+func TestForeignWebPagesChangeNothing(t *testing.T) {
+	const token = "write-write-write-write"
+	kv := memory.New()
+	open := serve(t, kv)
+	guarded := serve(t, kv, httpapi.WithTokens(nil, []string{token}))
+	expect(t, open, "GET", "/api/v1/elect/sys/1?node=a", "", 202, "")
+	foreign := [][]string{
+		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://evil.example"}, {"Origin", "null"},
+	}
+	for _, headers := range foreign {
+		expect(t, open, "POST", "/api/v1/complete/sys/1?node=a", "", 403, "*foreign", headers...)
+		expect(t, open, "GET", "/api/v1/completed/sys/1", "", 204, "", headers...)
+		expect(t, open, "GET", "/api/v1/elect/sys/1?node=a", "", 202, "", headers...) // as with gone
+
+		headers = append(headers, "Authorization", "Bearer "+token)
+		for _, request := range []string{"GET elect", "GET complete", "POST complete"} {
+			method, route, _ := strings.Cut(request, " ")
+			expect(t, guarded, method, "/api/v1/"+route+"/sys/1?node=a", "", 403, "*foreign", headers...)
+		}
+		expect(t, guarded, "GET", "/api/v1/completed/sys/1", "", 204, "", headers...)
+	}
+	for _, headers := range [][]string{{"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"}, {"Origin", open.URL}, nil} {
+		expect(t, open, "POST", "/api/v1/complete/sys/1?node=a", "", 200, "", headers...)
+	}
+	for _, headers := range [][]string{{"Sec-Fetch-Site", "same-origin"}, {"Origin", guarded.URL}, nil} {
+		expect(t, guarded, "GET", "/api/v1/complete/sys/1?node=a", "", 200, "", append(headers, "Authorization", "Bearer "+token)...)
+	}
+}
+
+// panics is a store with a mistake.
+type panics struct{ store.Store }
+
+func (panics) List(context.Context, string, *store.ReadOptions) ([]*store.KVPair, error) {
+	return []*store.KVPair{nil}, nil
+}
+
+func TestPanicIsAnsweredAndTellsNothing(t *testing.T) {
+	var log bytes.Buffer
+	api, err := httpapi.New(panics{memory.New()}, httpapi.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer api.Close()
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/rounds?system=sys", nil))
+	if w.Code != 500 || w.Body.String() != `{"error":"internal error"}`+"\n" || !strings.Contains(log.String(), "nil pointer") {
+		t.Errorf("%d %s; logged %q", w.Code, w.Body, &log)
+	}
+}
+
+func TestFailuresAreLoggedWithTheirCause(t *testing.T) {
+	var log bytes.Buffer
+	kv := faultstore.New(memory.New())
+	kv.Refuse()
+	api, err := httpapi.New(kv, httpapi.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer api.Close()
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/elect/sys/1", nil))
+	if w.Code != 500 || w.Body.String() != "the store cannot be reached: try again" || !strings.Contains(log.String(), "injected fault") {
+		t.Errorf("%d %s; logged %q", w.Code, w.Body, &log)
+	}
+}
+
+func TestNewRefusesWhatWillNotDo(t *testing.T) {
+	kv := memory.New()
+	for says, make := range map[string]func() (*httpapi.Handler, error){
+		"store":     func() (*httpapi.Handler, error) { return httpapi.New(nil) },
+		"5 bytes":   func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithTokens(nil, []string{"short"})) },
+		"0 bytes":   func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithTokens([]string{""}, nil)) },
+		"retention": func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithRetention(time.Second)) },
+		"system":    func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithRetention(time.Hour, "")) },
+	} {
+		if _, err := make(); !errors.Is(err, leadership.ErrInvalidArgument) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", says, err)
+		}
+	}
+}
