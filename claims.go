@@ -1,0 +1,358 @@
+package leadership
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+const (
+	// claimTries is how often a claim that lost a race against another write
+	// looks again, before it says so.
+	claimTries = 4
+
+	// maxStride is by how much a beat is raised at most. Several servers may
+	// renew one record at once, and each has to tell its own beat from theirs.
+	maxStride = 1 << 32
+)
+
+// Claims claims and renews the seat of one election for holders that do so by
+// asking, such as programs in other languages over HTTP. It does nothing between
+// two calls: a holder that does not ask again in time loses its seat. Several
+// Claims over one store, in several processes, may serve the same holder in
+// turn, and share the election with every Candidate.
+//
+// A rival may take a seat that is held only once these Claims have seen its
+// record unchanged for its whole TTL. So one that was just made has every rival
+// wait; and whoever waits has to ask at least twice.
+//
+// Make it with NewClaims; the zero value is not usable. All methods are safe
+// for concurrent use, and wait for each other.
+type Claims struct {
+	kv   store.Store
+	opts options
+	err  error // what is wrong with the arguments
+
+	caller
+	turn chan struct{} // held by the one call that uses what follows
+
+	sight    sight  // of nobody: every record is somebody else's
+	before   sight  // before the record in sight was seen
+	token    uint64 // the highest that was issued
+	lost     record // a claim that was given up, and may have happened
+	verified bool   // the store has been seen to keep its indexes (S10)
+	doubted  bool   // the index of a write was not confirmed once
+	unsafe   error  // the store does not compare and swap
+}
+
+// NewClaims makes the claims of the election under key. It makes no call of the
+// store. Of the options it heeds WithMargin, WithGrace, WithRetryInterval and
+// WithLogger. An argument or option that will not do is reported by every
+// method, as ErrInvalidArgument.
+func NewClaims(kv store.Store, key string, opts ...Option) *Claims {
+	c := &Claims{kv: kv, opts: newOptions(opts), turn: make(chan struct{}, 1), caller: newCaller(key, DefaultCallTimeout)}
+	c.sight.me = "nobody" // no instance, but not the empty one of a vacant seat either
+	c.before = c.sight
+	if c.err = checkStore(kv); c.err == nil {
+		c.err = checkName("key", key)
+	}
+	return c
+}
+
+// Claim claims the seat, or renews the term of a claimant that has it. It
+// blocks for as long as the store takes, at most for the trust that could be
+// won. Having lost against another is no error.
+//
+// It returns ErrEvicted or ErrTransferred where an operator asks the holder to
+// go: it was not renewed, and is to end its work, and then to resign, before its
+// trust is over. It returns ErrPaused where an operator keeps the seat empty;
+// ErrLost where the term of by.Token is over; ErrInvalidArgument,
+// ErrForeignRecord, ErrUnsafeStore, and errors of the store. After an error of
+// the store it is not known whether the claim stands: the claimant does not lead
+// by it, and may ask again.
+func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
+	start := c.opts.clock.Now() // before anything is done for it (S1)
+	trust, err := c.check(ctx, &by)
+	if err != nil {
+		return Claimed{}, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, trust, fmt.Errorf("%w: no answer before the trust was over, %v", context.DeadlineExceeded, trust))
+	defer cancel()
+	failed := Claimed{Instance: by.Instance}
+	if err := c.begin(ctx); err != nil {
+		return failed, err
+	}
+	defer c.end()
+	if !c.renewable(by) {
+		if err := c.look(ctx); err != nil {
+			return failed, err
+		}
+	}
+	for try := 1; ; try++ {
+		next, answer, err := c.answer(by, c.opts.clock.Now())
+		if err != nil || next == nil {
+			return answer, err
+		}
+		c.token = max(c.token, next.Token)
+		stands, err := c.write(ctx, *next)
+		switch {
+		case err == nil && !stands && try == claimTries:
+			return failed, fmt.Errorf("leadership: put %q: %w, %d times in a row", c.key, store.ErrKeyModified, try)
+		case err == nil && !stands:
+			continue
+		case err == nil:
+			if trust, err = c.trust(next.ttl()); err == nil {
+				trust -= c.opts.clock.Now().Since(start)
+			}
+			if err == nil && trust <= 0 {
+				err = fmt.Errorf("leadership: put %q: %w: the store has taken longer than the trust lasts", c.key, context.DeadlineExceeded)
+			}
+		}
+		if err != nil {
+			if answer.Term.Token != next.Token {
+				c.lost = *next // no renewal: nobody leads by it
+			}
+			return failed, err
+		}
+		return Claimed{Won: true, Term: next.term().clone(), Instance: by.Instance, Trust: trust}, nil
+	}
+}
+
+// Resign gives up the term of that instance, which must have ended its work.
+// Where it does not hold the seat nothing happens. It blocks for as long as the
+// store takes. It returns ErrInvalidArgument, ErrForeignRecord, and errors of the
+// store, after which it may be called again.
+func (c *Claims) Resign(ctx context.Context, instance string) error {
+	if err := errors.Join(c.err, checkInstance(instance), checkContext(ctx)); err != nil {
+		return err
+	}
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
+	defer c.end()
+	for try := 1; ; try++ {
+		if err := c.look(ctx); err != nil {
+			return err
+		}
+		rec := c.sight.rec
+		if rec.Instance != instance {
+			return nil
+		}
+		why := reasonOf(rec.Ask.against(rec.Leader))
+		stands, err := c.write(ctx, rec.vacated(nextBeat(rec), why))
+		switch {
+		case err != nil:
+			return err
+		case stands:
+			c.opts.log.Info("no longer leading", "key", c.key, "node", rec.Leader, "token", rec.Token, "reason", why)
+			return nil
+		case try == claimTries:
+			return fmt.Errorf("leadership: put %q: %w, %d times in a row", c.key, store.ErrKeyModified, try)
+		}
+	}
+}
+
+// Look returns how the election stands. It blocks for as long as the store
+// takes. It returns ErrInvalidArgument, ErrForeignRecord, and errors of the
+// store.
+func (c *Claims) Look(ctx context.Context) (Standing, error) {
+	if err := errors.Join(c.err, checkContext(ctx)); err != nil {
+		return Standing{}, err
+	}
+	if err := c.begin(ctx); err != nil {
+		return Standing{}, err
+	}
+	defer c.end()
+	if err := c.look(ctx); err != nil {
+		return Standing{}, err
+	}
+	s := c.sight.rec.standing(c.key)
+	s.Free = max(c.sight.free-c.opts.clock.Now().Mono, 0)
+	return s, nil
+}
+
+// timing returns the options for a claim of that TTL.
+func (c *Claims) timing(ttl time.Duration) (options, error) {
+	o := c.opts
+	return o, o.candidate(ttl)
+}
+
+// trust returns how long a claim of that TTL can be trusted.
+func (c *Claims) trust(ttl time.Duration) (time.Duration, error) {
+	o, err := c.timing(ttl)
+	return ttl.Truncate(time.Millisecond) - o.margin - o.grace, err
+}
+
+// begin waits until no other call uses what is known of the record.
+func (c *Claims) begin(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("leadership: key %q: an earlier call has not returned: %w", c.key, context.Cause(ctx))
+	}
+	if c.unsafe != nil {
+		c.end()
+		return c.unsafe
+	}
+	return nil
+}
+
+func (c *Claims) end() { <-c.turn }
+
+// look reads the record.
+func (c *Claims) look(ctx context.Context) error {
+	found := c.call(ctx, func(ctx context.Context) result { return get(ctx, c.kv, c.key) })
+	if found.err != nil {
+		return found.err
+	}
+	var rec record
+	if found.pair != nil {
+		var err error
+		if rec, err = parseRecord(found.pair.Value); err != nil {
+			return fmt.Errorf("leadership: key %q: %w", c.key, err)
+		}
+	}
+	c.see(found.pair, rec)
+	return nil
+}
+
+// see takes note of what a call that has just returned has shown (S2).
+func (c *Claims) see(pair *store.KVPair, rec record) {
+	before := c.sight
+	if c.sight.see(pair, rec, c.opts.clock.Now().Mono) {
+		c.before = before
+	}
+}
+
+// free is when the claimant may take the seat: what it would know by itself,
+// had it looked when these Claims did.
+func (c *Claims) free(by Claim) (time.Duration, error) {
+	o, err := c.timing(by.TTL)
+	if err != nil {
+		return 0, err
+	}
+	s := c.before
+	s.node, s.hold = by.Node, o.retry
+	s.see(c.sight.pair, c.sight.rec, c.sight.seen)
+	switch rec := s.rec; {
+	case c.lost.held() && rec.Instance == c.lost.Instance && rec.Beat == c.lost.Beat:
+		return s.guard, nil // given up, and renewed by nobody (S5)
+	case rec.evicts(by.Node):
+		return s.free + o.retry, nil // it was asked to leave the seat to others
+	}
+	return s.free, nil
+}
+
+// evicts says whether an operator has asked that node to leave the seat to
+// others, and none of them has taken it yet.
+func (r record) evicts(node string) bool {
+	if r.held() {
+		return r.Leader == node && r.Ask.against(node) != nil
+	}
+	to, _ := r.Ask.transfers()
+	return r.Last != nil && r.Last.Leader == node && r.Last.Reason == reasonEvicted && to != node
+}
+
+// renewable says whether what is known of the record is enough to try to renew
+// it: if it has changed meanwhile the write is refused.
+func (c *Claims) renewable(by Claim) bool {
+	rec := c.sight.rec
+	return rec.Instance == by.Instance && (by.Token == 0 || by.Token == rec.Token) &&
+		c.opts.clock.Now().Mono < c.sight.free && rec.Ask.against(by.Node) == nil
+}
+
+// answer is what to answer a claimant, or what to write for it.
+func (c *Claims) answer(by Claim, now clock.Instant) (*record, Claimed, error) {
+	rec := c.sight.rec
+	a := Claimed{Term: rec.standing(c.key).Term, Instance: by.Instance}
+	own := rec.held() && rec.Instance == by.Instance
+	// A record that was seen unchanged for its whole TTL is that of a term which
+	// its holder has lost, and is not to lead again (S7).
+	lapsed := own && now.Mono >= c.sight.free
+	free, err := c.free(by)
+	switch {
+	case err != nil:
+	case own && rec.Leader != by.Node:
+		err = invalid("node", fmt.Sprintf("%q", by.Node), "is not the node of this instance")
+	case by.Token != 0 && (!own || lapsed || by.Token != rec.Token):
+		err = fmt.Errorf("leadership: key %q: %w: term %d is over", c.key, ErrLost, by.Token)
+	case own && !lapsed:
+		if why := rec.Ask.against(by.Node); why != nil {
+			return nil, a, fmt.Errorf("leadership: key %q: %w", c.key, why)
+		}
+		next := rec
+		next.Beat, next.Ask = nextBeat(rec), rec.Ask.kept(by.Node)
+		if by.Payload != nil {
+			next.Payload = by.Payload
+		}
+		return &next, a, nil
+	case c.sight.high >= maxToken-1:
+		err = fmt.Errorf("leadership: key %q: %w: no token can follow %d", c.key, ErrForeignRecord, c.sight.high)
+	case c.sight.paused:
+		err = fmt.Errorf("leadership: key %q: %w", c.key, ErrPaused)
+	case now.Mono < free:
+		a.Wait = free - now.Mono
+	default:
+		return &record{
+			V: recordVersion, Leader: by.Node, Instance: by.Instance,
+			Token: nextToken(max(c.token, c.sight.high), now.Time()), TTL: by.TTL.Milliseconds(), Beat: nextBeat(rec),
+			Since: now.Time().UTC().Truncate(time.Millisecond), Payload: by.Payload,
+			Last: rec.ended(), Waiting: rec.behind(by.Node, 0),
+		}, a, nil
+	}
+	return nil, a, err
+}
+
+// nextBeat is the beat of a record that follows rec.
+func nextBeat(rec record) uint64 { return rec.Beat + 1 + rand.Uint64N(maxStride) }
+
+// write replaces the record last seen by rec. It says whether rec stands; if it
+// does not, and there is no error, another write came first. After an error it
+// is not known whether it stands.
+func (c *Claims) write(ctx context.Context, rec record) (bool, error) {
+	value, previous := rec.encode(), c.sight.pair
+	wrote := c.call(ctx, func(ctx context.Context) result { return put(ctx, c.kv, c.key, value, previous) })
+	if wrote.err == nil && c.verified && bytes.Equal(wrote.pair.Value, value) {
+		c.see(wrote.pair, rec)
+		return true, nil
+	}
+	// The reply may have been lost (S5); not every store returns what it wrote;
+	// and one that is not known to compare and swap has to show that its indexes
+	// hold.
+	if err := c.look(ctx); err != nil {
+		return false, errors.Join(wrote.err, err)
+	}
+	if wrote.err == nil && !c.confirm(wrote.pair) {
+		return false, c.unsafe
+	}
+	if c.sight.rec.Beat == rec.Beat && c.sight.rec.Token == rec.Token && c.sight.rec.Instance == rec.Instance {
+		return true, nil
+	}
+	if wrote.err != nil && !refused(wrote.err) {
+		return false, wrote.err
+	}
+	return false, nil
+}
+
+// confirm holds the index that a write returned against the one that a read
+// found (S10), as a campaign does.
+func (c *Claims) confirm(wrote *store.KVPair) bool {
+	found := c.sight.pair
+	if c.verified || found == nil || !bytes.Equal(found.Value, wrote.Value) {
+		return true
+	}
+	if c.verified = found.LastIndex == wrote.LastIndex; c.verified {
+		return true
+	}
+	if c.doubted {
+		c.unsafe = unsafeStore(c.key, wrote, found)
+	}
+	c.doubted = true
+	return false
+}

@@ -1,0 +1,94 @@
+package leadership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// Standing is how an election stands, for people and programs that look at it
+// from outside. It tells no instance: that is the holder's own.
+type Standing struct {
+	// Key is the key of the election.
+	Key string
+
+	// Term is that of the leader whose record stands. Where the seat is vacant
+	// it tells of the last term alone, and its Leader is empty. A leader that
+	// has crashed stands here until another has taken its seat.
+	Term Term
+
+	// Free is how long it will take at least until the seat can be taken
+	// though the record stay as it is. It is 0 where that has not been
+	// observed, as by Elections.
+	Free time.Duration
+
+	// Waiting are the preferred candidates that wait for the seat, the most
+	// preferred first.
+	Waiting []Waiting
+
+	// Asked is what an operator asks of the election and has not been obeyed, or
+	// is a pause or a transfer. Its Action is empty where there is nothing.
+	Asked Request
+
+	// AskedAt is when that was asked, by the clock of who asked.
+	AskedAt time.Time
+}
+
+// Waiting is a candidate with a priority that waits for the seat.
+type Waiting struct {
+	Node     string
+	Priority int
+}
+
+// standing returns what others see of a record; a zero one is of an election
+// that has never been held.
+func (r record) standing(key string) Standing {
+	s := Standing{Key: key, Term: r.term().clone()}
+	if !r.held() {
+		s.Term = Term{Last: r.Last.public()}
+	}
+	for _, w := range r.Waiting {
+		s.Waiting = append(s.Waiting, Waiting{w.Node, w.Priority})
+	}
+	if a := r.Ask; a != nil {
+		s.Asked = Request{Action: a.Do, To: a.To, Keep: a.Keep, By: a.By, Hold: time.Duration(a.Hold) * time.Millisecond}
+		s.AskedAt = a.At
+	}
+	return s
+}
+
+// Elections returns how the elections stand whose keys begin with prefix, sorted
+// by key. What is stored there and is no election is left out. It blocks for as
+// long as the store takes, for DefaultCallTimeout at most. It returns
+// ErrInvalidArgument and errors of the store. Not every store can list with an
+// empty prefix, or one that does not end with a slash.
+func Elections(ctx context.Context, kv store.Store, prefix string) ([]Standing, error) {
+	if err := errors.Join(checkStore(kv), checkContext(ctx)); err != nil {
+		return nil, err
+	}
+	var pairs []*store.KVPair
+	listed := newCaller(prefix, DefaultCallTimeout).call(ctx, func(ctx context.Context) result {
+		found, err := kv.List(ctx, prefix, &store.ReadOptions{Consistent: true})
+		if err != nil && !errors.Is(err, store.ErrKeyNotFound) {
+			return result{err: fmt.Errorf("leadership: list %q: %w", prefix, err)}
+		}
+		pairs = found
+		return result{}
+	})
+	if listed.err != nil {
+		return nil, listed.err // and pairs may be written yet
+	}
+	var all []Standing
+	for _, pair := range pairs {
+		if rec, err := parseRecord(pair.Value); err == nil {
+			all = append(all, rec.standing(pair.Key))
+		}
+	}
+	slices.SortFunc(all, func(a, b Standing) int { return strings.Compare(a.Key, b.Key) })
+	return all, nil
+}
