@@ -1,6 +1,399 @@
 package httpapi
 
-import "net/http"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
 
-// elections registers the routes of elections.
-func (h *Handler) elections(_ *http.ServeMux) {}
+	"github.com/seed-a1d591d3/leadership"
+)
+
+const (
+	// maxTTL is the longest TTL that can be claimed with over HTTP.
+	maxTTL = time.Hour
+
+	// An operator's request waits this long until it is written and obeyed.
+	defaultPatience, minPatience, maxPatience = 5 * time.Second, time.Second, time.Minute
+)
+
+// elections registers the routes of elections. A key is one part of the path:
+// its slashes are written as %2F.
+func (h *Handler) elections(mux *http.ServeMux) {
+	const one = "/api/v1/elections/{key}"
+	d := &desk{h: h, claims: newLately(maxClaims)}
+	h.handle(mux, "GET /api/v1/elections", reader, asJSON, d.list)
+	h.handle(mux, "GET "+one, reader, asJSON, d.look)
+	h.handle(mux, "GET "+one+"/leader", anyone, asText, d.health)
+	h.handle(mux, "GET "+one+"/events", reader, asJSON, h.events(d))
+	h.handle(mux, "POST "+one+"/claim", writer, asJSON, d.claim)
+	h.handle(mux, "POST "+one+"/resign", writer, asJSON, d.resign)
+	h.handle(mux, "POST "+one+"/requests", writer, asJSON, d.request)
+}
+
+// desk answers all that is asked of elections.
+type desk struct {
+	h      *Handler
+	claims *lately
+}
+
+// election returns the key of a request, and the claims of that election.
+func (d *desk) election(r *http.Request) (string, *leadership.Claims, error) {
+	key := r.PathValue("key")
+	if err := checkKey(key); err != nil {
+		return "", nil, err
+	}
+	return key, d.of(key), nil
+}
+
+// of returns the claims of an election. What those have seen that have to be
+// forgotten is seen anew: rivals wait for longer.
+func (d *desk) of(key string) *leadership.Claims {
+	return d.claims.get(key, func() *leadership.Claims {
+		return leadership.NewClaims(d.h.kv, key, leadership.WithLogger(d.h.log))
+	})
+}
+
+// span is a duration in JSON: "1.5s", or a number of seconds.
+type span time.Duration
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *span) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
+	var text string
+	if json.Unmarshal(b, &text) != nil {
+		text = string(b) + "s"
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("%.40s is no duration, such as \"15s\", and no number of seconds", b)
+	}
+	*s = span(d)
+	return nil
+}
+
+// termView is a term in JSON.
+type termView struct {
+	Leader  string      `json:"leader"`
+	Token   uint64      `json:"token,omitempty"`
+	Since   time.Time   `json:"since,omitzero"`
+	TTL     int64       `json:"ttl_ms,omitempty"`
+	Payload *string     `json:"payload,omitempty"`
+	Base64  []byte      `json:"payload_base64,omitempty"` // where that is no text
+	Last    *endingView `json:"last,omitempty"`
+}
+
+// endingView is how a term has ended, in JSON.
+type endingView struct {
+	Leader string `json:"leader"`
+	Token  uint64 `json:"token"`
+	Reason string `json:"reason"`
+}
+
+func viewTerm(t leadership.Term) termView {
+	v := termView{Leader: t.Leader, Token: t.Token, Since: t.Since, TTL: t.TTL.Milliseconds()}
+	if text := string(t.Payload); text != "" && isText(text) {
+		v.Payload = &text
+	} else if text != "" {
+		v.Base64 = t.Payload
+	}
+	if t.Last != (leadership.Ending{}) {
+		v.Last = &endingView{t.Last.Leader, t.Last.Token, t.Last.Reason}
+	}
+	return v
+}
+
+// electionView is how an election stands, in JSON.
+type electionView struct {
+	Key string `json:"key"`
+	termView
+	// Expired says that the leader has not renewed its term in time: it does
+	// not lead any more, though nobody has taken its seat.
+	Expired bool `json:"expired,omitempty"`
+	// FreeIn is when the seat can be taken, if the leader does not renew its
+	// term.
+	FreeIn  int64         `json:"free_in_ms,omitempty"`
+	Waiting []waitingView `json:"waiting,omitempty"`
+	Asked   *askedView    `json:"asked,omitempty"`
+}
+
+type waitingView struct {
+	Node     string `json:"node"`
+	Priority int    `json:"priority"`
+}
+
+// askedView is what an operator asks of an election, in JSON.
+type askedView struct {
+	Action leadership.Action `json:"action"`
+	To     string            `json:"to,omitempty"`
+	Hold   int64             `json:"hold_ms,omitempty"`
+	Keep   bool              `json:"keep,omitempty"`
+	By     string            `json:"by,omitempty"`
+	At     time.Time         `json:"at,omitzero"`
+}
+
+func viewElection(s leadership.Standing) electionView {
+	v := electionView{Key: s.Key, termView: viewTerm(s.Term), FreeIn: ceil(s.Free)}
+	for _, w := range s.Waiting {
+		v.Waiting = append(v.Waiting, waitingView{w.Node, w.Priority})
+	}
+	if a := s.Asked; a.Action != "" {
+		v.Asked = &askedView{a.Action, a.To, a.Hold.Milliseconds(), a.Keep, a.By, s.AskedAt}
+	}
+	return v
+}
+
+// ceil is a duration in milliseconds, rounded up.
+func ceil(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }
+
+// claimBody is what a claim says.
+type claimBody struct {
+	Node     string `json:"node"`
+	Instance string `json:"instance"`
+	Token    uint64 `json:"token"`
+	TTL      span   `json:"ttl"`
+	Payload  string `json:"payload"`
+}
+
+// wonView is the answer to one who leads.
+type wonView struct {
+	termView
+	Instance string `json:"instance"`
+	Trust    int64  `json:"trust_ms"`
+}
+
+// lostView is the answer to one who does not.
+type lostView struct {
+	Error    string            `json:"error"`
+	Instance string            `json:"instance,omitempty"`
+	Term     *termView         `json:"term,omitempty"`
+	Wait     int64             `json:"retry_after_ms,omitempty"`
+	Asked    leadership.Action `json:"asked,omitempty"`
+}
+
+// claim claims the seat or renews a term.
+func (d *desk) claim(w http.ResponseWriter, r *http.Request) error {
+	_, claims, err := d.election(r)
+	if err != nil {
+		return err
+	}
+	var body claimBody
+	if err := readJSON(w, r, &body); err != nil {
+		return err
+	}
+	if err := checkName("node", body.Node); err != nil {
+		return err
+	}
+	if ttl := time.Duration(body.TTL); ttl < 0 || ttl > maxTTL {
+		return refuse(http.StatusBadRequest, "ttl is %v: must be from %v to %v", ttl, leadership.MinTTL, maxTTL)
+	}
+	by := leadership.Claim{Node: body.Node, Instance: body.Instance, Token: body.Token, TTL: time.Duration(body.TTL)}
+	if body.Payload != "" {
+		by.Payload = []byte(body.Payload)
+	}
+	ctx, cancel := d.h.storing(r)
+	defer cancel()
+	got, err := claims.Claim(ctx, by)
+	lost := lostView{Instance: got.Instance, Wait: ceil(got.Wait)}
+	switch {
+	case err == nil && got.Won && got.Trust >= time.Millisecond:
+		return answerJSON(w, http.StatusOK, wonView{viewTerm(got.Term), got.Instance, got.Trust.Milliseconds()})
+	case err == nil && got.Won:
+		return fmt.Errorf("httpapi: claim: %w: the trust is over", context.DeadlineExceeded)
+	case err == nil:
+		lost.Error = fmt.Sprintf("%q leads", got.Term.Leader)
+		if got.Term.Leader == "" {
+			lost.Error = "the seat is not free yet"
+		}
+	case errors.Is(err, leadership.ErrEvicted):
+		lost.Asked = leadership.Resign
+	case errors.Is(err, leadership.ErrTransferred):
+		lost.Asked = leadership.Transfer
+	case errors.Is(err, leadership.ErrPaused):
+		lost.Asked = leadership.Pause
+	case errors.Is(err, leadership.ErrLost):
+	default:
+		return unfit(err)
+	}
+	if err != nil {
+		lost.Error = reason(err)
+	}
+	if got.Term.Token != 0 {
+		term := viewTerm(got.Term)
+		lost.Term = &term
+	}
+	if got.Wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(got.Wait.Seconds()))))
+	}
+	return answerJSON(w, http.StatusConflict, lost)
+}
+
+// unfit has a key that holds something else refused as what it is: no fault of
+// the store.
+func unfit(err error) error {
+	if errors.Is(err, leadership.ErrForeignRecord) {
+		return problem{http.StatusConflict, failure(err).reason}
+	}
+	return err
+}
+
+// resign gives up the seat of an instance.
+func (d *desk) resign(w http.ResponseWriter, r *http.Request) error {
+	_, claims, err := d.election(r)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Instance string `json:"instance"`
+	}
+	if err := readJSON(w, r, &body); err != nil {
+		return err
+	}
+	ctx, cancel := d.h.storing(r)
+	defer cancel()
+	if err := claims.Resign(ctx, body.Instance); err != nil {
+		return unfit(err)
+	}
+	write(w, http.StatusNoContent, "", nil)
+	return nil
+}
+
+// standing returns how an election stands.
+func (d *desk) standing(ctx context.Context, claims *leadership.Claims) (electionView, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.h.timeout)
+	defer cancel()
+	s, err := claims.Look(ctx)
+	if err != nil {
+		return electionView{}, unfit(err)
+	}
+	v := viewElection(s)
+	v.Expired = v.Leader != "" && s.Free == 0
+	return v, nil
+}
+
+// look tells how an election stands.
+func (d *desk) look(w http.ResponseWriter, r *http.Request) error {
+	_, claims, err := d.election(r)
+	if err != nil {
+		return err
+	}
+	v, err := d.standing(r.Context(), claims)
+	if err != nil {
+		return err
+	}
+	return answerJSON(w, http.StatusOK, v)
+}
+
+// list tells how all elections below a prefix stand.
+func (d *desk) list(w http.ResponseWriter, r *http.Request) error {
+	values, err := query(r)
+	if err != nil {
+		return err
+	}
+	prefix, ok, err := parameter(values, "prefix")
+	if err == nil && ok && prefix != "" {
+		err = checkText("prefix", prefix, maxKey)
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := d.h.storing(r)
+	defer cancel()
+	all, err := leadership.Elections(ctx, d.h.kv, prefix)
+	if err != nil {
+		return err
+	}
+	views := make([]electionView, len(all))
+	for i, s := range all {
+		views[i] = viewElection(s)
+	}
+	return answerJSON(w, http.StatusOK, map[string]any{"elections": views})
+}
+
+// health answers 200 if the node that is asked for leads, and 503 otherwise, as
+// load balancers want it.
+func (d *desk) health(w http.ResponseWriter, r *http.Request) error {
+	key, claims, err := d.election(r)
+	if err != nil {
+		return err
+	}
+	values, err := query(r)
+	if err != nil {
+		return err
+	}
+	name, named, err := node(r, values)
+	switch {
+	case err != nil:
+		return err
+	case !named:
+		return refuse(http.StatusBadRequest, "node is missing: which one is to lead?")
+	}
+	v, err := d.standing(r.Context(), claims)
+	switch {
+	case err != nil && r.Context().Err() != nil:
+		return err
+	case err != nil:
+		d.h.log.Warn("httpapi: health not known", "key", key, "error", err)
+		text(w, http.StatusServiceUnavailable, "it is not known who leads\n")
+	case v.Leader == name && !v.Expired:
+		text(w, http.StatusOK, "leader\n")
+	default:
+		text(w, http.StatusServiceUnavailable, "not the leader\n")
+	}
+	return nil
+}
+
+// request has an operator's request written, and waits until it is obeyed.
+func (d *desk) request(w http.ResponseWriter, r *http.Request) error {
+	key, _, err := d.election(r)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Action leadership.Action `json:"action"`
+		To     string            `json:"to"`
+		Hold   span              `json:"hold"`
+		Keep   bool              `json:"keep"`
+		By     string            `json:"by"`
+		Wait   *span             `json:"wait"`
+	}
+	if err := readJSON(w, r, &body); err != nil {
+		return err
+	}
+	for what, name := range map[string]string{"to": body.To, "by": body.By} {
+		if name == "" {
+			continue
+		}
+		if err := checkName(what, name); err != nil {
+			return err
+		}
+	}
+	wait := defaultPatience
+	if body.Wait != nil {
+		wait = time.Duration(*body.Wait)
+	}
+	if wait < minPatience || wait > maxPatience {
+		return refuse(http.StatusBadRequest, "wait is %v: must be from %v to %v", wait, minPatience, maxPatience)
+	}
+	ctx, cancel := d.h.while(r)
+	defer cancel()
+	ctx, expire := context.WithTimeout(ctx, wait)
+	defer expire()
+	asked := leadership.Request{Action: body.Action, To: body.To, Hold: time.Duration(body.Hold), Keep: body.Keep, By: body.By}
+	switch err := leadership.Ask(ctx, d.h.kv, key, asked); {
+	case err == nil:
+		return answerJSON(w, http.StatusOK, map[string]bool{"obeyed": true})
+	case errors.Is(err, leadership.ErrNotObeyed):
+		return answerJSON(w, http.StatusAccepted, map[string]bool{"obeyed": false})
+	case errors.Is(err, leadership.ErrNoLeader), errors.Is(err, leadership.ErrPaused):
+		return problem{http.StatusConflict, reason(err)}
+	default:
+		return unfit(err)
+	}
+}

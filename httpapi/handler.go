@@ -8,6 +8,7 @@ import (
 	"path"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
@@ -39,6 +40,7 @@ type Handler struct {
 	ctx     context.Context // ends with Close; for what outlives a request
 	cancel  context.CancelFunc
 	running sync.WaitGroup // goroutines that the handler owns
+	dropped atomic.Uint64  // readers of events that were too slow
 
 	mu     sync.Mutex
 	closed bool

@@ -1,0 +1,240 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/httpapi"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/faultstore"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+// stream follows the events of an election.
+type stream struct {
+	t    *testing.T
+	last string // the id of the latest
+	in   *bufio.Scanner
+	end  func()
+}
+
+func follow(t *testing.T, server *httptest.Server, after string) *stream {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+election("/events"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close = true
+	if after != "" {
+		r.Header.Set("Last-Event-ID", after)
+	}
+	response, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind := response.Header.Get("Content-Type"); response.StatusCode != 200 || kind != "text/event-stream" {
+		t.Fatalf("events: %d %s", response.StatusCode, kind)
+	}
+	s := &stream{t: t, in: bufio.NewScanner(response.Body), end: func() { _ = response.Body.Close() }}
+	t.Cleanup(s.end)
+	return s
+}
+
+// next returns the next event.
+func (s *stream) next() told {
+	s.t.Helper()
+	timer := time.AfterFunc(patience, s.end)
+	defer timer.Stop()
+	for s.in.Scan() {
+		if id, ok := strings.CutPrefix(s.in.Text(), "id: "); ok {
+			s.last = id
+		}
+		if data, ok := strings.CutPrefix(s.in.Text(), "data: "); ok {
+			var v told
+			if err := json.Unmarshal([]byte(data), &v); err != nil {
+				s.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	s.t.Fatalf("no event within %v: %v", patience, s.in.Err())
+	return told{}
+}
+
+func TestReadersAreToldWhatBecomesOfAnElection(t *testing.T) {
+	onStores(t, func(t *testing.T, kv store.Store) {
+		one, two := serve(t, kv), serve(t, kv)
+		streams := []*stream{follow(t, one, ""), follow(t, one, ""), follow(t, two, "")}
+		all := func(check func(v told) bool) {
+			t.Helper()
+			for i, s := range streams {
+				if v := s.next(); !check(v) {
+					t.Errorf("stream %d is told %+v", i, v)
+				}
+			}
+		}
+		all(func(v told) bool { return v.Type == "vacant" })
+		a := tell(t, one, "POST", election("/claim"), `{"node":"a","ttl":"30s","payload":"here"}`, 200)
+		all(func(v told) bool {
+			return v.Type == "leader" && v.Leader == "a" && v.Token == a.Token && v.Payload == "here"
+		})
+		began := time.Now()
+		expect(t, two, "POST", election("/resign"), fmt.Sprintf(`{"instance":%q}`, a.Instance), 204, "")
+		all(func(v told) bool { return v.Type == "vacant" && v.Last.Leader == "a" && v.Last.Reason == "resigned" })
+		if took := time.Since(began); took > 500*time.Millisecond {
+			t.Errorf("a resignation is told after %v", took)
+		}
+		expect(t, two, "POST", election("/requests"), `{"action":"pause","by":"olga"}`, 200, "*true")
+		all(func(v told) bool { return v.Type == "vacant" && v.AskedAny != nil })
+	})
+}
+
+func TestLeaderThatFallsSilentIsToldToHaveExpired(t *testing.T) {
+	server := serve(t, memory.New())
+	tell(t, server, "POST", election("/claim"), `{"node":"a","ttl":"300ms"}`, 200)
+	s := follow(t, server, "")
+	if v := s.next(); v.Type != "leader" || v.Leader != "a" {
+		t.Errorf("at first it is told %+v", v)
+	}
+	if v := s.next(); v.Type != "expired" || v.Leader != "a" {
+		t.Errorf("then it is told %+v", v)
+	}
+	expect(t, server, "GET", election("/leader?node=a"), "", 503, "*not the leader")
+}
+
+func TestStreamGoesOnAfterTheEventThatWasReadLast(t *testing.T) {
+	server := serve(t, memory.New())
+	s := follow(t, server, "")
+	s.next()
+	read := s.last
+	s.end()
+	var tokens []uint64
+	other := follow(t, server, "") // sees that each has been told
+	other.next()
+	for range 3 {
+		a := tell(t, server, "POST", election("/claim"), `{"node":"a","ttl":"30s"}`, 200)
+		tokens = append(tokens, a.Token)
+		if v := other.next(); v.Token != a.Token {
+			t.Fatalf("it is told %+v of term %d", v, a.Token)
+		}
+		expect(t, server, "POST", election("/resign"), fmt.Sprintf(`{"instance":%q}`, a.Instance), 204, "")
+		other.next()
+	}
+	other.end()
+	s = follow(t, server, read)
+	for _, token := range tokens {
+		if v := s.next(); v.Token != token || v.Type != "leader" {
+			t.Errorf("it is told %+v, and not of term %d", v, token)
+		}
+		if v := s.next(); v.Type != "vacant" {
+			t.Errorf("it is told %+v", v)
+		}
+	}
+	// What another server, or this one in an earlier life, has told is not known here.
+	if v := follow(t, server, "unknown-7").next(); v.Type != "vacant" || v.Last.Leader != "a" {
+		t.Errorf("it is told %+v", v)
+	}
+}
+
+func TestReadersOfAnElectionShareOneFollower(t *testing.T) {
+	kv := faultstore.New(memory.New())
+	server := serve(t, kv)
+	for range 10 {
+		follow(t, server, "").next()
+	}
+	if n := kv.Calls(faultstore.OpWatch); n != 1 {
+		t.Errorf("%d watches", n)
+	}
+}
+
+// stuck is a client that reads nothing.
+type stuck struct {
+	header http.Header
+	wrote  chan struct{}
+	read   chan struct{}
+}
+
+func (s *stuck) Header() http.Header { return s.header }
+func (s *stuck) WriteHeader(int)     {}
+func (s *stuck) Flush()              {}
+func (s *stuck) Write(b []byte) (int, error) {
+	select {
+	case s.wrote <- struct{}{}:
+	default:
+	}
+	<-s.read
+	return len(b), nil
+}
+
+func TestReaderThatIsTooSlowIsDroppedAndHoldsUpNobody(t *testing.T) {
+	kv := memory.New()
+	api, err := httpapi.New(kv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := &stuck{http.Header{}, make(chan struct{}, 1), make(chan struct{})}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		api.ServeHTTP(slow, httptest.NewRequestWithContext(t.Context(), "GET", election("/events"), nil))
+	}()
+	<-slow.wrote
+	server := httptest.NewServer(api)
+	defer server.Close()
+	quick := follow(t, server, "")
+	quick.next()
+	for range 40 {
+		a := tell(t, server, "POST", election("/claim"), `{"node":"a","ttl":"30s"}`, 200)
+		if v := quick.next(); v.Token != a.Token {
+			t.Fatalf("the quick reader is told %+v", v)
+		}
+		expect(t, server, "POST", election("/resign"), fmt.Sprintf(`{"instance":%q}`, a.Instance), 204, "")
+		quick.next()
+	}
+	if n := api.DroppedReaders(); n != 1 {
+		t.Errorf("%d readers were dropped", n)
+	}
+	close(slow.read)
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("the stream of the slow reader goes on")
+	}
+	if err := api.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStreamsEndWithTheHandler(t *testing.T) {
+	kv := memory.New()
+	api, err := httpapi.New(kv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(api)
+	defer server.Close()
+	s := follow(t, server, "")
+	s.next()
+	if err := api.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	stop := context.AfterFunc(ctx, s.end)
+	defer stop()
+	for s.in.Scan() {
+		if strings.HasPrefix(s.in.Text(), "data: ") {
+			t.Errorf("it goes on: %s", s.in.Text())
+		}
+	}
+	if ctx.Err() != nil {
+		t.Errorf("the stream goes on after %v", patience)
+	}
+}
