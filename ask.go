@@ -182,6 +182,10 @@ func (r *Request) check() error {
 	return nil
 }
 
+// ErrNotObeyed says that a request was written, and had not been obeyed when the
+// context ended: it may be later.
+var ErrNotObeyed = errors.New("not obeyed yet")
+
 const (
 	// askPoll is how often Ask looks whether it was obeyed.
 	askPoll = 100 * time.Millisecond
@@ -197,10 +201,10 @@ const (
 // written. A leader obeys as soon as it sees the request, by its watch or at its
 // next renewal; where it has crashed, its claim runs out. Ask blocks until then.
 //
-// At the end of ctx it returns its cause, and the request may be obeyed later.
-// It returns ErrInvalidArgument, ErrForeignRecord, ErrNoLeader for Resign where
-// nobody leads, ErrPaused for Resign and Transfer during a pause, and errors of
-// the store.
+// At the end of ctx it returns its cause, with ErrNotObeyed where the request
+// is written and may be obeyed later. It returns ErrInvalidArgument,
+// ErrForeignRecord, ErrNoLeader for Resign where nobody leads, ErrPaused for
+// Resign and Transfer during a pause, and errors of the store.
 func Ask(ctx context.Context, kv store.Store, key string, r Request) error {
 	if err := errors.Join(checkStore(kv), checkName("key", key), r.check()); err != nil {
 		return err
@@ -301,7 +305,7 @@ func obeyed(ctx context.Context, kv store.Store, key string, token uint64) error
 			}
 		}
 		if err := pause(ctx, askPoll); err != nil {
-			return errors.Join(fmt.Errorf("leadership: ask %q: not obeyed yet: %w", key, err), failure)
+			return errors.Join(fmt.Errorf("leadership: ask %q: %w: %w", key, ErrNotObeyed, err), failure)
 		}
 	}
 }

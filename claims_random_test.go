@@ -49,7 +49,7 @@ func (p *parish) check() {
 		}
 	}
 	if len(leaders) > 1 {
-		p.t.Fatalf("seed %d: %v trust at once at %v; run it again with -claims.seed=%[1]d", p.seed, leaders, now)
+		p.t.Errorf("seed %d: %v trust at once at %v; run it again with -claims.seed=%[1]d", p.seed, leaders, now)
 	}
 }
 
@@ -143,7 +143,6 @@ func (p *parish) run(ctx context.Context) {
 		Fail: dice.Float64() / 10, LoseReply: dice.Float64() / 4, Before: dice.Float64() / 2, After: dice.Float64() / 2,
 		IgnoreContext: dice.Float64() / 10, MaxDelay: 300 * time.Millisecond,
 	}
-	// The first 10 s are more or less calm, so that terms get long.
 	var mu sync.Mutex
 	links := make([]*faultstore.Store, 5)
 	servers := make([]*Claims, 3)
