@@ -3,8 +3,6 @@ package httpapi
 import (
 	"container/list"
 	"sync"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/seed-a1d591d3/leadership"
 )
@@ -45,17 +43,4 @@ func (l *lately) get(key string, make func() *leadership.Claims) *leadership.Cla
 	k := &kept{key, make()}
 	l.byKey[key] = l.order.PushFront(k)
 	return k.claims
-}
-
-// isText says whether a payload can be shown to people.
-func isText(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for _, r := range s {
-		if unicode.IsControl(r) && !unicode.IsSpace(r) {
-			return false
-		}
-	}
-	return true
 }

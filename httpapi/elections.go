@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -25,7 +24,7 @@ const (
 // its slashes are written as %2F.
 func (h *Handler) elections(mux *http.ServeMux) {
 	const one = "/api/v1/elections/{key}"
-	d := &desk{h: h, claims: newLately(maxClaims)}
+	d := &desk{h: h, claims: newLately(maxClaims), looks: newLately(maxClaims)}
 	h.handle(mux, "GET /api/v1/elections", reader, asJSON, d.list)
 	h.handle(mux, "GET "+one, reader, asJSON, d.look)
 	h.handle(mux, "GET "+one+"/leader", anyone, asText, d.health)
@@ -37,149 +36,29 @@ func (h *Handler) elections(mux *http.ServeMux) {
 
 // desk answers all that is asked of elections.
 type desk struct {
-	h      *Handler
-	claims *lately
+	h *Handler
+
+	// What those have seen that have to be forgotten is seen anew: rivals wait
+	// for longer. Whoever may only look has nobody forgotten who claims.
+	claims, looks *lately
 }
 
-// election returns the key of a request, and the claims of that election.
-func (d *desk) election(r *http.Request) (string, *leadership.Claims, error) {
+// election returns the key of a request.
+func election(r *http.Request) (string, error) {
 	key := r.PathValue("key")
-	if err := checkKey(key); err != nil {
-		return "", nil, err
-	}
-	return key, d.of(key), nil
+	return key, checkKey(key)
 }
 
-// of returns the claims of an election. What those have seen that have to be
-// forgotten is seen anew: rivals wait for longer.
-func (d *desk) of(key string) *leadership.Claims {
-	return d.claims.get(key, func() *leadership.Claims {
+// of returns those of the claims that are of one election.
+func (d *desk) of(claims *lately, key string) *leadership.Claims {
+	return claims.get(key, func() *leadership.Claims {
 		return leadership.NewClaims(d.h.kv, key, leadership.WithLogger(d.h.log))
 	})
 }
 
-// span is a duration in JSON: "1.5s", or a number of seconds.
-type span time.Duration
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *span) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		return nil
-	}
-	var text string
-	if json.Unmarshal(b, &text) != nil {
-		text = string(b) + "s"
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return fmt.Errorf("%.40s is no duration, such as \"15s\", and no number of seconds", b)
-	}
-	*s = span(d)
-	return nil
-}
-
-// termView is a term in JSON.
-type termView struct {
-	Leader  string      `json:"leader"`
-	Token   uint64      `json:"token,omitempty"`
-	Since   time.Time   `json:"since,omitzero"`
-	TTL     int64       `json:"ttl_ms,omitempty"`
-	Payload *string     `json:"payload,omitempty"`
-	Base64  []byte      `json:"payload_base64,omitempty"` // where that is no text
-	Last    *endingView `json:"last,omitempty"`
-}
-
-// endingView is how a term has ended, in JSON.
-type endingView struct {
-	Leader string `json:"leader"`
-	Token  uint64 `json:"token"`
-	Reason string `json:"reason"`
-}
-
-func viewTerm(t leadership.Term) termView {
-	v := termView{Leader: t.Leader, Token: t.Token, Since: t.Since, TTL: t.TTL.Milliseconds()}
-	if text := string(t.Payload); text != "" && isText(text) {
-		v.Payload = &text
-	} else if text != "" {
-		v.Base64 = t.Payload
-	}
-	if t.Last != (leadership.Ending{}) {
-		v.Last = &endingView{t.Last.Leader, t.Last.Token, t.Last.Reason}
-	}
-	return v
-}
-
-// electionView is how an election stands, in JSON.
-type electionView struct {
-	Key string `json:"key"`
-	termView
-	// Expired says that the leader has not renewed its term in time: it does
-	// not lead any more, though nobody has taken its seat.
-	Expired bool `json:"expired,omitempty"`
-	// FreeIn is when the seat can be taken, if the leader does not renew its
-	// term.
-	FreeIn  int64         `json:"free_in_ms,omitempty"`
-	Waiting []waitingView `json:"waiting,omitempty"`
-	Asked   *askedView    `json:"asked,omitempty"`
-}
-
-type waitingView struct {
-	Node     string `json:"node"`
-	Priority int    `json:"priority"`
-}
-
-// askedView is what an operator asks of an election, in JSON.
-type askedView struct {
-	Action leadership.Action `json:"action"`
-	To     string            `json:"to,omitempty"`
-	Hold   int64             `json:"hold_ms,omitempty"`
-	Keep   bool              `json:"keep,omitempty"`
-	By     string            `json:"by,omitempty"`
-	At     time.Time         `json:"at,omitzero"`
-}
-
-func viewElection(s leadership.Standing) electionView {
-	v := electionView{Key: s.Key, termView: viewTerm(s.Term), FreeIn: ceil(s.Free)}
-	for _, w := range s.Waiting {
-		v.Waiting = append(v.Waiting, waitingView{w.Node, w.Priority})
-	}
-	if a := s.Asked; a.Action != "" {
-		v.Asked = &askedView{a.Action, a.To, a.Hold.Milliseconds(), a.Keep, a.By, s.AskedAt}
-	}
-	return v
-}
-
-// ceil is a duration in milliseconds, rounded up.
-func ceil(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }
-
-// claimBody is what a claim says.
-type claimBody struct {
-	Node     string `json:"node"`
-	Instance string `json:"instance"`
-	Token    uint64 `json:"token"`
-	TTL      span   `json:"ttl"`
-	Payload  string `json:"payload"`
-}
-
-// wonView is the answer to one who leads.
-type wonView struct {
-	termView
-	Instance string `json:"instance"`
-	Trust    int64  `json:"trust_ms"`
-}
-
-// lostView is the answer to one who does not.
-type lostView struct {
-	Error    string            `json:"error"`
-	Instance string            `json:"instance,omitempty"`
-	Term     *termView         `json:"term,omitempty"`
-	Wait     int64             `json:"retry_after_ms,omitempty"`
-	Asked    leadership.Action `json:"asked,omitempty"`
-}
-
 // claim claims the seat or renews a term.
 func (d *desk) claim(w http.ResponseWriter, r *http.Request) error {
-	_, claims, err := d.election(r)
+	key, err := election(r)
 	if err != nil {
 		return err
 	}
@@ -199,7 +78,7 @@ func (d *desk) claim(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := d.h.storing(r)
 	defer cancel()
-	got, err := claims.Claim(ctx, by)
+	got, err := d.of(d.claims, key).Claim(ctx, by)
 	lost := lostView{Instance: got.Instance, Wait: ceil(got.Wait)}
 	switch {
 	case err == nil && got.Won && got.Trust >= time.Millisecond:
@@ -245,7 +124,7 @@ func unfit(err error) error {
 
 // resign gives up the seat of an instance.
 func (d *desk) resign(w http.ResponseWriter, r *http.Request) error {
-	_, claims, err := d.election(r)
+	key, err := election(r)
 	if err != nil {
 		return err
 	}
@@ -257,7 +136,7 @@ func (d *desk) resign(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := d.h.storing(r)
 	defer cancel()
-	if err := claims.Resign(ctx, body.Instance); err != nil {
+	if err := d.of(d.claims, key).Resign(ctx, body.Instance); err != nil {
 		return unfit(err)
 	}
 	write(w, http.StatusNoContent, "", nil)
@@ -265,10 +144,10 @@ func (d *desk) resign(w http.ResponseWriter, r *http.Request) error {
 }
 
 // standing returns how an election stands.
-func (d *desk) standing(ctx context.Context, claims *leadership.Claims) (electionView, error) {
+func (d *desk) standing(ctx context.Context, key string) (electionView, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.h.timeout)
 	defer cancel()
-	s, err := claims.Look(ctx)
+	s, err := d.of(d.looks, key).Look(ctx)
 	if err != nil {
 		return electionView{}, unfit(err)
 	}
@@ -279,11 +158,11 @@ func (d *desk) standing(ctx context.Context, claims *leadership.Claims) (electio
 
 // look tells how an election stands.
 func (d *desk) look(w http.ResponseWriter, r *http.Request) error {
-	_, claims, err := d.election(r)
+	key, err := election(r)
 	if err != nil {
 		return err
 	}
-	v, err := d.standing(r.Context(), claims)
+	v, err := d.standing(r.Context(), key)
 	if err != nil {
 		return err
 	}
@@ -303,23 +182,28 @@ func (d *desk) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	limit, err := number(values, "limit", 1, maxListed, maxListed)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := d.h.storing(r)
 	defer cancel()
 	all, err := leadership.Elections(ctx, d.h.kv, prefix)
 	if err != nil {
 		return err
 	}
-	views := make([]electionView, len(all))
-	for i, s := range all {
-		views[i] = viewElection(s)
+	more := uint64(len(all)) > limit
+	views := []electionView{}
+	for _, s := range all[:min(uint64(len(all)), limit)] {
+		views = append(views, viewElection(s))
 	}
-	return answerJSON(w, http.StatusOK, map[string]any{"elections": views})
+	return answerJSON(w, http.StatusOK, map[string]any{"elections": views, "more": more})
 }
 
 // health answers 200 if the node that is asked for leads, and 503 otherwise, as
 // load balancers want it.
 func (d *desk) health(w http.ResponseWriter, r *http.Request) error {
-	key, claims, err := d.election(r)
+	key, err := election(r)
 	if err != nil {
 		return err
 	}
@@ -334,7 +218,7 @@ func (d *desk) health(w http.ResponseWriter, r *http.Request) error {
 	case !named:
 		return refuse(http.StatusBadRequest, "node is missing: which one is to lead?")
 	}
-	v, err := d.standing(r.Context(), claims)
+	v, err := d.standing(r.Context(), key)
 	switch {
 	case err != nil && r.Context().Err() != nil:
 		return err
@@ -351,7 +235,7 @@ func (d *desk) health(w http.ResponseWriter, r *http.Request) error {
 
 // request has an operator's request written, and waits until it is obeyed.
 func (d *desk) request(w http.ResponseWriter, r *http.Request) error {
-	key, _, err := d.election(r)
+	key, err := election(r)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -334,4 +335,80 @@ func TestElectionsAskForTokens(t *testing.T) {
 		}
 	}
 	expect(t, server, "POST", election("/claim"), `{"node":"b"}`, 403, "*foreign", "Authorization", "Bearer "+write, "Sec-Fetch-Site", "cross-site")
+}
+
+// crowd are holders that elect a leader among themselves over HTTP.
+type crowd struct {
+	mu    sync.Mutex
+	until map[string]time.Time // when the trust of each is over, counted from before it asked
+	terms map[uint64]string
+}
+
+// leads takes note that a holder leads, and returns who else does.
+func (c *crowd) leads(who string, token uint64, until time.Time) (others []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if !now.Before(until) {
+		return nil // too late
+	}
+	c.until[who], c.terms[token] = until, who
+	for other, end := range c.until {
+		if other != who && now.Before(end) {
+			others = append(others, other)
+		}
+	}
+	return others
+}
+
+func (c *crowd) ends(who string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.until, who)
+}
+
+// Holders ask any of three servers, whose store loses replies and is slow. They
+// resign, or fall silent.
+func TestOneHolderOfManyLeadsAtATime(t *testing.T) {
+	onStores(t, func(t *testing.T, kv store.Store) {
+		var all []*httptest.Server
+		for i := range uint64(3) {
+			link := faultstore.New(kv, faultstore.WithPlan(faultstore.Random(i+1, faultstore.Rates{
+				Fail: 0.02, LoseReply: 0.05, Before: 0.1, After: 0.1, MaxDelay: 150 * time.Millisecond,
+			})))
+			all = append(all, serve(t, link))
+		}
+		c := &crowd{until: make(map[string]time.Time), terms: make(map[uint64]string)}
+		end := time.Now().Add(4 * time.Second)
+		var wg sync.WaitGroup
+		for i := range 12 {
+			who := fmt.Sprintf("node-%02d", i)
+			wg.Go(func() {
+				for n := 0; time.Now().Before(end); n++ {
+					body := fmt.Sprintf(`{"node":%q,"ttl":"300ms","instance":"instance-of-holder-%[1]s-%d"}`, who, n/8)
+					began := time.Now()
+					response, answer := send(t, all[(i+n)%3], "POST", election("/claim"), body)
+					var v told
+					_ = json.Unmarshal([]byte(answer), &v)
+					if response.StatusCode == 200 {
+						if others := c.leads(who, v.Token, began.Add(time.Duration(v.Trust)*time.Millisecond)); len(others) > 0 {
+							t.Errorf("%s leads term %d, and so do %v", who, v.Token, others)
+						}
+					}
+					time.Sleep(20 * time.Millisecond)
+					if response.StatusCode == 200 && n%8 == 7 {
+						c.ends(who)
+						if i%2 == 0 {
+							send(t, all[n%3], "POST", election("/resign"), fmt.Sprintf(`{"instance":"instance-of-holder-%s-%d"}`, who, n/8))
+						}
+					}
+				}
+			})
+		}
+		wg.Wait()
+		t.Logf("%d terms", len(c.terms))
+		if len(c.terms) < 2 {
+			t.Errorf("%d terms in all", len(c.terms))
+		}
+	})
 }

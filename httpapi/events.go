@@ -151,7 +151,7 @@ func (f *feed) run(ctx context.Context) {
 	defer tick.Stop()
 	var last []byte
 	for {
-		v, err := f.feeds.desk.standing(ctx, f.feeds.desk.of(f.key))
+		v, err := f.feeds.desk.standing(ctx, f.key)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
@@ -218,12 +218,12 @@ func (f *feed) ends() bool {
 
 // serve streams the events of an election.
 func (f *feeds) serve(w http.ResponseWriter, r *http.Request) error {
-	key, claims, err := f.desk.election(r)
+	key, err := election(r)
 	if err != nil {
 		return err
 	}
 	// A store that fails, or a key that holds something else, is told at once.
-	if _, err := f.desk.standing(r.Context(), claims); err != nil {
+	if _, err := f.desk.standing(r.Context(), key); err != nil {
 		return err
 	}
 	feed, reader, past, err := f.join(key, r.Header.Get("Last-Event-ID"))
