@@ -29,7 +29,7 @@ func (r *Round) elect(ctx context.Context) (roundRecord, error) {
 		// Whoever lost finds the winner; and a reply may have been lost (S5).
 		if try > 0 || r.shared.knows(r.key) {
 			var err error
-			if v, err = r.read(ctx); err != nil {
+			if v, err = r.readTogether(ctx); err != nil {
 				return roundRecord{}, err
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -167,6 +169,89 @@ func TestSweepTellsFailures(t *testing.T) {
 		}
 		if _, err := rounds.Sweep(ctx, "sys", 0); !errors.Is(err, ErrInvalidArgument) {
 			t.Errorf("age 0: %v", err)
+		}
+	})
+}
+
+func TestThoseWhoAskAtOnceShareReadsThatBeginAfterTheyAsked(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		inner := memory.New()
+		kv := faultstore.New(inner)
+		rounds := NewRounds(kv)
+		elected(t, rounds.Round("sys", "1", "a"), true)
+		reads := kv.Calls(faultstore.OpGet)
+		kv.SetPlan(faultstore.Always(faultstore.Fault{Before: time.Second, After: time.Second}, faultstore.OpGet))
+		var all sync.WaitGroup
+		for i := range 100 {
+			time.Sleep(10 * time.Millisecond)
+			all.Go(func() {
+				start := time.Now()
+				elected(t, rounds.Round("sys", "1", fmt.Sprint("node-", i)), false)
+				if took := time.Since(start); took > 4*time.Second {
+					t.Errorf("took %v", took)
+				}
+			})
+		}
+		all.Wait()
+		if n := kv.Calls(faultstore.OpGet) - reads; n != 2 {
+			t.Errorf("%d reads", n)
+		}
+		if n := len(rounds.shared.flights); n != 0 {
+			t.Errorf("%d flights are left", n)
+		}
+
+		// One that asks while a read is under way is not told what that finds: the
+		// round has been deleted since.
+		go func() { _, _ = rounds.Round("sys", "1", "b").Elect(ctx) }()
+		time.Sleep(time.Second + 1) // what it finds has been read
+		pair, err := inner.Get(ctx, "sys/1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := inner.AtomicDelete(ctx, "sys/1", pair); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		elected(t, rounds.Round("sys", "1", "c"), true)
+	})
+}
+
+func TestReadThatFailsIsNotShared(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := faultstore.New(memory.New())
+		rounds := NewRounds(kv)
+		elected(t, rounds.Round("sys", "1", "a"), true)
+		first := kv.Calls(faultstore.OpGet) + 1
+		kv.SetPlan(func(c faultstore.Call) faultstore.Fault {
+			switch {
+			case c.Op != faultstore.OpGet:
+				return faultstore.Fault{}
+			case c.Seq == first:
+				return faultstore.Fault{Before: time.Hour} // it hangs
+			case c.Seq == first+1:
+				return faultstore.Fault{Err: faultstore.ErrInjected}
+			}
+			return faultstore.Fault{}
+		})
+		var all sync.WaitGroup
+		var failed, lost atomic.Int32
+		for i := range 20 {
+			all.Go(func() {
+				won, err := rounds.Round("sys", "1", fmt.Sprint("node-", i)).Elect(ctx)
+				switch {
+				case err != nil:
+					failed.Add(1)
+				case !won:
+					lost.Add(1)
+				}
+			})
+			time.Sleep(time.Millisecond)
+		}
+		all.Wait()
+		if failed.Load() != 2 || lost.Load() != 18 {
+			t.Errorf("%d failed and %d lost", failed.Load(), lost.Load())
+		}
+		if n := len(rounds.shared.flights); n != 0 {
+			t.Errorf("%d flights are left", n)
 		}
 	})
 }

@@ -57,6 +57,8 @@ type roundShared struct {
 	most int
 	last list.List // of keys, from the one looked at last
 	seen map[string]*roundSight
+
+	flights map[string]*flights // by key, those under way
 }
 
 // roundSight is what was seen of one round. Only of an attempt that may be superseded is the
@@ -67,7 +69,7 @@ type roundSight struct {
 }
 
 func newRoundShared(most int) *roundShared {
-	return &roundShared{most: most, seen: make(map[string]*roundSight)}
+	return &roundShared{most: most, seen: make(map[string]*roundSight), flights: make(map[string]*flights)}
 }
 
 // knows says whether the round under key has been seen to have a record.

@@ -36,7 +36,12 @@ func BenchmarkElectOnRedis(b *testing.B) {
 	var n atomic.Int64
 	fresh := func() string { return fmt.Sprint(time.Now().UnixNano(), "-", n.Add(1)) }
 	elect := func(round string, want int) {
-		r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/api/v1/elect/bench/"+round, nil)
+		r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "/api/v1/elect/bench/"+round, nil)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		r.RemoteAddr = "10.0.0.9:1234"
 		w := httptest.NewRecorder()
 		if api.ServeHTTP(w, r); w.Code != want {
 			b.Errorf("%d %s, want %d", w.Code, w.Body, want)
