@@ -46,6 +46,54 @@
 // rounds that have something to tell answer with what is known of the round,
 // its result among it.
 //
+// # Elections
+//
+// A key is one part of the path, its slashes written as %2F. Bodies and answers
+// are JSON; a duration is "1.5s" or a number of seconds.
+//
+//	POST /api/v1/elections/{key}/claim         200 leads, 409 does not
+//	POST /api/v1/elections/{key}/resign        204
+//	GET  /api/v1/elections/{key}               200 and how the election stands
+//	GET  /api/v1/elections/{key}/leader?node=  200 that node leads, 503 it does not, or the store does not answer
+//	GET  /api/v1/elections/{key}/events        200 and a stream of server-sent events
+//	POST /api/v1/elections/{key}/requests      200 obeyed, 202 written, 409 nobody leads, or paused
+//	GET  /api/v1/elections?prefix=&limit=      200 and how all elections below a prefix stand
+//
+// A program leads by asking, and by asking again in time:
+//
+//	{"node": "a", "ttl": "15s", "instance": "K3Q7...", "token": 0, "payload": "10.0.0.7:80"}
+//
+// node is what others know it by. ttl is how long the claim stands, from 50 ms to
+// an hour, 15 s by default; a renewal keeps that of its term. instance is a secret of
+// 16 to 128 bytes that tells it from all others; where there is none, one is
+// made and told. Better make one at random: a claim whose answer was lost can
+// then be repeated. payload is what others are told.
+//
+// It leads when the answer is 200, from then until trust_ms have gone by since
+// before it sent the request; not since the answer came. It has to stop by
+// then, unless it has renewed the term meanwhile, about every third of the TTL, by
+// the same request with the token that it was told. That is answered with 409
+// where the term is over, or where asked tells that an operator wants it to go:
+// then it is to end its work, and to resign, before its trust is over. An answer
+// that comes when its trust is over is none: it must not lead again by it, but
+// resign, and claim anew by another instance. 500, or no answer, says nothing:
+// the trust that it has lasts, and it may ask again, of any server. token goes
+// along with whatever only the leader may do: see package fence.
+//
+// Whoever is answered with 409 and a term may ask again. It is of no use before
+// retry_after_ms, unless the leader resigns; but a server replaces a silent leader only once
+// it has itself seen its record unchanged for the TTL, so ask a few times within
+// that. See leadership.Claims.
+//
+// A request is {"action": "resign", "by": "olga"}, or "transfer" with "to" and
+// "hold", or "pause" with "keep", or "resume", as leadership.Request says. wait is
+// how long it is waited for, from a second to a minute, 5 s by default.
+//
+// Each event is a line of JSON, as GET tells it, with a type: "leader", "vacant", or
+// "expired" where the leader has fallen silent. The first tells how the election stands.
+// After Last-Event-ID come those that were missed, if the server remembers
+// them. A reader that is too slow is cut off.
+//
 // # Errors
 //
 // A request that will not do gets a 4xx and the reason, and changes nothing.
