@@ -30,7 +30,7 @@ func newLately(most int) *lately {
 }
 
 // get returns the claims of a key, and makes them where there are none.
-func (l *lately) get(key string, make func() *leadership.Claims) *leadership.Claims {
+func (l *lately) get(key string, begin func() *leadership.Claims) *leadership.Claims {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e, ok := l.byKey[key]; ok {
@@ -40,7 +40,7 @@ func (l *lately) get(key string, make func() *leadership.Claims) *leadership.Cla
 	if l.order.Len() >= l.most {
 		delete(l.byKey, l.order.Remove(l.order.Back()).(*kept).key)
 	}
-	k := &kept{key, make()}
+	k := &kept{key, begin()}
 	l.byKey[key] = l.order.PushFront(k)
 	return k.claims
 }

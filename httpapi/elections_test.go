@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -143,7 +144,7 @@ func TestLeaderThatIsNotHeardOfIsReplaced(t *testing.T) {
 		eventually(t, "b leads", func() bool {
 			response, answer := send(t, server, "POST", election("/claim"), fmt.Sprintf(claim, "b"))
 			_ = json.Unmarshal([]byte(answer), &b)
-			return response.StatusCode == 200
+			return response.StatusCode == http.StatusOK
 		})
 		if took := time.Since(began); took < 290*time.Millisecond || b.Token <= a.Token || b.Last.Reason != "expired" {
 			t.Errorf("b is told %+v after %v", b, took)
@@ -196,7 +197,7 @@ func TestOperatorsAskOverHTTP(t *testing.T) {
 	}()
 	eventually(t, "b is asked to go", func() bool {
 		response, answer := send(t, server, "POST", election("/claim"), fmt.Sprintf(claim, "b"))
-		return response.StatusCode == 409 && strings.Contains(answer, `"asked":"resign"`)
+		return response.StatusCode == http.StatusConflict && strings.Contains(answer, `"asked":"resign"`)
 	})
 	resign("b")
 	if status := <-done; status != 200 {
@@ -390,13 +391,13 @@ func TestOneHolderOfManyLeadsAtATime(t *testing.T) {
 					response, answer := send(t, all[(i+n)%3], "POST", election("/claim"), body)
 					var v told
 					_ = json.Unmarshal([]byte(answer), &v)
-					if response.StatusCode == 200 {
+					if response.StatusCode == http.StatusOK {
 						if others := c.leads(who, v.Token, began.Add(time.Duration(v.Trust)*time.Millisecond)); len(others) > 0 {
 							t.Errorf("%s leads term %d, and so do %v", who, v.Token, others)
 						}
 					}
 					time.Sleep(20 * time.Millisecond)
-					if response.StatusCode == 200 && n%8 == 7 {
+					if response.StatusCode == http.StatusOK && n%8 == 7 {
 						c.ends(who)
 						if i%2 == 0 {
 							send(t, all[n%3], "POST", election("/resign"), fmt.Sprintf(`{"instance":"instance-of-holder-%s-%d"}`, who, n/8))

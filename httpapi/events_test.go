@@ -27,7 +27,7 @@ type stream struct {
 
 func follow(t *testing.T, server *httptest.Server, after string) *stream {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+election("/events"), nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+election("/events"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func follow(t *testing.T, server *httptest.Server, after string) *stream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if kind := response.Header.Get("Content-Type"); response.StatusCode != 200 || kind != "text/event-stream" {
+	if kind := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || kind != "text/event-stream" {
 		t.Fatalf("events: %d %s", response.StatusCode, kind)
 	}
 	s := &stream{t: t, in: bufio.NewScanner(response.Body), end: func() { _ = response.Body.Close() }}
