@@ -42,13 +42,14 @@ type Claims struct {
 	caller
 	turn chan struct{} // held by the one call that uses what follows
 
-	sight    sight  // of nobody: every record is somebody else's
-	before   sight  // before the record in sight was seen
-	token    uint64 // the highest that was issued
-	lost     record // a claim that was given up, and may have happened
-	verified bool   // the store has been seen to keep its indexes (S10)
-	doubted  bool   // the index of a write was not confirmed once
-	unsafe   error  // the store does not compare and swap
+	sight    sight         // of nobody: every record is somebody else's
+	before   sight         // before the record in sight was seen
+	looked   time.Duration // when the last look that succeeded began
+	token    uint64        // the highest that was issued
+	lost     record        // a claim that was given up, and may have happened
+	verified bool          // the store has been seen to keep its indexes (S10)
+	doubted  bool          // the index of a write was not confirmed once
+	unsafe   error         // the store does not compare and swap
 }
 
 // NewClaims makes the claims of the election under key. It makes no call of the
@@ -90,7 +91,7 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	}
 	defer c.end()
 	if !c.renewable(by) {
-		if err := c.look(ctx); err != nil {
+		if err := c.lookSince(ctx, start); err != nil {
 			return failed, err
 		}
 	}
@@ -132,14 +133,15 @@ func (c *Claims) Resign(ctx context.Context, instance string) error {
 	if err := errors.Join(c.err, checkInstance(instance), checkContext(ctx)); err != nil {
 		return err
 	}
+	start := c.opts.clock.Now()
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
 	defer c.end()
+	if err := c.lookSince(ctx, start); err != nil {
+		return err
+	}
 	for try := 1; ; try++ {
-		if err := c.look(ctx); err != nil {
-			return err
-		}
 		rec := c.sight.rec
 		if rec.Instance != instance {
 			return nil
@@ -165,11 +167,12 @@ func (c *Claims) Look(ctx context.Context) (Standing, error) {
 	if err := errors.Join(c.err, checkContext(ctx)); err != nil {
 		return Standing{}, err
 	}
+	start := c.opts.clock.Now()
 	if err := c.begin(ctx); err != nil {
 		return Standing{}, err
 	}
 	defer c.end()
-	if err := c.look(ctx); err != nil {
+	if err := c.lookSince(ctx, start); err != nil {
 		return Standing{}, err
 	}
 	s := c.sight.rec.standing(c.key)
@@ -205,8 +208,18 @@ func (c *Claims) begin(ctx context.Context) error {
 
 func (c *Claims) end() { <-c.turn }
 
+// lookSince reads the record, unless that has been done for another call since
+// this one came: of many who wait for their turn, one reads for all.
+func (c *Claims) lookSince(ctx context.Context, came clock.Instant) error {
+	if c.sight.known && c.looked > came.Mono {
+		return nil
+	}
+	return c.look(ctx)
+}
+
 // look reads the record.
 func (c *Claims) look(ctx context.Context) error {
+	began := c.opts.clock.Now().Mono
 	found := c.call(ctx, func(ctx context.Context) result { return get(ctx, c.kv, c.key) })
 	if found.err != nil {
 		return found.err
@@ -219,6 +232,7 @@ func (c *Claims) look(ctx context.Context) error {
 		}
 	}
 	c.see(found.pair, rec)
+	c.looked = began
 	return nil
 }
 

@@ -307,7 +307,7 @@ func TestResignGivesUpTheSeatOfItsInstanceAlone(t *testing.T) {
 			}
 		}
 		kv.SetPlan(nil)
-		if rec := stored(t, kv); rec.held() || *rec.Last != (ending{"a", first.Term.Token, reasonResigned}) {
+		if rec := stored(t, kv); rec.held() || rec.Last == nil || *rec.Last != (ending{"a", first.Term.Token, reasonResigned}) {
 			t.Errorf("the record is %+v", rec)
 		}
 		if got := claimed(ctx, t, c, claimFor("b")); !got.Won {
@@ -358,7 +358,7 @@ func TestHolderIsToldWhatAnOperatorAsks(t *testing.T) {
 				if err := c.Resign(ctx, instanceA); err != nil {
 					t.Fatal(err)
 				}
-				if rec := stored(t, kv); rec.held() || *rec.Last != (ending{"a", first.Term.Token, test.reason}) {
+				if rec := stored(t, kv); rec.held() || rec.Last == nil || *rec.Last != (ending{"a", first.Term.Token, test.reason}) {
 					t.Errorf("the record is %+v", rec)
 				}
 			})
@@ -598,6 +598,47 @@ func TestClaimsDoNotPileUpOnAStoreThatHangs(t *testing.T) {
 			t.Errorf("%d calls hang", calls)
 		}
 		_ = kv.Close()
+	})
+}
+
+func TestManyWhoAskAtOnceShareReads(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		shared := memory.New()
+		kv := faultstore.New(shared, faultstore.WithPlan(faultstore.Always(faultstore.Fault{Before: ttl / 100})))
+		c := NewClaims(kv, key)
+		done := make(chan Claimed, 100)
+		for i := range cap(done) {
+			go func() {
+				time.Sleep(time.Duration(i)) // in some order
+				got, err := c.Claim(ctx, Claim{Node: "n", TTL: ttl})
+				if err != nil {
+					t.Error(err)
+				}
+				done <- got
+			}()
+		}
+		won := 0
+		for range cap(done) {
+			if got := <-done; got.Won {
+				won++
+			} else if got.Term.Leader != "n" {
+				t.Errorf("one got %+v", got)
+			}
+		}
+		if reads := kv.Calls(faultstore.OpGet); won != 1 || reads > 3 {
+			t.Errorf("%d have won, after %d reads", won, reads)
+		}
+		// Whoever comes later is told what is the case by then.
+		other := NewClaims(shared, key)
+		time.Sleep(ttl)
+		claimed(ctx, t, other, claimFor("b"))
+		time.Sleep(ttl)
+		if got := claimed(ctx, t, other, claimFor("b")); !got.Won {
+			t.Fatalf("b got %+v", got)
+		}
+		if got := claimed(ctx, t, c, claimFor("a")); got.Term.Leader != "b" {
+			t.Errorf("a got %+v", got)
+		}
 	})
 }
 
