@@ -3,7 +3,6 @@ package httpapi_test
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,12 +11,25 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/httpapi"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store/redis"
 )
 
-// The rounds per second of the handler on Redis, and the time that half of the
+// status is a ResponseWriter that costs next to nothing.
+type status struct {
+	header http.Header
+	status int
+}
+
+func (s *status) Header() http.Header              { return s.header }
+func (s *status) Write(b []byte) (int, error)      { return len(b), nil }
+func (s *status) WriteHeader(status int)           { s.status = status }
+func (s *status) SetReadDeadline(time.Time) error  { return nil }
+func (s *status) SetWriteDeadline(time.Time) error { return nil }
+
+// The rounds per second of the handler, and of Round, on Redis, and the time that half of the
 // answers take at most, beside those of bare SET NX by the same client; 32 clients
 // at once.
 func BenchmarkElectOnRedis(b *testing.B) {
@@ -42,14 +54,20 @@ func BenchmarkElectOnRedis(b *testing.B) {
 			return
 		}
 		r.RemoteAddr = "10.0.0.9:1234"
-		w := httptest.NewRecorder()
-		if api.ServeHTTP(w, r); w.Code != want {
-			b.Errorf("%d %s, want %d", w.Code, w.Body, want)
+		w := &status{header: make(http.Header)}
+		if api.ServeHTTP(w, r); w.status != want {
+			b.Errorf("%d, want %d", w.status, want)
 		}
 	}
 	set := func(round string, want bool) {
 		if ok, err := client.SetNX(b.Context(), "bare:"+round, "10.0.0.9:1234", 0).Result(); ok != want || err != nil { //nolint:staticcheck // It is what gone calls.
 			b.Error(ok, err)
+		}
+	}
+	rounds := leadership.NewRounds(kv)
+	round := func(name string, want bool) {
+		if won, err := rounds.Round("bench", name, "10.0.0.9:1234", leadership.Anonymous()).Elect(b.Context()); won != want || err != nil {
+			b.Error(won, err)
 		}
 	}
 	lost := fresh()
@@ -60,8 +78,10 @@ func BenchmarkElectOnRedis(b *testing.B) {
 		f    func()
 	}{
 		{"new/SET_NX", func() { set(fresh(), true) }},
+		{"new/Round", func() { round(fresh(), true) }},
 		{"new/elect", func() { elect(fresh(), http.StatusAccepted) }},
 		{"lost/SET_NX", func() { set(lost, false) }},
+		{"lost/Round", func() { round(lost, false) }},
 		{"lost/elect", func() { elect(lost, http.StatusNoContent) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
