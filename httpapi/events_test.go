@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/httpapi"
@@ -210,6 +212,63 @@ func TestReaderThatIsTooSlowIsDroppedAndHoldsUpNobody(t *testing.T) {
 	if err := api.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// recorder keeps what a stream has written.
+type recorder struct {
+	header http.Header
+	mu     sync.Mutex
+	text   strings.Builder
+}
+
+func (r *recorder) Header() http.Header { return r.header }
+func (r *recorder) WriteHeader(int)     {}
+func (r *recorder) Flush()              {}
+func (r *recorder) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(b)
+}
+
+func (r *recorder) count(what string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Count(r.text.String(), what)
+}
+
+func TestStreamBeatsAndItsFollowerEndsSomeTimeAfterTheLastReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := faultstore.New(memory.New())
+		api, err := httpapi.New(kv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func(d time.Duration) *recorder {
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			w := &recorder{header: make(http.Header)}
+			api.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, election("/events"), nil))
+			return w
+		}
+		if w := read(10*time.Minute + time.Second); w.count("data: ") != 1 || w.count(": still here\n\n") != 40 {
+			t.Errorf("in 10 minutes a stream has %d events and %d heartbeats", w.count("data: "), w.count(": still here"))
+		}
+		for i, c := range []struct {
+			away    time.Duration
+			watches int
+		}{{0, 1}, {10 * time.Second, 1}, {20 * time.Second, 2}} {
+			time.Sleep(c.away)
+			read(time.Second)
+			if n := kv.Calls(faultstore.OpWatch); n != c.watches {
+				t.Errorf("step %d: %d watches, want %d", i, n, c.watches)
+			}
+		}
+		if err := api.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = kv.Close()
+		time.Sleep(time.Minute)
+	})
 }
 
 func TestStreamsEndWithTheHandler(t *testing.T) {
