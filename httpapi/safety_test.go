@@ -204,7 +204,9 @@ func TestSlowBodyIsNotWaitedForLong(t *testing.T) {
 			ended := make(chan error, 1)
 			go func() { ended <- server.Serve(listener) }()
 			began := time.Now()
+			sent := make(chan struct{})
 			go func() {
+				defer close(sent)
 				fmt.Fprintf(client, "%s HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n", path)
 				for {
 					if _, err := client.Write([]byte("x")); err != nil {
@@ -235,6 +237,7 @@ func TestSlowBodyIsNotWaitedForLong(t *testing.T) {
 			}
 			server.Close()
 			<-ended
+			<-sent
 		})
 	}
 }
