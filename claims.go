@@ -220,18 +220,14 @@ func (c *Claims) lookSince(ctx context.Context, came clock.Instant) error {
 // look reads the record.
 func (c *Claims) look(ctx context.Context) error {
 	began := c.opts.clock.Now().Mono
-	found := c.call(ctx, func(ctx context.Context) result { return get(ctx, c.kv, c.key) })
+	found := c.call(ctx, func(ctx context.Context) result { return look(ctx, c.kv, c.key) })
 	if found.err != nil {
 		return found.err
 	}
-	var rec record
-	if found.pair != nil {
-		var err error
-		if rec, err = parseRecord(found.pair.Value); err != nil {
-			return fmt.Errorf("leadership: key %q: %w", c.key, err)
-		}
+	if found.foreign != nil {
+		return fmt.Errorf("leadership: key %q: %w", c.key, found.foreign)
 	}
-	c.see(found.pair, rec)
+	c.see(found.pair, found.rec)
 	c.looked = began
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -467,8 +468,13 @@ func TestClaimsHoldBackForPreferredCandidates(t *testing.T) {
 		claimed(ctx, t, c, claimFor("a"))
 		preferred := NewCandidate(kv, key, "p", ttl, WithPriority(1))
 		preferred.RunForElection(ctx)
-		time.Sleep(ttl / 3)
-		claimed(ctx, t, c, claimFor("a"))
+		for range 20 { // it waits to see the leader renew
+			time.Sleep(ttl / 3)
+			claimed(ctx, t, c, claimFor("a"))
+		}
+		if stands, err := c.Look(ctx); err != nil || !slices.Equal(stands.Waiting, []Waiting{{"p", 1}}) {
+			t.Fatalf("it stands %+v, %v", stands, err)
+		}
 		if err := c.Resign(ctx, instanceA); err != nil {
 			t.Fatal(err)
 		}
