@@ -189,6 +189,21 @@ func (c *Candidate) Term() (Term, bool) {
 	return l.term.clone(), true
 }
 
+// Trust returns how long from now the term that this candidate leads can still
+// be trusted if it is not renewed: until the context of Run's work ends, which
+// WithGrace has end early. It is 0 if the candidate does not lead. It waits for
+// nothing.
+//
+// Whoever hands the deadline on, as to another process, has to read the clock
+// before it calls Trust, never after: else a pause between the two moves the
+// deadline into a time when others may lead.
+func (c *Candidate) Trust() time.Duration {
+	if l := c.lease.Load(); l != nil {
+		return l.left()
+	}
+	return 0
+}
+
 // State is what a candidate is at a moment.
 type State int
 
