@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+// The exit codes, but for those of the commands that run and round run ran.
+const (
+	exitNo         = 1   // lost, nobody leads, not completed
+	exitUsage      = 2   // an argument or flag that will not do
+	exitFailure    = 3   // anything else, such as a store that cannot be reached
+	exitRun        = 125 // run and round run: the same
+	exitNoExec     = 126 // the command cannot be run
+	exitNotFound   = 127 // there is no such command
+	exitSignalBase = 128 // and the number of the signal that ended it
+)
+
+// exitError is an error with an exit code. err may be nil: nothing is printed.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// exit ends the program with a code and no word.
+func exit(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return &exitError{code: code}
+}
+
+// usage says what is wrong with a flag or argument.
+func usage(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// withCode gives an error that has no exit code the one for errors, or that for
+// wrong usage.
+func withCode(err error, code int) error {
+	switch {
+	case err == nil || errors.As(err, new(*exitError)):
+		return err
+	case errors.Is(err, leadership.ErrInvalidArgument):
+		code = exitUsage
+	}
+	return &exitError{code, err}
+}

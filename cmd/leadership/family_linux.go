@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// adopt makes this process the parent of all its descendants whose own parents
+// have ended. So it need only wait until it has no child to know that none of
+// them is left, not even those that have left their process group.
+func adopt() error {
+	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+}
+
+// children returns the children of this process. Those that appear meanwhile may
+// be missing.
+func children() []int {
+	files, _ := filepath.Glob("/proc/self/task/*/children") // one for each thread
+	var pids []int
+	for _, file := range files {
+		content, _ := os.ReadFile(file) // the thread may have ended
+		for pid := range strings.FieldsSeq(string(content)) {
+			if n, err := strconv.Atoi(pid); err == nil {
+				pids = append(pids, n)
+			}
+		}
+	}
+	return pids
+}
+
+// signalFamily sends a signal to all children and, where one of them is in it,
+// to the process group. A child's id is its own until it is waited for, and so
+// is the group's: nobody else's process is hit.
+func signalFamily(group int, sig syscall.Signal) {
+	grouped := false
+	for _, pid := range children() {
+		if g, err := syscall.Getpgid(pid); err == nil && g == group {
+			grouped = true
+			continue
+		}
+		_ = syscall.Kill(pid, sig) // it may have ended
+	}
+	if grouped {
+		_ = syscall.Kill(-group, sig)
+	}
+}
+
+// reap takes note of children that have ended. It does not block, and returns
+// false when there are no children any more.
+func reap(ended func(pid int, status syscall.WaitStatus)) bool {
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return false // ECHILD
+		case pid == 0:
+			return true
+		case ended != nil:
+			ended(pid, status)
+		}
+	}
+}
+
+// killAgain is how soon those are killed that were not there the time before.
+const killAgain = 2 * time.Millisecond
+
+// killFamily kills all descendants of this process and waits until they are
+// gone. It blocks for as long as the kernel takes. Nothing else may wait for a
+// child meanwhile.
+func killFamily() {
+	for reap(nil) {
+		for _, pid := range children() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		time.Sleep(killAgain)
+	}
+}
+
+// now reads the clock.
+func now() instant {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return never // and so everything is over
+	}
+	return instant(t.Nano())
+}
+
+// alarm is a timer on that clock. The runtime's stand still while the machine is
+// suspended.
+type alarm struct {
+	C    <-chan struct{}
+	fd   int
+	file *os.File
+}
+
+func newAlarm() (*alarm, error) {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_BOOTTIME, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err != nil {
+		return nil, os.NewSyscallError("timerfd_create", err)
+	}
+	rang := make(chan struct{}, 1)
+	a := &alarm{C: rang, fd: fd, file: os.NewFile(uintptr(fd), "timerfd")}
+	go func() {
+		var count [8]byte
+		for {
+			if _, err := a.file.Read(count[:]); err != nil {
+				return // stopped
+			}
+			select {
+			case rang <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return a, nil
+}
+
+// set has the alarm ring at that instant, and at no other.
+func (a *alarm) set(at instant) error {
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(at), 1))} // 0 would disarm it
+	return os.NewSyscallError("timerfd_settime", unix.TimerfdSettime(a.fd, unix.TFD_TIMER_ABSTIME, &spec, nil))
+}
+
+func (a *alarm) stop() { _ = a.file.Close() }

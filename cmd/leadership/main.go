@@ -1,0 +1,54 @@
+// Leadership runs commands on one machine at a time, tells who leads, and asks
+// leaders to make way.
+//
+//	leadership run --key service/leader -- ./server
+//	leadership follow --key service/leader
+//	leadership round run backup 2020-10-18 -- ./backup.sh
+//
+// Every command tells of its flags, with examples, by --help.
+//
+// Without --store or LEADERSHIP_STORE the processes of one user on one machine
+// see each other, through a SQLite file in the user's state folder.
+//
+// It exits 0 after success, 1 where the answer is no (lost, nobody leads), 2 for
+// wrong usage and 3 for other errors; run and round run, which have the exit
+// code of the command that they ran, 125 for errors of their own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	_ "github.com/seed-a1d591d3/leadership/store/all"
+)
+
+func main() {
+	os.Exit(execute(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+}
+
+// execute runs one command line and returns its exit code. Errors go to stderr.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
+	root := newRoot(stdin, stdout, stderr, environ)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	code := exitUsage // what cobra finds wrong by itself
+	var exit *exitError
+	if errors.As(err, &exit) {
+		code = exit.code
+		err = exit.err
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "leadership: %s\n", strings.TrimPrefix(err.Error(), "leadership: "))
+	}
+	if code == exitUsage && !errors.As(err, new(*exitError)) {
+		fmt.Fprintf(stderr, "See: %s --help\n", cmd.CommandPath())
+	}
+	return code
+}

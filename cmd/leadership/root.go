@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"os/user"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// program is what all commands share.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string
+
+	storeURL string
+	verbose  bool
+}
+
+// newRoot makes the command line. environ is the environment, as os.Environ
+// returns it. It touches nothing until it is executed.
+func newRoot(stdin io.Reader, stdout, stderr io.Writer, environ []string) *cobra.Command {
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ}
+	root := &cobra.Command{
+		Use:   "leadership",
+		Short: "Run commands while leading, tell who leads, elect winners of rounds",
+		Long: `leadership elects one leader among processes, on one machine or many, over a
+key/value store: etcd, Consul, ZooKeeper, Redis, PostgreSQL, or a SQLite file.
+
+The store is named by --store or LEADERSHIP_STORE, as a URL:
+
+  sqlite:///var/lib/app/elections.db      redis://:password@host:6379/0
+  postgres://user:password@host/database  etcd://host1:2379,host2:2379/prefix
+  consul://host:8500/prefix               zookeeper://host1:2181,host2:2181/prefix
+
+Without one it is leadership/elections.db in XDG_STATE_HOME, or ~/.local/state:
+all processes of one user on one machine see each other. Other users see the
+arguments of a process: a URL with a password belongs into LEADERSHIP_STORE.
+
+Exit codes: 0 success; 1 the answer is no; 2 wrong usage; 3 another error. run
+and round run exit with the code of the command that they ran.`,
+		Example: `  leadership run --key service/leader -- ./server --port 8080
+  leadership status --key service/leader
+  leadership round run backup 2020-10-18 -- ./backup.sh`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	flags := root.PersistentFlags()
+	flags.StringVar(&p.storeURL, "store", "", "URL of the store (default $LEADERSHIP_STORE, or a SQLite file of this user)")
+	flags.BoolVar(&p.verbose, "verbose", false, "log terms, not only errors, to stderr")
+	root.AddCommand(p.runCommand(), p.guardCommand())
+	return root
+}
+
+// env returns a variable of the environment, or "".
+func (p *program) env(name string) string {
+	for i := len(p.environ) - 1; i >= 0; i-- {
+		if value, ok := strings.CutPrefix(p.environ[i], name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// does makes a cobra function of one that ends with its context, at SIGINT and
+// SIGTERM too.
+func does(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return withCode(f(ctx, args), exitFailure)
+	}
+}
+
+// logger logs to stderr.
+func (p *program) logger() *slog.Logger {
+	level := slog.LevelWarn
+	if p.verbose {
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// isTerminal says whether people look at what is written to w, or type what is
+// read from it.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// hostName is this machine's name, for people.
+func hostName() string {
+	if name, err := os.Hostname(); err == nil && name != "" {
+		return name
+	}
+	return "localhost"
+}
+
+// person is who uses the program, as user@host.
+func person() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return name + "@" + hostName()
+}
+
+// lasting prints how long something has gone on, without more digits than
+// people want.
+func lasting(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < 10*time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	default:
+		return d.Round(time.Second).String()
+	}
+}

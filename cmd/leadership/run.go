@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+// runner campaigns and runs a command while it leads.
+type runner struct {
+	*program
+	key, node     string
+	ttl, grace    time.Duration
+	priority      int
+	payload       string
+	once, restart bool
+
+	argv      []string
+	candidate *leadership.Candidate
+	signals   *signals
+	code      int // the command's
+}
+
+// errDone says that the command has ended, and the program is to end with it.
+var errDone = errors.New("the command has ended")
+
+func (p *program) runCommand() *cobra.Command {
+	r := &runner{program: p}
+	cmd := &cobra.Command{
+		Use:   "run --key KEY [flags] -- COMMAND [ARGUMENT...]",
+		Short: "Run a command while leading",
+		Long: `Run stands in the election under a key and runs the command while it leads: of
+all that run under that key, on all machines that share the store, one at a time.
+
+The command is started when a term begins. When the term ends, because the store
+cannot be reached, an operator asks for it, or run is told to stop, the command
+and all that it has started are sent SIGTERM, and SIGKILL after the grace: before
+another can lead, and before the seat is given up. That holds when run itself is
+frozen or killed with kill -9: a second process, the guard, sees to it, by a
+clock that counts the time that the machine is suspended. What the command
+leaves running when it exits, in the background or detached, is ended too.
+
+After a lost term run campaigns on, and starts the command again when it is
+elected again; with --once it exits. When the command exits by itself, run
+resigns and exits; with --restart it campaigns on, after a pause.
+
+The command is started without a shell, in a process group of its own, with
+  LEADERSHIP_KEY    the key
+  LEADERSHIP_NODE   who leads: the name of this node
+  LEADERSHIP_TOKEN  the fencing token of the term; higher than those before it
+It has the input of run, unless that is a terminal. SIGHUP, SIGUSR1, SIGUSR2 and
+SIGWINCH are passed on to it. At SIGINT and SIGTERM run ends the command, gives
+up the seat and exits; at the second one the command is killed.
+
+The exit code is that of the command, or 128 and the number of the signal that
+ended it, or run before it had a command; 2 for wrong usage, 125 for an error of
+run, 126 for a command that cannot be run and 127 for one that is not found.`,
+		Example: `  leadership run --key service/scheduler -- ./scheduler --verbose
+  leadership run --store redis://10.0.0.5 --key cron --ttl 5s --restart -- ./tick.sh
+  leadership run --key migrate --once -- sh -c 'echo "term $LEADERSHIP_TOKEN"; ./migrate'`,
+		Args: commandArgs(0),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.argv = args
+			if !cmd.Flags().Changed("grace") {
+				r.grace = r.ttl / 5
+			}
+			code, err := r.run(cmd.Context())
+			if err != nil {
+				return withCode(err, exitRun)
+			}
+			return exit(code)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&r.key, "key", "", "key of the election (required)")
+	flags.StringVar(&r.node, "node", nodeOfProcess(), "what others know this one by")
+	flags.DurationVar(&r.ttl, "ttl", leadership.DefaultTTL, "how long after the last renewal another may lead, 50ms at least")
+	flags.DurationVar(&r.grace, "grace", 0, "time from SIGTERM to SIGKILL (default a fifth of the TTL)")
+	flags.IntVar(&r.priority, "priority", 0, "who waits with a higher one is elected first")
+	flags.StringVar(&r.payload, "payload", "", "what followers are told, such as an address")
+	flags.BoolVar(&r.once, "once", false, "exit after one term, however it ends")
+	flags.BoolVar(&r.restart, "restart", false, "campaign on when the command exits by itself")
+	cmd.MarkFlagsMutuallyExclusive("once", "restart")
+	return cmd
+}
+
+// commandArgs wants n arguments, and then "--" and a command.
+func commandArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch dash := cmd.ArgsLenAtDash(); {
+		case dash < 0 && len(args) <= n, dash >= 0 && len(args) == dash:
+			return errors.New(`no command is named: put it after " -- "`)
+		case dash != n:
+			return fmt.Errorf(`the command has to be put after " -- ", and %d arguments before that`, n)
+		}
+		return nil
+	}
+}
+
+// nodeOfProcess names this process: its host and process id.
+func nodeOfProcess() string { return hostName() + "-" + strconv.Itoa(os.Getpid()) }
+
+// run campaigns until the program is to end, and returns its exit code.
+func (r *runner) run(ctx context.Context) (code int, err error) {
+	if r.key == "" {
+		return 0, usage("--key must not be empty")
+	}
+	if _, err := exec.LookPath(r.argv[0]); err != nil {
+		return 0, &exitError{startCode(err), err}
+	}
+	r.signals = catchSignals(ctx)
+	defer r.signals.stop()
+	ctx = r.signals.ctx
+	kv, err := r.openStore(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer kv.Close()
+	opts := []leadership.Option{
+		leadership.WithGrace(r.grace), leadership.WithPriority(r.priority), leadership.WithLogger(r.logger()),
+		leadership.WithCallbacks(leadership.Callbacks{OnLeaderChange: r.announce}),
+	}
+	if r.payload != "" {
+		opts = append(opts, leadership.WithPayload([]byte(r.payload)))
+	}
+	r.candidate = leadership.NewCandidate(kv, r.key, r.node, r.ttl, opts...)
+	err = r.candidate.Run(ctx, r.work)
+	switch {
+	case errors.Is(err, errDone):
+		return r.code, nil
+	case ctx.Err() != nil && r.signals.code() != 0:
+		return r.signals.code(), nil
+	}
+	return 0, err
+}
+
+// work runs the command for one term.
+func (r *runner) work(ctx context.Context, term leadership.Term) error {
+	r.signals.busy.Store(true)
+	defer r.signals.busy.Store(false)
+	s := r.supervise(r.argv, r.grace, []string{
+		"LEADERSHIP_KEY=" + r.key, "LEADERSHIP_NODE=" + r.node, "LEADERSHIP_TOKEN=" + strconv.FormatUint(term.Token, 10),
+	})
+	s.trust, s.every = r.candidate.Trust, max(r.ttl/20, time.Millisecond)
+	s.signals, s.hurry = r.signals.forCommand, r.signals.hurry
+	ended, err := s.run(ctx)
+	switch {
+	case err != nil:
+		return err
+	case ended.Failure != "":
+		return &exitError{ended.Code, errors.New(ended.Failure)}
+	}
+	if r.once || !ended.Ended && !r.restart || r.signals.ctx.Err() != nil {
+		r.code = ended.Code
+		return errDone
+	}
+	return ctx.Err()
+}
+
+// supervise is a command with the streams of this program, and more environment.
+func (p *program) supervise(argv []string, grace time.Duration, more []string) *supervised {
+	s := &supervised{argv: argv, stdout: p.stdout, stderr: p.stderr, grace: grace, every: time.Second}
+	s.environ = slices.DeleteFunc(slices.Clone(p.environ), func(variable string) bool {
+		return slices.ContainsFunc(more, func(m string) bool {
+			name, _, _ := strings.Cut(m, "=")
+			return strings.HasPrefix(variable, name+"=")
+		})
+	})
+	s.environ = append(s.environ, more...)
+	// A process that is not in the terminal's foreground and reads from it is
+	// stopped.
+	if f, ok := p.stdin.(*os.File); ok && !isTerminal(f) {
+		s.stdin = f
+	}
+	return s
+}
+
+// announce tells people who leads.
+func (r *runner) announce(term leadership.Term) {
+	if !isTerminal(r.stderr) {
+		return
+	}
+	switch term.Leader {
+	case "":
+		fmt.Fprintf(r.stderr, "leadership: nobody leads %s\n", r.key)
+	case r.node:
+		fmt.Fprintf(r.stderr, "leadership: %s leads %s, term %d: that is this process\n", term.Leader, r.key, term.Token)
+	default:
+		fmt.Fprintf(r.stderr, "leadership: %s leads %s, term %d, for %s: waiting\n",
+			term.Leader, r.key, term.Token, lasting(time.Since(term.Since)))
+	}
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// openStore opens the store that --store or LEADERSHIP_STORE names, or this
+// user's own. It blocks for store.OpenTimeout at most.
+func (p *program) openStore(ctx context.Context) (store.Store, error) {
+	from := "--store"
+	address := p.storeURL
+	if address == "" {
+		from, address = "LEADERSHIP_STORE", p.env("LEADERSHIP_STORE")
+	}
+	if address == "" {
+		var err error
+		if from, address, err = p.ownStore(); err != nil {
+			return nil, err
+		}
+	}
+	kv, err := store.Open(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", from, err)
+	}
+	return kv, nil
+}
+
+// ownStore returns the URL of the file in the user's state folder, which it
+// makes.
+func (p *program) ownStore() (from, address string, err error) {
+	state := p.env("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) { // as the specification of XDG has it
+		home := p.env("HOME")
+		if !filepath.IsAbs(home) {
+			return "", "", errors.New("neither --store, LEADERSHIP_STORE, XDG_STATE_HOME nor HOME says where elections are kept: set one")
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	folder := filepath.Join(state, "leadership")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", "", fmt.Errorf("make the folder of the store: %w", err)
+	}
+	file := filepath.Join(folder, "elections.db")
+	return file, (&url.URL{Scheme: "sqlite", Path: file}).String(), nil
+}
