@@ -138,7 +138,7 @@ func (r *runner) run(ctx context.Context) (code int, err error) {
 	switch {
 	case errors.Is(err, errDone):
 		return r.code, nil
-	case ctx.Err() != nil && r.signals.code() != 0:
+	case errors.Is(err, context.Canceled) && r.signals.code() != 0:
 		return r.signals.code(), nil
 	}
 	return 0, err

@@ -71,12 +71,17 @@ func (s *supervised) deadline(g *guardian) order {
 	return order{Over: g.over, Last: g.last}
 }
 
+// patience is how long a guard that has no deadline is waited for.
+const patience = 5 * time.Second
+
 // end is how the command is to end after ctx has: at once, where somebody else
 // may lead already.
 func (s *supervised) end(ctx context.Context, g *guardian) order {
 	at := now()
-	lost := errors.Is(context.Cause(ctx), leadership.ErrLost) && at < g.over
-	if g.last = min(g.last, at.add(s.grace)); lost {
+	if s.trust == nil {
+		g.last = at.add(s.grace + patience)
+	}
+	if errors.Is(context.Cause(ctx), leadership.ErrLost) && at < g.over {
 		return order{Kill: true}
 	}
 	return order{Stop: true}
