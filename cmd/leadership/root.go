@@ -62,7 +62,8 @@ and round run exit with the code of the command that they ran.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.storeURL, "store", "", "URL of the store (default $LEADERSHIP_STORE, or a SQLite file of this user)")
 	flags.BoolVar(&p.verbose, "verbose", false, "log terms, not only errors, to stderr")
-	root.AddCommand(p.runCommand(), p.guardCommand())
+	root.AddCommand(p.runCommand(), p.guardCommand(), p.followCommand(), p.statusCommand(), p.roundCommands())
+	root.AddCommand(p.askCommands()...)
 	return root
 }
 

@@ -122,7 +122,10 @@ func (r *runner) run(ctx context.Context) (code int, err error) {
 	defer r.signals.stop()
 	ctx = r.signals.ctx
 	kv, err := r.openStore(ctx)
-	if err != nil {
+	switch {
+	case err != nil && r.signals.code() != 0:
+		return r.signals.code(), nil
+	case err != nil:
 		return 0, err
 	}
 	defer kv.Close()

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+// roundAnswer is what the commands about rounds print as JSON.
+type roundAnswer struct {
+	System    string `json:"system"`
+	Round     string `json:"round"`
+	Node      string `json:"node,omitempty"`
+	Won       *bool  `json:"won,omitempty"`
+	Winner    string `json:"winner,omitempty"`
+	Completer string `json:"completer,omitempty"`
+}
+
+// roundCommand is one about a round; do says what it prints.
+type roundCommand struct {
+	use, short, long string
+	names            bool // has --node
+	waits            bool // has --timeout
+	do               func(ctx context.Context, r *leadership.Round, a *roundAnswer) (line string, err error)
+}
+
+func (p *program) roundCommands() *cobra.Command {
+	group := &cobra.Command{
+		Use:   "round",
+		Short: "Elect one winner for one job, once and for all",
+		Long: `A round is one job that is due once, such as backup 2020-10-18: of all that ask,
+on all machines that share the store, the first wins, and the answer never
+changes. Name a round after the time at which the job is due, the same on all.`,
+		Example: `  if leadership round elect backup "$(date +%F)"; then
+    ./backup.sh && leadership round complete backup "$(date +%F)"
+  fi
+  leadership round run backup "$(date +%F)" -- ./backup.sh`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	for _, c := range []roundCommand{
+		{"elect", "Ask to be the winner", "Exits 0 where this node has won, also when it asks again; 1 where another has;\n2 for wrong usage; 3 for an error, after which it may have won: ask again.", true, false, elect},
+		{"elected", "Print the winner", "Exits 0 and prints the winner, or exits 1 where there is none yet.", false, false, elected},
+		{"complete", "Record that the winner has done the job", "Exits 0 when that is recorded; 1 where this node is not the winner, or another\nhas completed the round.", true, false, complete},
+		{"completed", "Print who has completed the round", "Exits 0 and prints the node, or exits 1 where nobody has yet.", false, false, completed},
+		{"await", "Wait until the round has been completed", "Exits 0 and prints who has completed it, or exits 1 after --timeout.", false, true, await},
+	} {
+		group.AddCommand(p.roundVerb(c))
+	}
+	group.AddCommand(p.roundRunCommand())
+	return group
+}
+
+func (p *program) roundVerb(c roundCommand) *cobra.Command {
+	var node string
+	var asJSON bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use: c.use + " SYSTEM ROUND", Short: c.short, Long: c.short + ".\n\n" + c.long,
+		Example: "  leadership round " + c.use + " backup 2020-10-18",
+		Args:    cobra.ExactArgs(2),
+		RunE: does(func(ctx context.Context, args []string) error {
+			if timeout < 0 {
+				return usage("--timeout is %v: must not be below 0", timeout)
+			}
+			kv, err := p.openStore(ctx)
+			if err != nil {
+				return err
+			}
+			defer kv.Close()
+			if timeout > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, timeout)
+				defer cancel()
+			}
+			a := roundAnswer{System: args[0], Round: args[1], Node: node}
+			// Those that only look have no name, which a Round wants.
+			name := node
+			if !c.names {
+				name = "-"
+			}
+			line, err := c.do(ctx, leadership.NewRound(kv, args[0], args[1], name), &a)
+			var no *exitError
+			if err != nil && !(errors.As(err, &no) && no.code == exitNo) {
+				return err
+			}
+			switch {
+			case asJSON:
+				if e := p.printJSON(a); e != nil {
+					return e
+				}
+			case line != "":
+				if _, e := fmt.Fprintln(p.stdout, line); e != nil {
+					return e
+				}
+			}
+			return err
+		}),
+	}
+	if c.names {
+		cmd.Flags().StringVar(&node, "node", nodeOfCaller(), "who asks; two that give the same name are the same")
+	}
+	if c.waits {
+		cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait; 0 for ever")
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func elect(ctx context.Context, r *leadership.Round, a *roundAnswer) (string, error) {
+	won, err := r.Elect(ctx)
+	if err != nil {
+		return "", err
+	}
+	if a.Won = &won; !won {
+		return "lost", exit(exitNo)
+	}
+	return "won", nil
+}
+
+func elected(ctx context.Context, r *leadership.Round, a *roundAnswer) (line string, err error) {
+	a.Winner, err = r.Elected(ctx)
+	return a.Winner, orNobody(a.Winner, err)
+}
+
+func complete(ctx context.Context, r *leadership.Round, a *roundAnswer) (string, error) {
+	err := r.Complete(ctx)
+	switch {
+	case errors.Is(err, leadership.ErrNotElected), errors.Is(err, leadership.ErrCompletedByOther):
+		return "", &exitError{exitNo, err}
+	case err == nil:
+		a.Completer = a.Node
+	}
+	return "", err
+}
+
+func completed(ctx context.Context, r *leadership.Round, a *roundAnswer) (line string, err error) {
+	a.Completer, err = r.Completed(ctx)
+	return a.Completer, orNobody(a.Completer, err)
+}
+
+func await(ctx context.Context, r *leadership.Round, a *roundAnswer) (line string, err error) {
+	a.Completer, err = r.Await(ctx)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		return "", &exitError{exitNo, err}
+	}
+	return a.Completer, err
+}
+
+// orNobody is the answer no where nobody is named.
+func orNobody(name string, err error) error {
+	if err == nil && name == "" {
+		return exit(exitNo)
+	}
+	return err
+}
+
+// nodeOfCaller names the process that has called this one, such as a shell that
+// asks for several things in a row: its host, its process id, and when it was
+// started, for process ids come again, and are the same in many containers.
+func nodeOfCaller() string {
+	pid := os.Getppid()
+	name := hostName() + "-" + strconv.Itoa(pid)
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return name
+	}
+	// The name of the program, in parentheses, may have spaces in it.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	const started = 22 - 3 // of proc_pid_stat(5), after the program's name
+	if len(fields) <= started {
+		return name
+	}
+	return name + "." + fields[started]
+}
