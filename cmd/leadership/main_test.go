@@ -53,7 +53,8 @@ func start(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, done: make(chan struct{}), mark: fmt.Sprintf("LEADERSHIP_TEST_MARK=%d-%d.", os.Getpid(), processes.Add(1))}
 	p.cmd = exec.Command("/proc/self/exe", args...)
-	p.cmd.Env = append(os.Environ(), asProgram+"=1", p.mark)
+	// Under the race detector a program sleeps for a second before it exits.
+	p.cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0", p.mark)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.errs
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

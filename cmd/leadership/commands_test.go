@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+// lead has a node lead until the end of the test.
+func lead(t *testing.T, url, node string, opts ...leadership.Option) *leadership.Candidate {
+	t.Helper()
+	c := leadership.NewCandidate(open(t, url), key, node, time.Second, opts...)
+	_, errs := c.RunForElection(t.Context())
+	t.Cleanup(func() {
+		c.Stop()
+		for range errs {
+		}
+	})
+	return c
+}
+
+func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		args string
+	}{
+		{"unknown command", "nonsense"},
+		{"no command is named", "run --key k"},
+		{"no command is named", "run --key k --"},
+		{"has to be put after", "run --key k true"},
+		{"--key must not be empty", "run -- true"},
+		{"ttl is 10ms: must be from 50ms", "run --key k --ttl 10ms -- true"},
+		{"ttl is -1s: must be from 50ms", "run --key k --ttl -1s --grace 0 -- true"},
+		{`"soon" for "--ttl"`, "run --key k --ttl soon -- true"},
+		{"grace is -1s: must not be below 0", "run --key k --grace -1s -- true"},
+		{"grace is 14s: must not be below 0 and at least", "run --key k --grace 14s -- true"},
+		{"priority is -1: must be from 0", "run --key k --priority -1 -- true"},
+		{"[once restart]", "run --key k --once --restart -- true"},
+		{"node is", "run --key k --node= -- true"},
+		{`"key" not set`, "follow"},
+		{`"key" not set`, "resign"},
+		{`"to" not set`, "transfer --key k"},
+		{"--timeout is 0s: must be above 0", "pause --key k --timeout 0"},
+		{"at least one of the flags", "status"},
+		{"[key prefix]", "status --key k --prefix p"},
+		{"accepts 2 arg(s)", "round elect backup"},
+		{"no slash", "round elect a/b c"},
+		{"system is", "round elected .. c"},
+		{"--timeout is -1s: must not be below 0", "round await a b --timeout -1s"},
+		{"no command is named", "round run a b"},
+		{"has to be put after", "round run a -- true"},
+		{"--grace is -1s", "round run a b --grace -1s -- true"},
+		{"unknown flag: --colour", "status --colour"},
+	} {
+		code, out, errs := inProcess(t, strings.Fields(c.args)...)
+		if code != exitUsage || !strings.Contains(errs, c.want) || out != "" {
+			t.Errorf("%s: exit code %d, %q, want %q", c.args, code, errs, c.want)
+		}
+	}
+}
+
+func TestStoreThatCannotBeOpenedIsAnErrorThatNamesWhereItIsFrom(t *testing.T) {
+	code, _, errs := inProcess(t, "status", "--key", "k", "--store", "nosuch://host")
+	if code != exitFailure || !strings.Contains(errs, "--store") || !strings.Contains(errs, "nosuch") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+}
+
+func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
+	root := newRoot(strings.NewReader(""), io.Discard, io.Discard, nil)
+	for _, cmd := range root.Commands() {
+		for _, c := range append(cmd.Commands(), cmd) {
+			if !c.Hidden && c.Name() != "help" && c.Name() != "completion" && (c.Short == "" || c.Long == "" || c.Example == "") {
+				t.Errorf("%s lacks help", c.CommandPath())
+			}
+		}
+	}
+}
+
+func TestDefaultStoreIsTheUsersOwnFile(t *testing.T) {
+	home := t.TempDir()
+	for _, c := range []struct{ env, folder string }{
+		{"HOME=" + home, filepath.Join(home, ".local", "state", "leadership")},
+		{"XDG_STATE_HOME=" + filepath.Join(home, "a b%"), filepath.Join(home, "a b%", "leadership")},
+	} {
+		if code := execute(t.Context(), []string{"round", "elect", "s", "r"}, nil, io.Discard, io.Discard, []string{c.env}); code != 0 {
+			t.Errorf("%s: exit code %d", c.env, code)
+		}
+		if info, err := os.Stat(c.folder); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v", c.env, info, err)
+		}
+		if _, err := os.Stat(filepath.Join(c.folder, "elections.db")); err != nil {
+			t.Error(err)
+		}
+	}
+	if code := execute(t.Context(), []string{"status", "--prefix", "x"}, nil, io.Discard, io.Discard, nil); code != exitFailure {
+		t.Errorf("without a home: exit code %d", code)
+	}
+}
+
+func TestStatusTellsOfLeaderTermAndRequest(t *testing.T) {
+	url := sqliteURL(t)
+	if code, out, _ := inProcess(t, "status", "--store", url, "--key", key); code != exitNo || !strings.Contains(out, key) {
+		t.Errorf("without a leader: exit code %d: %s", code, out)
+	}
+	c := lead(t, url, "node-a", leadership.WithPayload([]byte("10.0.0.1:80")))
+	eventually(t, "leader", c.IsLeader)
+	if code, out, errs := inProcess(t, "pause", "--store", url, "--key", key, "--keep", "--by", "ops"); code != 0 {
+		t.Fatalf("pause: exit code %d: %s%s", code, out, errs)
+	}
+	var e election
+	code, out, errs := inProcess(t, "status", "--store", url, "--prefix", "service/", "--json")
+	if err := json.Unmarshal([]byte(out), &e); err != nil || code != 0 {
+		t.Fatalf("exit code %d: %q %s: %v", code, out, errs, err)
+	}
+	term, _ := c.Term()
+	if e.Key != key || e.Leader != "node-a" || e.Token != term.Token || string(e.Payload) != `"10.0.0.1:80"` || e.Ask == nil || e.Ask.Do != "pause" || e.Ask.By != "ops" {
+		t.Errorf("got %s", out)
+	}
+	if code, out, _ := inProcess(t, "status", "--store", url, "--key", key); code != 0 || !strings.Contains(out, "node-a") || !strings.Contains(out, "pause by ops") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
+func TestNamesCannotMoveTheCursor(t *testing.T) {
+	url := sqliteURL(t)
+	c := lead(t, url, "evil\x1b[2J")
+	eventually(t, "leader", c.IsLeader)
+	if _, out, _ := inProcess(t, "status", "--store", url, "--key", key); strings.Contains(out, "\x1b") {
+		t.Errorf("got %q", out)
+	}
+}
+
+func TestRequestsAreObeyed(t *testing.T) {
+	url := sqliteURL(t)
+	if code, _, errs := inProcess(t, "resign", "--store", url, "--key", key); code != exitNo || !strings.Contains(errs, "no leader") {
+		t.Errorf("resign without a leader: exit code %d: %s", code, errs)
+	}
+	a := lead(t, url, "a")
+	eventually(t, "leader a", a.IsLeader)
+	b := lead(t, url, "b")
+	do := func(args ...string) {
+		t.Helper()
+		if code, _, errs := inProcess(t, append(args, "--store", url, "--key", key)...); code != 0 {
+			t.Errorf("%v: exit code %d: %s", args, code, errs)
+		}
+	}
+	do("transfer", "--to", "b")
+	eventually(t, "leader b", b.IsLeader)
+	do("resign")
+	eventually(t, "leader a", a.IsLeader)
+	do("pause")
+	if a.IsLeader() || b.IsLeader() {
+		t.Error("somebody leads during the pause")
+	}
+	do("resume")
+	eventually(t, "leader", func() bool { return a.IsLeader() || b.IsLeader() })
+}
+
+func TestFollowPrintsAnObjectForEveryChange(t *testing.T) {
+	url := sqliteURL(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	read, write := io.Pipe()
+	done := make(chan int)
+	go func() {
+		done <- execute(ctx, []string{"follow", "--store", url, "--key", key, "--json"}, nil, write, io.Discard, nil)
+		_ = write.Close()
+	}()
+	c := lead(t, url, "a")
+	lines := bufio.NewScanner(read)
+	next := func() (l change) {
+		t.Helper()
+		if !lines.Scan() {
+			t.Fatal("no line")
+		}
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			t.Errorf("%s: %v", lines.Text(), err)
+		}
+		return l
+	}
+	if l := next(); l.Leader != "a" || l.Key != key || l.Token == 0 {
+		t.Errorf("got %+v", l)
+	}
+	c.Stop()
+	if l := next(); l.Leader != "" {
+		t.Errorf("after the leader has gone: %+v", l)
+	}
+	cancel()
+	if code := <-done; code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestRoundHasOneWinnerWhoCompletesIt(t *testing.T) {
+	url := sqliteURL(t)
+	round := func(verb string, more ...string) (int, string) {
+		t.Helper()
+		code, out, _ := inProcess(t, append([]string{"round", verb, "backup", "r1", "--store", url}, more...)...)
+		return code, strings.TrimSpace(out)
+	}
+	for _, c := range []struct {
+		verb string
+		node string
+		code int
+		out  string
+	}{
+		{"elected", "", exitNo, ""},
+		{"complete", "a", exitNo, ""},
+		{"elect", "a", 0, "won"},
+		{"elect", "b", exitNo, "lost"},
+		{"elect", "a", 0, "won"},
+		{"elected", "", 0, "a"},
+		{"completed", "", exitNo, ""},
+		{"complete", "b", exitNo, ""},
+		{"complete", "a", 0, ""},
+		{"complete", "a", 0, ""},
+		{"completed", "", 0, "a"},
+		{"await", "", 0, "a"},
+	} {
+		var more []string
+		if c.node != "" {
+			more = []string{"--node", c.node}
+		}
+		if code, out := round(c.verb, more...); code != c.code || out != c.out {
+			t.Errorf("%s by %q: exit code %d, %q; want %d, %q", c.verb, c.node, code, out, c.code, c.out)
+		}
+	}
+	if code, out := round("elect", "--node", "b", "--json"); code != exitNo || out != `{"system":"backup","round":"r1","node":"b","won":false}` {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if code, _, _ := inProcess(t, "round", "await", "backup", "never", "--store", url, "--timeout", "50ms"); code != exitNo {
+		t.Errorf("await: exit code %d", code)
+	}
+}
+
+func TestRoundRunsItsCommandOnce(t *testing.T) {
+	t.Parallel()
+	j, url := newJournal(t), sqliteURL(t)
+	var all sync.WaitGroup
+	for range 4 {
+		p := start(t, "round", "run", "backup", "r", "--store", url, "--wait", "--", "sh", "-c", `echo "ran $LEADERSHIP_ROUND" >>"$0"`, j.path)
+		all.Go(func() {
+			if code := p.wait(); code != 0 {
+				t.Errorf("exit code %d: %s", code, p.errs.String())
+			}
+		})
+	}
+	all.Wait()
+	if lines := j.lines(); len(lines) != 1 || lines[0] != "ran r" {
+		t.Errorf("got %q", lines)
+	}
+}
+
+func TestRoundIsCompletedOnlyByACommandThatSucceeds(t *testing.T) {
+	t.Parallel()
+	url := sqliteURL(t)
+	if code := start(t, "round", "run", "backup", "r", "--store", url, "--", "sh", "-c", "exit 6").wait(); code != 6 {
+		t.Errorf("exit code %d", code)
+	}
+	if code, _, _ := inProcess(t, "round", "completed", "backup", "r", "--store", url); code != exitNo {
+		t.Error("the round is completed")
+	}
+}
+
+func TestRoundsCommandEndsWithItsParent(t *testing.T) {
+	t.Parallel()
+	j, url := newJournal(t), sqliteURL(t)
+	p := start(t, append([]string{"round", "run", "backup", "r", "--store", url, "--grace", "100ms"}, stubborn(j)...)...)
+	j.await("start", 1)
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "end of all processes", func() bool { return len(p.family()) == 0 })
+}
