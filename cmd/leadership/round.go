@@ -98,6 +98,9 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 					return e
 				}
 			case line != "":
+				if isTerminal(p.stdout) {
+					line = printable(line)
+				}
 				if _, e := fmt.Fprintln(p.stdout, line); e != nil {
 					return e
 				}

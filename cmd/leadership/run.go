@@ -197,9 +197,9 @@ func (r *runner) announce(term leadership.Term) {
 	case "":
 		fmt.Fprintf(r.stderr, "leadership: nobody leads %s\n", r.key)
 	case r.node:
-		fmt.Fprintf(r.stderr, "leadership: %s leads %s, term %d: that is this process\n", term.Leader, r.key, term.Token)
+		fmt.Fprintf(r.stderr, "leadership: %s leads %s, term %d: that is this process\n", printable(term.Leader), r.key, term.Token)
 	default:
 		fmt.Fprintf(r.stderr, "leadership: %s leads %s, term %d, for %s: waiting\n",
-			term.Leader, r.key, term.Token, lasting(time.Since(term.Since)))
+			printable(term.Leader), r.key, term.Token, lasting(time.Since(term.Since)))
 	}
 }
