@@ -51,7 +51,7 @@ func TestAttemptIsSupersededOnceARivalHasSeenItForItsTTL(t *testing.T) {
 		time.Sleep(attemptTTL - 1)
 		elected(t, b, false)
 		elected(t, leased(kv, "c"), false) // has seen nothing
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		elected(t, b, true)
 		holds(t, b, 2, attemptTTL*4/5)
 		elected(t, a, false)
@@ -213,7 +213,7 @@ func TestAttemptThatVanishesIsWaitedForByWhoeverHasSeenIt(t *testing.T) {
 		}
 		time.Sleep(attemptTTL - 1)
 		elected(t, b, false)
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		elected(t, b, true)
 		holds(t, b, 2, attemptTTL*4/5)
 		if err := a.Complete(ctx); !errors.Is(err, ErrSuperseded) {

@@ -53,7 +53,7 @@ func (r record) standing(key string) Standing {
 		s.Term = Term{Last: r.Last.public()}
 	}
 	for _, w := range r.Waiting {
-		s.Waiting = append(s.Waiting, Waiting{w.Node, w.Priority})
+		s.Waiting = append(s.Waiting, Waiting(w))
 	}
 	if a := r.Ask; a != nil {
 		s.Asked = Request{Action: a.Do, To: a.To, Keep: a.Keep, By: a.By, Hold: time.Duration(a.Hold) * time.Millisecond}

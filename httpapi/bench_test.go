@@ -60,7 +60,7 @@ func BenchmarkElectOnRedis(b *testing.B) {
 		}
 	}
 	set := func(round string, want bool) {
-		if ok, err := client.SetNX(b.Context(), "bare:"+round, "10.0.0.9:1234", 0).Result(); ok != want || err != nil { //nolint:staticcheck // It is what gone calls.
+		if ok, err := client.SetNX(b.Context(), "bare:"+round, "10.0.0.9:1234", 0).Result(); ok != want || err != nil {
 			b.Error(ok, err)
 		}
 	}

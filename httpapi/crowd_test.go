@@ -88,7 +88,7 @@ func TestOfTwoHundredClientsOfThreeServersOneWins(t *testing.T) {
 			}
 			expect(t, behind[0], "POST", "/api/v1/complete"+round+node, "result", 200, "")
 			for _, server := range behind {
-				if response, name := send(t, server, "GET", "/api/v1/completed"+round, ""); response.StatusCode != 200 || named && name != *winner.Load() {
+				if response, name := send(t, server, "GET", "/api/v1/completed"+round, ""); response.StatusCode != http.StatusOK || named && name != *winner.Load() {
 					t.Errorf("completed: %d %q", response.StatusCode, name)
 				}
 			}

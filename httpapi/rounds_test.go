@@ -362,7 +362,7 @@ func TestWithoutTheStoreNobodyIsToldThatItHasLost(t *testing.T) {
 			broken.Heal()
 			broken.SetPlan(nil)
 			for range 100 { // until what hung has returned
-				if response, _ := send(t, server, "GET", "/api/v1/elected/sys/won", ""); response.StatusCode == 200 {
+				if response, _ := send(t, server, "GET", "/api/v1/elected/sys/won", ""); response.StatusCode == http.StatusOK {
 					break
 				}
 			}

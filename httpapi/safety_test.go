@@ -221,14 +221,14 @@ func TestSlowBodyIsNotWaitedForLong(t *testing.T) {
 			}
 			_, _ = io.Copy(io.Discard, response.Body) // until the connection ends
 			response.Body.Close()
-			if took := time.Since(began); took > 11*time.Second || strings.HasPrefix(path, "POST") && response.StatusCode != http.StatusRequestTimeout {
+			if took := time.Since(began); took > 30*time.Second || strings.HasPrefix(path, "POST") && response.StatusCode != http.StatusRequestTimeout {
 				t.Errorf("%s: %d after %v", path, response.StatusCode, took)
 			}
 			// It hangs up, and does not wait for the rest.
 			if _, err := client.Read(make([]byte, 1)); err == nil {
 				t.Error("there is more")
 			}
-			if took := time.Since(began); took > 12*time.Second {
+			if took := time.Since(began); took > 40*time.Second {
 				t.Errorf("%s: it hangs up after %v", path, took)
 			}
 			client.Close()
@@ -236,7 +236,9 @@ func TestSlowBodyIsNotWaitedForLong(t *testing.T) {
 				t.Error(err)
 			}
 			server.Close()
-			<-ended
+			if err := <-ended; !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+				t.Error(err)
+			}
 			<-sent
 		})
 	}
@@ -307,8 +309,10 @@ func TestForeignWebPagesChangeNothing(t *testing.T) {
 	guarded := serve(t, kv, httpapi.WithTokens(nil, []string{token}))
 	expect(t, open, "GET", "/api/v1/elect/sys/1?node=a", "", 202, "")
 	foreign := [][]string{
-		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
-		{"Origin", "https://evil.example"}, {"Origin", "null"},
+		{"Sec-Fetch-Site", "cross-site"},
+		{"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://evil.example"},
+		{"Origin", "null"},
 	}
 	for _, headers := range foreign {
 		expect(t, open, "POST", "/api/v1/complete/sys/1?node=a", "", 403, "*foreign", headers...)
@@ -369,14 +373,14 @@ func TestFailuresAreLoggedWithTheirCause(t *testing.T) {
 
 func TestNewRefusesWhatWillNotDo(t *testing.T) {
 	kv := memory.New()
-	for says, make := range map[string]func() (*httpapi.Handler, error){
+	for says, made := range map[string]func() (*httpapi.Handler, error){
 		"store":     func() (*httpapi.Handler, error) { return httpapi.New(nil) },
 		"5 bytes":   func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithTokens(nil, []string{"short"})) },
 		"0 bytes":   func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithTokens([]string{""}, nil)) },
 		"retention": func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithRetention(time.Second)) },
 		"system":    func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithRetention(time.Hour, "")) },
 	} {
-		if _, err := make(); !errors.Is(err, leadership.ErrInvalidArgument) || !strings.Contains(err.Error(), says) {
+		if _, err := made(); !errors.Is(err, leadership.ErrInvalidArgument) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)
 		}
 	}
