@@ -27,8 +27,8 @@ func openOurs(name string) func(context.Context, string) (store.Store, error) {
 func compare(b *testing.B, bench func(*testing.B, func(testing.TB) store.Store)) {
 	for _, a := range adapters {
 		server := servers.Shared(b, a.name)
-		b.Run(a.name+"/kvtools", func(b *testing.B) { bench(b, opener(server, a.open)) })
-		b.Run(a.name+"/ours", func(b *testing.B) { bench(b, opener(server, openOurs(a.name))) })
+		b.Run(a.name+"/kvtools", func(b *testing.B) { bench(b, opener(server.Addr, a.open)) })
+		b.Run(a.name+"/ours", func(b *testing.B) { bench(b, opener(server.Addr, openOurs(a.name))) })
 	}
 	for _, url := range []string{
 		servers.Shared(b, "postgres").Addr,
@@ -36,7 +36,7 @@ func compare(b *testing.B, bench func(*testing.B, func(testing.TB) store.Store))
 		"memory://compare",
 	} {
 		name, rest, _ := strings.Cut(url, "://")
-		b.Run(name+"/ours", func(b *testing.B) { bench(b, opener(&servers.Server{Addr: rest}, openOurs(name))) })
+		b.Run(name+"/ours", func(b *testing.B) { bench(b, opener(rest, openOurs(name))) })
 	}
 }
 

@@ -1,13 +1,17 @@
 package servers
 
 import (
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
 )
 
-// Proxy stands between clients and a server, and cuts their connections.
+// Proxy stands between clients and a server, and cuts their connections or slows
+// their answers.
 type Proxy struct {
 	// Addr is where clients reach it: host:port.
 	Addr string
@@ -41,5 +45,14 @@ func (p *Proxy) Cut() {
 	p.proxy.Stop()
 	if err := p.proxy.Start(); err != nil {
 		p.t.Errorf("start a proxy again: %v", err)
+	}
+}
+
+// Delay has every answer of the server take that much longer.
+func (p *Proxy) Delay(d time.Duration) {
+	p.t.Helper()
+	toxic := fmt.Sprintf(`{"type": "latency", "stream": "downstream", "attributes": {"latency": %d}}`, d.Milliseconds())
+	if _, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+		p.t.Fatalf("delay answers: %v", err)
 	}
 }

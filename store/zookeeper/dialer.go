@@ -18,6 +18,11 @@ const (
 
 	// handshakeTimeout is for the answer to the first message.
 	handshakeTimeout = 3 * time.Second
+
+	// settleTime is how long the client has to set its watches again before it
+	// gets the answer to a call. Without it a watch is now and then lost, and the
+	// client reads what it writes elsewhere without a lock.
+	settleTime = 20 * time.Millisecond
 )
 
 // dialer makes the connections of a client, one after another, and keeps what
@@ -124,7 +129,8 @@ type link struct {
 }
 
 // SetReadDeadline sets a deadline for reading, but for the first two that the
-// client sets, which are about the answer to its first message.
+// client sets, which are about the answer to its first message. The third begins
+// the session.
 func (l *link) SetReadDeadline(t time.Time) error {
 	l.deadlines++
 	switch l.deadlines {
@@ -132,6 +138,8 @@ func (l *link) SetReadDeadline(t time.Time) error {
 		t = time.Now().Add(handshakeTimeout)
 	case 2:
 		return nil
+	case 3:
+		time.Sleep(settleTime)
 	}
 	return l.Conn.SetReadDeadline(t)
 }

@@ -60,8 +60,10 @@
 // # Watches
 //
 // They go on through lost connections and sessions. go-zookeeper sets its watches
-// again when it reconnects, and now and then loses one. So a look each second
-// stands behind each watch here. Nor can it take a watch back: one that has ended
+// again when it reconnects, and now and then loses one, where it gets the answer to
+// a call meanwhile; the race detector may then complain of it. So a look each second
+// stands behind each watch here; and the clients that are made from URLs wait 20 ms
+// after they have connected. Nor can it take a watch back: one that has ended
 // leaves a few hundred bytes in the client, one time for each key, until that
 // changes.
 //

@@ -137,6 +137,15 @@ func TestHostsTakeTurnsAndOnlyAWholeRoundIsWaitedFor(t *testing.T) {
 	})
 }
 
+// Settling makes a connection as the clients of Open have it.
+func Settling(network, address string, timeout time.Duration) (net.Conn, error) {
+	conn, err := net.DialTimeout(network, address, timeout) //nolint:noctx // It is a zk.Dialer.
+	if err != nil {
+		return nil, err
+	}
+	return &link{Conn: conn, failed: func(error) {}}, nil
+}
+
 // TestHandshakeIsGivenUp: a server lets the client in, and then answers nothing,
 // or not to the end.
 func TestHandshakeIsGivenUp(t *testing.T) {

@@ -34,10 +34,12 @@ func (silent) Printf(string, ...any) {}
 // newBase returns what the keys of one test begin with.
 func newBase() string { return rand.Text() }
 
-// connect makes a client, as users do, which the end of the test closes.
+// connect makes a client, as users do, which the end of the test closes. It has
+// time to set its watches again, for the race detector finds fault with one that
+// has not.
 func connect(t testing.TB, addr string) *zk.Conn {
 	t.Helper()
-	conn, events, err := zk.Connect([]string{addr}, 1500*time.Millisecond, zk.WithLogger(silent{}))
+	conn, events, err := zk.Connect([]string{addr}, 1500*time.Millisecond, zk.WithLogger(silent{}), zk.WithDialer(zookeeper.Settling))
 	if err != nil {
 		t.Fatal(err)
 	}
