@@ -20,19 +20,23 @@ type Callbacks struct {
 	// before has ended, where that is known.
 	OnLeaderChange func(term Term)
 
+	// OnStanding is told how the election stands, after each change of its
+	// record: renewals and requests too. Only a follower calls it.
+	OnStanding func(s Standing)
+
 	// OnError is told of errors, as the error channel is.
 	OnError func(err error)
 }
 
 // WithCallbacks has functions called on the changes of an election. A follower
-// calls OnLeaderChange and OnError only. The default is none.
+// calls OnLeaderChange, OnStanding and OnError only. The default is none.
 func WithCallbacks(c Callbacks) Option {
 	return func(o *options) { o.callbacks = c }
 }
 
 // none says whether there is nobody to call.
 func (c Callbacks) none() bool {
-	return c.OnElected == nil && c.OnDemoted == nil && c.OnLeaderChange == nil && c.OnError == nil
+	return c.OnElected == nil && c.OnDemoted == nil && c.OnLeaderChange == nil && c.OnStanding == nil && c.OnError == nil
 }
 
 // listen calls the functions until there are no notices any more.
@@ -51,6 +55,10 @@ func (c Callbacks) listen(n *notices) {
 		case next.term != nil:
 			if c.OnLeaderChange != nil {
 				c.OnLeaderChange(*next.term)
+			}
+		case next.standing != nil:
+			if c.OnStanding != nil {
+				c.OnStanding(*next.standing)
 			}
 		case next.ended != nil:
 			if told == next.lease && c.OnDemoted != nil {

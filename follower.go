@@ -274,6 +274,11 @@ func (p *pursuit) hear(r result) {
 		p.of.heard.Store(nil)
 	}
 	// A record that has vanished says nothing: its leader may still lead.
+	if changed && p.notices != nil {
+		s := rec.standing(p.key)
+		s.Free = max(p.sight.free-now, 0)
+		p.notices.stands(s)
+	}
 }
 
 // tell passes on who leads, as of now.

@@ -11,12 +11,14 @@ type notice struct {
 	ended error  // why it is over; nil if it has begun
 	term  *Term  // of whoever leads now
 	err   error
+
+	standing *Standing // how the election stands now
 }
 
 // notices are what a listener has yet to be told, in order. Whoever adds to
 // them never waits for the listener (S9): a term that is over before the
-// listener heard of it is not told at all, of two leaders the latter is told,
-// and of more than errorBuffer errors the latest.
+// listener heard of it is not told at all, of two leaders, or standings, the latter
+// is told, and of more than errorBuffer errors the latest.
 type notices struct {
 	wake chan struct{}
 
@@ -45,6 +47,11 @@ func (n *notices) ended(l *lease, why error) {
 // leads adds who leads now: the zero leader for nobody.
 func (n *notices) leads(t Term) {
 	n.add(notice{term: &t}, func(p notice) bool { return p.term != nil })
+}
+
+// stands adds how the election stands now.
+func (n *notices) stands(s Standing) {
+	n.add(notice{standing: &s}, func(p notice) bool { return p.standing != nil })
 }
 
 // failed adds an error.

@@ -22,6 +22,9 @@ type Standing struct {
 	// has crashed stands here until another has taken its seat.
 	Term Term
 
+	// Beat is another after each renewal, and with each term.
+	Beat uint64
+
 	// Free is how long it will take at least until the seat can be taken
 	// though the record stay as it is. It is 0 where that has not been
 	// observed, as by Elections.
@@ -48,7 +51,7 @@ type Waiting struct {
 // standing returns what others see of a record; a zero one is of an election
 // that has never been held.
 func (r record) standing(key string) Standing {
-	s := Standing{Key: key, Term: r.term().clone()}
+	s := Standing{Key: key, Term: r.term().clone(), Beat: r.Beat}
 	if !r.held() {
 		s.Term = Term{Last: r.Last.public()}
 	}

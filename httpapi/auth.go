@@ -48,6 +48,15 @@ func (h *Handler) allowed(w http.ResponseWriter, r *http.Request, needs role) er
 	return nil
 }
 
+// mayWrite says whether a client has the right to change something.
+func (h *Handler) mayWrite(r *http.Request) bool {
+	if len(h.readTokens)+len(h.writeTokens) == 0 {
+		return true
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Bearer") && among(token, h.writeTokens)
+}
+
 // among says whether token is one of tokens, in a time that tells nothing
 // about them.
 func among(token string, tokens []string) bool {

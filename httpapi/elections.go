@@ -28,10 +28,10 @@ func (h *Handler) elections(mux *http.ServeMux) {
 	h.handle(mux, "GET /api/v1/elections", reader, asJSON, d.list)
 	h.handle(mux, "GET "+one, reader, asJSON, d.look)
 	h.handle(mux, "GET "+one+"/leader", anyone, asText, d.health)
-	h.handle(mux, "GET "+one+"/events", reader, asJSON, h.events(d))
 	h.handle(mux, "POST "+one+"/claim", writer, asJSON, d.claim)
 	h.handle(mux, "POST "+one+"/resign", writer, asJSON, d.resign)
 	h.handle(mux, "POST "+one+"/requests", writer, asJSON, d.request)
+	h.events(mux, d)
 }
 
 // desk answers all that is asked of elections.

@@ -42,6 +42,8 @@ type Handler struct {
 	running sync.WaitGroup // goroutines that the handler owns
 	dropped atomic.Uint64  // readers of events that were too slow
 
+	observer *observer
+
 	mu     sync.Mutex
 	closed bool
 	swept  map[string]struct{} // the systems that are swept

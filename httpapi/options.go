@@ -21,6 +21,8 @@ type options struct {
 	writeTokens []string
 	retention   time.Duration
 	systems     []string
+	observe     bool
+	prefix      string
 }
 
 func newOptions(opts []Option) options {
@@ -75,6 +77,16 @@ func WithRetention(age time.Duration, systems ...string) Option {
 	return func(o *options) { o.retention, o.systems = age, systems }
 }
 
+// WithObserved has the handler observe, for as long as it is open, the elections
+// whose keys begin with prefix, all of them where it is empty; 1024 at most. The
+// page, the stream of all elections and the metrics tell of those. It costs one List
+// of the store a second, or less often where that takes long, and a follower for each
+// election. Not every store can list with an empty prefix, or one that does not end
+// with a slash. The default is to observe none.
+func WithObserved(prefix string) Option {
+	return func(o *options) { o.observe, o.prefix = true, prefix }
+}
+
 // check says what is wrong with the options.
 func (o *options) check() error {
 	for _, tokens := range [][]string{o.readTokens, o.writeTokens} {
@@ -86,6 +98,11 @@ func (o *options) check() error {
 	}
 	if o.retention != 0 && o.retention < time.Minute {
 		return fmt.Errorf("httpapi: %w: retention is %v: must be 0 or at least %v", leadership.ErrInvalidArgument, o.retention, time.Minute)
+	}
+	if o.prefix != "" {
+		if err := checkText("prefix", o.prefix, maxKey); err != nil {
+			return fmt.Errorf("httpapi: %w: %w", leadership.ErrInvalidArgument, err)
+		}
 	}
 	for _, system := range o.systems {
 		if err := checkName("system", system); err != nil {

@@ -1,0 +1,194 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+const (
+	// maxObserved is how many elections are observed, at most.
+	maxObserved = 1024
+
+	// observePause is how often the store is asked which elections there are;
+	// where that takes long it is asked less often, so that nine tenths of the time
+	// it is not, and observePauseMost apart at most.
+	observePause, observePauseMost = time.Second, time.Minute
+)
+
+// observer watches elections: those below a prefix for as long as the handler is
+// open, if it is told to, and others for as long as somebody reads their events.
+type observer struct {
+	h *Handler
+
+	mu      sync.Mutex
+	byKey   map[string]*watched
+	all     feed // of the elections that are observed
+	streams int
+	state   stateView
+	looked  bool // the store has been asked once
+}
+
+// stateView is how the observing goes, in JSON.
+type stateView struct {
+	Type  string `json:"type"`
+	Error string `json:"error,omitempty"` // why it is not known which elections there are
+	More  bool   `json:"more,omitempty"`  // there are more than are observed
+}
+
+func newObserver(h *Handler) *observer {
+	return &observer{h: h, byKey: make(map[string]*watched), all: newFeed(), state: stateView{Type: "state"}}
+}
+
+// dropped counts readers that were too slow.
+func (o *observer) dropped(n uint64) { o.h.dropped.Add(n) }
+
+// tell tells the readers of all elections. It is called with mu held.
+func (o *observer) tell(e event, keep bool) {
+	if keep {
+		e = o.all.keep(e)
+	}
+	o.dropped(o.all.tell(e))
+}
+
+// watch returns the election of a key, which is watched from now on, if it is not.
+// It is called with mu held.
+func (o *observer) watch(key string) *watched {
+	w := o.byKey[key]
+	if w == nil {
+		w = &watched{of: o, key: key, feed: newFeed()}
+		o.byKey[key] = w
+		o.h.own(w.run)
+	}
+	return w
+}
+
+// run finds the elections below the prefix until ctx ends.
+func (o *observer) run(ctx context.Context) {
+	for {
+		began := time.Now()
+		found, err := o.list(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			o.h.log.Warn("httpapi: observe elections", "prefix", o.h.prefix, "error", err)
+		}
+		o.found(found, err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(min(max(observePause, 9*time.Since(began)), observePauseMost)):
+		}
+	}
+}
+
+func (o *observer) list(ctx context.Context) ([]leadership.Standing, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.h.timeout)
+	defer cancel()
+	return leadership.Elections(ctx, o.h.kv, o.h.prefix)
+}
+
+// found takes in which elections there are. A failure says nothing of them.
+func (o *observer) found(all []leadership.Standing, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	state := stateView{Type: "state", More: o.state.More}
+	if err != nil {
+		state.Error = failure(err).reason
+	} else {
+		state.More = o.mark(all)
+		o.looked = true
+	}
+	if state != o.state {
+		o.state = state
+		o.tell(encode("", state), false)
+	}
+}
+
+// mark marks those elections that are there, and says whether there are too many.
+func (o *observer) mark(all []leadership.Standing) (more bool) {
+	there := make(map[string]bool, min(len(all), maxObserved))
+	n := 0
+	for _, w := range o.byKey {
+		if w.listed {
+			n++
+		}
+	}
+	for _, s := range all {
+		if checkKey(s.Key) != nil {
+			continue
+		}
+		w := o.byKey[s.Key]
+		if w == nil || !w.listed {
+			if n >= maxObserved {
+				more = true
+				continue
+			}
+			n++
+		}
+		there[s.Key] = true
+		if w == nil {
+			w = o.watch(s.Key)
+			w.isNew = o.looked
+		}
+		if !w.listed {
+			w.listed = true
+			if w.tally.known {
+				o.tell(w.event(time.Now()), true)
+			}
+		}
+	}
+	for key, w := range o.byKey {
+		if w.listed && !there[key] {
+			w.listed = false
+			o.tell(encode(key, map[string]string{"type": "gone", "key": key}), true)
+		}
+	}
+	return more
+}
+
+// snapshot returns how the elections that are observed stand, sorted by key.
+func (o *observer) snapshot() []observed {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	var all []observed
+	for _, w := range o.byKey {
+		if w.listed && w.tally.known {
+			w.tally.pass(now)
+			all = append(all, w.tally.observed(now))
+		}
+	}
+	slices.SortFunc(all, func(a, b observed) int { return cmp.Compare(a.key, b.key) })
+	return all
+}
+
+// readers is how many streams there are.
+func (o *observer) readers() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.streams
+}
+
+// enter counts a stream in, where there is room for it. It is called with mu held.
+func (o *observer) enter() error {
+	if o.streams >= maxStreams {
+		return refuse(http.StatusServiceUnavailable, "there are %d streams already", o.streams)
+	}
+	o.streams++
+	return nil
+}
+
+// leave counts a stream out.
+func (o *observer) leave(f *feed, r *eventReader) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.streams--
+	delete(f.readers, r)
+}

@@ -1,0 +1,166 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+const (
+	// watchTick is how often a watched election is looked at as it stands here,
+	// which asks nothing of the store: for a leader that has gone silent, and readers
+	// that have left.
+	watchTick = time.Second
+
+	// watchLinger is for how many ticks an election that nobody reads, and that
+	// is not observed, is watched on, so that whoever was cut off misses nothing.
+	watchLinger = 15
+
+	// renewedPause is how often one election's renewals are told, at most.
+	renewedPause = 250 * time.Millisecond
+)
+
+// eventView is an event of one election in JSON.
+type eventView struct {
+	// Type is "leader" where somebody leads, "expired" where the leader has not
+	// renewed its term in time, and "vacant" where the seat is empty.
+	Type string `json:"type"`
+	electionView
+}
+
+// watched is an election that is followed, for its readers, or for the observer.
+// The observer's mu guards all of it.
+type watched struct {
+	of     *observer
+	key    string
+	listed bool // the observer found it in the store when it looked last
+	isNew  bool // and not when it looked first
+
+	feed    feed
+	idle    int // ticks without a reader
+	tally   tally
+	last    []byte    // the latest line of feed
+	renewed time.Time // when a renewal was told last
+}
+
+// run follows the election until nobody wants to know of it any more.
+func (w *watched) run(ctx context.Context) {
+	follower := leadership.NewFollower(w.of.h.kv, w.key,
+		leadership.WithLogger(w.of.h.log),
+		leadership.WithCallbacks(leadership.Callbacks{OnStanding: w.see}))
+	ctx, cancel := context.WithCancel(ctx)
+	leaders, errs := follower.FollowElection(ctx)
+	defer func() {
+		cancel()
+		for range leaders { // until it has ended
+		}
+		for range errs {
+		}
+	}()
+	timer := time.NewTimer(watchTick)
+	defer timer.Stop()
+	due := time.Now().Add(watchTick)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-timer.C:
+			left := w.pass(now)
+			if !now.Before(due) {
+				due = now.Add(watchTick)
+				if w.ends() {
+					return
+				}
+			}
+			timer.Reset(min(left, time.Until(due)))
+		}
+	}
+}
+
+// see takes in how the election stands.
+func (w *watched) see(s leadership.Standing) {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	now := time.Now()
+	renewals := w.tally.renewals
+	w.tally.see(s, now, w.isNew)
+	if !w.tell(now) && w.tally.renewals > renewals {
+		w.tellRenewed(now)
+	}
+}
+
+// pass has time pass, and returns when to look again at the latest.
+func (w *watched) pass(now time.Time) time.Duration {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	w.tally.pass(now)
+	if w.tally.known {
+		w.tell(now)
+	}
+	if left := w.tally.trust(now); left > 0 && left < watchTick {
+		return left
+	}
+	return watchTick
+}
+
+// tell tells readers how the election stands, and says whether that is not what
+// they know. It is called with mu held.
+func (w *watched) tell(now time.Time) bool {
+	line, err := json.Marshal(eventView{w.tally.kind(), w.tally.view})
+	if err != nil || slices.Equal(line, w.last) {
+		return false
+	}
+	w.last, w.renewed = line, now
+	w.of.dropped(w.feed.tell(w.feed.keep(event{key: w.key, line: line})))
+	if w.listed {
+		w.of.tell(w.event(now), true)
+	}
+	return true
+}
+
+// tellRenewed tells the readers of all elections that this one was renewed.
+func (w *watched) tellRenewed(now time.Time) {
+	if !w.listed || now.Sub(w.renewed) < renewedPause {
+		return
+	}
+	w.renewed = now
+	w.of.tell(encode(w.key, struct {
+		Type     string    `json:"type"`
+		At       time.Time `json:"at"`
+		Key      string    `json:"key"`
+		Token    uint64    `json:"token"`
+		FreeIn   int64     `json:"free_in_ms"`
+		Renewals uint64    `json:"renewals"`
+	}{"renewed", now, w.key, w.tally.view.Token, ceil(w.tally.trust(now)), w.tally.renewals}), false)
+}
+
+// event tells all of the election.
+func (w *watched) event(now time.Time) event { return encode(w.key, w.tally.observedView(now)) }
+
+// encode makes an event of v.
+func encode(key string, v any) event {
+	line, err := json.Marshal(v)
+	if err != nil { // nothing that is told can fail to encode
+		line = []byte(`{"type":"error"}`)
+	}
+	return event{key: key, line: line}
+}
+
+// ends says whether nobody has wanted to know of the election for a while; then it
+// is watched no more.
+func (w *watched) ends() bool {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	if len(w.feed.readers) > 0 || w.listed {
+		w.idle = 0
+		return false
+	}
+	if w.idle++; w.idle < watchLinger {
+		return false
+	}
+	delete(w.of.byKey, w.key)
+	return true
+}
