@@ -28,6 +28,7 @@ func (h *Handler) events(mux *http.ServeMux, d *desk) {
 	h.handle(mux, "GET /api/v1/events", reader, asJSON, h.observer.serveAll)
 	if h.observe {
 		h.own(h.observer.run)
+		h.own(h.observer.lookAtRounds)
 	}
 }
 
@@ -78,7 +79,8 @@ type helloView struct {
 	Prefix string    `json:"prefix"`
 	Write  bool      `json:"may_write"`         // the reader may ask something of the elections
 	Resume bool      `json:"resumed,omitempty"` // what comes is what was missed, and not all of it
-	stateView
+	Error  string    `json:"error,omitempty"`   // as a state tells it
+	More   bool      `json:"more,omitempty"`
 }
 
 // serveAll streams the events of all elections below a prefix.
@@ -97,7 +99,13 @@ func (o *observer) serveAll(w http.ResponseWriter, r *http.Request) error {
 	if !o.h.observe {
 		return refuse(http.StatusNotFound, "this server does not observe elections")
 	}
-	reader, past, err := o.joinAll(prefix, r.Header.Get("Last-Event-ID"), o.h.mayWrite(r))
+	systems := values["system"]
+	for _, system := range systems {
+		if err := checkName("system", system); err != nil {
+			return err
+		}
+	}
+	reader, past, err := o.joinAll(prefix, systems, r.Header.Get("Last-Event-ID"), o.h.mayWrite(r))
 	if err != nil {
 		return err
 	}
@@ -106,35 +114,45 @@ func (o *observer) serveAll(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// joinAll adds a reader to the feed of all elections. past is what it is to be told
-// first: what it has missed, or else how all of them stand.
-func (o *observer) joinAll(prefix, after string, mayWrite bool) (r *eventReader, past []event, err error) {
+// joinAll adds a reader to the feeds of all elections and of rounds. past is what it
+// is to be told first: what it has missed, or else how all of them stand.
+func (o *observer) joinAll(prefix string, systems []string, after string, mayWrite bool) (r *eventReader, past []event, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(o.rounds.named)+len(systems) > maxNamed {
+		return nil, nil, refuse(http.StatusServiceUnavailable, "rounds of %d systems are looked at already", len(o.rounds.named))
+	}
 	if err := o.enter(); err != nil {
 		return nil, nil, err
 	}
-	r = &eventReader{prefix: prefix, events: make(chan event, allBuffer)}
+	r = &eventReader{prefix: prefix, systems: systems, events: make(chan event, allBuffer)}
 	o.all.readers[r] = true
 	now := time.Now()
-	hello := helloView{"hello", now, o.h.prefix, mayWrite, false, o.state}
 	missed, known := o.all.after(after)
+	past = []event{encode("", helloView{"hello", now, o.h.prefix, mayWrite, known, o.state.Error, o.state.More})}
 	if known {
-		hello.Resume = true
-		past = slices.DeleteFunc(missed, func(e event) bool { return !strings.HasPrefix(e.key, prefix) })
-		return r, slices.Insert(past, 0, encode("", hello)), nil
-	}
-	past = append(past, encode("", hello))
-	for _, w := range o.byKey {
-		if w.listed && w.tally.known && strings.HasPrefix(w.key, prefix) {
-			past = append(past, w.event(now))
+		for _, e := range missed {
+			if strings.HasPrefix(e.key, prefix) {
+				past = append(past, e)
+			}
 		}
+	} else {
+		for _, w := range o.byKey {
+			if w.listed && w.tally.known && strings.HasPrefix(w.key, prefix) {
+				past = append(past, w.event(now))
+			}
+		}
+		slices.SortFunc(past[1:], func(a, b event) int { return strings.Compare(a.key, b.key) })
 	}
-	slices.SortFunc(past[1:], func(a, b event) int { return strings.Compare(a.key, b.key) })
-	// Whoever comes back after this has missed what came after it.
+	// Whoever comes back has missed what came after this.
 	ready := encode("", map[string]string{"type": "ready"})
 	ready.id = o.all.latest()
-	return r, append(past, ready), nil
+	past = append(append(past, ready), o.rounds.join(r)...)
+	select {
+	case o.wakeRounds <- struct{}{}:
+	default:
+	}
+	return r, past, nil
 }
 
 // stream sends a reader what is past, and then what comes, until one of the two

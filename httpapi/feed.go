@@ -34,8 +34,10 @@ func (e event) text() string {
 
 // eventReader is one stream.
 type eventReader struct {
-	prefix string     // of the keys that it is told of
-	events chan event // closed when the reader is too slow
+	prefix  string     // of the keys that it is told of
+	systems []string   // whose rounds it wants to know of by name
+	events  chan event // closed when the reader is too slow
+	dropped bool       // it is
 }
 
 // feed tells its readers of events. It is guarded by its owner.
@@ -73,11 +75,16 @@ func (f *feed) tell(e event) (dropped uint64) {
 		if !strings.HasPrefix(e.key, r.prefix) && e.key != "" {
 			continue
 		}
+		if r.dropped { // by another feed
+			delete(f.readers, r)
+			continue
+		}
 		select {
 		case r.events <- e:
 		default:
 			delete(f.readers, r)
 			close(r.events)
+			r.dropped = true
 			dropped++
 		}
 	}

@@ -29,9 +29,12 @@ type observer struct {
 	mu      sync.Mutex
 	byKey   map[string]*watched
 	all     feed // of the elections that are observed
+	rounds  roundWatch
 	streams int
 	state   stateView
 	looked  bool // the store has been asked once
+
+	wakeRounds chan struct{} // has rounds looked at now
 }
 
 // stateView is how the observing goes, in JSON.
@@ -42,7 +45,15 @@ type stateView struct {
 }
 
 func newObserver(h *Handler) *observer {
-	return &observer{h: h, byKey: make(map[string]*watched), all: newFeed(), state: stateView{Type: "state"}}
+	o := &observer{
+		h: h, byKey: make(map[string]*watched), all: newFeed(), state: stateView{Type: "state"},
+		rounds:     roundWatch{feed: newFeed(), named: make(map[string]int), last: make(map[string][]byte)},
+		wakeRounds: make(chan struct{}, 1),
+	}
+	for _, system := range h.systems {
+		o.asked(system)
+	}
+	return o
 }
 
 // dropped counts readers that were too slow.
@@ -191,4 +202,5 @@ func (o *observer) leave(f *feed, r *eventReader) {
 	defer o.mu.Unlock()
 	o.streams--
 	delete(f.readers, r)
+	o.rounds.leave(r)
 }

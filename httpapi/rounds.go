@@ -115,6 +115,7 @@ func (h *Handler) elect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.remember(r.PathValue("system"))
+	h.observer.asked(r.PathValue("system"))
 	if !won {
 		w.WriteHeader(http.StatusNoContent)
 		return nil

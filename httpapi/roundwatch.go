@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+)
+
+const (
+	// roundsPause is how often systems are looked at while somebody reads; less
+	// often where that takes long, as for elections.
+	roundsPause = time.Second
+
+	// maxRounds is how many rounds of a system are told, the latest.
+	maxRounds = 50
+
+	// maxAsked is how many systems are looked at because this server was asked to
+	// elect in them, and maxNamed because readers have named them.
+	maxAsked, maxNamed = 16, 64
+)
+
+// roundWatch tells readers of rounds. The observer's mu guards it.
+type roundWatch struct {
+	feed  feed
+	asked []string       // systems that this server was asked to elect in, the first ones
+	named map[string]int // systems that readers have named, and how many
+	last  map[string][]byte
+}
+
+// roundsView are the latest rounds of a system, in JSON.
+type roundsView struct {
+	Type   string      `json:"type"`
+	System string      `json:"system"`
+	Error  string      `json:"error,omitempty"`
+	Total  int         `json:"total"`
+	Rounds []roundJSON `json:"rounds"`
+}
+
+// asked has a system looked at from now on.
+func (o *observer) asked(system string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if r := &o.rounds; len(r.asked) < maxAsked && !slices.Contains(r.asked, system) {
+		r.asked = append(r.asked, system)
+	}
+}
+
+// join adds a reader, and returns what it is to be told first.
+func (r *roundWatch) join(reader *eventReader) []event {
+	for _, system := range reader.systems {
+		r.named[system]++
+	}
+	r.feed.readers[reader] = true
+	var past []event
+	for _, system := range r.systems() {
+		if line, ok := r.last[system]; ok {
+			past = append(past, event{line: line})
+		}
+	}
+	return past
+}
+
+// leave takes a reader away.
+func (r *roundWatch) leave(reader *eventReader) {
+	delete(r.feed.readers, reader)
+	for _, system := range reader.systems {
+		if r.named[system]--; r.named[system] == 0 {
+			delete(r.named, system)
+		}
+	}
+}
+
+// systems returns what is looked at.
+func (r *roundWatch) systems() []string {
+	all := slices.Clone(r.asked)
+	for system := range r.named {
+		if !slices.Contains(all, system) {
+			all = append(all, system)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// lookAtRounds looks at the rounds of the systems while somebody reads, until ctx
+// ends.
+func (o *observer) lookAtRounds(ctx context.Context) {
+	for {
+		began := time.Now()
+		o.mu.Lock()
+		var systems []string
+		if len(o.rounds.feed.readers) > 0 {
+			systems = o.rounds.systems()
+		} else {
+			clear(o.rounds.last) // will be out of date
+		}
+		o.mu.Unlock()
+		for _, system := range systems {
+			v := o.roundsOf(ctx, system)
+			if ctx.Err() != nil {
+				return
+			}
+			o.tellRounds(v)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-o.wakeRounds:
+		case <-time.After(min(max(roundsPause, 9*time.Since(began)), observePauseMost)):
+		}
+	}
+}
+
+func (o *observer) roundsOf(ctx context.Context, system string) roundsView {
+	ctx, cancel := context.WithTimeout(ctx, o.h.timeout)
+	defer cancel()
+	v := roundsView{Type: "rounds", System: system, Rounds: []roundJSON{}}
+	states, err := o.h.all.List(ctx, system)
+	if err != nil {
+		o.h.log.Warn("httpapi: look at rounds", "system", system, "error", err)
+		v.Error = failure(err).reason
+	}
+	v.Total = len(states)
+	for _, s := range states[:min(len(states), maxRounds)] {
+		v.Rounds = append(v.Rounds, toJSON(s))
+	}
+	return v
+}
+
+// tellRounds tells readers of the rounds of a system, if that is news.
+func (o *observer) tellRounds(v roundsView) {
+	e := encode("", v)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !bytes.Equal(e.line, o.rounds.last[v.System]) {
+		o.rounds.last[v.System] = e.line
+		o.dropped(o.rounds.feed.tell(e))
+	}
+}
