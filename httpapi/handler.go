@@ -79,6 +79,7 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 func (h *Handler) routes() {
 	h.rounds(h.mux)
 	h.elections(h.mux)
+	h.page(h.mux)
 }
 
 // Close ends what the handler owns: long polls and streams are answered, or end,

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need and this machine lacks, without asking: the servers
-# that they start, of which none is running afterwards, and what Go's race
-# detector needs. Quick when there is nothing to do.
+# that they start, of which none is running afterwards, a browser for the page, and
+# what Go's race detector needs. Quick when there is nothing to do.
 set -eu
 
 consul_version=1.21.0
@@ -23,6 +23,7 @@ has mariadbd || [ -x /usr/sbin/mariadbd ] || need mariadb-server-core
 has make || need make
 has gcc || has cc || need gcc
 [ "$(uname -s)" != Linux ] || [ -e /usr/include/stdlib.h ] || need libc6-dev
+has chromium || has chromium-browser || has google-chrome || need chromium
 has pgbouncer || [ -x /usr/sbin/pgbouncer ] || need pgbouncer
 
 install_packages() {
@@ -97,4 +98,4 @@ build_consul() {
 
 if [ -n "$packages" ]; then install_packages; fi
 has consul || build_consul
-say "etcd, Consul, ZooKeeper, Redis, PostgreSQL and MariaDB are there"
+say "etcd, Consul, ZooKeeper, Redis, PostgreSQL, MariaDB and Chromium are there"

@@ -1,0 +1,167 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+)
+
+// browsing is how long a step in a browser may take. The machine may be busy.
+const browsing = 60 * time.Second
+
+// browser starts a headless browser, which ends with the test.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	program := servers.Chromium(t)
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program),
+		chromedp.UserDataDir(t.TempDir()))
+	if os.Getuid() == 0 {
+		opts = append(opts, chromedp.NoSandbox)
+	}
+	// Not the test's own context: that ends before the browser could be closed.
+	ctx, end := chromedp.NewExecAllocator(context.Background(), opts...) //nolint:usetesting // see above
+	ctx, cancel := chromedp.NewContext(ctx)
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Errorf("end the browser: %v", err)
+		}
+		cancel()
+		end()
+	})
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start %s: %v", program, err)
+	}
+	return ctx
+}
+
+// tab is one page in a browser.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu      sync.Mutex
+	wrong   []string // what no page should do
+	allowed string   // what it may be told for
+}
+
+// visit opens the page of a server in a new tab of the size and colours given.
+func visit(t *testing.T, in context.Context, server *httptest.Server, width, height int64, scheme string) *tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(in)
+	ctx, expire := context.WithTimeout(ctx, browsing)
+	t.Cleanup(func() { expire(); cancel() })
+	b := &tab{t: t, ctx: ctx}
+	err := chromedp.Listen(ctx, func(ev any) {
+		switch ev := ev.(type) {
+		case *page.EventJavascriptDialogOpening:
+			b.blame("a dialog says " + ev.Message)
+		case *runtime.EventExceptionThrown:
+			b.blame(fmt.Sprint(ev.ExceptionDetails.Text, " ", ev.ExceptionDetails.Exception.Description))
+		case *log.EventEntryAdded:
+			if ev.Entry.Source != log.EntrySourceNetwork { // that is of a server that is gone, or refuses
+				b.blame(ev.Entry.Text)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+	if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
+		t.Fatal(err)
+	}
+	var phone []chromedp.EmulateViewportOption
+	if width < 600 {
+		phone = append(phone, chromedp.EmulateMobile, chromedp.EmulateTouch)
+	}
+	b.do(chromedp.EmulateViewport(width, height, phone...), chromedp.Navigate(server.URL))
+	t.Cleanup(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.wrong = slices.DeleteFunc(b.wrong, func(s string) bool { return b.allowed != "" && strings.Contains(s, b.allowed) })
+		if len(b.wrong) > 0 {
+			t.Errorf("the page is not well:\n%s", strings.Join(b.wrong, "\n"))
+		}
+	})
+	return b
+}
+
+func (b *tab) blame(what string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wrong = append(b.wrong, what)
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatalf("%v; the page shows:\n%s", err, b.text())
+	}
+}
+
+// text is all that the page shows, for the reason of a failure.
+func (b *tab) text() string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), time.Second)
+	defer cancel()
+	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
+	return text
+}
+
+// until waits until an expression is true.
+func (b *tab) until(expression string) {
+	b.t.Helper()
+	_, err := chromedp.Run(b.ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(browsing)))
+	if err != nil {
+		b.t.Fatalf("wait for %s: %v; the page shows:\n%s", expression, err, b.text())
+	}
+}
+
+// holds says if an expression is not true.
+func (b *tab) holds(what, expression string) {
+	b.t.Helper()
+	if !value[bool](b, "Boolean("+expression+")") {
+		b.t.Errorf("not so: %s; the page shows:\n%s", what, b.text())
+	}
+}
+
+// value is what a script returns, waited for if it is a promise.
+func value[T any](b *tab, script string) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("%v; the page shows:\n%s", err, b.text())
+	}
+	return v
+}
+
+// click clicks what a script finds.
+func (b *tab) click(expression string) {
+	b.t.Helper()
+	value[bool](b, "("+expression+").click(), true")
+}
+
+// enter types into the input of that id, after what is there, and ends with Enter.
+func (b *tab) enter(id, text string) {
+	b.t.Helper()
+	b.do(chromedp.SendKeys(chromedp.CSS("#"+id), text+kb.Enter))
+}
+
+// card is a script that finds the card of an election.
+func card(key string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll(".card")].find((c) => c.dataset.key === %q)`, key)
+}

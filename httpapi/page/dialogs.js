@@ -1,0 +1,110 @@
+// What is asked of an election, and the token, in dialogs.
+
+import { Refused, ask, setToken, token } from "./api.js";
+import { $, say, set, show, toast } from "./text.js";
+
+const words = {
+	resign: ["Have the leader resign?", (v) => `${v.leader} ends its work and gives up its seat. Anyone else may win it.`, "Resign"],
+	transfer: ["Transfer to another node", (v) => `${v.leader} ends its work and gives up its seat, and the others leave it to that node for 15 s.`, "Transfer"],
+	pause: ["Pause the election?", () => "Nobody takes the seat until the election is resumed.", "Pause"],
+	resume: ["Resume the election?", () => "The seat may be taken again.", "Resume"],
+};
+const done = { resign: "has resigned", transfer: "has handed over", pause: "is paused", resume: "goes on" };
+const keptBy = "leadership-by";
+
+export class AskDialog {
+	#what = null;
+
+	// nodes returns who an election may be transferred to; refused is called where a
+	// token is needed.
+	constructor(nodes, refused) {
+		this.nodes = nodes;
+		this.refused = refused;
+		$("ask-cancel").addEventListener("click", () => $("ask").close());
+		$("ask-form").addEventListener("submit", (e) => {
+			e.preventDefault();
+			void this.#go();
+		});
+	}
+
+	open(action, v) {
+		this.#what = { action, v };
+		const [title, text, go] = words[action];
+		set($("ask-title"), title);
+		set($("ask-key"), v.key);
+		set($("ask-text"), text(v));
+		set($("ask-go"), go);
+		show($("ask-to-field"), action === "transfer");
+		$("ask-to").required = action === "transfer";
+		$("ask-to").value = "";
+		show($("ask-keep-field"), action === "pause" && v.type === "leader");
+		$("ask-keep").checked = false;
+		$("ask-by").value = sessionStorage.getItem(keptBy) ?? "";
+		show($("ask-wrong"), false);
+		this.#busy(false);
+		$("ask-nodes").replaceChildren(
+			...this.nodes(v.key).map((name) => {
+				const o = document.createElement("option");
+				o.value = name;
+				return o;
+			}),
+		);
+		$("ask").showModal();
+		(action === "transfer" ? $("ask-to") : $("ask-go")).focus();
+	}
+
+	#busy(busy) {
+		$("ask-go").disabled = busy;
+		$("ask-form").setAttribute("aria-busy", String(busy));
+	}
+
+	async #go() {
+		const { action, v } = this.#what;
+		const by = $("ask-by").value.trim();
+		sessionStorage.setItem(keptBy, by);
+		const request = { action };
+		if (by) request.by = by;
+		if (action === "transfer") request.to = $("ask-to").value.trim();
+		if (action === "pause" && v.type === "leader" && $("ask-keep").checked) request.keep = true;
+		this.#busy(true);
+		try {
+			const obeyed = await ask(v.key, request);
+			if (this.#what?.v === v) $("ask").close();
+			const who = action === "resign" || action === "transfer" ? v.leader : v.key;
+			const text = obeyed ? `${who} ${done[action]}.` : `Asked; ${v.leader || "the leader"} has not obeyed yet.`;
+			toast(text);
+			say(text);
+		} catch (e) {
+			set($("ask-wrong"), e instanceof Refused ? e.message : "The server does not answer: it is not known whether this was asked.");
+			show($("ask-wrong"), true);
+			if (e.status === 401) this.refused();
+		} finally {
+			this.#busy(false);
+		}
+	}
+}
+
+export class TokenDialog {
+	// changed is called when there is another token.
+	constructor(changed) {
+		$("token-open").addEventListener("click", () => this.open());
+		$("auth-forget").addEventListener("click", () => {
+			setToken("");
+			$("auth").close();
+			changed();
+		});
+		$("auth-form").addEventListener("submit", (e) => {
+			e.preventDefault();
+			setToken($("auth-token").value.trim());
+			$("auth").close();
+			changed();
+		});
+	}
+
+	open() {
+		if ($("auth").open) return;
+		$("auth-token").value = token();
+		$("auth").showModal();
+		$("auth-token").focus();
+	}
+}

@@ -1,0 +1,264 @@
+// The elections: one card for each, which is changed in place.
+
+import { $, address, at, clone, full, long, say, set, show } from "./text.js";
+
+// reasons are why terms end; those that nobody has wanted are bad.
+const bad = new Set(["expired", "unhealthy", "unknown"]);
+
+export class Elections {
+	#cards = new Map(); // by key
+	#fresh = null; // the keys told since a stream began, until all have been
+	#offset = 0; // of the server's clock, in milliseconds
+	#mayWrite = false;
+	#ask;
+
+	// ask is called with what to ask of which election.
+	constructor(ask) {
+		this.#ask = ask;
+		$("search").addEventListener("input", () => this.filter());
+		$("only-vacant").addEventListener("change", () => this.filter());
+	}
+
+	now() {
+		return Date.now() + this.#offset;
+	}
+
+	// hello begins a stream: what it does not tell of, unless it resumes, is gone.
+	hello(event) {
+		this.#offset = Date.parse(event.now) - Date.now();
+		this.#mayWrite = event.may_write;
+		this.#fresh = event.resumed ? null : new Set();
+		for (const card of this.#cards.values()) this.#acts(card);
+	}
+
+	ready() {
+		if (this.#fresh) {
+			for (const key of [...this.#cards.keys()]) if (!this.#fresh.has(key)) this.gone(key);
+		}
+		this.#fresh = null;
+		this.sums();
+	}
+
+	gone(key) {
+		this.#cards.get(key)?.root.remove();
+		this.#cards.delete(key);
+		this.sums();
+	}
+
+	// renewed takes in that a leader has renewed its term.
+	renewed(event) {
+		const card = this.#cards.get(event.key);
+		if (!card || card.v.token !== event.token) return;
+		card.free = Date.parse(event.at) + event.free_in_ms;
+		set(card.renewals, event.renewals.toLocaleString());
+		this.#tickOne(card);
+	}
+
+	// stands takes in how an election stands.
+	stands(v) {
+		this.#fresh?.add(v.key);
+		let card = this.#cards.get(v.key);
+		const news = card && (card.v.type !== v.type || card.v.token !== v.token);
+		if (!card) card = this.#add(v.key);
+		card.v = v;
+		card.free = Date.parse(v.at) + (v.free_in_ms ?? 0);
+		const leads = v.type === "leader";
+		card.root.dataset.state = leads ? "leader" : "vacant";
+		set(card.leader, leads ? v.leader : "No leader");
+		this.#address(card, leads ? (v.payload ?? (v.payload_base64 ? "(not a text)" : "")) : "");
+		set(card.token, v.token ?? v.terms?.at(-1)?.token ?? "none yet");
+		set(card.renewals, v.renewals.toLocaleString());
+		show(card.since.closest("div"), leads);
+		show(card.renewals.closest("div"), leads);
+		show(card.left, leads);
+		this.#tags(card);
+		this.#acts(card);
+		this.#past(card);
+		this.#tickOne(card);
+		if (news) {
+			say(`${v.key}: ${leads ? v.leader + " leads" : "no leader"}`);
+			card.root.classList.remove("news");
+			void card.root.offsetWidth; // begins the animation anew
+			card.root.classList.add("news");
+		}
+		if (!this.#fresh) this.sums();
+	}
+
+	#add(key) {
+		const root = clone("card");
+		const one = (name) => root.querySelector("." + name);
+		const card = {
+			key, root, v: {}, free: 0, leader: one("leader"), address: one("address"), token: one("token"),
+			since: one("since"), renewals: one("renewals"), left: one("left"), leftText: one("left-text"),
+			bar: one("bar"), fill: one("bar").firstElementChild, tags: one("tags"), acts: one("acts"),
+			past: one("past"), terms: one("past").firstElementChild,
+		};
+		root.dataset.key = key;
+		set(one("key"), key);
+		one("past").setAttribute("aria-label", `The last terms of ${key}`);
+		card.buttons = {};
+		for (const action of ["resign", "transfer", "pause", "resume"]) {
+			const b = document.createElement("button");
+			b.type = "button";
+			b.className = "act";
+			b.dataset.action = action;
+			b.textContent = action[0].toUpperCase() + action.slice(1);
+			b.setAttribute("aria-label", `${b.textContent}: ${key}`);
+			b.addEventListener("click", () => this.#ask(action, card.v));
+			card.acts.append(b);
+			card.buttons[action] = b;
+		}
+		const after = [...this.#cards.keys()].filter((other) => other > key).sort()[0];
+		$("cards").insertBefore(root, after === undefined ? null : this.#cards.get(after).root);
+		this.#cards.set(key, card);
+		return card;
+	}
+
+	#address(card, text) {
+		if (card.addressText === text) return;
+		card.addressText = text;
+		address(card.address, text);
+		card.address.title = text;
+	}
+
+	// acts shows what can be asked now by those who may.
+	#acts(card) {
+		const { v, buttons } = card;
+		const paused = v.asked?.action === "pause";
+		show(card.acts, this.#mayWrite);
+		show(buttons.resign, v.type === "leader" && !paused);
+		show(buttons.transfer, v.type === "leader" && !paused);
+		show(buttons.pause, !paused);
+		show(buttons.resume, paused);
+	}
+
+	#tags(card) {
+		const { v } = card;
+		const tags = [];
+		const a = v.asked;
+		if (a) {
+			const what = { pause: "paused", resign: "asked to resign", transfer: `transfer to ${a.to}` }[a.action] ?? a.action;
+			tags.push(["asked", what + (a.by ? ` by ${a.by}` : "")]);
+		}
+		for (const w of v.waiting ?? []) tags.push(["", `${w.node} waits, priority ${w.priority}`]);
+		card.tags.replaceChildren(
+			...tags.map(([kind, text]) => {
+				const tag = document.createElement("span");
+				tag.className = "tag " + kind;
+				tag.textContent = text;
+				return tag;
+			}),
+		);
+	}
+
+	// past shows the last terms, the latest at the right.
+	#past(card) {
+		const terms = card.v.terms ?? [];
+		const atEnd = card.past.scrollLeft + card.past.clientWidth >= card.past.scrollWidth - 8;
+		card.lengths = [];
+		const blocks = [];
+		terms.forEach((t, i) => {
+			const before = terms[i - 1];
+			const gap = before?.until && t.since ? Date.parse(t.since) - Date.parse(before.until) : 0;
+			if (gap >= 1000) blocks.push(this.#gap(gap, before.until, t.since));
+			blocks.push(this.#term(card, t));
+		});
+		const last = terms.at(-1);
+		if (card.v.type !== "leader" && card.v.vacant_since && last) blocks.push(this.#gap(null, card.v.vacant_since, null, card));
+		card.terms.replaceChildren(...blocks);
+		show(card.past, terms.length > 0);
+		if (atEnd) card.past.scrollLeft = card.past.scrollWidth;
+	}
+
+	#term(card, t) {
+		const block = clone("term");
+		const [who, why, how] = block.children;
+		const open = !t.reason;
+		set(who, t.leader);
+		set(why.lastElementChild, t.reason || (card.v.type === "expired" ? "fell silent" : "leads"));
+		block.dataset.why = open ? (card.v.type === "expired" ? "bad" : "open") : bad.has(t.reason) ? "bad" : "good";
+		if (t.since && t.until) set(how, long(Date.parse(t.until) - Date.parse(t.since)));
+		else if (open) card.lengths.push([how, Date.parse(t.since), card.v.type === "expired" ? Date.parse(card.v.vacant_since) : null]);
+		block.title = `${t.leader}, token ${t.token}` + (t.since ? `, from ${full(t.since)}` : "") +
+			(t.until ? ` to ${full(t.until)}` : "") + (t.reason ? `: ${t.reason}` : "");
+		return block;
+	}
+
+	#gap(ms, from, to, card) {
+		const block = clone("term");
+		const [who, why, how] = block.children;
+		block.dataset.why = "gap";
+		set(who, "no leader");
+		why.remove();
+		if (ms === null) card.lengths.push([how, Date.parse(from), null]);
+		else set(how, long(ms));
+		block.title = `No leader from ${full(from)}` + (to ? ` to ${full(to)}` : "");
+		return block;
+	}
+
+	// tick has time pass.
+	tick() {
+		for (const card of this.#cards.values()) if (!card.root.hidden) this.#tickOne(card);
+	}
+
+	#tickOne(card) {
+		const now = this.now();
+		const { v } = card;
+		if (v.type === "leader") {
+			const left = Math.max(card.free - now, 0);
+			const part = v.ttl_ms ? Math.min(left / v.ttl_ms, 1) : 0;
+			card.fill.style.transform = `scaleX(${part.toFixed(3)})`;
+			card.bar.dataset.level = part > 0.5 ? "high" : part > 0.2 ? "low" : "out";
+			card.bar.setAttribute("aria-valuenow", String(Math.round(part * 100)));
+			card.bar.setAttribute("aria-valuetext", long(left));
+			set(card.leftText, `${long(left, v.ttl_ms < 10000)} of ${long(v.ttl_ms, v.ttl_ms % 1000 !== 0)}`);
+			set(card.since, `${at(v.since, now)} · ${long(now - Date.parse(v.since))}`);
+			card.since.dateTime = v.since ?? "";
+			card.since.title = full(v.since);
+		} else if (v.vacant_since) {
+			const last = v.terms?.findLast((t) => t.reason || v.type === "expired");
+			const why = v.type === "expired" ? `${v.leader} fell silent` : last ? `${last.leader} ${last.reason}` : "never held";
+			this.#address(card, `since ${at(v.vacant_since, now)} · ${long(now - Date.parse(v.vacant_since))} · ${why}`);
+		}
+		for (const [element, from, to] of card.lengths ?? []) set(element, long((to ?? now) - from));
+	}
+
+	// filter shows the elections that are asked for.
+	filter() {
+		const text = $("search").value.trim().toLowerCase();
+		const vacant = $("only-vacant").checked;
+		let shown = 0;
+		for (const { key, root, v } of this.#cards.values()) {
+			const match = `${key}\n${v.leader ?? ""}\n${v.payload ?? ""}`.toLowerCase().includes(text) && (!vacant || v.type !== "leader");
+			show(root, match);
+			if (match) shown++;
+		}
+		show($("no-match"), shown === 0 && this.#cards.size > 0);
+	}
+
+	sums() {
+		const all = [...this.#cards.values()];
+		const led = all.filter((c) => c.v.type === "leader").length;
+		set($("sum-all"), String(all.length));
+		set($("sum-led"), String(led));
+		set($("sum-vacant"), String(all.length - led));
+		set($("sum-paused"), String(all.filter((c) => c.v.asked?.action === "pause").length));
+		$("sum-vacant").parentElement.classList.toggle("any", led < all.length);
+		document.title = (led < all.length ? `(${all.length - led} without a leader) ` : "") + "leadership";
+		show($("sums"), all.length > 0);
+		show($("filter"), all.length > 0);
+		this.filter();
+	}
+
+	// nodes are the names of those who may take part in an election.
+	nodes(key) {
+		const v = this.#cards.get(key)?.v ?? {};
+		const names = new Set([...(v.waiting ?? []).map((w) => w.node), ...(v.terms ?? []).map((t) => t.leader)]);
+		names.delete(v.leader);
+		return [...names];
+	}
+
+	get size() {
+		return this.#cards.size;
+	}
+}

@@ -1,0 +1,15 @@
+package servers
+
+import "testing"
+
+// Chromium returns the program of a browser, for tests of pages; those are skipped,
+// or fail, where there is none, as where there is no server.
+func Chromium(t testing.TB) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	return program(t, kind{name: "chromium", find: func() (string, error) {
+		return inPath("chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/snap/bin/chromium")
+	}})
+}
