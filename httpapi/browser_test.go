@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -21,32 +22,48 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 )
 
-// browsing is how long a step in a browser may take. The machine may be busy.
-const browsing = 60 * time.Second
+// browsingTime is how long a visit to a page may take. The machine may be busy.
+const browsingTime = 60 * time.Second
 
-// browser starts a headless browser, which ends with the test.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	program := servers.Chromium(t)
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program),
-		chromedp.UserDataDir(t.TempDir()))
+// browsing is a browser that all tests share; TestMain ends it.
+var browsing struct {
+	sync.Once
+	end func() error
+	tab func() (context.Context, context.CancelFunc)
+	err error
+}
+
+// startBrowser starts it.
+func startBrowser(program string) {
+	dir, err := os.MkdirTemp("", "leadership-chromium-")
+	if err != nil {
+		browsing.err = err
+		return
+	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.UserDataDir(dir))
 	if os.Getuid() == 0 {
 		opts = append(opts, chromedp.NoSandbox)
 	}
-	// Not the test's own context: that ends before the browser could be closed.
-	ctx, end := chromedp.NewExecAllocator(context.Background(), opts...) //nolint:usetesting // see above
-	ctx, cancel := chromedp.NewContext(ctx)
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil {
-			t.Errorf("end the browser: %v", err)
-		}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	browsing.end = func() error {
+		err := chromedp.Cancel(ctx)
 		cancel()
-		end()
-	})
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start %s: %v", program, err)
+		stop()
+		return errors.Join(err, os.RemoveAll(dir))
 	}
-	return ctx
+	browsing.tab = func() (context.Context, context.CancelFunc) { return chromedp.NewContext(ctx) }
+	if err := chromedp.Do(ctx); err != nil {
+		browsing.err = fmt.Errorf("start %s: %w", program, err)
+	}
+}
+
+// closeBrowser ends the browser, if there is one.
+func closeBrowser() error {
+	if browsing.end == nil {
+		return nil
+	}
+	return browsing.end()
 }
 
 // tab is one page in a browser.
@@ -60,11 +77,23 @@ type tab struct {
 }
 
 // visit opens the page of a server in a new tab of the size and colours given.
-func visit(t *testing.T, in context.Context, server *httptest.Server, width, height int64, scheme string) *tab {
+func visit(t *testing.T, server *httptest.Server, width, height int64, scheme string) *tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(in)
-	ctx, expire := context.WithTimeout(ctx, browsing)
-	t.Cleanup(func() { expire(); cancel() })
+	program := servers.Chromium(t)
+	browsing.Do(func() { startBrowser(program) })
+	if browsing.err != nil {
+		t.Fatal(browsing.err)
+	}
+	ctx, cancel := browsing.tab()
+	ctx, expire := context.WithTimeout(ctx, browsingTime)
+	t.Cleanup(func() {
+		// Its connections are gone before the server of the test is.
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Errorf("close the tab: %v", err)
+		}
+		expire()
+		cancel()
+	})
 	b := &tab{t: t, ctx: ctx}
 	err := chromedp.Listen(ctx, func(ev any) {
 		switch ev := ev.(type) {
@@ -125,7 +154,7 @@ func (b *tab) text() string {
 // until waits until an expression is true.
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	_, err := chromedp.Run(b.ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(browsing)))
+	_, err := chromedp.Run(b.ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(browsingTime)))
 	if err != nil {
 		b.t.Fatalf("wait for %s: %v; the page shows:\n%s", expression, err, b.text())
 	}

@@ -58,6 +58,7 @@
 //	GET  /api/v1/elections/{key}/events        200 and a stream of server-sent events
 //	POST /api/v1/elections/{key}/requests      200 obeyed, 202 written, 409 nobody leads, or paused
 //	GET  /api/v1/elections?prefix=&limit=      200 and how all elections below a prefix stand
+//	GET  /api/v1/events?prefix=&system=        200 and a stream of events of all elections, and of rounds
 //
 // A program leads by asking, and by asking again in time:
 //
@@ -93,6 +94,25 @@
 // "expired" where the leader has fallen silent. The first tells how the election stands.
 // After Last-Event-ID come those that were missed, if the server remembers
 // them. A reader that is too slow is cut off.
+//
+// The stream of all elections is of those that WithObserved names, and 404 without
+// it. It begins with a "hello": the server's time, its prefix, and whether the reader
+// may write. Then each election is told, and "ready" says that these were all. Each
+// event of an election has at, the server's time; free_in_ms, when the seat could be taken
+// if the leader were silent from then; terms, the last 20 with the reason each
+// ended; and vacant_since, while nobody leads. "renewed" says that a leader has renewed
+// its term, at most four times a second; "gone", that the election is; "state", that
+// the store does not tell which elections there are, or that there are too many. What
+// has no id is not told again. "rounds" are the latest 50 of a system that system=
+// names, or that this server was asked to elect in, a second or so after they change.
+//
+// # The page
+//
+// Under / there is a page for people, which shows all that by that stream: who leads,
+// with the time left, what the last terms ended by, seats that are empty, and rounds.
+// It asks leaders to resign, to hand over, and to pause, by the routes above. Its
+// files are for anyone; what it shows needs a token where there are tokens, which is
+// typed in and kept until the tab is closed. It loads nothing from elsewhere.
 //
 // # Errors
 //

@@ -31,6 +31,7 @@ func election(route string) string {
 // told is what an election's routes tell.
 type told struct {
 	Type     string `json:"type"`
+	Key      string `json:"key"`
 	Error    string `json:"error"`
 	Leader   string `json:"leader"`
 	Token    uint64 `json:"token"`
@@ -49,6 +50,13 @@ type told struct {
 		Reason string `json:"reason"`
 	} `json:"last"`
 	AskedAny any `json:"asked"`
+
+	// Of the stream of all elections and of rounds.
+	FreeIn int64     `json:"free_in_ms"`
+	Vacant time.Time `json:"vacant_since"`
+	Past   []any     `json:"terms"`
+	System string    `json:"system"`
+	Total  int       `json:"total"`
 }
 
 // tell makes a request and reads the JSON that it is answered with.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,7 +31,12 @@ type stream struct {
 
 func follow(t *testing.T, server *httptest.Server, after string) *stream {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+election("/events"), nil)
+	return followAt(t, server, election("/events"), after)
+}
+
+func followAt(t *testing.T, server *httptest.Server, path, after string) *stream {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,4 +303,81 @@ func TestStreamsEndWithTheHandler(t *testing.T) {
 	if ctx.Err() != nil {
 		t.Errorf("the stream goes on after %v", patience)
 	}
+}
+
+// followAll follows the events of all elections and of rounds.
+func followAll(t *testing.T, server *httptest.Server, query, after string) *stream {
+	t.Helper()
+	return followAt(t, server, "/api/v1/events?"+query, after)
+}
+
+// until returns the next event of that type, and which types came before it.
+func (s *stream) until(kind string) (v told, before []string) {
+	s.t.Helper()
+	for {
+		if v = s.next(); v.Type == kind {
+			return v, before
+		}
+		before = append(before, v.Type)
+	}
+}
+
+func TestReadersAreToldOfAllElectionsAndGoOnWhereTheyLeft(t *testing.T) {
+	server := serve(t, memory.New(), httpapi.WithObserved("service/"))
+	claim := func(key, body string) told {
+		t.Helper()
+		return tell(t, server, "POST", "/api/v1/elections/"+url.PathEscape(key)+"/claim", body, 200)
+	}
+	claim("service/one", `{"node":"a","ttl":"30s"}`)
+	claim("other/one", `{"node":"x","ttl":"30s"}`)
+	s := followAll(t, server, "", "")
+	if v := s.next(); v.Type != "hello" {
+		t.Fatalf("at first it is told %+v", v)
+	}
+	if v, _ := s.until("leader"); v.Key != "service/one" || v.Leader != "a" {
+		t.Errorf("it is told %+v", v)
+	}
+	two := claim("service/two", `{"node":"b","ttl":"30s"}`)
+	if v, _ := s.until("leader"); v.Key != "service/two" || v.Leader != "b" || len(v.Past) != 1 {
+		t.Errorf("of a new election it is told %+v", v)
+	}
+	time.Sleep(300 * time.Millisecond) // renewals are told so far apart
+	claim("service/two", fmt.Sprintf(`{"node":"b","token":%d,"instance":%q}`, two.Token, two.Instance))
+	if v, _ := s.until("renewed"); v.Key != "service/two" || v.Token != two.Token || v.FreeIn < 25000 {
+		t.Errorf("of a renewal it is told %+v", v)
+	}
+	read := s.last
+	s.end()
+	other := followAll(t, server, "prefix=service/t", "") // sees that it has been told
+	if v, before := other.until("ready"); len(before) != 2 {
+		t.Errorf("of one election it is told %v, %+v", before, v)
+	}
+	expect(t, server, "POST", "/api/v1/elections/service%2Ftwo/resign", fmt.Sprintf(`{"instance":%q}`, two.Instance), 204, "")
+	if v, _ := other.until("vacant"); v.Key != "service/two" || v.Vacant.IsZero() {
+		t.Errorf("of a resignation it is told %+v", v)
+	}
+	s = followAll(t, server, "", read)
+	if _, before := s.until("ready"); !slices.Equal(before, []string{"hello", "vacant"}) {
+		t.Errorf("who comes back is told %v", before)
+	}
+	if _, before := followAll(t, server, "", "unknown-7").until("ready"); !slices.Equal(before, []string{"hello", "leader", "vacant"}) {
+		t.Errorf("who comes from elsewhere is told %v", before)
+	}
+}
+
+func TestReadersAreToldOfRounds(t *testing.T) {
+	server := serve(t, memory.New(), httpapi.WithObserved("service/"))
+	expect(t, server, "GET", "/api/v1/elect/asked/one?node=a", "", 202, "")
+	s := followAll(t, server, "system=named", "")
+	first, _ := s.until("rounds")
+	second, _ := s.until("rounds")
+	if first.System != "asked" || first.Total != 1 || second.System != "named" || second.Total != 0 {
+		t.Errorf("it is told %+v and %+v", first, second)
+	}
+	expect(t, server, "GET", "/api/v1/elect/named/one?node=a", "", 202, "")
+	if v, _ := s.until("rounds"); v.System != "named" || v.Total != 1 {
+		t.Errorf("then it is told %+v", v)
+	}
+	expect(t, server, "GET", "/api/v1/events?system=%00", "", 400, "*control character")
+	expect(t, server, "GET", "/api/v1/events?prefix=%ff", "", 400, "*UTF-8")
 }

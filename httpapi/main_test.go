@@ -21,6 +21,10 @@ import (
 func TestMain(m *testing.M) {
 	goredis.SetLogger(silent{})
 	code := servers.Main(m)
+	if err := closeBrowser(); err != nil {
+		fmt.Fprintln(os.Stderr, "end the browser:", err)
+		code = 1
+	}
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

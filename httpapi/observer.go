@@ -24,7 +24,8 @@ const (
 // observer watches elections: those below a prefix for as long as the handler is
 // open, if it is told to, and others for as long as somebody reads their events.
 type observer struct {
-	h *Handler
+	h    *Handler
+	most int // elections
 
 	mu      sync.Mutex
 	byKey   map[string]*watched
@@ -46,7 +47,7 @@ type stateView struct {
 
 func newObserver(h *Handler) *observer {
 	o := &observer{
-		h: h, byKey: make(map[string]*watched), all: newFeed(), state: stateView{Type: "state"},
+		h: h, most: maxObserved, byKey: make(map[string]*watched), all: newFeed(), state: stateView{Type: "state"},
 		rounds:     roundWatch{feed: newFeed(), named: make(map[string]int), last: make(map[string][]byte)},
 		wakeRounds: make(chan struct{}, 1),
 	}
@@ -124,7 +125,7 @@ func (o *observer) found(all []leadership.Standing, err error) {
 
 // mark marks those elections that are there, and says whether there are too many.
 func (o *observer) mark(all []leadership.Standing) (more bool) {
-	there := make(map[string]bool, min(len(all), maxObserved))
+	there := make(map[string]bool, min(len(all), o.most))
 	n := 0
 	for _, w := range o.byKey {
 		if w.listed {
@@ -137,7 +138,7 @@ func (o *observer) mark(all []leadership.Standing) (more bool) {
 		}
 		w := o.byKey[s.Key]
 		if w == nil || !w.listed {
-			if n >= maxObserved {
+			if n >= o.most {
 				more = true
 				continue
 			}

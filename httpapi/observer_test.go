@@ -119,12 +119,16 @@ func TestObserverTellsThatTheStoreFailsAndNotThatThereAreNoElections(t *testing.
 
 func TestObserverForgetsElectionsThatAreGoneAndTakesNoMoreThanItCan(t *testing.T) {
 	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
-		for i := range maxObserved + 3 {
+		most := 20
+		h.observer.mu.Lock()
+		h.observer.most = most
+		h.observer.mu.Unlock()
+		for i := range most + 3 {
 			claim(t, kv, fmt.Sprintf("service/%04d", i), "a", time.Hour)
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if n := len(h.observer.snapshot()); n != maxObserved || !h.observer.state.More {
+		if n := len(h.observer.snapshot()); n != most || !h.observer.state.More {
 			t.Errorf("%d are observed, state %+v", n, h.observer.state)
 		}
 		pairs, err := kv.List(t.Context(), "service/", nil)

@@ -35,7 +35,7 @@ var pageHeaders = map[string]string{
 
 // page registers the page. Anyone may have it; what it shows it has to ask for.
 func (h *Handler) page(mux *http.ServeMux) {
-	h.handle(mux, "GET /{$}", anyone, asText, func(w http.ResponseWriter, r *http.Request) error {
+	h.handle(mux, "GET /{$}", anyone, asText, func(w http.ResponseWriter, _ *http.Request) error {
 		return servePage(w, "index.html")
 	})
 	h.handle(mux, "GET /page/{file}", anyone, asText, func(w http.ResponseWriter, r *http.Request) error {

@@ -49,9 +49,8 @@ func TestPageIsStaticAndForAnyoneAndLetsNothingIn(t *testing.T) {
 }
 
 func TestResignationShowsOnThePageWithin500ms(t *testing.T) {
-	in := browser(t)
 	onStores(t, func(t *testing.T, kv store.Store) {
-		b := visit(t, in, serve(t, kv, httpapi.WithObserved("service/")), 1280, 800, "light")
+		b := visit(t, serve(t, kv, httpapi.WithObserved("service/")), 1280, 800, "light")
 		b.until(`document.getElementById("link").dataset.state === "live"`)
 		// In the page: how long after the call it shows that nobody leads.
 		const measure = `(async () => {
@@ -87,7 +86,6 @@ func TestResignationShowsOnThePageWithin500ms(t *testing.T) {
 }
 
 func TestScriptInNamesPayloadsAndKeysDoesNothingOnThePage(t *testing.T) {
-	in := browser(t)
 	const image, script, url = `<img src=x onerror="window.struck=1;alert(1)">`, `"'><script>window.struck=1;alert(1)</script>`, `javascript:window.struck=1`
 	server := serve(t, memory.New(), httpapi.WithObserved(""))
 	claim := func(key, node, payload, instance string) {
@@ -105,7 +103,7 @@ func TestScriptInNamesPayloadsAndKeysDoesNothingOnThePage(t *testing.T) {
 	expect(t, server, "GET", "/api/v1/elect/"+escape(system)+"/"+escape(image)+"?node="+escape(script), "", 202, "")
 	expect(t, server, "POST", "/api/v1/complete/"+escape(system)+"/"+escape(image)+"?node="+escape(script), image, 200, "")
 
-	b := visit(t, in, server, 1280, 800, "light")
+	b := visit(t, server, 1280, 800, "light")
 	b.until(`document.querySelectorAll(".card").length === 5 && document.querySelector(".system tbody tr")`)
 	for what, expression := range map[string]string{
 		"a key shows as it is":       fmt.Sprintf(`%s.querySelector(".key").textContent === %q`, card(image), image),
@@ -134,8 +132,8 @@ func TestScriptInNamesPayloadsAndKeysDoesNothingOnThePage(t *testing.T) {
 // standing has a candidate stand and lead until the test ends.
 func standing(t *testing.T, kv store.Store, key, node string) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:usetesting // it ends before the store is closed
-	c := leadership.NewCandidate(kv, key, node, 5*time.Second, leadership.WithPayload([]byte("http://"+node+".example")))
+	ctx, cancel := context.WithCancel(context.Background())
+	c := leadership.NewCandidate(kv, key, node, 2*time.Second, leadership.WithPayload([]byte("http://"+node+".example")))
 	ended := make(chan error, 1)
 	go func() {
 		ended <- c.Run(ctx, func(ctx context.Context, _ leadership.Term) error { <-ctx.Done(); return ctx.Err() })
@@ -152,7 +150,7 @@ func TestLeaderIsAskedToResignByKeyboard(t *testing.T) {
 	kv := memory.New()
 	const key = "service/swarm/leader"
 	standing(t, kv, key, "anna")
-	b := visit(t, browser(t), serve(t, kv, httpapi.WithObserved("")), 1280, 800, "light")
+	b := visit(t, serve(t, kv, httpapi.WithObserved("")), 1280, 800, "light")
 	b.until(card(key) + `?.querySelector(".leader").textContent === "anna"`)
 	token := value[string](b, card(key)+`.querySelector(".token").textContent`)
 	reach := func(expression string) {
@@ -204,7 +202,7 @@ func TestPageTellsThatTheConnectionIsLostAndComesBack(t *testing.T) {
 	}))
 	defer server.Close()
 	defer server.CloseClientConnections()
-	b := visit(t, browser(t), server, 1280, 800, "light")
+	b := visit(t, server, 1280, 800, "light")
 	b.until(`document.getElementById("link").dataset.state === "live"`)
 	b.until(`document.getElementById("empty").offsetHeight > 0`)
 	down.Store(true)
@@ -220,7 +218,7 @@ func TestPageAsksForATokenWhereOneIsNeeded(t *testing.T) {
 	kv := memory.New()
 	standing(t, kv, "service/swarm/leader", "anna")
 	const read, write = "a token that may read", "a token that may write"
-	b := visit(t, browser(t), serve(t, kv, httpapi.WithObserved(""), httpapi.WithTokens([]string{read}, []string{write})), 1280, 800, "light")
+	b := visit(t, serve(t, kv, httpapi.WithObserved(""), httpapi.WithTokens([]string{read}, []string{write})), 1280, 800, "light")
 	const there = `document.querySelector(".card .leader")?.textContent === "anna"`
 	b.until(`document.getElementById("auth").open`)
 	b.holds("nothing shows without one", `document.querySelectorAll(".card").length === 0`)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -20,12 +21,33 @@ const (
 	maxAsked, maxNamed = 16, 64
 )
 
-// roundWatch tells readers of rounds. The observer's mu guards it.
+// roundWatch tells readers of rounds. The observer's mu guards it, but for asked.
 type roundWatch struct {
 	feed  feed
-	asked []string       // systems that this server was asked to elect in, the first ones
-	named map[string]int // systems that readers have named, and how many
-	last  map[string][]byte
+	asked askedFor
+	named map[string]int    // systems that readers have named, and how many
+	last  map[string][]byte // the latest lines
+}
+
+// askedFor are the first systems that this server was asked to elect in. It is
+// apart so that elections do not wait for those who look.
+type askedFor struct {
+	mu      sync.Mutex
+	systems []string
+}
+
+func (a *askedFor) add(system string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.systems) < maxAsked && !slices.Contains(a.systems, system) {
+		a.systems = append(a.systems, system)
+	}
+}
+
+func (a *askedFor) all() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.systems)
 }
 
 // roundsView are the latest rounds of a system, in JSON.
@@ -38,13 +60,7 @@ type roundsView struct {
 }
 
 // asked has a system looked at from now on.
-func (o *observer) asked(system string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if r := &o.rounds; len(r.asked) < maxAsked && !slices.Contains(r.asked, system) {
-		r.asked = append(r.asked, system)
-	}
-}
+func (o *observer) asked(system string) { o.rounds.asked.add(system) }
 
 // join adds a reader, and returns what it is to be told first.
 func (r *roundWatch) join(reader *eventReader) []event {
@@ -73,7 +89,7 @@ func (r *roundWatch) leave(reader *eventReader) {
 
 // systems returns what is looked at.
 func (r *roundWatch) systems() []string {
-	all := slices.Clone(r.asked)
+	all := r.asked.all()
 	for system := range r.named {
 		if !slices.Contains(all, system) {
 			all = append(all, system)

@@ -56,7 +56,8 @@ func TestMalformedRequestsGetAReasonAndChangeNothing(t *testing.T) {
 		says               string
 		headers            []string
 	}{
-		{"GET", "/", "", 404, "nothing under this path", nil},
+		{"POST", "/", "", 405, "POST", nil},
+		{"GET", "/page", "", 404, "nothing under this path", nil},
 		{"GET", "/api/v1", "", 404, "path", nil},
 		{"GET", "/api/v1/elect", "", 404, "path", nil},
 		{"GET", "/api/v1/elect/", "", 404, "path", nil},

@@ -5,11 +5,23 @@ import { $, address, at, clone, full, long, say, set, show } from "./text.js";
 // reasons are why terms end; those that nobody has wanted are bad.
 const bad = new Set(["expired", "unhealthy", "unknown"]);
 
+// grow is by how much more room a longer time has in a timeline.
+const grow = (ms) => Math.log10(Math.max(ms, 0) / 10000 + 10).toFixed(2) ** 2;
+
 export class Elections {
 	#cards = new Map(); // by key
 	#fresh = null; // the keys told since a stream began, until all have been
 	#offset = 0; // of the server's clock, in milliseconds
 	#mayWrite = false;
+	// Time passes for those that are in sight.
+	#sight = new IntersectionObserver((changes) => {
+		for (const c of changes) {
+			const card = this.#cards.get(c.target.dataset.key);
+			if (!card) continue;
+			card.seen = c.isIntersecting;
+			if (card.seen) this.#tickOne(card);
+		}
+	});
 	#ask;
 
 	// ask is called with what to ask of which election.
@@ -40,7 +52,11 @@ export class Elections {
 	}
 
 	gone(key) {
-		this.#cards.get(key)?.root.remove();
+		const card = this.#cards.get(key);
+		if (card) {
+			this.#sight.unobserve(card.root);
+			card.root.remove();
+		}
 		this.#cards.delete(key);
 		this.sums();
 	}
@@ -74,7 +90,6 @@ export class Elections {
 		this.#tags(card);
 		this.#acts(card);
 		this.#past(card);
-		this.#tickOne(card);
 		if (news) {
 			say(`${v.key}: ${leads ? v.leader + " leads" : "no leader"}`);
 			card.root.classList.remove("news");
@@ -89,7 +104,7 @@ export class Elections {
 		const one = (name) => root.querySelector("." + name);
 		const card = {
 			key, root, v: {}, free: 0, leader: one("leader"), address: one("address"), token: one("token"),
-			since: one("since"), renewals: one("renewals"), left: one("left"), leftText: one("left-text"),
+			since: one("since"), leads: one("leads"), renewals: one("renewals"), left: one("left"), leftText: one("left-text"),
 			bar: one("bar"), fill: one("bar").firstElementChild, tags: one("tags"), acts: one("acts"),
 			past: one("past"), terms: one("past").firstElementChild,
 		};
@@ -111,6 +126,7 @@ export class Elections {
 		const after = [...this.#cards.keys()].filter((other) => other > key).sort()[0];
 		$("cards").insertBefore(root, after === undefined ? null : this.#cards.get(after).root);
 		this.#cards.set(key, card);
+		this.#sight.observe(root);
 		return card;
 	}
 
@@ -167,6 +183,7 @@ export class Elections {
 		if (card.v.type !== "leader" && card.v.vacant_since && last) blocks.push(this.#gap(null, card.v.vacant_since, null, card));
 		card.terms.replaceChildren(...blocks);
 		show(card.past, terms.length > 0);
+		this.#tickOne(card);
 		if (atEnd) card.past.scrollLeft = card.past.scrollWidth;
 	}
 
@@ -177,6 +194,8 @@ export class Elections {
 		set(who, t.leader);
 		set(why.lastElementChild, t.reason || (card.v.type === "expired" ? "fell silent" : "leads"));
 		block.dataset.why = open ? (card.v.type === "expired" ? "bad" : "open") : bad.has(t.reason) ? "bad" : "good";
+		const until = t.until ?? (card.v.type === "expired" ? card.v.vacant_since : card.v.at);
+		if (t.since) block.style.flexGrow = grow(Date.parse(until) - Date.parse(t.since));
 		if (t.since && t.until) set(how, long(Date.parse(t.until) - Date.parse(t.since)));
 		else if (open) card.lengths.push([how, Date.parse(t.since), card.v.type === "expired" ? Date.parse(card.v.vacant_since) : null]);
 		block.title = `${t.leader}, token ${t.token}` + (t.since ? `, from ${full(t.since)}` : "") +
@@ -190,6 +209,7 @@ export class Elections {
 		block.dataset.why = "gap";
 		set(who, "no leader");
 		why.remove();
+		block.style.flexGrow = grow(ms ?? Date.parse(card.v.at) - Date.parse(from)) / 2;
 		if (ms === null) card.lengths.push([how, Date.parse(from), null]);
 		else set(how, long(ms));
 		block.title = `No leader from ${full(from)}` + (to ? ` to ${full(to)}` : "");
@@ -198,7 +218,7 @@ export class Elections {
 
 	// tick has time pass.
 	tick() {
-		for (const card of this.#cards.values()) if (!card.root.hidden) this.#tickOne(card);
+		for (const card of this.#cards.values()) if (card.seen) this.#tickOne(card);
 	}
 
 	#tickOne(card) {
@@ -212,7 +232,8 @@ export class Elections {
 			card.bar.setAttribute("aria-valuenow", String(Math.round(part * 100)));
 			card.bar.setAttribute("aria-valuetext", long(left));
 			set(card.leftText, `${long(left, v.ttl_ms < 10000)} of ${long(v.ttl_ms, v.ttl_ms % 1000 !== 0)}`);
-			set(card.since, `${at(v.since, now)} · ${long(now - Date.parse(v.since))}`);
+			set(card.since, at(v.since, now));
+			set(card.leads, long(now - Date.parse(v.since)));
 			card.since.dateTime = v.since ?? "";
 			card.since.title = full(v.since);
 		} else if (v.vacant_since) {

@@ -81,7 +81,7 @@ export class Rounds {
 		state.dataset.state = r.completer ? "done" : "open";
 		const took = r.completed ? Date.parse(r.completed) - Date.parse(r.elected) : 0;
 		const by = r.completer && r.completer !== r.winner ? ` by ${r.completer}` : "";
-		set(state, r.completer ? `completed${by} after ${long(took, true)}` : "under way");
+		set(state, r.completer ? `completed${by} in ${long(took, true)}` : "under way");
 		completion.title = (r.completed ? full(r.completed) : "") + (r.result ? `\n${r.result}` : "");
 		const time = age.firstElementChild;
 		time.dateTime = r.elected;
