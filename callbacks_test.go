@@ -160,6 +160,55 @@ func TestFollowerCallsBackOnChangesOfTheLeader(t *testing.T) {
 	})
 }
 
+func TestFollowerCallsBackOnEveryChangeOfTheRecord(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		var mu sync.Mutex
+		var told []Standing
+		f := NewFollower(kv, key, WithCallbacks(Callbacks{OnStanding: func(s Standing) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, s)
+		}}))
+		leaders, _ := f.FollowElection(ctx)
+		collect(leaders)
+		claims := NewClaims(kv, key)
+		claim := func(by Claim) Claimed {
+			t.Helper()
+			synctest.Wait()
+			got, err := claims.Claim(ctx, by)
+			if err != nil || !got.Won {
+				t.Fatal(got, err)
+			}
+			return got
+		}
+		a := claim(Claim{Node: "a", TTL: ttl})
+		claim(Claim{Node: "a", Instance: a.Instance, Token: a.Term.Token})
+		synctest.Wait()
+		if err := Ask(ctx, kv, key, Request{Action: Pause, Keep: true, By: "olga"}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if err := claims.Resign(ctx, a.Instance); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if len(told) != 5 {
+			t.Fatalf("it is told %+v", told)
+		}
+		for i, s := range told {
+			if led := i > 0 && i < 4; s.Key != key || led != (s.Term.Leader == "a") || led != (s.Free == ttl) {
+				t.Errorf("%d: it is told %+v", i, s)
+			}
+		}
+		if told[1].Beat == told[2].Beat || told[2].Beat != told[3].Beat || told[3].Asked.By != "olga" || told[4].Term.Last.Reason != "resigned" {
+			t.Errorf("it is told %+v", told)
+		}
+	})
+}
+
 func TestStateOfACandidate(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()

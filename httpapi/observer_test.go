@@ -190,3 +190,17 @@ func TestTallyTellsOfTheLastTerms(t *testing.T) {
 		t.Errorf("%d terms, the last %+v", len(tally.past), tally.past[len(tally.past)-1])
 	}
 }
+
+func TestReaderOfTwoFeedsThatIsTooSlowIsDroppedOnce(t *testing.T) {
+	elections, rounds := newFeed(), newFeed()
+	r := &eventReader{events: make(chan event, 2)}
+	elections.readers[r], rounds.readers[r] = true, true
+	var dropped uint64
+	for range 3 {
+		dropped += elections.tell(event{line: []byte("{}")})
+		dropped += rounds.tell(event{line: []byte("{}")})
+	}
+	if dropped != 1 || len(elections.readers)+len(rounds.readers) != 0 {
+		t.Errorf("dropped %d times, readers left: %d and %d", dropped, len(elections.readers), len(rounds.readers))
+	}
+}
