@@ -123,7 +123,7 @@ func TestStatusTellsOfLeaderTermAndRequest(t *testing.T) {
 		t.Fatalf("exit code %d: %q %s: %v", code, out, errs, err)
 	}
 	term, _ := c.Term()
-	if e.Key != key || e.Leader != "node-a" || e.Token != term.Token || string(e.Payload) != `"10.0.0.1:80"` || e.Ask == nil || e.Ask.Do != "pause" || e.Ask.By != "ops" {
+	if e.Key != key || e.Leader != "node-a" || e.Token != term.Token || e.Payload == nil || *e.Payload != "10.0.0.1:80" || e.Asked == nil || e.Asked.Action != "pause" || e.Asked.By != "ops" {
 		t.Errorf("got %s", out)
 	}
 	if code, out, _ := inProcess(t, "status", "--store", url, "--key", key); code != 0 || !strings.Contains(out, "node-a") || !strings.Contains(out, "pause by ops") {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,10 +21,21 @@ func adopt() error {
 	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }
 
+// canSupervise says what this machine lacks for it.
+func canSupervise() error {
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		return fmt.Errorf("commands cannot be run without /proc, which tells what they have started: %w", err)
+	}
+	return nil
+}
+
 // children returns the children of this process. Those that appear meanwhile may
 // be missing.
 func children() []int {
 	files, _ := filepath.Glob("/proc/self/task/*/children") // one for each thread
+	if len(files) == 0 {
+		return childrenAmongAll() // the kernel was built without these
+	}
 	var pids []int
 	for _, file := range files {
 		content, _ := os.ReadFile(file) // the thread may have ended
@@ -30,6 +43,25 @@ func children() []int {
 			if n, err := strconv.Atoi(pid); err == nil {
 				pids = append(pids, n)
 			}
+		}
+	}
+	return pids
+}
+
+// childrenAmongAll looks at all processes of the machine for them.
+func childrenAmongAll() []int {
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	self := strconv.Itoa(os.Getpid())
+	var pids []int
+	for _, file := range files {
+		content, _ := os.ReadFile(file)
+		// The name of the program, in parentheses, may have spaces in it.
+		fields := strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:]))
+		if len(fields) < 2 || fields[1] != self {
+			continue
+		}
+		if n, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+			pids = append(pids, n)
 		}
 	}
 	return pids

@@ -42,8 +42,8 @@ func (p *program) guardCommand() *cobra.Command {
 // it was told: for its parent may be frozen, or killed. It returns when no
 // process of the command is left.
 func guard(ctx context.Context, argv []string, grace time.Duration) error {
-	// The command dies with the thread that started it. This is the main one,
-	// which lasts as long as the process.
+	// The command dies with the thread that started it. So this one has to last
+	// as long as the process: nothing else runs on it, and it is never left.
 	runtime.LockOSThread()
 	syscall.CloseOnExec(ordersFD)
 	syscall.CloseOnExec(reportsFD)

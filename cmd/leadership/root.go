@@ -51,30 +51,39 @@ and round run exit with the code of the command that they ran.`,
 		Example: `  leadership run --key service/leader -- ./server --port 8080
   leadership status --key service/leader
   leadership round run backup 2020-10-18 -- ./backup.sh`,
+		Version:       versionOf().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.storeURL, "store", "", "URL of the store (default $LEADERSHIP_STORE, or a SQLite file of this user)")
 	flags.BoolVar(&p.verbose, "verbose", false, "log terms, not only errors, to stderr")
-	root.AddCommand(p.runCommand(), p.guardCommand(), p.followCommand(), p.statusCommand(), p.roundCommands())
+	root.AddCommand(p.demoCommand(), p.serveCommand(), p.aliveCommand(), p.runCommand(), p.guardCommand(),
+		p.followCommand(), p.statusCommand(), p.roundCommands(), p.versionCommand())
 	root.AddCommand(p.askCommands()...)
 	return root
 }
 
 // env returns a variable of the environment, or "".
 func (p *program) env(name string) string {
+	value, _ := p.lookupEnv(name)
+	return value
+}
+
+// lookupEnv says, too, whether there is one.
+func (p *program) lookupEnv(name string) (string, bool) {
 	for i := len(p.environ) - 1; i >= 0; i-- {
 		if value, ok := strings.CutPrefix(p.environ[i], name+"="); ok {
-			return value
+			return value, true
 		}
 	}
-	return ""
+	return "", false
 }
 
 // does makes a cobra function of one that ends with its context, at SIGINT and
@@ -89,11 +98,14 @@ func does(f func(ctx context.Context, args []string) error) func(*cobra.Command,
 
 // logger logs to stderr.
 func (p *program) logger() *slog.Logger {
-	level := slog.LevelWarn
+	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: p.level()}))
+}
+
+func (p *program) level() slog.Level {
 	if p.verbose {
-		level = slog.LevelInfo
+		return slog.LevelInfo
 	}
-	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+	return slog.LevelWarn
 }
 
 // isTerminal says whether people look at what is written to w, or type what is

@@ -62,6 +62,9 @@ func (r *roundRunner) run(ctx context.Context, system, name string, argv []strin
 	if r.grace < 0 {
 		return 0, usage("--grace is %v: must not be below 0", r.grace)
 	}
+	if err := canSupervise(); err != nil {
+		return 0, err // before it campaigns for nothing
+	}
 	if _, err := exec.LookPath(argv[0]); err != nil {
 		return 0, &exitError{startCode(err), err}
 	}

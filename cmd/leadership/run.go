@@ -115,6 +115,9 @@ func (r *runner) run(ctx context.Context) (code int, err error) {
 	if r.key == "" {
 		return 0, usage("--key must not be empty")
 	}
+	if err := canSupervise(); err != nil {
+		return 0, err // before it campaigns for nothing
+	}
 	if _, err := exec.LookPath(r.argv[0]); err != nil {
 		return 0, &exitError{startCode(err), err}
 	}

@@ -2,55 +2,75 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
-	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// election is what status prints: the record, as it is in the store.
+// election is what status prints, as the service does.
 type election struct {
-	Key     string          `json:"key"`
-	Leader  string          `json:"leader"`
-	Token   uint64          `json:"token"`
-	TTL     int64           `json:"ttl,omitempty"` // in milliseconds
-	Since   time.Time       `json:"since,omitzero"`
-	Payload json.RawMessage `json:"payload,omitempty"`
-	Last    *struct {
-		Leader string `json:"leader"`
-		Token  uint64 `json:"token"`
-		Reason string `json:"reason"`
-	} `json:"last,omitempty"`
-	Waiting []struct {
-		Node     string `json:"node"`
-		Priority int    `json:"priority"`
-	} `json:"waiting,omitempty"`
-	Ask *struct {
-		Do   string    `json:"do"`
-		To   string    `json:"to,omitempty"`
-		Hold int64     `json:"hold,omitempty"` // in milliseconds
-		Keep bool      `json:"keep,omitempty"`
-		By   string    `json:"by,omitempty"`
-		At   time.Time `json:"at,omitzero"`
-	} `json:"ask,omitempty"`
+	Key     string    `json:"key"`
+	Leader  string    `json:"leader"` // empty: nobody leads
+	Token   uint64    `json:"token,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	TTL     int64     `json:"ttl_ms,omitempty"`
+	Payload *string   `json:"payload,omitempty"`
+	Base64  []byte    `json:"payload_base64,omitempty"` // where that is no text
+	Last    *ending   `json:"last,omitempty"`
+	Waiting []waiting `json:"waiting,omitempty"`
+	Asked   *asked    `json:"asked,omitempty"`
 }
 
-// parseElection reads a record; ok says that it is one.
-func parseElection(pair *store.KVPair) (e election, ok bool) {
-	var version struct{ V int }
-	if json.Unmarshal(pair.Value, &version) != nil || version.V != 1 || json.Unmarshal(pair.Value, &e) != nil || e.Token == 0 {
-		return election{}, false
+type ending struct {
+	Leader string `json:"leader"`
+	Token  uint64 `json:"token"`
+	Reason string `json:"reason"`
+}
+
+type waiting struct {
+	Node     string `json:"node"`
+	Priority int    `json:"priority"`
+}
+
+type asked struct {
+	Action leadership.Action `json:"action"`
+	To     string            `json:"to,omitempty"`
+	Hold   int64             `json:"hold_ms,omitempty"`
+	Keep   bool              `json:"keep,omitempty"`
+	By     string            `json:"by,omitempty"`
+	At     time.Time         `json:"at,omitzero"`
+}
+
+func toElection(s leadership.Standing) election {
+	t := s.Term
+	e := election{Key: s.Key, Leader: t.Leader, Token: t.Token, Since: t.Since, TTL: t.TTL.Milliseconds()}
+	e.Payload, e.Base64 = readable(t.Payload)
+	if t.Last != (leadership.Ending{}) {
+		e.Last = &ending{t.Last.Leader, t.Last.Token, t.Last.Reason}
 	}
-	e.Key = pair.Key
-	return e, true
+	for _, w := range s.Waiting {
+		e.Waiting = append(e.Waiting, waiting{w.Node, w.Priority})
+	}
+	if a := s.Asked; a.Action != "" {
+		e.Asked = &asked{a.Action, a.To, a.Hold.Milliseconds(), a.Keep, a.By, s.AskedAt}
+	}
+	return e
+}
+
+// readable returns bytes as a text where they are one, or else as they are. None
+// are neither.
+func readable(b []byte) (*string, []byte) {
+	if len(b) == 0 || !utf8.Valid(b) {
+		return nil, b
+	}
+	s := string(b)
+	return &s, nil
 }
 
 func (p *program) statusCommand() *cobra.Command {
@@ -89,21 +109,11 @@ func (p *program) status(ctx context.Context, key string, asJSON bool) error {
 		return err
 	}
 	defer kv.Close()
-	ctx, cancel := context.WithTimeout(ctx, leadership.DefaultCallTimeout)
-	defer cancel()
-	pair, err := kv.Get(ctx, key, nil)
-	e := election{Key: key}
-	switch {
-	case errors.Is(err, store.ErrKeyNotFound):
-	case err != nil:
-		return fmt.Errorf("get %q: %w", key, err)
-	default:
-		var ok bool
-		if e, ok = parseElection(pair); !ok {
-			return fmt.Errorf("key %q: %w", key, leadership.ErrForeignRecord)
-		}
-		e.Key = key
+	standing, err := leadership.NewClaims(kv, key).Look(ctx)
+	if err != nil {
+		return err
 	}
+	e := toElection(standing)
 	if err := p.printElections([]election{e}, asJSON); err != nil {
 		return err
 	}
@@ -121,19 +131,14 @@ func (p *program) statusAll(ctx context.Context, prefix string, asJSON bool) err
 		return err
 	}
 	defer kv.Close()
-	ctx, cancel := context.WithTimeout(ctx, leadership.DefaultCallTimeout)
-	defer cancel()
-	pairs, err := kv.List(ctx, prefix, nil)
-	if err != nil && !errors.Is(err, store.ErrKeyNotFound) {
-		return fmt.Errorf("list %q: %w", prefix, err)
+	standings, err := leadership.Elections(ctx, kv, prefix)
+	if err != nil {
+		return err
 	}
-	var all []election
-	for _, pair := range pairs {
-		if e, ok := parseElection(pair); ok {
-			all = append(all, e)
-		}
+	all := make([]election, 0, len(standings))
+	for _, s := range standings {
+		all = append(all, toElection(s))
 	}
-	slices.SortFunc(all, func(a, b election) int { return strings.Compare(a.Key, b.Key) })
 	return p.printElections(all, asJSON)
 }
 
@@ -176,8 +181,8 @@ func (e election) row() []string {
 		}
 		row[6] = strings.Join(names, ", ")
 	}
-	if a := e.Ask; a != nil {
-		row[7] = printable(strings.TrimSpace(a.Do + " " + a.To))
+	if a := e.Asked; a != nil {
+		row[7] = printable(strings.TrimSpace(string(a.Action) + " " + a.To))
 		if a.By != "" {
 			row[7] += " by " + printable(a.By)
 		}

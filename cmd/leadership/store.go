@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -14,22 +15,38 @@ import (
 // openStore opens the store that --store or LEADERSHIP_STORE names, or this
 // user's own. It blocks for store.OpenTimeout at most.
 func (p *program) openStore(ctx context.Context) (store.Store, error) {
+	kv, _, err := p.openNamedStore(ctx)
+	return kv, err
+}
+
+// openNamedStore does, and tells people which one that is.
+func (p *program) openNamedStore(ctx context.Context) (kv store.Store, name string, err error) {
 	from := "--store"
 	address := p.storeURL
 	if address == "" {
 		from, address = "LEADERSHIP_STORE", p.env("LEADERSHIP_STORE")
 	}
 	if address == "" {
-		var err error
 		if from, address, err = p.ownStore(); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	kv, err := store.Open(ctx, address)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from, err)
+	if kv, err = store.Open(ctx, address); err != nil {
+		return nil, "", fmt.Errorf("%s: %w", from, err)
 	}
-	return kv, nil
+	return kv, withoutSecrets(address), nil
+}
+
+// withoutSecrets is a URL without its user, password and parameters. It may name
+// several hosts, which package url does not take.
+func withoutSecrets(address string) string {
+	address, _, _ = strings.Cut(address, "?")
+	address, _, _ = strings.Cut(address, "#")
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		return "store"
+	}
+	return scheme + "://" + rest[strings.LastIndexByte(rest, '@')+1:]
 }
 
 // ownStore returns the URL of the file in the user's state folder, which it

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-a1d591d3/leadership/httpapi"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// defaultListen is where serve and demo listen.
+const defaultListen = "127.0.0.1:8080"
+
+// service is what leadership serve is told.
+type service struct {
+	*program
+	listen    string
+	tokens    tokenFiles
+	tls       tlsFiles
+	retention time.Duration
+	systems   []string
+	timeout   time.Duration
+	drain     time.Duration
+	json      bool
+}
+
+func (p *program) serveCommand() *cobra.Command {
+	s := &service{program: p}
+	cmd := &cobra.Command{
+		Use:   "serve [--listen ADDRESS]",
+		Short: "Serve elections and rounds over HTTP, and a page that shows them",
+		Long: `Serve has programs in any language elect leaders and winners of rounds over HTTP.
+It keeps nothing that has to last: run as many as you like on one store, behind
+any load balancer.
+
+It listens on the loopback interface unless --listen says otherwise. Anyone who
+reaches it may use it, until there are tokens or client certificates:
+
+  --read-token-file, LEADERSHIP_READ_TOKEN     may look
+  --write-token-file, LEADERSHIP_WRITE_TOKEN   may look, claim, elect and depose
+
+A file has a token a line, of 16 bytes at least. Clients send "Authorization:
+Bearer TOKEN". /alive and the health of a leader need none. With --tls-client-ca
+nobody is served who has no certificate of that authority. Certificates are read
+again when their files change, and at SIGHUP; new connections have the new ones.
+
+It prints where it listens to stdout, one line, and errors to stderr; more with
+--verbose. At SIGINT and SIGTERM it ends long polls and streams, serves the
+requests that are under way, for as long as --drain says, and exits 0. At the
+second signal it ends at once.`,
+		Example: `  leadership serve
+  leadership serve --listen 127.0.0.1:0 --json
+  leadership serve --listen :8443 --store redis://10.0.0.5 --retention 720h \
+    --write-token-file /run/secrets/token --tls-cert tls.crt --tls-key tls.key`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return withCode(s.run(cmd.Context()), exitFailure) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&s.listen, "listen", defaultListen, "host:port to listen on; port 0 for any that is free")
+	s.tokens.flags(flags)
+	s.tls.flags(flags)
+	flags.DurationVar(&s.retention, "retention", 0, "delete rounds that were won longer ago, 1m at least; 0 keeps them")
+	flags.StringSliceVar(&s.systems, "retention-system", nil, "a system whose rounds are deleted though nobody asks this server about it")
+	flags.DurationVar(&s.timeout, "timeout", httpapi.DefaultTimeout, "how long a request waits for the store")
+	flags.DurationVar(&s.drain, "drain", 10*time.Second, "how long the end waits for requests that are under way")
+	jsonFlag(cmd, &s.json)
+	cmd.Flags().Lookup("json").Usage = "print where it listens, and log, as JSON"
+	return cmd
+}
+
+// run serves until ctx ends, or a signal comes.
+func (s *service) run(ctx context.Context) error {
+	switch {
+	case s.timeout <= 0:
+		return usage("--timeout is %v: must be above 0", s.timeout)
+	case s.drain <= 0:
+		return usage("--drain is %v: must be above 0", s.drain)
+	case len(s.systems) > 0 && s.retention == 0:
+		return usage("--retention-system is of no use without --retention")
+	}
+	log := s.logger()
+	if s.json {
+		log = slog.New(slog.NewJSONHandler(s.stderr, &slog.HandlerOptions{Level: s.level()}))
+	}
+	read, write, err := s.tokens.read(s.program)
+	if err != nil {
+		return err
+	}
+	certificates, err := s.tls.load(log)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// What is wrong with the options is told before the store is asked.
+	opts := []httpapi.Option{
+		httpapi.WithTokens(read, write), httpapi.WithTimeout(s.timeout),
+		httpapi.WithRetention(s.retention, s.systems...), httpapi.WithLogger(log),
+	}
+	kv, name, err := s.openNamedStore(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer kv.Close()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	web, err := newWeb(kv, listener, certificates, log, opts)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	if !web.local() && len(read)+len(write) == 0 && s.tls.clientCA == "" {
+		log.Warn("anyone who reaches this address may depose leaders: set tokens or client certificates, or listen on "+defaultListen,
+			"address", listener.Addr().String())
+	}
+	if err := s.announce(web.url(), name); err != nil {
+		return errors.Join(err, web.end(0))
+	}
+	log.Info("serving", "url", web.url(), "store", name)
+	select {
+	case <-ctx.Done():
+		stop() // a second signal ends the process
+		log.Info("ending")
+		return web.end(s.drain)
+	case err := <-web.failed:
+		return errors.Join(err, web.end(0))
+	}
+}
+
+// announce prints where it serves.
+func (s *service) announce(url, store string) error {
+	if s.json {
+		return s.printJSON(struct {
+			URL   string `json:"url"`
+			Store string `json:"store"`
+		}{url, store})
+	}
+	_, err := fmt.Fprintf(s.stdout, "serving %s on %s\n", store, url)
+	return err
+}
+
+// web is a handler that listens.
+type web struct {
+	api      *httpapi.Handler
+	server   *http.Server
+	listener net.Listener
+	secure   bool
+	failed   chan error // has the reason why it does not listen any more
+}
+
+// newWeb serves kv on a listener, which it then owns, with TLS where there are
+// certificates. End it with end.
+func newWeb(kv store.Store, listener net.Listener, certificates *certificates, log *slog.Logger, opts []httpapi.Option) (*web, error) {
+	api, err := httpapi.New(kv, opts...)
+	if err != nil {
+		return nil, err
+	}
+	w := &web{api: api, listener: listener, secure: certificates != nil, failed: make(chan error, 1)}
+	w.server = httpapi.NewServer("", api)
+	w.server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelInfo)
+	go func() {
+		var err error
+		if w.secure {
+			w.server.TLSConfig = certificates.config()
+			err = w.server.ServeTLS(listener, "", "")
+		} else {
+			err = w.server.Serve(listener)
+		}
+		if w.secure {
+			certificates.close()
+		}
+		w.failed <- fmt.Errorf("serve: %w", err)
+	}()
+	return w, nil
+}
+
+// end ends it, and waits for what is under way for so long. It must be called
+// once.
+func (w *web) end(patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	closed := make(chan error, 1)
+	go func() { closed <- w.api.Close() }()
+	err := w.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests were cut off after %v: %w", patience, err), w.server.Close())
+	}
+	return errors.Join(err, <-closed)
+}
+
+// local says whether only this machine can reach it.
+func (w *web) local() bool {
+	addr, ok := w.listener.Addr().(*net.TCPAddr)
+	return ok && addr.IP.IsLoopback()
+}
+
+// url is where it can be reached from this machine.
+func (w *web) url() string {
+	scheme := "http"
+	if w.secure {
+		scheme = "https"
+	}
+	host, port, _ := net.SplitHostPort(w.listener.Addr().String())
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = hostName()
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is what the program was built from.
+type version struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Modified bool   `json:"modified,omitempty"` // since that revision
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// versionOf reads it from the program itself.
+func versionOf() version {
+	v := version{Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	v.Version = info.Main.Version
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			v.Revision = s.Value
+		case "vcs.modified":
+			v.Modified = s.Value == "true"
+		}
+	}
+	return v
+}
+
+func (v version) String() string {
+	s := "leadership " + v.Version
+	if v.Revision != "" {
+		s += " (" + v.Revision[:min(len(v.Revision), 12)]
+		if v.Modified {
+			s += ", modified"
+		}
+		s += ")"
+	}
+	return s + ", " + v.Go + ", " + v.Platform
+}
+
+func (p *program) versionCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version of this program",
+		Long:    `Version prints what this program was built from. So does leadership --version.`,
+		Example: "  leadership version --json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if asJSON {
+				return p.printJSON(versionOf())
+			}
+			_, err := fmt.Fprintln(p.stdout, versionOf())
+			return err
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
