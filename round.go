@@ -143,6 +143,21 @@ func (r *Round) Complete(ctx context.Context) error { return r.CompleteWith(ctx,
 // or that WithAttempt names; ErrCompletedByOther, which names the node, if another has
 // completed the round already; and ErrInvalidArgument for a result that is too long.
 func (r *Round) CompleteWith(ctx context.Context, result []byte) error {
+	return r.conclude(ctx, "complete", result, func(rec *roundRecord, c *completion) { rec.Completed, rec.Failed = c, nil })
+}
+
+// Fail records that the winner, which must be this node, has tried to do the job and
+// has failed, and what came of it, of at most MaxRoundResult bytes: State and
+// Rounds.List tell. The round is not completed by that, and nobody else wins it sooner: the
+// winner may try again, and complete it. Completing the round, and the next attempt, take the
+// note away. A round that this node has completed stays as it is. The errors are those of
+// CompleteWith.
+func (r *Round) Fail(ctx context.Context, result []byte) error {
+	return r.conclude(ctx, "fail", result, func(rec *roundRecord, c *completion) { rec.Failed = c })
+}
+
+// conclude notes what came of the attempt of this node.
+func (r *Round) conclude(ctx context.Context, verb string, result []byte, note func(*roundRecord, *completion)) error {
 	if len(result) > MaxRoundResult {
 		return invalid("result", fmt.Sprintf("%d bytes", len(result)), "must have at most %d", MaxRoundResult)
 	}
@@ -153,13 +168,13 @@ func (r *Round) CompleteWith(ctx context.Context, result []byte) error {
 		}
 		done, err := r.mayComplete(v.rec)
 		if err != nil {
-			return fmt.Errorf("leadership: complete %q by %q: %w", r.key, r.node, err)
+			return fmt.Errorf("leadership: %s %q by %q: %w", verb, r.key, r.node, err)
 		}
 		if done {
 			return nil
 		}
 		rec := v.rec
-		rec.Completed = &completion{By: r.node, At: now(), Result: result}
+		note(&rec, &completion{By: r.node, At: now(), Result: result})
 		if _, err = r.write(ctx, rec, v.pair); err == nil || !refused(err) || try == completeTries {
 			return err
 		}

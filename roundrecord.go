@@ -1,6 +1,7 @@
 package leadership
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -17,10 +18,11 @@ type roundRecord struct {
 	Attempt   uint64      `json:"attempt,omitempty"` // 0 is the first, which is for ever
 	TTL       int64       `json:"ttl,omitempty"`     // of the attempt, in milliseconds; 0: for ever
 	Bid       string      `json:"bid,omitempty"`     // random, for each write of an attempt with a TTL
+	Failed    *completion `json:"failed,omitempty"`  // what came of the attempt, which goes on for all others
 	Completed *completion `json:"completed,omitempty"`
 }
 
-// completion is the end of a round.
+// completion is what came of a round.
 type completion struct {
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`
@@ -67,7 +69,13 @@ func (r roundRecord) ttl() time.Duration { return time.Duration(r.TTL) * time.Mi
 // follows says whether r is what was written, or came of it.
 func (r roundRecord) follows(wrote roundRecord) bool {
 	return r.Winner == wrote.Winner && r.Instance == wrote.Instance && r.attempt() == wrote.attempt() && r.Bid == wrote.Bid &&
-		(wrote.Completed == nil || r.completer() == wrote.completer())
+		(wrote.Completed == nil || r.completer() == wrote.completer()) &&
+		(wrote.Failed == nil || r.Completed != nil || wrote.Failed.same(r.Failed))
+}
+
+// same says whether two were written at once.
+func (c *completion) same(other *completion) bool {
+	return other != nil && c.By == other.By && c.At.Equal(other.At) && bytes.Equal(c.Result, other.Result)
 }
 
 // state is the record as users see it.
@@ -75,6 +83,9 @@ func (r roundRecord) state(system, round string) RoundState {
 	s := RoundState{
 		System: system, Round: round, Winner: r.Winner, Anonymous: r.Instance != "",
 		Elected: r.Elected, Attempt: r.attempt(), TTL: r.ttl(),
+	}
+	if r.Failed != nil {
+		s.Failed, s.Failure = r.Failed.At, r.Failed.Result
 	}
 	if r.Completed != nil {
 		s.Completer, s.Completed, s.Result = r.Completed.By, r.Completed.At, r.Completed.Result

@@ -35,6 +35,11 @@ type RoundState struct {
 	// TTL is how long the attempt is good for without being renewed or completed; 0 is for ever.
 	TTL time.Duration
 
+	// Failed is when the winner has said that it has failed, by its wall clock, and
+	// Failure what it said. It is zero once the round is completed, or tried again.
+	Failed  time.Time
+	Failure []byte
+
 	// Completer is who has completed the round, if it has been, at Completed
 	// by its wall clock, with that Result.
 	Completer string
@@ -156,8 +161,10 @@ func (r *Rounds) Sweep(ctx context.Context, system string, age time.Duration) (d
 // older says whether a round is older than age.
 func (s RoundState) older(age time.Duration) bool {
 	latest := s.Elected
-	if s.Completed.After(latest) {
-		latest = s.Completed
+	for _, at := range []time.Time{s.Failed, s.Completed} {
+		if at.After(latest) {
+			latest = at
+		}
 	}
 	return clock.System{}.Now().Time().Sub(latest) > age
 }

@@ -54,6 +54,9 @@ type roundJSON struct {
 	Elected   time.Time  `json:"elected"`
 	Attempt   uint64     `json:"attempt"`
 	TTL       int64      `json:"attempt_ttl_ms,omitempty"`
+	Failed    *time.Time `json:"failed,omitempty"`
+	Failure   *string    `json:"failure,omitempty"`
+	Failure64 []byte     `json:"failure_base64,omitempty"` // of a failure that is no text
 	Completer string     `json:"completer,omitempty"`
 	Completed *time.Time `json:"completed,omitempty"`
 	Result    *string    `json:"result,omitempty"`
@@ -68,6 +71,10 @@ func toJSON(s leadership.RoundState) roundJSON {
 	if s.Completer != "" {
 		r.Completed = &s.Completed
 	}
+	if !s.Failed.IsZero() {
+		r.Failed = &s.Failed
+	}
+	r.Failure, r.Failure64 = readable(s.Failure)
 	r.Result, r.Base64 = readable(s.Result)
 	return r
 }

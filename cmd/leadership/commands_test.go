@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -268,6 +270,41 @@ func TestRoundIsCompletedOnlyByACommandThatSucceeds(t *testing.T) {
 	}
 	if code, _, _ := inProcess(t, "round", "completed", "backup", "r", "--store", url); code != exitNo {
 		t.Error("the round is completed")
+	}
+	code, out, errs := inProcess(t, "round", "list", "backup", "--store", url, "--json")
+	var l roundLine
+	if err := json.Unmarshal([]byte(out), &l); err != nil || code != 0 {
+		t.Fatalf("exit code %d: %q %s: %v", code, out, errs, err)
+	}
+	if l.Round != "r" || l.Failed.IsZero() || l.Failure == nil || *l.Failure != "exit code 6" || l.Completer != "" {
+		t.Errorf("got %s", out)
+	}
+}
+
+func TestListTellsWhatCameOfRounds(t *testing.T) {
+	url := sqliteURL(t)
+	do := func(want int, args ...string) string {
+		t.Helper()
+		code, out, errs := inProcess(t, append(append([]string{"round"}, args...), "--store", url)...)
+		if code != want {
+			t.Errorf("%v: exit code %d: %s", args, code, errs)
+		}
+		return out
+	}
+	for _, round := range []string{"open", "bad", "good"} {
+		do(0, "elect", "sys", round, "--node", "a")
+	}
+	do(exitNo, "fail", "sys", "bad", "--node", "b")
+	do(0, "fail", "sys", "bad", "--node", "a", "--result", "disk is full")
+	do(0, "complete", "sys", "good", "--node", "a", "--result", "12 files")
+	out := do(0, "list", "sys")
+	for _, want := range []string{"open   a       1", "failed after", "disk is full", "completed after", "12 files"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if out := do(0, "list", "other"); strings.Count(out, "\n") != 1 {
+		t.Errorf("of a system without rounds: %s", out)
 	}
 }
 

@@ -22,6 +22,7 @@ type roundAnswer struct {
 	Won       *bool  `json:"won,omitempty"`
 	Winner    string `json:"winner,omitempty"`
 	Completer string `json:"completer,omitempty"`
+	Failed    bool   `json:"failed,omitempty"`
 }
 
 // roundCommand is one about a round; do says what it prints.
@@ -29,7 +30,8 @@ type roundCommand struct {
 	use, short, long string
 	names            bool // has --node
 	waits            bool // has --timeout
-	do               func(ctx context.Context, r *leadership.Round, a *roundAnswer) (line string, err error)
+	results          bool // has --result
+	do               func(ctx context.Context, r *leadership.Round, a *roundAnswer, result []byte) (line string, err error)
 }
 
 func (p *program) roundCommands() *cobra.Command {
@@ -47,15 +49,16 @@ changes. Name a round after the time at which the job is due, the same on all.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, c := range []roundCommand{
-		{"elect", "Ask to be the winner", "Exits 0 where this node has won, also when it asks again; 1 where another has;\n2 for wrong usage; 3 for an error, after which it may have won: ask again.", true, false, elect},
-		{"elected", "Print the winner", "Exits 0 and prints the winner, or exits 1 where there is none yet.", false, false, elected},
-		{"complete", "Record that the winner has done the job", "Exits 0 when that is recorded; 1 where this node is not the winner, or another\nhas completed the round.", true, false, complete},
-		{"completed", "Print who has completed the round", "Exits 0 and prints the node, or exits 1 where nobody has yet.", false, false, completed},
-		{"await", "Wait until the round has been completed", "Exits 0 and prints who has completed it, or exits 1 after --timeout.", false, true, await},
+		{"elect", "Ask to be the winner", "Exits 0 where this node has won, also when it asks again; 1 where another has;\n2 for wrong usage; 3 for an error, after which it may have won: ask again.", true, false, false, elect},
+		{"elected", "Print the winner", "Exits 0 and prints the winner, or exits 1 where there is none yet.", false, false, false, elected},
+		{"complete", "Record that the winner has done the job", "Exits 0 when that is recorded; 1 where this node is not the winner, or another\nhas completed the round.", true, false, true, complete},
+		{"fail", "Record that the winner has tried to do the job and failed", "It stays uncompleted: the winner may try again, and complete it. Exits 0 when that\nis recorded; 1 where this node is not the winner.", true, false, true, fail},
+		{"completed", "Print who has completed the round", "Exits 0 and prints the node, or exits 1 where nobody has yet.", false, false, false, completed},
+		{"await", "Wait until the round has been completed", "Exits 0 and prints who has completed it, or exits 1 after --timeout.", false, true, false, await},
 	} {
 		group.AddCommand(p.roundVerb(c))
 	}
-	group.AddCommand(p.roundRunCommand())
+	group.AddCommand(p.roundListCommand(), p.roundRunCommand())
 	return group
 }
 
@@ -63,6 +66,7 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 	var node string
 	var asJSON bool
 	var timeout time.Duration
+	var result string
 	cmd := &cobra.Command{
 		Use: c.use + " SYSTEM ROUND", Short: c.short, Long: c.short + ".\n\n" + c.long,
 		Example: "  leadership round " + c.use + " backup 2020-10-18",
@@ -87,7 +91,7 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 			if !c.names {
 				name = "-"
 			}
-			line, err := c.do(ctx, leadership.NewRound(kv, args[0], args[1], name), &a)
+			line, err := c.do(ctx, leadership.NewRound(kv, args[0], args[1], name), &a, []byte(result))
 			var no *exitError
 			if err != nil && !(errors.As(err, &no) && no.code == exitNo) {
 				return err
@@ -114,11 +118,14 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 	if c.waits {
 		cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait; 0 for ever")
 	}
+	if c.results {
+		cmd.Flags().StringVar(&result, "result", "", "what came of it, for people who look at the round")
+	}
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-func elect(ctx context.Context, r *leadership.Round, a *roundAnswer) (string, error) {
+func elect(ctx context.Context, r *leadership.Round, a *roundAnswer, _ []byte) (string, error) {
 	won, err := r.Elect(ctx)
 	if err != nil {
 		return "", err
@@ -129,28 +136,39 @@ func elect(ctx context.Context, r *leadership.Round, a *roundAnswer) (string, er
 	return "won", nil
 }
 
-func elected(ctx context.Context, r *leadership.Round, a *roundAnswer) (line string, err error) {
+func elected(ctx context.Context, r *leadership.Round, a *roundAnswer, _ []byte) (line string, err error) {
 	a.Winner, err = r.Elected(ctx)
 	return a.Winner, orNobody(a.Winner, err)
 }
 
-func complete(ctx context.Context, r *leadership.Round, a *roundAnswer) (string, error) {
-	err := r.Complete(ctx)
-	switch {
-	case errors.Is(err, leadership.ErrNotElected), errors.Is(err, leadership.ErrCompletedByOther):
-		return "", &exitError{exitNo, err}
-	case err == nil:
+func complete(ctx context.Context, r *leadership.Round, a *roundAnswer, result []byte) (string, error) {
+	err := orNotItsOwn(r.CompleteWith(ctx, result))
+	if err == nil {
 		a.Completer = a.Node
 	}
 	return "", err
 }
 
-func completed(ctx context.Context, r *leadership.Round, a *roundAnswer) (line string, err error) {
+func fail(ctx context.Context, r *leadership.Round, a *roundAnswer, result []byte) (string, error) {
+	err := orNotItsOwn(r.Fail(ctx, result))
+	a.Failed = err == nil
+	return "", err
+}
+
+// orNotItsOwn is the answer no where the round is another's.
+func orNotItsOwn(err error) error {
+	if errors.Is(err, leadership.ErrNotElected) || errors.Is(err, leadership.ErrCompletedByOther) || errors.Is(err, leadership.ErrSuperseded) {
+		return &exitError{exitNo, err}
+	}
+	return err
+}
+
+func completed(ctx context.Context, r *leadership.Round, a *roundAnswer, _ []byte) (line string, err error) {
 	a.Completer, err = r.Completed(ctx)
 	return a.Completer, orNobody(a.Completer, err)
 }
 
-func await(ctx context.Context, r *leadership.Round, a *roundAnswer) (line string, err error) {
+func await(ctx context.Context, r *leadership.Round, a *roundAnswer, _ []byte) (line string, err error) {
 	a.Completer, err = r.Await(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		return "", &exitError{exitNo, err}

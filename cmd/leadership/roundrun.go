@@ -34,7 +34,8 @@ Whoever loses exits 0 at once, or, with --wait, when the round has been complete
 The winner exits with the code of the command, or 128 and the number of the
 signal that ended it; 2 for wrong usage, 125 for an error of its own, 126 and 127
 where the command cannot be run or found. A command that has failed is not run
-again for that round, and the round stays uncompleted.
+again for that round, and the round stays uncompleted: its exit code is recorded, and
+round list tells it.
 
 The command is started without a shell, in a process group of its own. SIGINT and
 SIGTERM end it, and all that it has started, by SIGTERM, and by SIGKILL after the
@@ -97,8 +98,11 @@ func (r *roundRunner) run(ctx context.Context, system, name string, argv []strin
 	})
 	switch {
 	case ended.Failure != "":
-		return 0, &exitError{ended.Code, errors.New(ended.Failure)}
+		return 0, errors.Join(&exitError{ended.Code, errors.New(ended.Failure)}, recordFailure(ctx, round, ended.Failure))
 	case errors.Is(err, errDone):
+		if err := recordFailure(ctx, round, fmt.Sprintf("exit code %d", ended.Code)); err != nil {
+			return 0, &exitError{ended.Code, err}
+		}
 		return ended.Code, nil
 	case errors.Is(err, context.Canceled) && signals.code() != 0:
 		return signals.code(), nil
@@ -115,4 +119,15 @@ func (r *roundRunner) run(ctx context.Context, system, name string, argv []strin
 		}
 	}
 	return 0, nil
+}
+
+// recordFailure notes in the round why it is not completed, also when the program
+// is told to end.
+func recordFailure(ctx context.Context, round *leadership.Round, why string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leadership.DefaultCallTimeout)
+	defer cancel()
+	if err := round.Fail(ctx, []byte(why[:min(len(why), leadership.MaxRoundResult)])); err != nil {
+		return fmt.Errorf("%s, which is not recorded: %w", why, err)
+	}
+	return nil
 }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+// roundLine is a round as round list prints it, as the service does.
+type roundLine struct {
+	System    string    `json:"system"`
+	Round     string    `json:"round"`
+	Winner    string    `json:"winner"`
+	Anonymous bool      `json:"anonymous,omitempty"`
+	Elected   time.Time `json:"elected"`
+	Attempt   uint64    `json:"attempt"`
+	TTL       int64     `json:"attempt_ttl_ms,omitempty"`
+	Failed    time.Time `json:"failed,omitzero"`
+	Failure   *string   `json:"failure,omitempty"`
+	Failure64 []byte    `json:"failure_base64,omitempty"` // of a failure that is no text
+	Completer string    `json:"completer,omitempty"`
+	Completed time.Time `json:"completed,omitzero"`
+	Result    *string   `json:"result,omitempty"`
+	Base64    []byte    `json:"result_base64,omitempty"` // of a result that is no text
+}
+
+func toRoundLine(s leadership.RoundState) roundLine {
+	l := roundLine{
+		System: s.System, Round: s.Round, Winner: s.Winner, Anonymous: s.Anonymous, Elected: s.Elected, Attempt: s.Attempt,
+		TTL: s.TTL.Milliseconds(), Failed: s.Failed, Completer: s.Completer, Completed: s.Completed,
+	}
+	l.Failure, l.Failure64 = readable(s.Failure)
+	l.Result, l.Base64 = readable(s.Result)
+	return l
+}
+
+func (p *program) roundListCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list SYSTEM",
+		Short: "Print the rounds of a system",
+		Long: `List prints the rounds of a system, those that were won last first: who has won
+them, and whether they were completed, have failed, or neither yet.`,
+		Example: "  leadership round list backup",
+		Args:    cobra.ExactArgs(1),
+		RunE: does(func(ctx context.Context, args []string) error {
+			kv, err := p.openStore(ctx)
+			if err != nil {
+				return err
+			}
+			defer kv.Close()
+			all, err := leadership.NewRounds(kv).List(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return p.printRounds(all, asJSON)
+		}),
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (p *program) printRounds(all []leadership.RoundState, asJSON bool) error {
+	if asJSON {
+		for _, s := range all {
+			if err := p.printJSON(toRoundLine(s)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ROUND\tWINNER\tATTEMPT\tELECTED\tSTATE\tRESULT")
+	for _, s := range all {
+		state, result := "open", []byte(nil)
+		switch {
+		case s.Completer != "":
+			state, result = "completed after "+lasting(s.Completed.Sub(s.Elected)), s.Result
+		case !s.Failed.IsZero():
+			state, result = "failed after "+lasting(s.Failed.Sub(s.Elected)), s.Failure
+		}
+		fmt.Fprintln(table, strings.Join([]string{
+			printable(s.Round), printable(s.Winner), fmt.Sprint(s.Attempt), s.Elected.Local().Format(time.DateTime), state, printable(string(result)),
+		}, "\t"))
+	}
+	return table.Flush()
+}
