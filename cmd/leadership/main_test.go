@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -43,9 +44,27 @@ type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	mark string // in the environment of it and all that it starts
-	out  bytes.Buffer
-	errs bytes.Buffer
+	out  output
+	errs output
 	done chan struct{}
+}
+
+// output is what a process has printed so far.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
 }
 
 var processes atomic.Int64
@@ -53,10 +72,16 @@ var processes atomic.Int64
 // start starts the program, which is killed at the end of the test.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startWith(t, nil, args...)
+}
+
+// startWith starts it with more environment.
+func startWith(t *testing.T, environ []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, done: make(chan struct{}), mark: fmt.Sprintf("LEADERSHIP_TEST_MARK=%d-%d.", os.Getpid(), processes.Add(1))}
 	p.cmd = exec.Command("/proc/self/exe", args...)
 	// Under the race detector a program sleeps for a second before it exits.
-	p.cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0", p.mark)
+	p.cmd.Env = append(append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0", p.mark), environ...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.errs
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

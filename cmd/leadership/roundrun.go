@@ -98,7 +98,7 @@ func (r *roundRunner) run(ctx context.Context, system, name string, argv []strin
 	})
 	switch {
 	case ended.Failure != "":
-		return 0, errors.Join(&exitError{ended.Code, errors.New(ended.Failure)}, recordFailure(ctx, round, ended.Failure))
+		return 0, &exitError{ended.Code, errors.Join(errors.New(ended.Failure), recordFailure(ctx, round, ended.Failure))}
 	case errors.Is(err, errDone):
 		if err := recordFailure(ctx, round, fmt.Sprintf("exit code %d", ended.Code)); err != nil {
 			return 0, &exitError{ended.Code, err}

@@ -1,0 +1,416 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/certs"
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+)
+
+// served is a server in a process of its own, and a client.
+type served struct {
+	*process
+	url    string
+	client *http.Client
+}
+
+// serving starts leadership serve, and waits until it serves.
+func serving(t *testing.T, environ []string, args ...string) *served {
+	t.Helper()
+	s := &served{process: startWith(t, environ, append([]string{"serve", "--json", "--listen", "127.0.0.1:0"}, args...)...)}
+	var where struct{ URL string }
+	eventually(t, "address", func() bool {
+		line, _, ok := strings.Cut(s.out.String(), "\n")
+		return ok && json.Unmarshal([]byte(line), &where) == nil
+	})
+	s.url = where.URL
+	s.client = clientWith(t, nil)
+	return s
+}
+
+func clientWith(t *testing.T, config *tls.Config) *http.Client {
+	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
+}
+
+// ask makes a request and returns the status and the body.
+func (s *served) ask(method, path, body string, headers ...string) (int, string) {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := s.client.Do(r)
+	if err != nil {
+		s.t.Error(err)
+		return 0, ""
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Error(err)
+	}
+	return response.StatusCode, string(answer)
+}
+
+// want makes a request and checks the answer: after a * it is what that has to
+// contain.
+func (s *served) want(method, path string, status int, answer string, headers ...string) {
+	s.t.Helper()
+	part, some := strings.CutPrefix(answer, "*")
+	if got, body := s.ask(method, path, "", headers...); got != status || some && !strings.Contains(body, part) || !some && body != answer {
+		s.t.Errorf("%s %s: %d %q, want %d %q", method, path, got, body, status, answer)
+	}
+}
+
+// Each line of the README of gone, with three servers behind one store.
+func TestServersAnswerAsGoneDoes(t *testing.T) {
+	for name, url := range map[string]func(*testing.T) string{
+		"sqlite": sqliteURL,
+		"redis":  func(t *testing.T) string { return "redis://" + servers.Shared(t, "redis").Addr },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := url(t)
+			var behind [3]*served
+			for i := range behind {
+				behind[i] = serving(t, []string{"LEADERSHIP_STORE=" + store})
+			}
+			a, b, c := behind[0], behind[1], behind[2]
+			round := fmt.Sprintf("/cleaning_scheduler/%d", time.Now().UnixNano())
+
+			a.want("GET", "/alive", 200, "")
+			b.want("GET", "/api/v1/elected"+round, 204, "")
+			c.want("GET", "/api/v1/completed"+round, 204, "")
+			b.want("POST", "/api/v1/complete"+round, 400, "*nobody is")
+
+			winner := crowd(t, behind[:], round)
+			for _, s := range behind {
+				s.want("GET", "/api/v1/elected"+round, 200, winner)
+				s.want("GET", "/api/v1/elect"+round, 204, "")
+				s.want("GET", "/api/v1/elect"+round+"?node=somebody", 204, "")
+				s.want("GET", "/api/v1/completed"+round, 204, "")
+			}
+			// As anybody may who has no name; gone takes GET and POST for it.
+			a.want("POST", "/api/v1/complete"+round, 200, "")
+			_, completer := b.ask("GET", "/api/v1/completed"+round, "")
+			if host, _, err := net.SplitHostPort(completer); err != nil || host != "127.0.0.1" {
+				t.Errorf("completed by %q", completer)
+			}
+			c.want("GET", "/api/v1/complete"+round, 400, "*another node")
+
+			// Who has a name is told again that it has won.
+			named := round + "-named"
+			a.want("GET", "/api/v1/elect"+named+"?node=n", 202, "")
+			b.want("GET", "/api/v1/elect"+named, 202, "", "X-Leadership-Node", "n")
+			c.want("GET", "/api/v1/elect"+named+"?node=m", 204, "")
+			c.want("GET", "/api/v1/complete"+named+"?node=m", 400, `*"n" is`)
+			a.want("GET", "/api/v1/complete"+named+"?node=n", 200, "")
+			b.want("POST", "/api/v1/complete"+named+"?node=n", 200, "")
+			c.want("GET", "/api/v1/completed"+named, 200, "n")
+
+			for _, s := range behind {
+				s.signal(syscall.SIGTERM)
+				if code := s.wait(); code != 0 {
+					t.Errorf("exit code %d", code)
+				}
+			}
+		})
+	}
+}
+
+// crowd has 200 clients ask for one round, and returns the winner.
+func crowd(t *testing.T, behind []*served, round string) string {
+	t.Helper()
+	const clients = 200
+	var won, lost atomic.Int32
+	var all sync.WaitGroup
+	for i := range clients {
+		all.Go(func() {
+			switch status, body := behind[i%len(behind)].ask("GET", "/api/v1/elect"+round, ""); status {
+			case http.StatusAccepted:
+				won.Add(1)
+			case http.StatusNoContent:
+				lost.Add(1)
+			default:
+				t.Errorf("client %d: %d %q", i, status, body)
+			}
+		})
+	}
+	all.Wait()
+	if won.Load() != 1 || lost.Load() != clients-1 {
+		t.Fatalf("%d have won and %d lost", won.Load(), lost.Load())
+	}
+	status, winner := behind[0].ask("GET", "/api/v1/elected"+round, "")
+	if host, _, err := net.SplitHostPort(winner); status != http.StatusOK || err != nil || host != "127.0.0.1" {
+		t.Errorf("elected: %d %q", status, winner)
+	}
+	return winner
+}
+
+func TestServerWhoseStoreIsGoneSaysSoInsteadOfLost(t *testing.T) {
+	t.Parallel()
+	proxy := newProxy(t, servers.Shared(t, "redis").Addr)
+	s := serving(t, nil, "--store", "redis://"+proxy.Listen, "--timeout", "300ms")
+	round := fmt.Sprintf("/down/%d", time.Now().UnixNano())
+	proxy.Stop()
+	for _, verb := range []string{"elect", "elected", "complete", "completed"} {
+		if status, body := s.ask("GET", "/api/v1/"+verb+round, ""); status != 500 || body == "" {
+			t.Errorf("%s: %d %q", verb, status, body)
+		}
+	}
+	s.want("GET", "/alive", 200, "")
+	if err := proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "winner once the store is back", func() bool {
+		status, _ := s.ask("GET", "/api/v1/elect"+round+"?node=a", "")
+		return status == 202
+	})
+}
+
+func TestServerEndsThoughClientsWaitForLong(t *testing.T) {
+	t.Parallel()
+	s := serving(t, nil, "--store", sqliteURL(t))
+	ended := make(chan int, 1)
+	go func() {
+		status, _ := s.ask("GET", "/api/v1/await/sys/r?timeout=5m", "")
+		ended <- status
+	}()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", s.url+"/api/v1/elections/k/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := s.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	lines := bufio.NewReader(stream.Body)
+	if _, err := lines.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	// The poll is under way once its connection is.
+	eventually(t, "connections", func() bool { return connections(s.cmd.Process.Pid) >= 2 })
+	began := time.Now()
+	s.signal(syscall.SIGTERM)
+	if code := s.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if status := <-ended; status != http.StatusServiceUnavailable {
+		t.Errorf("the poll was answered with %d", status)
+	}
+	if _, err := io.Copy(io.Discard, lines); err != nil {
+		t.Errorf("the stream was cut off: %v", err)
+	}
+}
+
+// connections counts the sockets of a process, but for the one that it listens on.
+func connections(pid int) int {
+	fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	n := -1
+	for _, fd := range fds {
+		if file, err := os.Readlink(fd); err == nil && strings.HasPrefix(file, "socket:") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestSecondSignalEndsAServerAtOnce(t *testing.T) {
+	t.Parallel()
+	s := serving(t, nil, "--store", sqliteURL(t), "--drain", "10m")
+	// A request that does not end: its body does not come.
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "POST /api/v1/complete/sys/r HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n1")
+	eventually(t, "connection", func() bool { return connections(s.cmd.Process.Pid) >= 1 })
+	s.signal(syscall.SIGTERM)
+	eventually(t, "end of listening", func() bool {
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	s.signal(syscall.SIGINT)
+	s.wait()
+	if status := s.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGINT {
+		t.Errorf("ended by %v", s.cmd.ProcessState)
+	}
+}
+
+func TestServerAsksForTokens(t *testing.T) {
+	t.Parallel()
+	const reads, writes, fromEnv = "reader-0123456789", "writer-0123456789", "environ-0123456789"
+	file := func(content string) string {
+		path := filepath.Join(t.TempDir(), "tokens")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	s := serving(t, []string{"LEADERSHIP_WRITE_TOKEN=" + fromEnv}, "--store", sqliteURL(t), "--verbose",
+		"--read-token-file", file(reads+"\n"), "--write-token-file", file("\n"+writes+"\r\n\n"))
+	for _, c := range []struct {
+		token         string
+		looks, elects int
+	}{{"", 401, 401}, {"nobody-0123456789", 401, 401}, {reads, 204, 403}, {writes, 204, 202}, {fromEnv, 200, 204}} {
+		if status, _ := s.ask("GET", "/api/v1/elected/sys/r", "", "Authorization", "Bearer "+c.token); status != c.looks {
+			t.Errorf("%q looks: %d", c.token, status)
+		}
+		if status, _ := s.ask("GET", "/api/v1/elect/sys/r", "", "Authorization", "Bearer "+c.token); status != c.elects {
+			t.Errorf("%q elects: %d", c.token, status)
+		}
+	}
+	s.want("GET", "/alive", 200, "")
+	s.signal(syscall.SIGTERM)
+	s.wait()
+	for _, token := range []string{reads, writes, fromEnv} {
+		if strings.Contains(s.out.String()+s.errs.String(), token) {
+			t.Error("it prints a token")
+		}
+	}
+	for _, content := range []string{"", "\n\n", "short\n", "two words-0123456789\n"} {
+		path := file(content)
+		code, _, errs := inProcess(t, "serve", "--store", "memory://", "--listen", "127.0.0.1:0", "--write-token-file", path)
+		if code != exitUsage || !strings.Contains(errs, path) || strings.Contains(errs, "short") {
+			t.Errorf("%q: exit code %d: %s", content, code, errs)
+		}
+	}
+	if p := startWith(t, []string{"LEADERSHIP_READ_TOKEN="}, "serve", "--listen", "127.0.0.1:0"); p.wait() != exitUsage {
+		t.Error("an empty variable leaves the service open")
+	}
+}
+
+func TestServerAsksForClientCertificates(t *testing.T) {
+	t.Parallel()
+	authority, other := certs.New(t), certs.New(t)
+	s := serving(t, nil, "--store", sqliteURL(t), "--tls-cert", authority.Cert, "--tls-key", authority.Key, "--tls-client-ca", authority.CA)
+	with := func(ca, cert, key string) error {
+		t.Helper()
+		config, err := clientTLS(ca, cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := clientWith(t, config).Get(s.url + "/api/v1/elected/sys/r")
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode != 204 || response.ProtoMajor != 2 {
+				t.Errorf("answered %s %s", response.Proto, response.Status)
+			}
+		}
+		return err
+	}
+	if err := with(authority.CA, "", ""); err == nil {
+		t.Error("a client without a certificate was served")
+	}
+	if err := with(authority.CA, other.ClientCert, other.ClientKey); err == nil {
+		t.Error("a client of another authority was served")
+	}
+	if err := with(authority.CA, authority.ClientCert, authority.ClientKey); err != nil {
+		t.Error(err)
+	}
+	tlsFlags := []string{"--tls-ca", authority.CA, "--tls-cert", authority.ClientCert, "--tls-key", authority.ClientKey}
+	if code, _, errs := inProcess(t, append([]string{"alive", s.url}, tlsFlags...)...); code != 0 {
+		t.Errorf("alive: exit code %d: %s", code, errs)
+	}
+	if code, _, _ := inProcess(t, "alive", s.url, "--tls-ca", authority.CA); code != exitNo {
+		t.Errorf("alive without a certificate: exit code %d", code)
+	}
+
+	// Another authority takes over, while it serves.
+	for from, to := range map[string]string{other.Cert: authority.Cert, other.Key: authority.Key, other.CA: authority.CA} {
+		content, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.signal(syscall.SIGHUP)
+	eventually(t, "new certificates", func() bool { return with(other.CA, other.ClientCert, other.ClientKey) == nil })
+	if err := with(other.CA, authority.ClientCert, authority.ClientKey); err == nil {
+		t.Error("a client of the former authority was served")
+	}
+	s.signal(syscall.SIGTERM)
+	if code := s.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestServerThatAnyoneReachesWarns(t *testing.T) {
+	t.Parallel()
+	for listen, warns := range map[string]bool{"127.0.0.1:0": false, "0.0.0.0:0": true} {
+		s := serving(t, nil, "--store", sqliteURL(t), "--listen", listen)
+		s.signal(syscall.SIGTERM)
+		s.wait()
+		if strings.Contains(s.errs.String(), "depose leaders") != warns {
+			t.Errorf("on %s it prints %q", listen, s.errs.String())
+		}
+	}
+}
+
+func TestServerTellsWhatItServesWithoutSecrets(t *testing.T) {
+	for address, want := range map[string]string{
+		"redis://user:pass@word@host:6379/0?tls_key=x": "redis://host:6379/0",
+		"etcd://user:pw@h1:2379,h2:2379/prefix":        "etcd://h1:2379,h2:2379/prefix",
+		"sqlite:///var/lib/elections.db":               "sqlite:///var/lib/elections.db",
+		"postgres://host/db?password=secret":           "postgres://host/db",
+		"password":                                     "store",
+	} {
+		if got := withoutSecrets(address); got != want {
+			t.Errorf("%s: %s", address, got)
+		}
+	}
+}
+
+func TestAliveTellsWhetherAServerAnswers(t *testing.T) {
+	t.Parallel()
+	s := serving(t, nil, "--store", sqliteURL(t))
+	for address, want := range map[string]int{
+		s.url:             0,
+		s.url + "/":       0,
+		s.url + "/alive":  0,
+		s.url + "/other":  exitNo,
+		"127.0.0.1:8080":  exitUsage,
+		"ftp://127.0.0.1": exitUsage,
+		s.url + "/api/v1/elections/k/leader?node=a": exitNo,
+	} {
+		if code, out, errs := inProcess(t, "alive", address); code != want || out != "" {
+			t.Errorf("%s: exit code %d: %s%s", address, code, out, errs)
+		}
+	}
+	s.signal(syscall.SIGTERM)
+	s.wait()
+	if code, _, _ := inProcess(t, "alive", s.url); code != exitNo {
+		t.Errorf("after its end: exit code %d", code)
+	}
+}
