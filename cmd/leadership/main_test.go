@@ -78,11 +78,25 @@ func start(t *testing.T, args ...string) *process {
 // startWith starts it with more environment.
 func startWith(t *testing.T, environ []string, args ...string) *process {
 	t.Helper()
+	p := prepare(t, environ, args...)
+	p.begin()
+	return p
+}
+
+// prepare does all but start it.
+func prepare(t *testing.T, environ []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, done: make(chan struct{}), mark: fmt.Sprintf("LEADERSHIP_TEST_MARK=%d-%d.", os.Getpid(), processes.Add(1))}
 	p.cmd = exec.Command("/proc/self/exe", args...)
 	// Under the race detector a program sleeps for a second before it exits.
 	p.cmd.Env = append(append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0", p.mark), environ...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.errs
+	return p
+}
+
+func (p *process) begin() {
+	t := p.t
+	t.Helper()
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -96,10 +110,9 @@ func startWith(t *testing.T, environ []string, args ...string) *process {
 		}
 		<-p.done
 		if t.Failed() {
-			t.Logf("%s: %v\n%s%s", strings.Join(args, " "), p.cmd.ProcessState, p.out.String(), p.errs.String())
+			t.Logf("%s: %v\n%s%s", strings.Join(p.cmd.Args[1:], " "), p.cmd.ProcessState, p.out.String(), p.errs.String())
 		}
 	})
-	return p
 }
 
 // family are the processes of it and all that it started, as long as they run.

@@ -44,11 +44,16 @@ all that run under that key, on all machines that share the store, one at a time
 
 The command is started when a term begins. When the term ends, because the store
 cannot be reached, an operator asks for it, or run is told to stop, the command
-and all that it has started are sent SIGTERM, and SIGKILL after the grace: before
-another can lead, and before the seat is given up. That holds when run itself is
+and its process group are sent SIGTERM, and they and all else that it has started
+SIGKILL after the grace: before another can lead, and before the seat is given up. That holds when run itself is
 frozen or killed with kill -9: a second process, the guard, sees to it, by a
 clock that counts the time that the machine is suspended. What the command
 leaves running when it exits, in the background or detached, is ended too.
+
+Two things it cannot do. Where run and the guard are killed with -9 at once, the
+command is too, but what it has started goes on. And it cannot end what has become
+another user's, by sudo for one, unless run is root's. Have what must not be done
+by a leader of the past check LEADERSHIP_TOKEN.
 
 After a lost term run campaigns on, and starts the command again when it is
 elected again; with --once it exits. When the command exits by itself, run

@@ -134,20 +134,20 @@ func TestWhatTheCommandLeavesRunningEndsWithIt(t *testing.T) {
 	}
 }
 
-func TestCommandKnowsItsTermButNotTheStore(t *testing.T) {
+func TestCommandKnowsItsTermAndHasTheEnvironmentOfRun(t *testing.T) {
 	t.Parallel()
-	p := start(t, "run", "--store", sqliteURL(t), "--key", key, "--node", "n", "--", "env")
+	p := startWith(t, []string{"LEADERSHIP_STORE=" + sqliteURL(t), "LEADERSHIP_NODE=other"}, "run", "--key", key, "--node", "n", "--", "env")
 	if code := p.wait(); code != 0 {
 		t.Fatalf("the exit code is %d", code)
 	}
 	out := p.out.String()
-	for _, want := range []string{"LEADERSHIP_KEY=" + key + "\n", "LEADERSHIP_NODE=n\n", "LEADERSHIP_TOKEN=1"} {
+	for _, want := range []string{"LEADERSHIP_KEY=" + key + "\n", "LEADERSHIP_NODE=n\n", "LEADERSHIP_TOKEN=1", "LEADERSHIP_STORE=sqlite://"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q", want)
 		}
 	}
-	if strings.Contains(out, "LEADERSHIP_STORE") {
-		t.Error("the command is told of the store")
+	if strings.Contains(out, "=other") {
+		t.Error("the command has a node of another name in its environment")
 	}
 }
 

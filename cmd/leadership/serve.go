@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -100,9 +103,9 @@ func (s *service) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer certificates.close()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// What is wrong with the options is told before the store is asked.
 	opts := []httpapi.Option{
 		httpapi.WithTokens(read, write), httpapi.WithTimeout(s.timeout),
 		httpapi.WithRetention(s.retention, s.systems...), httpapi.WithLogger(log),
@@ -129,7 +132,7 @@ func (s *service) run(ctx context.Context) error {
 			"address", listener.Addr().String())
 	}
 	if err := s.announce(web.url(), name); err != nil {
-		return errors.Join(err, web.end(0))
+		return errors.Join(err, web.end(time.Second))
 	}
 	log.Info("serving", "url", web.url(), "store", name)
 	select {
@@ -138,7 +141,7 @@ func (s *service) run(ctx context.Context) error {
 		log.Info("ending")
 		return web.end(s.drain)
 	case err := <-web.failed:
-		return errors.Join(err, web.end(0))
+		return errors.Join(err, web.end(time.Second))
 	}
 }
 
@@ -160,6 +163,7 @@ type web struct {
 	server   *http.Server
 	listener net.Listener
 	secure   bool
+	serving  sync.WaitGroup
 	failed   chan error // has the reason why it does not listen any more
 }
 
@@ -172,20 +176,13 @@ func newWeb(kv store.Store, listener net.Listener, certificates *certificates, l
 	}
 	w := &web{api: api, listener: listener, secure: certificates != nil, failed: make(chan error, 1)}
 	w.server = httpapi.NewServer("", api)
-	w.server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelInfo)
-	go func() {
-		var err error
-		if w.secure {
-			w.server.TLSConfig = certificates.config()
-			err = w.server.ServeTLS(listener, "", "")
-		} else {
-			err = w.server.Serve(listener)
-		}
-		if w.secure {
-			certificates.close()
-		}
-		w.failed <- fmt.Errorf("serve: %w", err)
-	}()
+	w.server.ErrorLog = stdlog.New(serverLog{log}, "", 0)
+	serve := w.server.Serve
+	if w.secure {
+		w.server.TLSConfig = certificates.config()
+		serve = func(l net.Listener) error { return w.server.ServeTLS(l, "", "") }
+	}
+	w.serving.Go(func() { w.failed <- fmt.Errorf("serve: %w", serve(listener)) })
 	return w, nil
 }
 
@@ -200,7 +197,20 @@ func (w *web) end(patience time.Duration) error {
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests were cut off after %v: %w", patience, err), w.server.Close())
 	}
+	w.serving.Wait()
 	return errors.Join(err, <-closed)
+}
+
+// serverLog takes what a http.Server logs.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) Write(b []byte) (int, error) {
+	level, text := slog.LevelWarn, strings.TrimSpace(string(b))
+	if strings.Contains(text, "TLS handshake error") {
+		level = slog.LevelInfo // of a client, or a probe that only connects
+	}
+	l.log.Log(context.Background(), level, text)
+	return len(b), nil
 }
 
 // local says whether only this machine can reach it.

@@ -145,6 +145,8 @@ func (c *certificates) state() []fileState {
 }
 
 func (c *certificates) close() {
-	c.cancel()
-	c.all.Wait()
+	if c != nil {
+		c.cancel()
+		c.all.Wait()
+	}
 }

@@ -1,0 +1,90 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Each head of a hydra ignores SIGTERM and leaves for a session of its own, and
+// then starts the next and exits: no parent, no group and no id holds it.
+const hydra = `trap "" TERM HUP; n=$(($2 + 1)); [ $n -gt 3 ] || echo "head $n" >>"$1"; sleep 0.02; setsid sh "$0" "$1" $n & exit 0`
+
+func TestCommandThatFleesIsGoneBeforeTheDeadline(t *testing.T) {
+	for name, strike := range map[string]func(t *testing.T, p *process){
+		"asked to end":           func(_ *testing.T, p *process) { p.signal(syscall.SIGTERM) },
+		"parent killed":          func(_ *testing.T, p *process) { p.signal(syscall.SIGKILL) },
+		"parent frozen":          func(_ *testing.T, p *process) { p.signal(syscall.SIGSTOP) },
+		"guard killed":           func(t *testing.T, p *process) { kill(t, p.guard(), syscall.SIGKILL) },
+		"guard frozen, then end": func(t *testing.T, p *process) { kill(t, p.guard(), syscall.SIGSTOP); p.signal(syscall.SIGTERM) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := newJournal(t)
+			script := filepath.Join(t.TempDir(), "hydra.sh")
+			if err := os.WriteFile(script, []byte(hydra), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := start(t, "run", "--store", sqliteURL(t), "--key", key, "--ttl", "2s", "--grace", "300ms", "--",
+				"sh", "-c", `sh "$0" "$1" 0; sleep 1000`, script, j.path)
+			j.await("head 3", 1)
+			strike(t, p)
+			began := time.Now()
+			eventually(t, "end of its guard and all that it started", func() bool {
+				return !slices.ContainsFunc(p.family(), func(pid int) bool {
+					return pid != p.cmd.Process.Pid
+				})
+			})
+			t.Logf("after %v", time.Since(began))
+			_ = p.cmd.Process.Signal(syscall.SIGCONT)
+			_ = p.cmd.Process.Signal(syscall.SIGTERM)
+			p.wait()
+		})
+	}
+}
+
+func TestChildrenAreFoundInBothWays(t *testing.T) {
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	for name, found := range map[string][]int{"own": children(), "among all": childrenAmongAll()} {
+		if !slices.Contains(found, cmd.Process.Pid) {
+			t.Errorf("%s: %d is missing in %v", name, cmd.Process.Pid, found)
+		}
+	}
+	if found := childrenAmongAll(); slices.Contains(found, os.Getpid()) || slices.Contains(found, 1) {
+		t.Errorf("got %v", found)
+	}
+}
+
+func TestCommandReadsTheInputToItsEnd(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t)
+	in := filepath.Join(t.TempDir(), "in")
+	if err := os.WriteFile(in, []byte("one\ntwo\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	p := prepare(t, nil, "run", "--store", sqliteURL(t), "--key", key, "--", "sh", "-c", `cat >>"$0"; echo end >>"$0"`, j.path)
+	p.cmd.Stdin = file
+	p.begin()
+	if code := p.wait(); code != 0 || strings.Join(j.lines(), " ") != "one two end" {
+		t.Errorf("exit code %d, %q", code, j.lines())
+	}
+}
