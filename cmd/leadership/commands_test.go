@@ -6,15 +6,20 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/Shopify/toxiproxy/v2"
+
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/servers"
 )
 
 // lead has a node lead until the end of the test.
@@ -61,6 +66,19 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"no command is named", "round run a b"},
 		{"has to be put after", "round run a -- true"},
 		{"--grace is -1s", "round run a b --grace -1s -- true"},
+		{"above a fifth of --attempt-ttl", "round run a b --attempt-ttl 10s --grace 3s -- true"},
+		{"attempt TTL is 1ms", "round run a b --attempt-ttl 1ms -- true"},
+		{"attempt TTL is 1ms", "round elect a b --attempt-ttl 1ms"},
+		{"listen", "serve --store memory:// --listen nonsense"},
+		{"--timeout is -1s", "serve --timeout -1s"},
+		{"--drain is 0s", "serve --drain 0s"},
+		{"--retention-system", "serve --retention-system s"},
+		{"retention is 1s", "serve --store memory:// --listen 127.0.0.1:0 --retention 1s"},
+		{"go together", "serve --tls-cert c"},
+		{"without --tls-cert", "serve --tls-client-ca c"},
+		{"--every is 0s", "demo --every 0s"},
+		{"--ttl is 1ms", "demo --ttl 1ms"},
+		{"is no URL", "alive nonsense"},
 		{"unknown flag: --colour", "status --colour"},
 	} {
 		code, out, errs := inProcess(t, strings.Fields(c.args)...)
@@ -278,6 +296,71 @@ func TestRoundIsCompletedOnlyByACommandThatSucceeds(t *testing.T) {
 	}
 	if l.Round != "r" || l.Failed.IsZero() || l.Failure == nil || *l.Failure != "exit code 6" || l.Completer != "" {
 		t.Errorf("got %s", out)
+	}
+}
+
+func TestRoundOfACommandThatWasToldToEndIsNotCompleted(t *testing.T) {
+	t.Parallel()
+	j, url := newJournal(t), sqliteURL(t)
+	p := start(t, "round", "run", "backup", "r", "--store", url, "--", "sh", "-c", `trap "exit 0" TERM; echo start >>"$0"; while :; do sleep 0.02; done`, j.path)
+	j.await("start", 1)
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != 128+15 {
+		t.Errorf("exit code %d", code)
+	}
+	if code, out, _ := inProcess(t, "round", "list", "backup", "--store", url, "--json"); code != 0 || !strings.Contains(out, `"failure":"exit code 0, after it was told to end"`) {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
+func TestAttemptOfAMachineThatFailsIsTakenOver(t *testing.T) {
+	for name, strike := range map[string]func(t *testing.T, p *process, proxy *toxiproxy.Proxy){
+		"killed":                 func(_ *testing.T, p *process, _ *toxiproxy.Proxy) { p.signal(syscall.SIGKILL) },
+		"frozen":                 func(_ *testing.T, p *process, _ *toxiproxy.Proxy) { p.signal(syscall.SIGSTOP) },
+		"cut off from the store": func(_ *testing.T, _ *process, proxy *toxiproxy.Proxy) { proxy.Stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := servers.Shared(t, "redis")
+			proxy := newProxy(t, server.Addr)
+			j := newJournal(t)
+			round := fmt.Sprint("r", time.Now().UnixNano())
+			run := func(node, addr string) *process {
+				return start(t, append([]string{"round", "run", "takeover", round, "--store", "redis://" + addr, "--node", node,
+					"--attempt-ttl", "2s", "--grace", "300ms", "--wait"}, stubborn(j)...)...)
+			}
+			a := run("a", proxy.Listen)
+			j.await("start a", 1)
+			kv, changes, last := open(t, "redis://"+server.Addr), 0, ""
+			eventually(t, "renewals for longer than the TTL", func() bool {
+				pair, err := kv.Get(t.Context(), "takeover/"+round, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if string(pair.Value) != last {
+					last = string(pair.Value)
+					changes++
+				}
+				return changes > 5
+			})
+			b := run("b", server.Addr)
+			eventually(t, "candidate b", func() bool { return len(b.family()) > 0 })
+			strike(t, a, proxy)
+			j.await("start b", 1)
+			for _, line := range j.lines() {
+				if strings.HasPrefix(line, "overlap") {
+					t.Error("both commands ran at once")
+				}
+			}
+			_ = a.cmd.Process.Signal(syscall.SIGCONT)
+			a.wait()
+			b.signal(syscall.SIGTERM)
+			b.wait()
+			code, out, errs := inProcess(t, "round", "list", "takeover", "--store", "redis://"+server.Addr)
+			if code != 0 || !strings.Contains(out, "told to end") {
+				t.Errorf("exit code %d: %s%s", code, out, errs)
+			}
+		})
 	}
 }
 

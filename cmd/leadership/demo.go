@@ -88,6 +88,9 @@ func (d *demo) run(ctx context.Context, exactly bool) error {
 	if d.ttl < leadership.MinTTL || d.ttl > leadership.MaxTTL {
 		return usage("--ttl is %v: must be from %v to %v", d.ttl, leadership.MinTTL, leadership.MaxTTL)
 	}
+	if _, _, err := net.SplitHostPort(d.listen); err != nil {
+		return usage("--listen: %w", err)
+	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	lc := &net.ListenConfig{}

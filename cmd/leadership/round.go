@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -20,6 +21,8 @@ type roundAnswer struct {
 	Round     string `json:"round"`
 	Node      string `json:"node,omitempty"`
 	Won       *bool  `json:"won,omitempty"`
+	Attempt   uint64 `json:"attempt,omitempty"`
+	Trust     int64  `json:"trust_ms,omitempty"` // for how long it may be trusted; 0 for ever
 	Winner    string `json:"winner,omitempty"`
 	Completer string `json:"completer,omitempty"`
 	Failed    bool   `json:"failed,omitempty"`
@@ -30,7 +33,8 @@ type roundCommand struct {
 	use, short, long string
 	names            bool // has --node
 	waits            bool // has --timeout
-	results          bool // has --result
+	results          bool // has --result and --attempt
+	leases           bool // has --attempt-ttl
 	do               func(ctx context.Context, r *leadership.Round, a *roundAnswer, result []byte) (line string, err error)
 }
 
@@ -49,12 +53,12 @@ changes. Name a round after the time at which the job is due, the same on all.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, c := range []roundCommand{
-		{"elect", "Ask to be the winner", "Exits 0 where this node has won, also when it asks again; 1 where another has;\n2 for wrong usage; 3 for an error, after which it may have won: ask again.", true, false, false, elect},
-		{"elected", "Print the winner", "Exits 0 and prints the winner, or exits 1 where there is none yet.", false, false, false, elected},
-		{"complete", "Record that the winner has done the job", "Exits 0 when that is recorded; 1 where this node is not the winner, or another\nhas completed the round.", true, false, true, complete},
-		{"fail", "Record that the winner has tried to do the job and failed", "It stays uncompleted: the winner may try again, and complete it. Exits 0 when that\nis recorded; 1 where this node is not the winner.", true, false, true, fail},
-		{"completed", "Print who has completed the round", "Exits 0 and prints the node, or exits 1 where nobody has yet.", false, false, false, completed},
-		{"await", "Wait until the round has been completed", "Exits 0 and prints who has completed it, or exits 1 after --timeout.", false, true, false, await},
+		{"elect", "Ask to be the winner", "Exits 0 where this node has won, also when it asks again; 1 where another has;\n2 for wrong usage; 3 for an error, after which it may have won: ask again.\n\nWith --attempt-ttl the win is good for so long, and asking again renews it. What one\nprocess has seen of another's attempt ends with it: to take over from winners that\ncrash, use round run, or the service.", true, false, false, true, elect},
+		{"elected", "Print the winner", "Exits 0 and prints the winner, or exits 1 where there is none yet.", false, false, false, false, elected},
+		{"complete", "Record that the winner has done the job", "Exits 0 when that is recorded; 1 where this node is not the winner, or another\nhas completed the round.", true, false, true, false, complete},
+		{"fail", "Record that the winner has tried to do the job and failed", "It stays uncompleted: the winner may try again, and complete it. Exits 0 when that\nis recorded; 1 where this node is not the winner.", true, false, true, false, fail},
+		{"completed", "Print who has completed the round", "Exits 0 and prints the node, or exits 1 where nobody has yet.", false, false, false, false, completed},
+		{"await", "Wait until the round has been completed", "Exits 0 and prints who has completed it, or exits 1 after --timeout.", false, true, false, false, await},
 	} {
 		group.AddCommand(p.roundVerb(c))
 	}
@@ -67,6 +71,8 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 	var asJSON bool
 	var timeout time.Duration
 	var result string
+	var number uint64
+	var ttl time.Duration
 	cmd := &cobra.Command{
 		Use: c.use + " SYSTEM ROUND", Short: c.short, Long: c.short + ".\n\n" + c.long,
 		Example: "  leadership round " + c.use + " backup 2020-10-18",
@@ -91,7 +97,7 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 			if !c.names {
 				name = "-"
 			}
-			line, err := c.do(ctx, leadership.NewRound(kv, args[0], args[1], name), &a, []byte(result))
+			line, err := c.do(ctx, leadership.NewRound(kv, args[0], args[1], name, leadership.WithAttempt(number), leadership.WithAttemptTTL(ttl)), &a, []byte(result))
 			var no *exitError
 			if err != nil && !(errors.As(err, &no) && no.code == exitNo) {
 				return err
@@ -120,6 +126,10 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 	}
 	if c.results {
 		cmd.Flags().StringVar(&result, "result", "", "what came of it, for people who look at the round")
+		cmd.Flags().Uint64Var(&number, "attempt", 0, "the number of the attempt, where attempts have a TTL (default what this node has won)")
+	}
+	if c.leases {
+		cmd.Flags().DurationVar(&ttl, "attempt-ttl", 0, "how long a win stands that is not renewed, 50ms at least; 0 for ever")
 	}
 	jsonFlag(cmd, &asJSON)
 	return cmd
@@ -132,6 +142,9 @@ func elect(ctx context.Context, r *leadership.Round, a *roundAnswer, _ []byte) (
 	}
 	if a.Won = &won; !won {
 		return "lost", exit(exitNo)
+	}
+	if number, left := r.Attempt(); number > 0 && left < math.MaxInt64 {
+		a.Attempt, a.Trust = number, left.Milliseconds()
 	}
 	return "won", nil
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"os/exec"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +20,7 @@ type roundRunner struct {
 	*program
 	node  string
 	grace time.Duration
+	ttl   time.Duration // of an attempt; 0: for ever
 	wait  bool
 }
 
@@ -35,7 +38,12 @@ The winner exits with the code of the command, or 128 and the number of the
 signal that ended it; 2 for wrong usage, 125 for an error of its own, 126 and 127
 where the command cannot be run or found. A command that has failed is not run
 again for that round, and the round stays uncompleted: its exit code is recorded, and
-round list tells it.
+round list tells it. So it is where run was told to end before the command had.
+
+With --attempt-ttl a machine that crashes does not take the round with it: the win
+has to be renewed, which run does while the command runs, and where it cannot be, the
+command is ended, as by leadership run, before another may win. Those that lost and
+have --wait ask on, and run the command when it is their turn.
 
 The command is started without a shell, in a process group of its own. SIGINT and
 SIGTERM end it, and all that it has started, by SIGTERM, and by SIGKILL after the
@@ -44,6 +52,9 @@ grace; so does the end of run itself.`,
   0 3 * * *  leadership round run backup "$(date +\%F)" -- /usr/local/bin/backup`,
 		Args: commandArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if r.ttl != 0 && !cmd.Flags().Changed("grace") {
+				r.grace = min(r.grace, r.ttl/5)
+			}
 			code, err := r.run(cmd.Context(), args[0], args[1], args[2:])
 			if err != nil {
 				return withCode(err, exitRun)
@@ -54,7 +65,8 @@ grace; so does the end of run itself.`,
 	flags := cmd.Flags()
 	// Not the process alone: in containers many have the same id.
 	flags.StringVar(&r.node, "node", nodeOfProcess()+"-"+rand.Text()[:8], "who asks; two that give the same name are the same, and both run the command")
-	flags.DurationVar(&r.grace, "grace", 10*time.Second, "time from SIGTERM to SIGKILL")
+	flags.DurationVar(&r.grace, "grace", 10*time.Second, "time from SIGTERM to SIGKILL; at most a fifth of --attempt-ttl, where there is one")
+	flags.DurationVar(&r.ttl, "attempt-ttl", 0, "how long a win stands that is not renewed, 50ms at least; 0 for ever")
 	flags.BoolVar(&r.wait, "wait", false, "where another has won, wait until the round has been completed")
 	return cmd
 }
@@ -65,6 +77,9 @@ func (r *roundRunner) run(ctx context.Context, system, name string, argv []strin
 	}
 	if err := canSupervise(); err != nil {
 		return 0, err // before it campaigns for nothing
+	}
+	if r.ttl != 0 && r.grace > r.ttl/5 {
+		return 0, usage("--grace is %v: must not be above a fifth of --attempt-ttl, %v", r.grace, r.ttl/5)
 	}
 	if _, err := exec.LookPath(argv[0]); err != nil {
 		return 0, &exitError{startCode(err), err}
@@ -80,45 +95,129 @@ func (r *roundRunner) run(ctx context.Context, system, name string, argv []strin
 		return 0, err
 	}
 	defer kv.Close()
-	round := leadership.NewRound(kv, system, name, r.node)
-	var ended report
-	won, err := round.Do(ctx, func(ctx context.Context) error {
-		signals.busy.Store(true)
-		defer signals.busy.Store(false)
-		s := r.supervise(argv, r.grace, []string{"LEADERSHIP_SYSTEM=" + system, "LEADERSHIP_ROUND=" + name, "LEADERSHIP_NODE=" + r.node})
-		s.signals, s.hurry = signals.forCommand, signals.hurry
-		var err error
-		if ended, err = s.run(ctx); err != nil {
-			return err
+	round := leadership.NewRound(kv, system, name, r.node, leadership.WithAttemptTTL(r.ttl))
+	won, err := r.ask(ctx, round)
+	switch {
+	case err != nil && signals.code() != 0:
+		return signals.code(), nil
+	case err != nil || !won:
+		return 0, err
+	}
+	signals.busy.Store(true)
+	ended, err := r.work(ctx, round, signals, argv, []string{"LEADERSHIP_SYSTEM=" + system, "LEADERSHIP_ROUND=" + name, "LEADERSHIP_NODE=" + r.node})
+	signals.busy.Store(false)
+	if err != nil {
+		return 0, err
+	}
+	return r.conclude(ctx, round, signals, ended)
+}
+
+// ask says whether there is a job to do: whether this node has won a round that
+// is not completed.
+func (r *roundRunner) ask(ctx context.Context, round *leadership.Round) (bool, error) {
+	for again := false; ; again = true {
+		// Before it asks: once it has won, an error would leave the job undone.
+		completer, err := round.Completed(ctx)
+		if err == nil && completer != "" {
+			return false, nil
 		}
-		if ended.Code != 0 {
-			return errDone
+		won := false
+		if err == nil {
+			won, err = round.Elect(ctx)
 		}
-		return nil
-	})
+		switch {
+		case won:
+			return true, nil
+		case err == nil && r.wait && r.ttl == 0:
+			_, err := round.Await(ctx)
+			return false, err
+		case !r.wait, err != nil && !again, errors.Is(err, leadership.ErrForeignRecord):
+			return false, err
+		}
+		// The winner may crash. What was seen of its attempt so far counts.
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(min(max(r.ttl/10, leadership.MinTTL), time.Second)):
+		}
+	}
+}
+
+// work runs the command for an attempt that was won, which it keeps.
+func (r *roundRunner) work(ctx context.Context, round *leadership.Round, signals *signals, argv, environ []string) (report, error) {
+	s := r.supervise(argv, r.grace, environ)
+	s.signals, s.hurry = signals.forCommand, signals.hurry
+	if r.ttl == 0 {
+		return s.run(ctx)
+	}
+	s.trust = func() time.Duration {
+		_, left := round.Attempt()
+		return left - r.grace
+	}
+	s.every = max(r.ttl/20, time.Millisecond)
+	ctx, cancel := context.WithCancelCause(ctx)
+	var keeping sync.WaitGroup
+	keeping.Go(func() { keep(ctx, cancel, round, r.ttl, s.trust) })
+	defer keeping.Wait()
+	defer cancel(nil)
+	return s.run(ctx)
+}
+
+// keep renews an attempt until ctx ends, and ends it when the attempt cannot be
+// trusted any more, or is another's.
+func keep(ctx context.Context, cancel context.CancelCauseFunc, round *leadership.Round, ttl time.Duration, trust func() time.Duration) {
+	for pause := ttl / 4; ; {
+		left := trust()
+		if left <= 0 {
+			cancel(errors.New("the attempt is not to be trusted any more"))
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(min(pause, left)):
+		}
+		renewing, stop := context.WithTimeout(ctx, max(trust(), 0))
+		won, err := round.Elect(renewing)
+		stop()
+		switch {
+		case err == nil && !won:
+			cancel(leadership.ErrLost)
+			return
+		case err == nil:
+			pause = ttl / 4
+		default:
+			pause = max(ttl/20, time.Millisecond) // it is not known: ask again
+		}
+	}
+}
+
+// conclude records what came of it, and returns the exit code.
+func (r *roundRunner) conclude(ctx context.Context, round *leadership.Round, signals *signals, ended report) (int, error) {
 	switch {
 	case ended.Failure != "":
 		return 0, &exitError{ended.Code, errors.Join(errors.New(ended.Failure), recordFailure(ctx, round, ended.Failure))}
-	case errors.Is(err, errDone):
-		if err := recordFailure(ctx, round, fmt.Sprintf("exit code %d", ended.Code)); err != nil {
-			return 0, &exitError{ended.Code, err}
+	case ended.Code == 0 && !ended.Ended:
+		// It has been done, whatever this program is told meanwhile.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*leadership.DefaultCallTimeout)
+		defer cancel()
+		if err := round.Complete(ctx); err != nil {
+			return 0, fmt.Errorf("the command has done it, and that is not known to be recorded: %w", err)
 		}
-		return ended.Code, nil
-	case errors.Is(err, context.Canceled) && signals.code() != 0:
-		return signals.code(), nil
-	case err != nil && won:
-		return 0, fmt.Errorf("won, and not known to be completed: %w", err)
-	case err != nil || won:
-		return 0, err
+		return 0, nil
 	}
-	if r.wait {
-		if _, err := round.Await(ctx); err != nil && signals.code() != 0 {
-			return signals.code(), nil
-		} else if err != nil {
-			return 0, err
-		}
+	why := fmt.Sprintf("exit code %d", ended.Code)
+	if ended.Ended {
+		why += ", after it was told to end"
 	}
-	return 0, nil
+	code := ended.Code
+	if code == 0 {
+		code = cmp.Or(signals.code(), exitRun)
+	}
+	if err := recordFailure(ctx, round, why); err != nil {
+		return 0, &exitError{code, err}
+	}
+	return code, nil
 }
 
 // recordFailure notes in the round why it is not completed, also when the program

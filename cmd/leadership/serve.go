@@ -91,6 +91,9 @@ func (s *service) run(ctx context.Context) error {
 	case len(s.systems) > 0 && s.retention == 0:
 		return usage("--retention-system is of no use without --retention")
 	}
+	if _, _, err := net.SplitHostPort(s.listen); err != nil {
+		return usage("--listen: %w", err)
+	}
 	log := s.logger()
 	if s.json {
 		log = slog.New(slog.NewJSONHandler(s.stderr, &slog.HandlerOptions{Level: s.level()}))

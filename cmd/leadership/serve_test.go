@@ -197,7 +197,7 @@ func TestServerEndsThoughClientsWaitForLong(t *testing.T) {
 		status, _ := s.ask("GET", "/api/v1/await/sys/r?timeout=5m", "")
 		ended <- status
 	}()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", s.url+"/api/v1/elections/k/events", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/elections/k/events", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +322,7 @@ func TestServerAsksForClientCertificates(t *testing.T) {
 		response, err := clientWith(t, config).Get(s.url + "/api/v1/elected/sys/r")
 		if err == nil {
 			response.Body.Close()
-			if response.StatusCode != 204 || response.ProtoMajor != 2 {
+			if response.StatusCode != http.StatusNoContent || response.ProtoMajor != 2 {
 				t.Errorf("answered %s %s", response.Proto, response.Status)
 			}
 		}
