@@ -126,7 +126,14 @@ func (w *warden) run(ctx context.Context, argv []string, orders <-chan order) er
 			signal.Notify(make(chan os.Signal, 1), sig)
 		}
 	}
-	if w.stop || now() >= w.over {
+	// On a busy machine it may have taken long to come here: the parent has
+	// told more meanwhile, or tells that the term is over.
+	for !w.stop && now() >= w.over {
+		o, ok := <-orders
+		o.Stop = o.Stop || !ok
+		w.heed(o)
+	}
+	if w.stop {
 		w.report.Ended = true
 		return nil
 	}

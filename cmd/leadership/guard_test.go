@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,5 +87,51 @@ func TestCommandReadsTheInputToItsEnd(t *testing.T) {
 	p.begin()
 	if code := p.wait(); code != 0 || strings.Join(j.lines(), " ") != "one two end" {
 		t.Errorf("exit code %d, %q", code, j.lines())
+	}
+}
+
+// On a busy machine a guard starts late, and by its first order the term is over.
+func TestGuardHeedsALaterOrderBeforeItStartsTheCommand(t *testing.T) {
+	past := now().add(-time.Second)
+	for name, c := range map[string]struct {
+		orders []order
+		want   report
+	}{
+		"renewed":     {[]order{{Over: past, Last: past}, {Over: never, Last: never}}, report{Code: 7}},
+		"not renewed": {[]order{{Over: past, Last: past}}, report{Ended: true}},
+		"told to end": {[]order{{Over: past, Last: past}, {Stop: true}}, report{Ended: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ordersIn, orders, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			reports, reportsOut, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reports.Close()
+			p := prepare(t, nil, "guard", "--", "sh", "-c", "exit 7")
+			p.cmd.ExtraFiles = []*os.File{ordersIn, reportsOut}
+			p.begin()
+			ordersIn.Close()
+			reportsOut.Close()
+			for _, o := range c.orders {
+				if err := json.NewEncoder(orders).Encode(o); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if name == "not renewed" { // its parent is gone
+				orders.Close()
+			} else {
+				defer orders.Close()
+			}
+			var got report
+			if err := json.NewDecoder(reports).Decode(&got); err != nil || got != c.want {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			p.wait()
+		})
 	}
 }

@@ -80,8 +80,8 @@ func TestAttemptOfAMachineThatFailsIsTakenOver(t *testing.T) {
 			j := newJournal(t)
 			round := fmt.Sprint("r", time.Now().UnixNano())
 			run := func(node, addr string) *process {
-				return start(t, append([]string{"round", "run", "takeover", round, "--store", "redis://" + addr, "--node", node,
-					"--attempt-ttl", "2s", "--grace", "300ms", "--wait"}, stubborn(j)...)...)
+				flags := []string{"--store", "redis://" + addr, "--node", node, "--attempt-ttl", "2s", "--grace", "300ms", "--wait"}
+				return start(t, append(append([]string{"round", "run", "takeover", round}, flags...), stubborn(j)...)...)
 			}
 			a := run("a", proxy.Listen)
 			j.await("start a", 1)

@@ -244,7 +244,7 @@ func TestOnceEndsWithTheTerm(t *testing.T) {
 func TestRestartRunsTheCommandAgain(t *testing.T) {
 	t.Parallel()
 	j := newJournal(t)
-	p := start(t, "run", "--store", sqliteURL(t), "--key", key, "--ttl", "500ms", "--restart", "--", "sh", "-c", `echo start >>"$0"; exit 9`, j.path)
+	p := start(t, "run", "--store", sqliteURL(t), "--key", key, "--ttl", "2s", "--restart", "--", "sh", "-c", `echo start >>"$0"; exit 9`, j.path)
 	j.await("start", 3)
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != 9 && code != 128+15 {

@@ -32,6 +32,9 @@ func (s *supervised) run(ctx context.Context) (report, error) {
 			if !r.ok {
 				// What is left of the command has fallen to this process.
 				killFamily()
+				if done == nil { // it was to end, anyhow
+					return report{Code: exitSignalBase + int(syscall.SIGKILL), Ended: true}, nil
+				}
 				return report{}, errGuardGone
 			}
 			return r.report, nil
