@@ -44,7 +44,8 @@
 // The body of a POST to complete is the result, of at most
 // leadership.MaxRoundResult bytes. With "Accept: application/json" all routes of
 // rounds that have something to tell answer with what is known of the round,
-// its result among it.
+// its result among it; so does the list, where a round whose winner has failed, and has
+// said so by Round.Fail or the command line, has a failure and when that was.
 //
 // # Elections
 //

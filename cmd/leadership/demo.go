@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/httpapi"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -103,7 +104,7 @@ func (d *demo) run(ctx context.Context, exactly bool) error {
 	}
 	d.began, d.kv = time.Now(), memory.New()
 	defer d.kv.Close()
-	page, err := newWeb(d.kv, listener, nil, d.logger(), nil)
+	page, err := newWeb(d.kv, listener, nil, d.logger(), []httpapi.Option{httpapi.WithObserved(""), httpapi.WithLogger(d.logger())})
 	if err != nil {
 		listener.Close()
 		return err

@@ -32,6 +32,8 @@ type service struct {
 	tls       tlsFiles
 	retention time.Duration
 	systems   []string
+	observe   string
+	blind     bool
 	timeout   time.Duration
 	drain     time.Duration
 	json      bool
@@ -57,6 +59,10 @@ Bearer TOKEN". /alive and the health of a leader need none. With --tls-client-ca
 nobody is served who has no certificate of that authority. Certificates are read
 again when their files change, and at SIGHUP; new connections have the new ones.
 
+The page at / shows all elections of the store, or those whose keys begin with what
+--observe says: give that, or the store's URL a prefix, where the store holds much
+else.
+
 It prints where it listens to stdout, one line, and errors to stderr; more with
 --verbose. At SIGINT and SIGTERM it ends long polls and streams, serves the
 requests that are under way, for as long as --drain says, and exits 0. At the
@@ -74,6 +80,9 @@ second signal it ends at once.`,
 	s.tls.flags(flags)
 	flags.DurationVar(&s.retention, "retention", 0, "delete rounds that were won longer ago, 1m at least; 0 keeps them")
 	flags.StringSliceVar(&s.systems, "retention-system", nil, "a system whose rounds are deleted though nobody asks this server about it")
+	flags.StringVar(&s.observe, "observe", "", "show on the page the elections whose keys begin with this (default all)")
+	flags.BoolVar(&s.blind, "no-observe", false, "show none, and so never list the store, once a second at most, for the page")
+	cmd.MarkFlagsMutuallyExclusive("observe", "no-observe")
 	flags.DurationVar(&s.timeout, "timeout", httpapi.DefaultTimeout, "how long a request waits for the store")
 	flags.DurationVar(&s.drain, "drain", 10*time.Second, "how long the end waits for requests that are under way")
 	jsonFlag(cmd, &s.json)
@@ -112,6 +121,9 @@ func (s *service) run(ctx context.Context) error {
 	opts := []httpapi.Option{
 		httpapi.WithTokens(read, write), httpapi.WithTimeout(s.timeout),
 		httpapi.WithRetention(s.retention, s.systems...), httpapi.WithLogger(log),
+	}
+	if !s.blind {
+		opts = append(opts, httpapi.WithObserved(s.observe))
 	}
 	kv, name, err := s.openNamedStore(ctx)
 	if err != nil && ctx.Err() != nil {

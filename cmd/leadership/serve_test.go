@@ -99,6 +99,8 @@ func TestServersAnswerAsGoneDoes(t *testing.T) {
 			round := fmt.Sprintf("/cleaning_scheduler/%d", time.Now().UnixNano())
 
 			a.want("GET", "/alive", 200, "")
+			a.want("GET", "/", 200, "*<html")
+			a.want("GET", "/api/v1/elections", 200, "*elections")
 			b.want("GET", "/api/v1/elected"+round, 204, "")
 			c.want("GET", "/api/v1/completed"+round, 204, "")
 			b.want("POST", "/api/v1/complete"+round, 400, "*nobody is")
@@ -132,6 +134,9 @@ func TestServersAnswerAsGoneDoes(t *testing.T) {
 				s.signal(syscall.SIGTERM)
 				if code := s.wait(); code != 0 {
 					t.Errorf("exit code %d", code)
+				}
+				if errs := s.errs.String(); errs != "" {
+					t.Errorf("it is not quiet: %s", errs)
 				}
 			}
 		})
