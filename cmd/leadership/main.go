@@ -1,6 +1,8 @@
-// Leadership runs commands on one machine at a time, tells who leads, and asks
-// leaders to make way.
+// Leadership runs commands on one machine at a time, tells who leads, asks
+// leaders to make way, and serves all that over HTTP.
 //
+//	leadership demo
+//	leadership serve --listen 127.0.0.1:8080
 //	leadership run --key service/leader -- ./server
 //	leadership follow --key service/leader
 //	leadership round run backup 2020-10-18 -- ./backup.sh

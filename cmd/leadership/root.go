@@ -48,7 +48,9 @@ arguments of a process: a URL with a password belongs into LEADERSHIP_STORE.
 
 Exit codes: 0 success; 1 the answer is no; 2 wrong usage; 3 another error. run
 and round run exit with the code of the command that they ran.`,
-		Example: `  leadership run --key service/leader -- ./server --port 8080
+		Example: `  leadership demo
+  leadership serve --listen 127.0.0.1:8080
+  leadership run --key service/leader -- ./server --port 8080
   leadership status --key service/leader
   leadership round run backup 2020-10-18 -- ./backup.sh`,
 		Version:       versionOf().String(),
