@@ -91,6 +91,9 @@
 // "hold", or "pause" with "keep", or "resume", as leadership.Request says. wait is
 // how long it is waited for, from a second to a minute, 5 s by default.
 //
+// The health of a leader needs no token. WithNode says whom it is about where the
+// request names no node.
+//
 // Each event is a line of JSON, as GET tells it, with a type: "leader", "vacant", or
 // "expired" where the leader has fallen silent. The first tells how the election stands.
 // After Last-Event-ID come those that were missed, if the server remembers

@@ -212,10 +212,13 @@ func (d *desk) health(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name, named, err := node(r, values)
+	if !named {
+		name = d.h.node
+	}
 	switch {
 	case err != nil:
 		return err
-	case !named:
+	case name == "":
 		return refuse(http.StatusBadRequest, "node is missing: which one is to lead?")
 	}
 	v, err := d.standing(r.Context(), key)

@@ -21,6 +21,7 @@ type options struct {
 	writeTokens []string
 	retention   time.Duration
 	systems     []string
+	node        string // whose health is asked for
 	observe     bool
 	prefix      string
 }
@@ -87,6 +88,14 @@ func WithObserved(prefix string) Option {
 	return func(o *options) { o.observe, o.prefix = true, prefix }
 }
 
+// WithNode names the node whose leadership the health of a leader tells where the
+// request names none: of a server that stands beside each candidate, all can then
+// be asked by one URL, as load balancers do. The default, and "", is to refuse such a
+// request.
+func WithNode(name string) Option {
+	return func(o *options) { o.node = name }
+}
+
 // check says what is wrong with the options.
 func (o *options) check() error {
 	for _, tokens := range [][]string{o.readTokens, o.writeTokens} {
@@ -98,6 +107,11 @@ func (o *options) check() error {
 	}
 	if o.retention != 0 && o.retention < time.Minute {
 		return fmt.Errorf("httpapi: %w: retention is %v: must be 0 or at least %v", leadership.ErrInvalidArgument, o.retention, time.Minute)
+	}
+	if o.node != "" {
+		if err := checkName("node", o.node); err != nil {
+			return fmt.Errorf("httpapi: %w: %w", leadership.ErrInvalidArgument, err)
+		}
 	}
 	if o.prefix != "" {
 		if err := checkText("prefix", o.prefix, maxKey); err != nil {

@@ -34,6 +34,7 @@ type service struct {
 	systems   []string
 	observe   string
 	blind     bool
+	node      string
 	timeout   time.Duration
 	drain     time.Duration
 	json      bool
@@ -83,6 +84,7 @@ second signal it ends at once.`,
 	flags.StringVar(&s.observe, "observe", "", "show on the page the elections whose keys begin with this (default all)")
 	flags.BoolVar(&s.blind, "no-observe", false, "show none, and so never list the store, once a second at most, for the page")
 	cmd.MarkFlagsMutuallyExclusive("observe", "no-observe")
+	flags.StringVar(&s.node, "node", "", "whose leadership /api/v1/elections/KEY/leader tells where nobody is named")
 	flags.DurationVar(&s.timeout, "timeout", httpapi.DefaultTimeout, "how long a request waits for the store")
 	flags.DurationVar(&s.drain, "drain", 10*time.Second, "how long the end waits for requests that are under way")
 	jsonFlag(cmd, &s.json)
@@ -120,7 +122,7 @@ func (s *service) run(ctx context.Context) error {
 	defer stop()
 	opts := []httpapi.Option{
 		httpapi.WithTokens(read, write), httpapi.WithTimeout(s.timeout),
-		httpapi.WithRetention(s.retention, s.systems...), httpapi.WithLogger(log),
+		httpapi.WithRetention(s.retention, s.systems...), httpapi.WithNode(s.node), httpapi.WithLogger(log),
 	}
 	if !s.blind {
 		opts = append(opts, httpapi.WithObserved(s.observe))
