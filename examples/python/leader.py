@@ -1,0 +1,236 @@
+"""Stands in an election over HTTP, of leadership serve. Python 3.9 or later, on
+Linux, and nothing but its standard library.
+
+    election = Election(["http://127.0.0.1:8080"], "service/leader", node="a")
+    election.run(work)  # calls work(term) while this process leads
+
+work asks term.leads() before each step that only the leader may take, sends
+term.token along where that is checked, and returns when it does not lead any
+more. Between two questions it must not do what takes long: or let run_command
+run it as a process, which is killed in time.
+"""
+
+import argparse
+import ctypes
+import http.client
+import json
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+
+def now():
+    """Seconds on the clock that goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Term:
+    """One term of this process. Each renewal extends its trust."""
+
+    def __init__(self, instance, stopped):
+        self.instance = instance
+        self.token = 0
+        self._stopped = stopped
+        self._leaving = False
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def leads(self):
+        """Whether this process leads, at this moment, and is to go on."""
+        return self.remaining() > 0 and not self._leaving and not self._stopped.is_set()
+
+    def remaining(self):
+        """For how many seconds nobody else can lead, if nothing more is heard:
+        by then the work has to have ended."""
+        with self._lock:
+            return max(self._until - now(), 0.0)
+
+    def _leave(self):
+        """The work is to end, while nobody else can lead yet."""
+        self._leaving = True
+
+    def _lose(self):
+        """Another may lead already."""
+        with self._lock:
+            self._leaving, self._until = True, 0.0
+
+    def _trust(self, token, until):
+        """Notes a claim that has succeeded. It is none where its trust, or that
+        before it, has run out meanwhile."""
+        with self._lock:
+            lapsed = self.token != 0 and self._until <= now()
+            if lapsed or until <= now():
+                self._leaving, self._until = True, 0.0
+                return False
+            self.token, self._until = token, until
+            return True
+
+
+class Election:
+    """The election under a key. urls are servers on one store; any will do."""
+
+    def __init__(self, urls, key, node, ttl=15.0, payload="", bearer=None):
+        self._urls, self._at = list(urls), 0
+        self._path = "/api/v1/elections/" + urllib.parse.quote(key, safe="")
+        self._node, self._ttl, self._payload, self._bearer = node, ttl, payload, bearer
+        self._stopped = threading.Event()
+
+    def stop(self):
+        """Has run return, once the work has ended. From any thread."""
+        self._stopped.set()
+
+    def run(self, work):
+        """Calls work(term) in each term of this process, until stop or until work
+        returns while it leads; returns what work did, or None."""
+        while not self._stopped.is_set():
+            term = Term(secrets.token_urlsafe(24), self._stopped)
+            quit_keeper = threading.Event()
+            keeper = threading.Thread(target=self._keep, args=(term, quit_keeper), daemon=True)
+            try:
+                if not self._campaign(term):
+                    continue
+                keeper.start()
+                result = work(term)
+                if term.leads():
+                    return result
+            finally:
+                # In this order: the work has ended, nothing renews any more, and
+                # only then another may lead.
+                term._lose()
+                quit_keeper.set()
+                if keeper.ident:
+                    keeper.join()
+                self._resign(term)
+        return None
+
+    def _campaign(self, term):
+        """Claims until term leads. False: claim anew, by another instance."""
+        while not self._stopped.is_set():
+            began = now()
+            status, answer = self._claim(term)
+            if status == 200:
+                return term._trust(answer["token"], began + answer["trust_ms"] / 1000)
+            wait = self._ttl / 3
+            if status == 409 and answer.get("asked"):
+                self._stopped.wait(wait)
+                return False
+            if status == 409:
+                wait = min(wait, answer.get("retry_after_ms", wait * 1000) / 1000)
+            elif 400 <= status < 500:
+                raise ValueError(f"claim: {status}: {answer.get('error')}")
+            self._stopped.wait(max(wait, 0.02) * random.uniform(1.0, 1.2))
+        return False
+
+    def _keep(self, term, quit_keeper):
+        """Renews, about every third of the TTL, until the term is over."""
+        wait = self._ttl / 3
+        while not quit_keeper.wait(min(wait, term.remaining())) and term.leads():
+            began = now()
+            status, answer = self._claim(term)
+            if status == 200:
+                if not term._trust(answer["token"], began + answer["trust_ms"] / 1000):
+                    return
+                wait = self._ttl / 3
+            elif status == 409 and answer.get("asked"):
+                return term._leave()  # an operator wants it to go
+            elif 400 <= status < 500:
+                return term._lose()
+            else:
+                wait = self._ttl / 20  # nothing is known: the trust that there is lasts
+
+    def _claim(self, term):
+        body = {"node": self._node, "ttl": f"{self._ttl}s", "instance": term.instance, "token": term.token}
+        if self._payload:
+            body["payload"] = self._payload
+        return self._post("/claim", body)
+
+    def _resign(self, term):
+        """Where it is not heard, others wait for the TTL."""
+        for _ in self._urls:
+            if self._post("/resign", {"instance": term.instance})[0] == 204:
+                return
+
+    def _post(self, route, body):
+        """Returns the status and the answer; 0 where nobody answers. The next
+        request goes to the next server then."""
+        request = urllib.request.Request(
+            self._urls[self._at] + self._path + route,
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        if self._bearer:
+            request.add_header("Authorization", "Bearer " + self._bearer)
+        try:
+            with urllib.request.urlopen(request, timeout=max(self._ttl / 5, 0.05)) as response:
+                return response.status, json.loads(response.read() or b"{}")
+        except urllib.error.HTTPError as error:
+            status = error.code
+            try:
+                answer = json.loads(error.read() or b"{}")
+            except (OSError, ValueError, http.client.HTTPException):
+                answer = {}
+        except (OSError, ValueError, http.client.HTTPException):
+            status, answer = 0, {}
+        if status == 0 or status >= 500:
+            self._at = (self._at + 1) % len(self._urls)
+        return status, answer
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def run_command(argv, grace):
+    """Returns a work that runs a command, and kills it before its term is over,
+    or when this process is killed. What this process cannot do while it is frozen,
+    and what gets away by leaving its process group, leadership run sees to."""
+
+    def work(term):
+        environ = dict(os.environ, LEADERSHIP_TOKEN=str(term.token))
+        with subprocess.Popen(argv, env=environ, start_new_session=True, preexec_fn=die_with_parent) as process:
+            while process.poll() is None and term.leads() and term.remaining() > grace:
+                time.sleep(min(0.01, grace / 10))
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                last = now() + grace * 3 / 4
+                while process.poll() is None and term.remaining() > grace / 4 and now() < last:
+                    time.sleep(0.001)
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            return process.wait()
+
+    return work
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Runs a command while it leads.")
+    parser.add_argument("--url", action="append", required=True, help="a server; several are tried in turn")
+    parser.add_argument("--key", required=True)
+    parser.add_argument("--node", default=f"{os.uname().nodename}-{os.getpid()}")
+    parser.add_argument("--ttl", type=float, default=15.0, help="seconds")
+    parser.add_argument("command", nargs="+")
+    args = parser.parse_args()
+    election = Election(args.url, args.key, args.node, args.ttl, bearer=os.environ.get("LEADERSHIP_WRITE_TOKEN"))
+
+    def stop(*_):
+        # Not here: what this interrupts may hold the lock that stop takes.
+        threading.Thread(target=election.stop).start()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    code = election.run(run_command(args.command, args.ttl / 5)) or 0
+    sys.exit(code if code >= 0 else 128 - code)
+
+
+if __name__ == "__main__":
+    main()
