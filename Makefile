@@ -26,7 +26,8 @@ SIMULATIONS = ./internal/sim
 test: servers ## Run all tests, on real servers, with the race detector
 	@export LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS); \
 	{ $(GO) test -json -race -p 3 -timeout 30m $$($(GO) list ./... | grep -v /internal/sim); \
-	  $(GO) test -json -race -timeout 30m $(SIMULATIONS); } 2>&1 | $(GO) run ./internal/testreport -strict
+	  $(GO) test -json -race -timeout 30m $(SIMULATIONS); \
+	  (cd deploy/test && $(GO) test -json -race -timeout 10m ./...); } 2>&1 | $(GO) run ./internal/testreport -strict
 
 test-quick: ## Run the tests that need no servers
 	$(GO) test -short ./...
@@ -39,6 +40,7 @@ lint: ## Check format, vet and golangci-lint (the first run compiles it)
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(GOLANGCI_LINT) run ./...
+	cd deploy/test && $(GO) vet ./... && $(GO) run $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
 
 format: ## Format the code
 	gofmt -w .

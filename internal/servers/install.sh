@@ -23,6 +23,8 @@ has mariadbd || [ -x /usr/sbin/mariadbd ] || need mariadb-server-core
 has make || need make
 has gcc || has cc || need gcc
 [ "$(uname -s)" != Linux ] || [ -e /usr/include/stdlib.h ] || need libc6-dev
+has python3 || need python3
+has systemd-analyze || need systemd
 has chromium || has chromium-browser || has google-chrome || need chromium
 has pgbouncer || [ -x /usr/sbin/pgbouncer ] || need pgbouncer
 
