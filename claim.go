@@ -1,6 +1,7 @@
 package leadership
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -87,6 +88,7 @@ func (c *Claims) check(ctx context.Context, by *Claim) (time.Duration, error) {
 	}
 	trust, err := c.trust(by.TTL)
 	by.TTL = by.TTL.Truncate(time.Millisecond)
+	by.Payload = bytes.Clone(by.Payload) // the caller may change it
 	return trust, err
 }
 

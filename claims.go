@@ -47,6 +47,7 @@ type Claims struct {
 	looked   time.Duration // when the last look that succeeded began
 	token    uint64        // the highest that was issued
 	lost     record        // a claim that was given up, and may have happened
+	over     uint64        // the highest token whose term was seen to have run out
 	verified bool          // the store has been seen to keep its indexes (S10)
 	doubted  bool          // the index of a write was not confirmed once
 	unsafe   error         // the store does not compare and swap
@@ -101,6 +102,9 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 			return answer, err
 		}
 		c.token = max(c.token, next.Token)
+		if answer.Term.Token != next.Token { // no renewal: nobody leads by it, unless it is known to stand
+			c.lost = *next
+		}
 		stands, err := c.write(ctx, *next)
 		switch {
 		case err == nil && !stands && try == claimTries:
@@ -116,11 +120,9 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 			}
 		}
 		if err != nil {
-			if answer.Term.Token != next.Token {
-				c.lost = *next // no renewal: nobody leads by it
-			}
 			return failed, err
 		}
+		c.lost = record{}
 		return Claimed{Won: true, Term: next.term().clone(), Instance: by.Instance, Trust: trust}, nil
 	}
 }
@@ -235,8 +237,14 @@ func (c *Claims) look(ctx context.Context) error {
 // see takes note of what a call that has just returned has shown (S2).
 func (c *Claims) see(pair *store.KVPair, rec record) {
 	before := c.sight
-	if c.sight.see(pair, rec, c.opts.clock.Now().Mono) {
-		c.before = before
+	if !c.sight.see(pair, rec, c.opts.clock.Now().Mono) {
+		return
+	}
+	c.before = before
+	if rec.Instance != c.lost.Instance || rec.Beat != c.lost.Beat {
+		// It cannot happen any more, or has been renewed: if it is ever put back,
+		// somebody may lead by what came after it.
+		c.lost = record{}
 	}
 }
 
@@ -274,7 +282,7 @@ func (r record) evicts(node string) bool {
 func (c *Claims) renewable(by Claim) bool {
 	rec := c.sight.rec
 	return rec.Instance == by.Instance && (by.Token == 0 || by.Token == rec.Token) &&
-		c.opts.clock.Now().Mono < c.sight.free && rec.Ask.against(by.Node) == nil
+		rec.Token > c.over && c.opts.clock.Now().Mono < c.sight.free && rec.Ask.against(by.Node) == nil
 }
 
 // answer is what to answer a claimant, or what to write for it.
@@ -284,7 +292,10 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*record, Claimed, error) {
 	own := rec.held() && rec.Instance == by.Instance
 	// A record that was seen unchanged for its whole TTL is that of a term which
 	// its holder has lost, and is not to lead again (S7).
-	lapsed := own && now.Mono >= c.sight.free
+	if own && now.Mono >= c.sight.free {
+		c.over = max(c.over, rec.Token) // whatever others add to the record
+	}
+	lapsed := own && rec.Token <= c.over
 	free, err := c.free(by)
 	switch {
 	case err != nil:
@@ -295,6 +306,9 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*record, Claimed, error) {
 	case own && !lapsed:
 		if why := rec.Ask.against(by.Node); why != nil {
 			return nil, a, fmt.Errorf("leadership: key %q: %w", c.key, why)
+		}
+		if _, err := c.trust(rec.ttl()); err != nil {
+			return nil, a, err // it would keep a seat by which nobody may lead
 		}
 		next := rec
 		next.Beat, next.Ask = nextBeat(rec), rec.Ask.kept(by.Node)

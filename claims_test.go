@@ -241,6 +241,85 @@ func TestClaimThatWasGivenUpAndRenewedIsWaitedFor(t *testing.T) {
 	})
 }
 
+func TestClaimThatWasGivenUpAndIsPutBackIsWaitedFor(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		shared := memory.New()
+		kv := faultstore.New(shared)
+		c, other := NewClaims(kv, key), NewClaims(shared, key)
+		var value []byte
+		kv.SetPlan(func(call faultstore.Call) faultstore.Fault {
+			if call.Op == faultstore.OpAtomicPut {
+				return faultstore.Fault{LoseReply: true}
+			}
+			return faultstore.Fault{Err: map[bool]error{true: faultstore.ErrInjected}[call.Seq > 1]}
+		})
+		refusedWith(ctx, t, c, claimFor("a"), faultstore.ErrInjected)
+		kv.SetPlan(nil)
+		pair, err := shared.Get(ctx, key, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value = pair.Value
+		if got := claimed(ctx, t, other, claimFor("a")); !got.Won {
+			t.Fatalf("a got %+v at the other server", got)
+		}
+		if got := claimed(ctx, t, c, claimFor("b")); got.Won {
+			t.Fatalf("b got %+v", got)
+		}
+		if err := shared.Put(ctx, key, value, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := claimed(ctx, t, c, claimFor("b")); got.Won || got.Wait != ttl {
+			t.Errorf("b got %+v while a may lead", got)
+		}
+	})
+}
+
+func TestTermThatHasRunOutStaysOverWhateverIsAddedToItsRecord(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c := NewClaims(kv, key)
+		first := claimed(ctx, t, c, claimFor("a"))
+		time.Sleep(ttl)
+		renewal := claimFor("a")
+		renewal.Token = first.Term.Token
+		refusedWith(ctx, t, c, renewal, ErrLost)
+		written(ctx, t, kv, Request{Action: Pause, Keep: true})
+		refusedWith(ctx, t, c, renewal, ErrLost)
+		refusedWith(ctx, t, c, renewal, ErrLost)
+	})
+}
+
+func TestTermThatCannotBeTrustedHereIsNotRenewed(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		first := claimed(ctx, t, NewClaims(kv, key), claimFor("a"))
+		before := stored(t, kv)
+		by := claimFor("a")
+		by.TTL, by.Token = 4*ttl, first.Term.Token
+		refusedWith(ctx, t, NewClaims(kv, key, WithMargin(2*ttl)), by, ErrInvalidArgument)
+		if after := stored(t, kv); after.Beat != before.Beat {
+			t.Errorf("it was renewed: %+v", after)
+		}
+	})
+}
+
+func TestPayloadOfAClaimIsCopied(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c := NewClaims(kv, key)
+		by := claimFor("a")
+		by.Payload = []byte("here")
+		claimed(ctx, t, c, by)
+		claimed(ctx, t, c, by) // takes the store at its word
+		copy(by.Payload, "lost")
+		by.Payload = nil // as it was
+		if got := claimed(ctx, t, c, by); string(got.Term.Payload) != "here" || string(stored(t, kv).Payload) != "here" {
+			t.Errorf("%q", got.Term.Payload)
+		}
+	})
+}
+
 func TestRenewalKeepsTheTTLOfItsTerm(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()

@@ -48,6 +48,21 @@ func TestHelpersImportNothingHeavy(t *testing.T) {
 	}
 }
 
+// The service serves any store, and brings none along; nothing that it is made of
+// imports it.
+func TestServiceImportsNoStore(t *testing.T) {
+	for _, path := range deps(t, module+"/httpapi") {
+		if strings.HasPrefix(path, module+"/store/") || strings.HasPrefix(path, module+"/cmd/") || strings.HasPrefix(path, module+"/internal/servers") {
+			t.Errorf("httpapi imports %s", path)
+		}
+	}
+	for _, path := range deps(t, module, module+"/store/all", module+"/fence", module+"/leadproxy", module+"/leadcron") {
+		if path == module+"/httpapi" {
+			t.Errorf("what httpapi is made of imports it")
+		}
+	}
+}
+
 // Whoever imports one store gets its client and no other's.
 func TestStoreImportsNoOtherStoresClient(t *testing.T) {
 	clients := map[string]string{

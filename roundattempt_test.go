@@ -222,6 +222,58 @@ func TestAttemptThatVanishesIsWaitedForByWhoeverHasSeenIt(t *testing.T) {
 	})
 }
 
+func TestAttemptThatIsPutBackDoesNotShortenTheWaitForALaterOne(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		a, b := NewRound(kv, "sys", "1", "a", WithAttemptTTL(attemptTTL/10)), leased(kv, "b")
+		elected(t, a, true)
+		elected(t, b, false)
+		first, err := kv.Get(ctx, "sys/1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(attemptTTL / 10)
+		elected(t, b, true)
+		holds(t, b, 2, attemptTTL*4/5)
+		c, d := leased(kv, "c"), leased(kv, "d")
+		elected(t, a, false)
+		elected(t, c, false)
+		elected(t, d, false)
+		if err := kv.Put(ctx, "sys/1", first.Value, nil); err != nil { // of attempt 1, of a short TTL
+			t.Fatal(err)
+		}
+		for range 10 { // b may lead all the while
+			elected(t, a, false)
+			elected(t, c, false)
+			time.Sleep(attemptTTL / 10)
+		}
+		elected(t, c, true)
+		holds(t, c, 3, attemptTTL*4/5)
+		elected(t, a, false)
+		elected(t, d, false)
+	})
+}
+
+func TestWinnerOfALaterAttemptThanWasPutBackGoesOn(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		a, b := leased(kv, "a"), leased(kv, "b")
+		elected(t, a, true)
+		first, err := kv.Get(ctx, "sys/1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		elected(t, b, false)
+		time.Sleep(attemptTTL)
+		elected(t, b, true)
+		if err := kv.Put(ctx, "sys/1", first.Value, nil); err != nil {
+			t.Fatal(err)
+		}
+		elected(t, b, true)
+		holds(t, b, 3, attemptTTL*4/5)
+	})
+}
+
 func TestAnonymousWinnerWinsOnce(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()

@@ -62,13 +62,13 @@ func (r *Round) bid(v roundView) (roundRecord, bool) {
 	}
 	waits := clock.System{}.Now().Mono < v.free
 	switch {
-	case v.pair == nil && v.was.leased() && !r.won(v.was) && waits:
+	case v.pair != nil && !v.rec.open():
+		return v.rec, false
+	case v.was.leased() && !r.won(v.was) && waits:
 		return v.was, false // it has vanished, but its winner may be at work (S2)
-	case v.pair == nil && v.was.leased():
+	case v.was.leased() && (v.pair == nil || mine.TTL > 0):
 		mine.Attempt = v.was.attempt() + 1
 	case v.pair == nil:
-	case v.rec.Completed != nil || !v.rec.leased():
-		return v.rec, false
 	case r.won(v.rec):
 		mine.Attempt, mine.Elected = v.rec.Attempt, v.rec.Elected
 		if mine.TTL == 0 {

@@ -42,8 +42,16 @@ func (r *Round) Attempt() (number uint64, left time.Duration) {
 type roundView struct {
 	pair *store.KVPair // nil: there is no record
 	rec  roundRecord   // zero without one
-	was  roundRecord   // of an attempt that has vanished, while it is remembered
+	was  roundRecord   // of a later attempt that has vanished, while it is remembered
 	free time.Duration // when an attempt may be superseded, on the monotonic clock
+}
+
+// latest is the record of the latest attempt that was seen.
+func (v roundView) latest() roundRecord {
+	if v.pair == nil || v.was.leased() {
+		return v.was
+	}
+	return v.rec
 }
 
 // roundShared is what the rounds of one process share: what they know of the
@@ -101,12 +109,17 @@ func (s *roundShared) see(key string, pair *store.KVPair, rec roundRecord, now t
 		view = before
 	case pair != nil:
 		view.free = now + rec.ttl()
+		if gone := before.latest(); gone.attempt() > rec.attempt() {
+			// An older one was put back. The winner of the latest may be at work.
+			view.was, view.free = gone, max(view.free, now+gone.ttl())
+		}
 		sight.roundView = view
 	case before.was.leased():
 		view = before // it has vanished before
 	case before.pair != nil:
 		// It has vanished. Its winner may have asked again, unseen, just now.
-		view.was, view.free = before.rec, now+before.rec.ttl()
+		view.was = before.latest()
+		view.free = max(before.free, now+view.was.ttl())
 		sight.roundView = view
 	default:
 		s.last.Remove(sight.at)

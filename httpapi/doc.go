@@ -85,7 +85,9 @@
 // Whoever is answered with 409 and a term may ask again. It is of no use before
 // retry_after_ms, unless the leader resigns; but a server replaces a silent leader only once
 // it has itself seen its record unchanged for the TTL, so ask a few times within
-// that. See leadership.Claims.
+// that. See leadership.Claims. trust_ms is the TTL less a margin for clocks of
+// different speed, a fifth of the TTL unless WithMargin says otherwise, and less
+// what WithGrace leaves the work to stop in.
 //
 // A request is {"action": "resign", "by": "olga"}, or "transfer" with "to" and
 // "hold", or "pause" with "keep", or "resume", as leadership.Request says. wait is

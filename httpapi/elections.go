@@ -52,7 +52,7 @@ func election(r *http.Request) (string, error) {
 // of returns those of the claims that are of one election.
 func (d *desk) of(claims *lately, key string) *leadership.Claims {
 	return claims.get(key, func() *leadership.Claims {
-		return leadership.NewClaims(d.h.kv, key, leadership.WithLogger(d.h.log))
+		return leadership.NewClaims(d.h.kv, key, d.h.claiming()...)
 	})
 }
 

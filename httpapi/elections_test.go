@@ -421,3 +421,18 @@ func TestOneHolderOfManyLeadsAtATime(t *testing.T) {
 		}
 	})
 }
+
+func TestHoldersAreToldTheTrustThatTheMarginAndTheGraceLeave(t *testing.T) {
+	api, err := httpapi.New(memory.New(), httpapi.WithMargin(500*time.Millisecond), httpapi.WithGrace(300*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer api.Close()
+	server := httptest.NewServer(api)
+	defer server.Close()
+	got := tell(t, server, "POST", election("/claim"), `{"node":"a","ttl":"1h"}`, http.StatusOK)
+	if most := (time.Hour - 800*time.Millisecond).Milliseconds(); got.Trust > most || got.Trust < most-time.Minute.Milliseconds() {
+		t.Errorf("trust is %d ms, want %d at most", got.Trust, most)
+	}
+	tell(t, server, "POST", "/api/v1/elections/other/claim", `{"node":"a","ttl":"700ms"}`, http.StatusBadRequest)
+}

@@ -20,6 +20,8 @@ type options struct {
 	readTokens  []string
 	writeTokens []string
 	retention   time.Duration
+	margin      time.Duration
+	grace       time.Duration
 	systems     []string
 	node        string // whose health is asked for
 	observe     bool
@@ -78,6 +80,30 @@ func WithRetention(age time.Duration, systems ...string) Option {
 	return func(o *options) { o.retention, o.systems = age, systems }
 }
 
+// WithMargin sets how long before its TTL is over a claim is not to be trusted any
+// more, instead of a fifth of the TTL: see leadership.WithMargin. A claim whose TTL
+// leaves nothing to trust is refused with 400. It must be at least 1 ms and below an
+// hour, which is the longest TTL. The default, and 0, is a fifth of the TTL.
+func WithMargin(d time.Duration) Option {
+	return func(o *options) { o.margin = d }
+}
+
+// WithGrace sets how much less holders are told that they may trust, on top of the
+// margin, so that their work has time to stop: see leadership.WithGrace. It must be
+// from 0, the default, to below an hour.
+func WithGrace(d time.Duration) Option {
+	return func(o *options) { o.grace = d }
+}
+
+// claiming returns the options of the claims that are served.
+func (o *options) claiming() []leadership.Option {
+	opts := []leadership.Option{leadership.WithLogger(o.log), leadership.WithGrace(o.grace)}
+	if o.margin != 0 {
+		opts = append(opts, leadership.WithMargin(o.margin))
+	}
+	return opts
+}
+
 // WithObserved has the handler observe, for as long as it is open, the elections
 // whose keys begin with prefix, all of them where it is empty; 1024 at most. The
 // page, the stream of all elections and the metrics tell of those. It costs one List
@@ -112,6 +138,12 @@ func (o *options) check() error {
 		if err := checkName("node", o.node); err != nil {
 			return fmt.Errorf("httpapi: %w: %w", leadership.ErrInvalidArgument, err)
 		}
+	}
+	if o.margin != 0 && o.margin < time.Millisecond || o.margin >= maxTTL {
+		return fmt.Errorf("httpapi: %w: margin is %v: must be 0, or from 1ms to below %v", leadership.ErrInvalidArgument, o.margin, maxTTL)
+	}
+	if o.grace < 0 || o.margin+o.grace >= maxTTL {
+		return fmt.Errorf("httpapi: %w: grace is %v: must not be below 0, and below %v less the margin", leadership.ErrInvalidArgument, o.grace, maxTTL)
 	}
 	if o.prefix != "" {
 		if err := checkText("prefix", o.prefix, maxKey); err != nil {

@@ -379,7 +379,12 @@ func TestNewRefusesWhatWillNotDo(t *testing.T) {
 		"5 bytes":   func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithTokens(nil, []string{"short"})) },
 		"0 bytes":   func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithTokens([]string{""}, nil)) },
 		"retention": func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithRetention(time.Second)) },
-		"system":    func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithRetention(time.Hour, "")) },
+		"margin":    func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithMargin(time.Microsecond)) },
+		"grace":     func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithGrace(-1)) },
+		"both": func() (*httpapi.Handler, error) {
+			return httpapi.New(kv, httpapi.WithMargin(time.Minute), httpapi.WithGrace(time.Hour-time.Minute))
+		},
+		"system": func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithRetention(time.Hour, "")) },
 	} {
 		if _, err := made(); !errors.Is(err, leadership.ErrInvalidArgument) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)

@@ -63,8 +63,9 @@ func WithRoundOptions(opts ...leadership.RoundOption) Option {
 // a minute. A run that is so late that the next instant is past counts for
 // that one.
 //
-// The record of a round stays in the store until somebody deletes it. That should not
-// be before the next instant, nor within the time by which clocks differ.
+// The record of a round stays in the store until somebody deletes it, as
+// leadership.Rounds.Sweep does. That should not be before the next instant, nor within
+// the time by which clocks differ.
 //
 // What it cannot do:
 //

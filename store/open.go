@@ -90,6 +90,7 @@ func Open(ctx context.Context, rawURL string) (Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, OpenTimeout-openReserve)
 	defer cancel()
 
@@ -117,6 +118,9 @@ func Open(ctx context.Context, rawURL string) (Store, error) {
 			}
 		}()
 		err = ctx.Err()
+	}
+	if cause := whole.Err(); cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", cause, err) // not every client says what it was that ended it
 	}
 	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrNotReachable) {
 		err = fmt.Errorf("%w: %w", ErrNotReachable, err)

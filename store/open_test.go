@@ -203,6 +203,15 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 	})
 }
 
+func TestOpenThatWasCancelledSaysSoWhateverTheClientSays(t *testing.T) {
+	opened, do = nil, func(context.Context, *store.URL) (store.Store, error) { return nil, errors.New("operation was cut") }
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := store.Open(ctx, "test://h"); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "operation was cut") {
+		t.Error(err)
+	}
+}
+
 func TestRegisterRefusesMistakes(t *testing.T) {
 	valid := store.Driver{Open: func(context.Context, *store.URL) (store.Store, error) { return nil, nil }}
 	for scheme, d := range map[string]store.Driver{"": valid, "Upper": valid, "test": valid, "test-empty": {}} {
