@@ -381,7 +381,7 @@ func TestNewRefusesWhatWillNotDo(t *testing.T) {
 		"retention": func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithRetention(time.Second)) },
 		"margin":    func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithMargin(time.Microsecond)) },
 		"grace":     func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithGrace(-1)) },
-		"both": func() (*httpapi.Handler, error) {
+		"less the margin": func() (*httpapi.Handler, error) {
 			return httpapi.New(kv, httpapi.WithMargin(time.Minute), httpapi.WithGrace(time.Hour-time.Minute))
 		},
 		"system": func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithRetention(time.Hour, "")) },
