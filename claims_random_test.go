@@ -191,7 +191,7 @@ func (p *parish) run(ctx context.Context) {
 // Whatever the store does to whom, at no time do two holders trust their terms,
 // nor a holder and a candidate.
 func TestHoldersNeverTrustAtOnce(t *testing.T) {
-	first, last := uint64(1), uint64(30)
+	first, last := uint64(1), uint64(8)
 	if *claimsSeed != 0 {
 		first, last = *claimsSeed, *claimsSeed
 	}

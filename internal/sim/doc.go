@@ -17,5 +17,6 @@
 // same instant.
 //
 // TestSabotage breaks one safety rule of the production code at a time, and
-// demands that the simulation finds it.
+// demands that the simulation finds it. TestSabotageOfClaims does so with claims and
+// attempts at rounds, which the tests of the root package play.
 package sim
