@@ -120,6 +120,17 @@
 // files are for anyone; what it shows needs a token where there are tokens, which is
 // typed in and kept until the tab is closed. It loads nothing from elsewhere.
 //
+// # Metrics, and a description of all this
+//
+//	GET /metrics       200 and metrics for Prometheus
+//	GET /openapi.json  200 and an OpenAPI 3.1 document of all routes
+//
+// The metrics tell of claims, rounds, calls of the store and requests, and, where
+// WithObserved says so, of elections: who leads, terms, renewals, trust, and the time
+// without a leader. They ask nothing of the store. docs/monitoring.md has their names,
+// alerts and a dashboard. A program that has metrics of its own mounts a Handler
+// beside them.
+//
 // # Errors
 //
 // A request that will not do gets a 4xx and the reason, and changes nothing.

@@ -78,7 +78,9 @@ func (d *desk) claim(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := d.h.storing(r)
 	defer cancel()
+	began := time.Now()
 	got, err := d.of(d.claims, key).Claim(ctx, by)
+	d.h.metrics.claimed(claimResult(by, got, err), began)
 	lost := lostView{Instance: got.Instance, Wait: ceil(got.Wait)}
 	switch {
 	case err == nil && got.Won && got.Trust >= time.Millisecond:

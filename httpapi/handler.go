@@ -37,6 +37,9 @@ type Handler struct {
 	all    *leadership.Rounds
 	polls  chan struct{} // a place for each request that waits for long
 
+	metrics  *metrics
+	patterns []string // of all routes
+
 	ctx     context.Context // ends with Close; for what outlives a request
 	cancel  context.CancelFunc
 	running sync.WaitGroup // goroutines that the handler owns
@@ -58,8 +61,9 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 	if kv == nil {
 		return nil, fmt.Errorf("httpapi: %w: store is nil: must be a store", leadership.ErrInvalidArgument)
 	}
+	m := newMetrics()
 	h := &Handler{
-		options: newOptions(opts), kv: limit(kv, maxCalls),
+		options: newOptions(opts), metrics: m, kv: limit(kv, maxCalls, m),
 		mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(),
 		polls: make(chan struct{}, maxPolls), swept: make(map[string]struct{}),
 	}
@@ -79,6 +83,8 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 func (h *Handler) routes() {
 	h.rounds(h.mux)
 	h.elections(h.mux)
+	h.metricsRoute(h.mux)
+	h.document(h.mux)
 	h.page(h.mux)
 }
 
@@ -131,6 +137,7 @@ const (
 // client's fault, and anything else a failure of the store, which is logged and
 // told in short.
 func (h *Handler) handle(mux *http.ServeMux, pattern string, needs role, style style, f func(http.ResponseWriter, *http.Request) error) {
+	h.patterns = append(h.patterns, pattern)
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		if needs == writer && r.Method == http.MethodHead {
 			// The mux takes it for a GET, but nobody who asks for headers
@@ -170,7 +177,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, style style, err 
 }
 
 // ServeHTTP serves the API.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
+	pattern := ""
+	w := &counting{ResponseWriter: answer, count: func(status int) { h.metrics.answered(pattern, status) }}
 	defer func() {
 		if v := recover(); v != nil {
 			if v == http.ErrAbortHandler { //nolint:errorlint // It is panicked with as it is.
@@ -192,14 +201,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answerError(w, problem{http.StatusNotFound, "the path has an empty part, or dots for one"})
 		return
 	}
-	handler, pattern := h.mux.Handler(r)
-	if pattern == "" {
+	var handler http.Handler
+	if handler, pattern = h.mux.Handler(r); pattern == "" {
 		lost := &statusOnly{header: head}
 		handler.ServeHTTP(lost, r)
 		answerError(w, unrouted(lost.status, r))
 		return
 	}
 	h.mux.ServeHTTP(w, r)
+	w.begin(http.StatusOK) // as the server does
 }
 
 // unrouted is what is told of a request that no route is for.

@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -10,56 +12,74 @@ import (
 // maxCalls is how many calls of the store are under way at once, at most.
 const maxCalls = 256
 
+// errBusy says that a call of the store was not made for there were too many.
+var errBusy = errors.New("too many calls of the store")
+
 // limited bounds how many calls of a store are under way: a store that hangs, and
 // ignores its contexts, does not have calls of more and more requests pile up
-// on it.
+// on it. It counts and times them.
 type limited struct {
 	store.Store
-	slots chan struct{}
+	slots   chan struct{}
+	metrics *metrics
 }
 
-func limit(kv store.Store, n int) limited { return limited{kv, make(chan struct{}, n)} }
+func limit(kv store.Store, n int, m *metrics) limited {
+	return limited{kv, make(chan struct{}, n), m}
+}
 
 // take waits for a slot, until ctx ends.
-func (l limited) take(ctx context.Context) error {
+func (l limited) take(ctx context.Context, op string) error {
 	select {
 	case l.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("httpapi: %d calls of the store are under way: %w", cap(l.slots), context.Cause(ctx))
+		err := fmt.Errorf("httpapi: %w, %d, are under way: %w", errBusy, cap(l.slots), context.Cause(ctx))
+		l.metrics.failed(op, err)
+		return err
 	}
 }
 
-func (l limited) give() { <-l.slots }
+// give gives a slot back when a call that began at that time has returned.
+func (l limited) give(op string, began time.Time, err *error) {
+	<-l.slots
+	l.metrics.called(op, began, *err)
+}
 
-func (l limited) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
-	if err := l.take(ctx); err != nil {
+func (l limited) Get(ctx context.Context, key string, opts *store.ReadOptions) (_ *store.KVPair, err error) {
+	if err := l.take(ctx, "get"); err != nil {
 		return nil, err
 	}
-	defer l.give()
+	defer l.give("get", time.Now(), &err)
 	return l.Store.Get(ctx, key, opts)
 }
 
-func (l limited) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-	if err := l.take(ctx); err != nil {
+func (l limited) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (_ bool, _ *store.KVPair, err error) {
+	if err := l.take(ctx, "atomic_put"); err != nil {
 		return false, nil, err
 	}
-	defer l.give()
+	defer l.give("atomic_put", time.Now(), &err)
 	return l.Store.AtomicPut(ctx, key, value, previous, opts)
 }
 
-func (l limited) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
-	if err := l.take(ctx); err != nil {
+func (l limited) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (_ bool, err error) {
+	if err := l.take(ctx, "atomic_delete"); err != nil {
 		return false, err
 	}
-	defer l.give()
+	defer l.give("atomic_delete", time.Now(), &err)
 	return l.Store.AtomicDelete(ctx, key, previous)
 }
 
-func (l limited) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
-	if err := l.take(ctx); err != nil {
+func (l limited) List(ctx context.Context, directory string, opts *store.ReadOptions) (_ []*store.KVPair, err error) {
+	if err := l.take(ctx, "list"); err != nil {
 		return nil, err
 	}
-	defer l.give()
+	defer l.give("list", time.Now(), &err)
 	return l.Store.List(ctx, directory, opts)
+}
+
+// Watch needs no slot: what it returns lasts.
+func (l limited) Watch(ctx context.Context, key string, opts *store.ReadOptions) (_ <-chan *store.KVPair, err error) {
+	defer func(began time.Time) { l.metrics.called("watch", began, err) }(time.Now())
+	return l.Store.Watch(ctx, key, opts)
 }

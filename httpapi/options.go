@@ -58,8 +58,8 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithTokens has all routes but /alive and those for health checks ask for a bearer
-// token: one of read for what changes nothing, one of write for anything. As soon
+// WithTokens has all routes but /alive, /openapi.json, the page and those for health
+// checks ask for a bearer token: one of read for what changes nothing, one of write for anything. As soon
 // as there is one of either kind, a request without a token is refused. A token
 // has at least 16 bytes. Called again it adds to those before. The default is to
 // ask for none.

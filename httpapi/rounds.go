@@ -118,6 +118,11 @@ func (h *Handler) elect(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := h.storing(r)
 	defer cancel()
 	won, err := round.Elect(ctx)
+	result := resultLost
+	if won {
+		result = resultWon
+	}
+	h.metrics.round(result, err)
 	if err != nil {
 		return err
 	}
@@ -169,6 +174,7 @@ func (h *Handler) complete(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := h.storing(r)
 	defer cancel()
 	err = round.CompleteWith(ctx, result)
+	h.metrics.round(resultCompleted, err)
 	switch {
 	case errors.Is(err, leadership.ErrCompletedByOther), errors.Is(err, leadership.ErrNotElected), errors.Is(err, leadership.ErrSuperseded):
 		return problem{http.StatusBadRequest, reason(err)}

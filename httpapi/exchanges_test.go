@@ -1,0 +1,386 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/httpapi"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/faultstore"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+// request is one to a handler.
+type request struct {
+	method, path, body string
+	headers            []string
+	slow               bool   // the body does not come in time
+	until              string // the client goes once it has read this
+}
+
+func (r request) http() *http.Request {
+	h := httptest.NewRequest(r.method, r.path, strings.NewReader(r.body))
+	if r.slow {
+		h.Body, h.ContentLength = readCloser{late{}}, 10
+	}
+	for i := 0; i < len(r.headers); i += 2 {
+		h.Header.Add(r.headers[i], r.headers[i+1])
+	}
+	if r.body != "" && strings.HasPrefix(r.body, "{") {
+		h.Header.Set("Content-Type", "application/json")
+	} else if r.body != "" {
+		h.Header.Set("Content-Type", "text/plain")
+	}
+	return h
+}
+
+// late is a body that does not come in time.
+type late struct{}
+
+func (late) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+
+type readCloser struct{ io.Reader }
+
+func (readCloser) Close() error { return nil }
+
+// exchange is a request, and how it was answered.
+type exchange struct {
+	request
+	pattern string // of the route
+	status  int
+	header  http.Header
+	answer  []byte
+}
+
+// events are those of a stream.
+func (e exchange) events() [][]byte {
+	if e.header.Get("Content-Type") != "text/event-stream" {
+		return nil
+	}
+	var all [][]byte
+	for line := range strings.Lines(string(e.answer)) {
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			all = append(all, []byte(data))
+		}
+	}
+	return all
+}
+
+// reading is a client that goes once it has read enough.
+type reading struct {
+	*httptest.ResponseRecorder
+	until string
+	leave context.CancelFunc
+}
+
+func (r *reading) Write(b []byte) (int, error) {
+	n, err := r.ResponseRecorder.Write(b)
+	if r.until != "" && bytes.Contains(r.Body.Bytes(), []byte(r.until)) {
+		r.leave()
+	}
+	return n, err
+}
+
+// exchanged makes a request of a handler.
+func exchanged(t *testing.T, api http.Handler, r request) exchange {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	made := r.http().WithContext(ctx)
+	w := &reading{httptest.NewRecorder(), r.until, cancel}
+	api.ServeHTTP(w, made)
+	if r.until != "" && !strings.Contains(w.Body.String(), r.until) {
+		t.Errorf("%s %s: no %s in %q", r.method, r.path, r.until, w.Body)
+	}
+	return exchange{request: r, pattern: made.Pattern, status: w.Code, header: w.Result().Header, answer: w.Body.Bytes()}
+}
+
+// walk has requests answered, by several handlers.
+type walk struct {
+	t   *testing.T
+	all []exchange
+}
+
+// ask makes a request and notes how it is answered.
+func (w *walk) ask(api http.Handler, status int, r request) exchange {
+	w.t.Helper()
+	e := exchanged(w.t, api, r)
+	if e.status != status {
+		w.t.Errorf("%s %s %.80s: %d %s, want %d", r.method, r.path, r.body, e.status, e.answer, status)
+	}
+	w.all = append(w.all, e)
+	return e
+}
+
+// open makes a handler for as long as the test.
+func (w *walk) open(kv store.Store, opts ...httpapi.Option) *httpapi.Handler {
+	w.t.Helper()
+	api, err := httpapi.New(kv, opts...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = api.Close() })
+	return api
+}
+
+const (
+	roundPath  = "/api/v1/%s/cleaning/2020-10-18"
+	readToken  = "read-read-read-read"
+	writeToken = "write-write-write-write"
+	instanceA  = "instance-of-holder-a"
+)
+
+func get(path string, headers ...string) request {
+	return request{method: "GET", path: path, headers: headers}
+}
+
+func post(path, body string, headers ...string) request {
+	return request{method: "POST", path: path, body: body, headers: headers}
+}
+
+// exchanges asks for every route and has it answered in every way that there is.
+func exchanges(t *testing.T) []exchange {
+	t.Helper()
+	w := &walk{t: t}
+	w.rounds()
+	w.elections()
+	w.streams()
+	w.rest()
+	w.failures()
+	return w.all
+}
+
+func (w *walk) rounds() {
+	kv := memory.New()
+	api := w.open(kv)
+	at := func(route string) string { return fmt.Sprintf(roundPath, route) }
+	json := []string{"Accept", "application/json"}
+	w.ask(api, 204, get(at("elected")))
+	w.ask(api, 204, get(at("completed")))
+	w.ask(api, 204, get(at("await")+"?timeout=0s"))
+	w.ask(api, 202, get(at("elect")+"?node=a&attempt_ttl=30s"))
+	w.ask(api, 202, get(at("elect"), httpapi.NodeHeader, "a"))
+	w.ask(api, 204, get(at("elect")+"?node=b"))
+	w.ask(api, 200, get(at("elected")))
+	w.ask(api, 200, get(at("elected"), json...))
+	w.ask(api, 400, get(at("complete")+"?node=b"))
+	w.ask(api, 400, post(at("complete")+"?node=b", "done"))
+	w.ask(api, 200, post(at("complete")+"?node=a&attempt=1", "done"))
+	w.ask(api, 200, get(at("complete")+"?node=a"))
+	for _, route := range []string{"completed", "await"} {
+		w.ask(api, 200, get(at(route)))
+		w.ask(api, 200, get(at(route), json...))
+	}
+	w.ask(api, 202, get("/api/v1/elect/cleaning/2020-10-19")) // by its address
+	w.ask(api, 200, post("/api/v1/complete/cleaning/2020-10-19", "\xff\x00"))
+	for round, why := range map[string]string{"2020-10-20": "disk full", "2020-10-21": "\xff"} {
+		w.ask(api, 202, get("/api/v1/elect/cleaning/"+round+"?node=a"))
+		if err := leadership.NewRound(kv, "cleaning", round, "a").Fail(w.t.Context(), []byte(why)); err != nil {
+			w.t.Error(err)
+		}
+	}
+	w.ask(api, 200, get("/api/v1/rounds?system=cleaning&limit=100"))
+	w.ask(api, 200, get("/api/v1/rounds?system=none"))
+
+	long := strings.Repeat("x", 129)
+	for _, route := range []string{"elect", "elected", "complete", "completed", "await"} {
+		w.ask(api, 400, get("/api/v1/"+route+"/"+long+"/1"))
+	}
+	w.ask(api, 400, get("/api/v1/rounds"))
+	w.ask(api, 413, post(at("complete"), strings.Repeat("x", 4097)))
+	w.ask(api, 408, request{method: "POST", path: at("complete"), slow: true})
+	if err := api.Close(); err != nil {
+		w.t.Error(err)
+	}
+	w.ask(api, 503, get("/api/v1/await/cleaning/another"))
+}
+
+func (w *walk) elections() {
+	kv := memory.New()
+	api := w.open(kv)
+	w.ask(api, 200, get(election("")))
+	w.ask(api, 200, get("/api/v1/elections"))
+	w.ask(api, 503, get(election("/leader?node=a")))
+	w.ask(api, 409, post(election("/requests"), `{"action":"resign"}`))
+	e := w.ask(api, 200, post(election("/claim"), `{"node":"a","ttl":"30s","instance":"`+instanceA+`","payload":"10.0.0.1:80"}`))
+	var a told
+	if err := json.Unmarshal(e.answer, &a); err != nil {
+		w.t.Fatal(err)
+	}
+	w.ask(api, 200, post(election("/claim"), fmt.Sprintf(`{"node":"a","ttl":30,"instance":%q,"token":%d}`, instanceA, a.Token)))
+	w.ask(api, 409, post(election("/claim"), `{"node":"b","ttl":1.5}`))
+	w.ask(api, 409, post(election("/claim"), fmt.Sprintf(`{"node":"a","instance":%q,"token":1}`, instanceA)))
+	w.ask(api, 200, get(election("/leader"), httpapi.NodeHeader, "a"))
+	w.ask(api, 202, post(election("/requests"), `{"action":"transfer","to":"b","hold":"1m","by":"olga","wait":1}`))
+	w.ask(api, 409, post(election("/claim"), fmt.Sprintf(`{"node":"a","instance":%q,"token":%d}`, instanceA, a.Token)))
+	w.ask(api, 200, get(election("")))
+	w.ask(api, 204, post(election("/resign"), fmt.Sprintf(`{"instance":%q}`, instanceA)))
+	w.ask(api, 200, get(election("")))
+	w.ask(api, 200, get("/api/v1/elections?prefix=service/&limit=10"))
+	w.ask(api, 200, post(election("/requests"), `{"action":"pause","keep":false,"by":"olga"}`))
+	w.ask(api, 409, post(election("/claim"), `{"node":"b"}`))
+	w.ask(api, 200, post(election("/requests"), `{"action":"resume"}`))
+
+	for _, route := range []string{"/claim", "/resign", "/requests"} {
+		w.ask(api, 400, post(election(route), `{"unknown":1}`))
+		w.ask(api, 413, post(election(route), strings.Repeat(" ", 64<<10+1)))
+		w.ask(api, 408, request{method: "POST", path: election(route), slow: true})
+	}
+	long := "/api/v1/elections/" + strings.Repeat("x", 513)
+	w.ask(api, 400, get(long))
+	w.ask(api, 400, get(long+"/leader?node=a"))
+	w.ask(api, 400, get(long+"/events"))
+	w.ask(api, 400, get("/api/v1/elections?limit=0"))
+
+	if _, _, err := kv.AtomicPut(w.t.Context(), electionKey, []byte("something else"), w.pair(kv), nil); err != nil {
+		w.t.Fatal(err)
+	}
+	w.ask(api, 409, get(election("")))
+	w.ask(api, 409, get(election("/events")))
+	w.ask(api, 409, post(election("/claim"), `{"node":"b"}`))
+	w.ask(api, 409, post(election("/resign"), fmt.Sprintf(`{"instance":%q}`, instanceA)))
+}
+
+func (w *walk) pair(kv store.Store) *store.KVPair {
+	w.t.Helper()
+	pair, err := kv.Get(w.t.Context(), electionKey, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return pair
+}
+
+// streams reads both streams for as long as one leader, that falls silent, takes.
+func (w *walk) streams() {
+	kv := memory.New()
+	api := w.open(kv, httpapi.WithObserved("service/"))
+	done := make(chan exchange, 2)
+	read := func(r request) {
+		go func() { done <- exchanged(w.t, api, r) }()
+	}
+	w.ask(api, 202, get(fmt.Sprintf(roundPath, "elect")+"?node=a"))
+	read(request{method: "GET", path: "/api/v1/events?prefix=service/&system=cleaning", headers: []string{"Last-Event-ID", "x-1"}, until: `"gone"`})
+	read(request{method: "GET", path: election("/events"), until: `"vacant","key":"service/swarm/leader","leader":"","last"`})
+	claim := fmt.Sprintf(`{"node":"a","ttl":"2s","instance":%q,"payload":"10.0.0.1:80"}`, instanceA)
+	w.ask(api, 200, post(election("/claim"), claim))
+	w.ask(api, 200, request{method: "GET", path: "/api/v1/events", until: `"leader"`})
+	w.ask(api, 200, post(election("/claim"), claim))
+	w.ask(api, 200, request{method: "GET", path: election("/events"), until: `"expired"`})
+	w.ask(api, 200, get(election("")))
+	w.ask(api, 204, post(election("/resign"), fmt.Sprintf(`{"instance":%q}`, instanceA)))
+	w.all = append(w.all, <-done)
+	if _, err := kv.AtomicDelete(w.t.Context(), electionKey, w.pair(kv)); err != nil {
+		w.t.Fatal(err)
+	}
+	w.all = append(w.all, <-done)
+	api.FillStreams()
+	w.ask(api, 503, get("/api/v1/events"))
+	w.ask(api, 503, get(election("/events")))
+	w.ask(api, 400, get("/api/v1/events?prefix=%FF"))
+	w.ask(w.open(kv), 404, get("/api/v1/events"))
+}
+
+func (w *walk) rest() {
+	api := w.open(memory.New())
+	w.ask(api, 200, get("/alive"))
+	w.ask(api, 200, get("/openapi.json"))
+	w.ask(api, 200, get("/"))
+	for _, file := range []string{"index.html", "page.css", "page.js", "icon.svg"} {
+		w.ask(api, 200, get("/page/"+file))
+	}
+	w.ask(api, 404, get("/page/none.js"))
+	w.ask(api, 200, get("/metrics"))
+
+	// As many as may ask for metrics at once, and one more.
+	var slow sync.WaitGroup
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	for range 8 {
+		slow.Go(func() { api.ServeHTTP(pausing{httptest.NewRecorder(), begun, goOn}, get("/metrics").http()) })
+		<-begun
+	}
+	w.ask(api, 503, get("/metrics"))
+	close(goOn)
+	slow.Wait()
+	desc := prometheus.NewDesc("broken", "Cannot be told.", nil, nil)
+	api.Registry().MustRegister(broken{desc})
+	w.ask(api, 500, get("/metrics"))
+}
+
+// pausing is a client that takes its time.
+type pausing struct {
+	*httptest.ResponseRecorder
+	begun, goOn chan struct{}
+}
+
+func (s pausing) WriteHeader(status int) {
+	s.ResponseRecorder.WriteHeader(status)
+}
+
+func (s pausing) Write(b []byte) (int, error) {
+	select {
+	case <-s.goOn:
+	case s.begun <- struct{}{}:
+		<-s.goOn
+	}
+	return s.ResponseRecorder.Write(b)
+}
+
+// broken is a metric that cannot be told.
+type broken struct{ desc *prometheus.Desc }
+
+func (b broken) Describe(ch chan<- *prometheus.Desc) { ch <- b.desc }
+func (b broken) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.NewInvalidMetric(b.desc, errors.New("broken"))
+}
+
+// failures are those of tokens, of foreign web pages and of the store.
+func (w *walk) failures() {
+	kv := faultstore.New(memory.New())
+	w.t.Cleanup(func() { _ = kv.Close() })
+	guarded := w.open(kv, httpapi.WithTokens([]string{readToken}, []string{writeToken}))
+	down := w.open(kv, httpapi.WithTimeout(200*time.Millisecond))
+	kv.Refuse()
+	round := func(route string) string { return fmt.Sprintf(roundPath, route) }
+	claim := fmt.Sprintf(`{"node":"a","instance":%q}`, instanceA)
+	reads := []string{
+		round("elected"), round("completed"), round("await"), "/api/v1/rounds?system=cleaning",
+		"/api/v1/elections", election(""), election("/events"), "/api/v1/events", "/metrics",
+	}
+	for _, path := range reads {
+		w.ask(guarded, 401, get(path))
+		if path != "/api/v1/events" && path != "/metrics" {
+			w.ask(down, 500, get(path))
+		}
+	}
+	for _, r := range []request{
+		get(round("elect")),
+		get(round("complete") + "?node=a"),
+		post(round("complete")+"?node=a", "done"),
+		post(election("/claim"), claim),
+		post(election("/resign"), fmt.Sprintf(`{"instance":%q}`, instanceA)),
+		post(election("/requests"), `{"action":"pause","wait":1}`),
+	} {
+		w.ask(guarded, 401, r)
+		w.ask(down, 500, r)
+		r.headers = []string{"Authorization", "Bearer " + readToken}
+		w.ask(guarded, 403, r)
+		r.headers = []string{"Authorization", "Bearer " + writeToken, "Sec-Fetch-Site", "cross-site"}
+		w.ask(guarded, 403, r)
+	}
+	kv.Heal()
+	w.ask(guarded, 200, get("/metrics", "Authorization", "Bearer "+readToken))
+}

@@ -1,0 +1,16 @@
+package httpapi
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Patterns are those of all routes.
+func (h *Handler) Patterns() []string { return h.patterns }
+
+// Registry has the metrics.
+func (h *Handler) Registry() *prometheus.Registry { return h.metrics.registry }
+
+// FillStreams has it be that there are as many streams of events as there may be.
+func (h *Handler) FillStreams() {
+	h.observer.mu.Lock()
+	defer h.observer.mu.Unlock()
+	h.observer.streams = maxStreams
+}

@@ -1,0 +1,203 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// maxScrapes is how many clients are given metrics at once, at most.
+const maxScrapes = 8
+
+// seconds are the buckets of durations: a store on the same machine takes less
+// than a millisecond, and a request waits for DefaultTimeout.
+var seconds = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// What may become of a claim or of a round, as metrics tell it.
+const (
+	resultWon       = "won"
+	resultRenewed   = "renewed"
+	resultLost      = "lost"
+	resultRefused   = "refused"
+	resultCompleted = "completed"
+	resultError     = "error"
+)
+
+// metrics are what a handler counts. Every label has few values, whatever clients
+// send. It is safe for concurrent use.
+type metrics struct {
+	registry *prometheus.Registry
+
+	claims       *prometheus.CounterVec
+	claimSeconds *prometheus.HistogramVec
+	rounds       *prometheus.CounterVec
+	callSeconds  *prometheus.HistogramVec
+	callErrors   *prometheus.CounterVec
+	requests     *prometheus.CounterVec
+}
+
+func newMetrics() *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "leadership_" + name, Help: help}, labels)
+	}
+	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "leadership_" + name, Help: help, Buckets: seconds}, labels)
+	}
+	m := &metrics{
+		registry:     prometheus.NewRegistry(),
+		claims:       counter("claims_total", "Claims of seats over HTTP that were answered, by what became of them.", "result"),
+		claimSeconds: histogram("claim_duration_seconds", "How long claims of seats over HTTP took, by what became of them.", "result"),
+		rounds:       counter("rounds_total", "Requests to elect in a round and to complete one, by what became of them.", "result"),
+		callSeconds:  histogram("store_call_duration_seconds", "How long calls of the store took.", "op"),
+		callErrors:   counter("store_errors_total", "Calls of the store that failed, by operation and kind of error.", "op", "kind"),
+		requests:     counter("http_requests_total", "Requests that were answered, by route and status code.", "route", "code"),
+	}
+	m.registry.MustRegister(m.claims, m.claimSeconds, m.rounds, m.callSeconds, m.callErrors, m.requests,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	// What has not happened yet is told as 0: a rate needs to see the step from 0 to 1.
+	for _, result := range []string{resultWon, resultRenewed, resultLost, resultRefused, resultError} {
+		m.claims.WithLabelValues(result)
+	}
+	for _, result := range []string{resultWon, resultLost, resultCompleted, resultError} {
+		m.rounds.WithLabelValues(result)
+	}
+	return m
+}
+
+// metricsRoute registers the route of metrics.
+func (h *Handler) metricsRoute(mux *http.ServeMux) {
+	h.metrics.registry.MustRegister(electionsCollector{h.observer},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "leadership_event_readers", Help: "Streams of events that are served now.",
+		}, func() float64 { return float64(h.observer.readers()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "leadership_event_readers_dropped_total", Help: "Streams of events that were ended because their readers were too slow.",
+		}, func() float64 { return float64(h.DroppedReaders()) }))
+	serve := promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes})
+	h.handle(mux, "GET /metrics", reader, asText, func(w http.ResponseWriter, r *http.Request) error {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTimeout)) // not every connection can
+		serve.ServeHTTP(w, r)
+		return nil
+	})
+}
+
+// claimed counts a claim that began at that time. The result of one that never got
+// that far is empty.
+func (m *metrics) claimed(result string, began time.Time) {
+	if result != "" {
+		m.claims.WithLabelValues(result).Inc()
+		m.claimSeconds.WithLabelValues(result).Observe(time.Since(began).Seconds())
+	}
+}
+
+// claimResult is what became of a claim of a seat.
+func claimResult(by leadership.Claim, got leadership.Claimed, err error) string {
+	switch {
+	case err == nil && got.Won && got.Trust < time.Millisecond:
+		return resultError // the claimant is told so
+	case err == nil && got.Won && by.Token != 0:
+		return resultRenewed
+	case err == nil && got.Won:
+		return resultWon
+	case err == nil, errors.Is(err, leadership.ErrLost):
+		return resultLost
+	case errors.Is(err, leadership.ErrEvicted), errors.Is(err, leadership.ErrTransferred), errors.Is(err, leadership.ErrPaused):
+		return resultRefused
+	case errors.Is(err, leadership.ErrInvalidArgument):
+		return ""
+	default:
+		return resultError
+	}
+}
+
+// round counts a request to elect in a round or to complete one; one that was the
+// client's fault only where it has lost.
+func (m *metrics) round(result string, err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, leadership.ErrInvalidArgument), errors.Is(err, leadership.ErrCompletedByOther),
+		errors.Is(err, leadership.ErrNotElected), errors.Is(err, leadership.ErrSuperseded):
+		return
+	default:
+		result = resultError
+	}
+	m.rounds.WithLabelValues(result).Inc()
+}
+
+// called counts a call of the store that began at that time.
+func (m *metrics) called(op string, began time.Time, err error) {
+	m.callSeconds.WithLabelValues(op).Observe(time.Since(began).Seconds())
+	m.failed(op, err)
+}
+
+// failed counts a call of the store that failed, or that was never made.
+func (m *metrics) failed(op string, err error) {
+	if kind := errorKind(err); kind != "" {
+		m.callErrors.WithLabelValues(op, kind).Inc()
+	}
+}
+
+// errorKind is the kind of an error of the store; none of an answer that is part of
+// every election.
+func errorKind(err error) string {
+	switch {
+	case err == nil, errors.Is(err, store.ErrKeyNotFound), errors.Is(err, store.ErrKeyExists), errors.Is(err, store.ErrKeyModified):
+		return ""
+	case errors.Is(err, errBusy):
+		return "busy"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, store.ErrNotReachable):
+		return "unreachable"
+	default:
+		return "other"
+	}
+}
+
+// answered counts a request that was answered. pattern is that of its route, or empty
+// where there is none.
+func (m *metrics) answered(pattern string, status int) {
+	if pattern == "" {
+		pattern = "none"
+	}
+	m.requests.WithLabelValues(pattern, strconv.Itoa(status)).Inc()
+}
+
+// counting has an answer counted when it begins, so that a stream is, and whoever
+// has the answer finds it counted.
+type counting struct {
+	http.ResponseWriter
+	count func(status int)
+	begun bool
+}
+
+// Unwrap is for http.ResponseController.
+func (c *counting) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+func (c *counting) WriteHeader(status int) {
+	c.begin(status)
+	c.ResponseWriter.WriteHeader(status)
+}
+
+func (c *counting) Write(b []byte) (int, error) {
+	c.begin(http.StatusOK)
+	return c.ResponseWriter.Write(b)
+}
+
+func (c *counting) begin(status int) {
+	if !c.begun && status >= http.StatusOK {
+		c.begun = true
+		c.count(status)
+	}
+}

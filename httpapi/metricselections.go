@@ -1,0 +1,72 @@
+package httpapi
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// electionsCollector tells of the elections that are observed, as they stand when
+// it is asked: an election that is gone leaves nothing behind, nor does a leader
+// that is not one any more. There are at most maxObserved, and none where the
+// handler does not observe.
+type electionsCollector struct{ observer *observer }
+
+func electionDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("leadership_election_"+name, help, append([]string{"key"}, labels...), nil)
+}
+
+var (
+	heldDesc     = electionDesc("held", "Whether somebody leads who is heard of: 1, or 0.")
+	leaderDesc   = electionDesc("leader_info", "Who leads: 1 for that node.", "node")
+	tokenDesc    = electionDesc("token", "The fencing token of the present term, or of the last.")
+	termsDesc    = electionDesc("terms_total", "Terms that have begun since this process began to observe.")
+	endedDesc    = electionDesc("terms_ended_total", "Terms that have ended since this process began to observe, by reason.", "reason")
+	renewalsDesc = electionDesc("renewals_total", "Renewals that were seen; of several in quick succession not all are.")
+	trustDesc    = electionDesc("trust_seconds", "For how long, at most, nobody else can lead, though the leader does not renew its term; 0 without a leader.")
+	vacantDesc   = electionDesc("vacant_seconds_total", "For how long nobody has led since this process began to observe.")
+)
+
+// reasons are why a term ends; what else a record says is not made a label of.
+var reasons = []string{"resigned", "expired", "evicted", "unhealthy", "relinquished", "transferred", unknownReason}
+
+// Describe implements prometheus.Collector.
+func (electionsCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{heldDesc, leaderDesc, tokenDesc, termsDesc, endedDesc, renewalsDesc, trustDesc, vacantDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c electionsCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, o := range c.observer.snapshot() {
+		tell := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(d, kind, value, append([]string{o.key}, labels...)...)
+		}
+		held := 0.0
+		if o.leader != "" {
+			held = 1
+			tell(leaderDesc, prometheus.GaugeValue, 1, strings.ToValidUTF8(o.leader, "\uFFFD"))
+		}
+		tell(heldDesc, prometheus.GaugeValue, held)
+		tell(tokenDesc, prometheus.GaugeValue, float64(o.token))
+		tell(termsDesc, prometheus.CounterValue, float64(o.begun))
+		tell(renewalsDesc, prometheus.CounterValue, float64(o.renewals))
+		tell(trustDesc, prometheus.GaugeValue, o.trust.Seconds())
+		tell(vacantDesc, prometheus.CounterValue, o.vacant.Seconds())
+		others := uint64(0)
+		for _, n := range o.ended {
+			others += n
+		}
+		for _, reason := range reasons {
+			others -= o.ended[reason]
+		}
+		for _, reason := range reasons {
+			n := o.ended[reason]
+			if reason == unknownReason {
+				n += others
+			}
+			tell(endedDesc, prometheus.CounterValue, float64(n), reason)
+		}
+	}
+}
