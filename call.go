@@ -75,6 +75,15 @@ func refused(err error) bool {
 	return errors.Is(err, store.ErrKeyModified) || errors.Is(err, store.ErrKeyExists) || errors.Is(err, store.ErrKeyNotFound)
 }
 
+// noAnswer is why a call is given up after that time: a context.DeadlineExceeded.
+type noAnswer time.Duration
+
+func (d noAnswer) Error() string {
+	return fmt.Sprintf("%v: no answer within %v", context.DeadlineExceeded, time.Duration(d))
+}
+
+func (noAnswer) Unwrap() error { return context.DeadlineExceeded }
+
 // caller makes calls for one who waits for them, one at a time: a call that has
 // not returned is not repeated on top of itself (S6). It is safe for concurrent
 // use.
@@ -95,8 +104,7 @@ func (c caller) call(ctx context.Context, f func(context.Context) result) result
 	if ctx == nil {
 		return result{err: invalid("context", "nil", "must not be nil")}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout,
-		fmt.Errorf("%w: no answer within %v", context.DeadlineExceeded, c.timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, noAnswer(c.timeout))
 	defer cancel()
 	select {
 	case c.slot <- struct{}{}:

@@ -77,8 +77,7 @@ func (s *seat) open(ctx context.Context, now time.Duration, retry func() time.Du
 // start makes a call of the store that is of no use after limit.
 func (s *seat) start(ctx context.Context, op string, now clock.Instant, limit time.Duration, f func(context.Context) result) *call {
 	c := &call{op: op, start: now, until: now.Mono + limit, result: make(chan result, 1)}
-	ctx, c.cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), limit,
-		fmt.Errorf("%w: no answer within %v", context.DeadlineExceeded, limit))
+	ctx, c.cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), limit, noAnswer(limit))
 	s.call = c
 	go func() {
 		defer c.cancel()

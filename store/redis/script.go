@@ -43,29 +43,42 @@ func newScript(once bool, source string) script {
 // previous: so it rises also over a delete and a create. It is far below 2^53,
 // where Lua's numbers cease to be exact.
 
-// putScript: KEYS the key; ARGV the value, the previous index or "" to create,
-// the TTL in milliseconds or 0, and the channel.
-var putScript = newScript(true, `
-local old = redis.call('HGET', KEYS[1], 'i')
-if not old and redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
-if ARGV[2] == '' then
-  if old then return -1 end
-elseif not old then
-  return -3
-elseif old ~= ARGV[2] then
-  return -2
+// createScript: KEYS the key; ARGV the value, the TTL in milliseconds or 0, and
+// the channel. It has a script of its own, with no call more than it takes: it is
+// what whoever asks first for a round waits for.
+var createScript = newScript(true, `
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  if redis.call('HEXISTS', KEYS[1], 'i') == 1 then return -1 end
+  return -4
 end
 local now = redis.call('TIME')
 local i = now[1] * 1000000 + now[2]
-if old and i <= tonumber(old) then i = tonumber(old) + 1 end
 local text = string.format('%.0f', i)
 redis.call('HSET', KEYS[1], 'v', ARGV[1], 'i', text)
-if ARGV[3] == '0' then
+if ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+redis.call('PUBLISH', ARGV[3], text)
+return i`)
+
+// updateScript: KEYS the key; ARGV the value, the TTL in milliseconds or 0, the
+// channel, and the previous index.
+var updateScript = newScript(true, `
+local old = redis.call('HGET', KEYS[1], 'i')
+if not old then
+  if redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
+  return -3
+end
+if old ~= ARGV[4] then return -2 end
+local now = redis.call('TIME')
+local i = now[1] * 1000000 + now[2]
+if i <= tonumber(old) then i = tonumber(old) + 1 end
+local text = string.format('%.0f', i)
+redis.call('HSET', KEYS[1], 'v', ARGV[1], 'i', text)
+if ARGV[2] == '0' then
   redis.call('PERSIST', KEYS[1])
 else
-  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
-redis.call('PUBLISH', ARGV[4], text)
+redis.call('PUBLISH', ARGV[3], text)
 return i`)
 
 // deleteScript: KEYS the key; ARGV the previous index and the channel.

@@ -108,16 +108,14 @@ func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previou
 	case ttl > 0 && ttl < time.Millisecond:
 		return false, nil, failed("atomic put", key, fmt.Errorf("%w: it is %v and must be a millisecond or more", store.ErrTTLNotSupported, ttl))
 	}
-	index := "" // create
-	if previous != nil {
-		index = strconv.FormatUint(previous.LastIndex, 10)
-	}
 	// Copied: a call that is left behind may still send it.
 	value = append([]byte{}, value...)
 	ms := int64((ttl + time.Millisecond - 1) / time.Millisecond)
-	written, err := call(ctx, s, key, func() (any, error) {
-		return s.run(ctx, putScript, key, value, index, ms, channel(key))
-	})
+	script, args := createScript, []any{value, ms, channel(key)}
+	if previous != nil {
+		script, args = updateScript, append(args, strconv.FormatUint(previous.LastIndex, 10))
+	}
+	written, err := call(ctx, s, key, func() (any, error) { return s.run(ctx, script, key, args...) })
 	if err != nil {
 		return false, nil, failed("atomic put", key, err)
 	}
