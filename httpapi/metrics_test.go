@@ -225,8 +225,12 @@ func TestMetricsTellWhatBecameOfClaimsRoundsAndCalls(t *testing.T) {
 			status int
 			path   string
 		}{
-			{202, "elect/s/1?node=a"}, {204, "elect/s/1?node=b"}, {204, "elect/s/1?node=c"}, {400, "elect/s/1?node="},
-			{400, "complete/s/1?node=b"}, {200, "complete/s/1?node=a"},
+			{202, "elect/s/1?node=a"},
+			{204, "elect/s/1?node=b"},
+			{204, "elect/s/1?node=c"},
+			{400, "elect/s/1?node="},
+			{400, "complete/s/1?node=b"},
+			{200, "complete/s/1?node=a"},
 		} {
 			ask(t, h, r.status, "GET", "/api/v1/"+r.path, "")
 		}

@@ -139,7 +139,7 @@ func TestHostsTakeTurnsAndOnlyAWholeRoundIsWaitedFor(t *testing.T) {
 
 // Settling makes a connection as the clients of Open have it.
 func Settling(network, address string, timeout time.Duration) (net.Conn, error) {
-	conn, err := net.DialTimeout(network, address, timeout) //nolint:noctx // It is a zk.Dialer.
+	conn, err := net.DialTimeout(network, address, timeout)
 	if err != nil {
 		return nil, err
 	}
