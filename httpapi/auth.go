@@ -3,7 +3,10 @@ package httpapi
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"net"
 	"net/http"
+	"net/netip"
+	"os"
 	"strings"
 )
 
@@ -30,6 +33,9 @@ func (h *Handler) allowed(w http.ResponseWriter, r *http.Request, needs role) er
 		if err := h.origin.Check(checked); err != nil {
 			return problem{http.StatusForbidden, "a request that changes something must not come from a foreign web page"}
 		}
+		if checked.Method != http.MethodGet && !guarded && rebindable(r) {
+			return problem{http.StatusForbidden, "by this name, without tokens and TLS, a web page changes nothing: it may be a foreign one's; use the address"}
+		}
 	}
 	if needs == anyone || !guarded {
 		return nil
@@ -51,10 +57,31 @@ func (h *Handler) allowed(w http.ResponseWriter, r *http.Request, needs role) er
 // mayWrite says whether a client has the right to change something.
 func (h *Handler) mayWrite(r *http.Request) bool {
 	if len(h.readTokens)+len(h.writeTokens) == 0 {
-		return true
+		return !rebindable(r)
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.EqualFold(scheme, "Bearer") && among(token, h.writeTokens)
+}
+
+// rebindable says whether a request may come from a foreign web page that takes
+// this server for its own: whoever has a domain can have its name lead to any
+// address, such as that of the loopback interface (DNS rebinding). Addresses, this
+// machine's own name and names of one part are nobody's domain; and with TLS the
+// server would need the domain's certificate.
+func rebindable(r *http.Request) bool {
+	if r.TLS != nil || r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "" {
+		return false // no web page
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return false
+	}
+	own, err := os.Hostname()
+	return strings.Contains(host, ".") && !strings.HasSuffix(host, ".localhost") && (err != nil || host != strings.ToLower(own))
 }
 
 // among says whether token is one of tokens, in a time that tells nothing

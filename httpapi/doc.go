@@ -143,5 +143,7 @@
 // Anyone who reaches the service may use it, unless WithTokens says otherwise:
 // have it listen on the loopback interface, or set tokens. Requests that change something and
 // come from web pages of other origins are refused, except for the GETs of gone,
-// which are refused too where there are tokens.
+// which are refused too where there are tokens. So are those of a web page by a name with a
+// dot that is not this machine's, without tokens and TLS: anybody may have such a name
+// lead here.
 package httpapi

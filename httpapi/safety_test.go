@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -301,6 +302,53 @@ func TestTokensGuardAllRoutesButAlive(t *testing.T) {
 	server = serve(t, memory.New(), httpapi.WithTokens(nil, []string{write}))
 	expect(t, server, "GET", "/api/v1/elected/sys/1", "", 401, "*token")
 	expect(t, server, "GET", "/api/v1/elected/sys/1", "", 204, "", "Authorization", "Bearer "+write)
+}
+
+func TestForeignNameThatLeadsHereChangesNothing(t *testing.T) {
+	const token = "write-write-write-write"
+	kv := memory.New()
+	own, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(host, token string, headers ...string) int {
+		var opts []httpapi.Option
+		if token != "" {
+			opts = append(opts, httpapi.WithTokens(nil, []string{token}))
+		}
+		api, err := httpapi.New(kv, opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer api.Close()
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/elections/k/requests", strings.NewReader(`{"action": "resign"}`))
+		r.Host = host
+		r.Header.Set("Authorization", "Bearer "+token)
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, r)
+		return w.Code
+	}
+	for _, host := range []string{"evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example"} {
+		for _, headers := range [][]string{{"Sec-Fetch-Site", "same-origin"}, {"Origin", "http://" + host}} {
+			if code := ask(host, "", headers...); code != http.StatusForbidden {
+				t.Errorf("%s, %v: %d", host, headers, code)
+			}
+			if code := ask(host, token, headers...); code != http.StatusConflict { // nobody leads
+				t.Errorf("%s, %v, with a token: %d", host, headers, code)
+			}
+		}
+		if code := ask(host, ""); code != http.StatusConflict {
+			t.Errorf("%s, from no web page: %d", host, code)
+		}
+	}
+	for _, host := range []string{"127.0.0.1:8080", "[::1]:8080", "::1", "localhost:8080", "app.localhost", "node-a", "node-a:80", own} {
+		if code := ask(host, "", "Sec-Fetch-Site", "same-origin"); code != http.StatusConflict {
+			t.Errorf("%s: %d", host, code)
+		}
+	}
 }
 
 func TestForeignWebPagesChangeNothing(t *testing.T) {
