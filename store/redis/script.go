@@ -48,7 +48,7 @@ func newScript(once bool, source string) script {
 // what whoever asks first for a round waits for.
 var createScript = newScript(true, `
 if redis.call('EXISTS', KEYS[1]) == 1 then
-  if redis.call('HEXISTS', KEYS[1], 'i') == 1 then return -1 end
+  if redis.call('HGET', KEYS[1], 'i') then return -1 end
   return -4
 end
 local now = redis.call('TIME')
