@@ -79,7 +79,7 @@ func TestLostReplyIsNotTakenForARefusal(t *testing.T) {
 	r := newRelay(t, servers.Shared(t, "redis").Addr)
 	kv := newStore(t, clientOf(t, r.addr))
 	key := freshKey(t)
-	warm := put(t, kv, key+"/warm", "a", nil, 0) // the server knows the scripts, the pool has a connection
+	warm := put(t, kv, key+"/warm", "a", put(t, kv, key+"/warm", "", nil, 0), 0) // the server knows the scripts, the pool has a connection
 	if _, err := kv.AtomicDelete(t.Context(), warm.Key, warm); err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func TestWriteWaitsForReplicas(t *testing.T) {
 	client := clientOf(t, set.Master.Addr)
 	kv := newStore(t, client, redis.WithReplicas(1))
 	var c counter
-	first := put(t, kv, key, "a", nil, 0) // tells the server the script
+	first := put(t, kv, key, "a", put(t, kv, key, "", nil, 0), 0) // tells the server the scripts
 	client.AddHook(&c)
 	second := put(t, kv, key, "b", first, 0)
 	if n := c.trips.Load(); n != 1 {
