@@ -300,7 +300,10 @@ func obeyed(ctx context.Context, kv store.Store, key string, token uint64) error
 				return fmt.Errorf("leadership: key %q: %w", key, found.foreign)
 			}
 			sight.see(found.pair, found.rec, now)
-			if found.rec.Token != token || !sight.stands(now) {
+			// A record that is gone, or put back, says nothing: the leader may
+			// lead on, and write it again.
+			vacated := found.rec.Token == token && !found.rec.held()
+			if found.rec.Token > token || vacated || sight.left(now) == 0 {
 				return nil
 			}
 		}

@@ -437,3 +437,24 @@ func TestRequestThatTheStoreKeepsRefusingIsGivenUp(t *testing.T) {
 		}
 	})
 }
+
+func TestRequestIsNotObeyedByARecordThatIsGone(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c := NewClaims(kv, key)
+		claimed(ctx, t, c, claimFor("a"))
+		go func() {
+			time.Sleep(ttl / 4)
+			if err := kv.Delete(ctx, key); err != nil {
+				t.Error(err)
+			}
+		}()
+		began := time.Now()
+		if err := Ask(ctx, kv, key, Request{Action: Resign}); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took < ttl {
+			t.Errorf("obeyed after %v, though the leader may lead for %v", took, ttl)
+		}
+	})
+}

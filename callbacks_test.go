@@ -199,7 +199,7 @@ func TestFollowerCallsBackOnEveryChangeOfTheRecord(t *testing.T) {
 			t.Fatalf("it is told %+v", told)
 		}
 		for i, s := range told {
-			if led := i > 0 && i < 4; s.Key != key || led != (s.Term.Leader == "a") || led != (s.Free == ttl) {
+			if led := i > 0 && i < 4; s.Key != key || led != (s.Term.Leader == "a") || led != (s.Left == ttl) {
 				t.Errorf("%d: it is told %+v", i, s)
 			}
 		}

@@ -80,7 +80,10 @@ func (c *Claims) check(ctx context.Context, by *Claim) (time.Duration, error) {
 			return 0, err
 		}
 	}
-	if by.TTL == 0 {
+	switch {
+	case by.Token != 0:
+		by.TTL = MaxTTL // a renewal keeps that of its term
+	case by.TTL == 0:
 		by.TTL = DefaultTTL
 	}
 	if len(by.Payload) > MaxPayload {

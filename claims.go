@@ -178,7 +178,7 @@ func (c *Claims) Look(ctx context.Context) (Standing, error) {
 		return Standing{}, err
 	}
 	s := c.sight.rec.standing(c.key)
-	s.Free = max(c.sight.free-c.opts.clock.Now().Mono, 0)
+	s.Left = c.sight.left(c.opts.clock.Now().Mono)
 	return s, nil
 }
 

@@ -763,15 +763,47 @@ func TestLookTellsHowTheElectionStands(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
 		c := NewClaims(kv, key)
-		if s, err := c.Look(ctx); err != nil || s.Term.Leader != "" || s.Free != 0 || s.Key != key {
+		if s, err := c.Look(ctx); err != nil || s.Term.Leader != "" || s.Left != 0 || s.Key != key {
 			t.Errorf("%+v, %v", s, err)
 		}
 		claimed(ctx, t, c, claimFor("a"))
 		time.Sleep(ttl / 4)
 		written(ctx, t, kv, Request{Action: Pause, Keep: true, By: "olga"})
 		s, err := c.Look(ctx)
-		if err != nil || s.Term.Leader != "a" || s.Free != ttl || s.Asked != (Request{Action: Pause, Keep: true, By: "olga"}) || s.AskedAt.IsZero() {
+		if err != nil || s.Term.Leader != "a" || s.Left != ttl || s.Asked != (Request{Action: Pause, Keep: true, By: "olga"}) || s.AskedAt.IsZero() {
 			t.Errorf("%+v, %v", s, err)
+		}
+	})
+}
+
+func TestLeaderThatIsSilentDoesNotLeadThoughTheSeatIsHeldForAnother(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c := NewClaims(kv, key)
+		claimed(ctx, t, c, claimFor("a"))
+		written(ctx, t, kv, Request{Action: Transfer, To: "b", Hold: time.Minute})
+		if s, err := c.Look(ctx); err != nil || s.Left != ttl {
+			t.Errorf("%+v, %v", s, err)
+		}
+		time.Sleep(ttl)
+		if s, err := c.Look(ctx); err != nil || s.Left != 0 || s.Term.Leader != "a" {
+			t.Errorf("%+v, %v", s, err)
+		}
+		if got := claimed(ctx, t, c, claimFor("c")); got.Won || got.Wait != time.Minute {
+			t.Errorf("c got %+v", got)
+		}
+	})
+}
+
+func TestRenewalByTokenNeedsNoTTL(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		c := NewClaims(memory.New(), key, WithMargin(DefaultTTL+time.Second))
+		long := claimFor("a")
+		long.TTL = time.Minute
+		first := claimed(ctx, t, c, long)
+		got := claimed(ctx, t, c, Claim{Node: "a", Instance: first.Instance, Token: first.Term.Token})
+		if want := time.Minute - DefaultTTL - time.Second; got.Term.TTL != time.Minute || got.Trust != want {
+			t.Errorf("got %+v, want it to trust for %v", got, want)
 		}
 	})
 }

@@ -276,7 +276,7 @@ func (p *pursuit) hear(r result) {
 	// A record that has vanished says nothing: its leader may still lead.
 	if changed && p.notices != nil {
 		s := rec.standing(p.key)
-		s.Free = max(p.sight.free-now, 0)
+		s.Left = p.sight.left(now)
 		p.notices.stands(s)
 	}
 }

@@ -129,7 +129,7 @@ func (r *Round) Elect(ctx context.Context) (bool, error) {
 // Elected returns the winner, or an empty name if there is none yet. Its
 // errors are those of the store and ErrForeignRecord.
 func (r *Round) Elected(ctx context.Context) (string, error) {
-	v, err := r.read(ctx)
+	v, err := r.peek(ctx)
 	return v.rec.Winner, err
 }
 
@@ -211,7 +211,7 @@ func (r *Round) mayComplete(rec roundRecord) (done bool, err error) {
 // Completed returns who completed the round, or an empty name. Its errors are
 // those of the store and ErrForeignRecord.
 func (r *Round) Completed(ctx context.Context) (string, error) {
-	v, err := r.read(ctx)
+	v, err := r.peek(ctx)
 	return v.rec.completer(), err
 }
 
@@ -239,7 +239,7 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 	known := false
 	var failure error
 	for {
-		v, err := r.read(ctx)
+		v, err := r.peek(ctx)
 		switch {
 		case errors.Is(err, ErrForeignRecord):
 			return "", err

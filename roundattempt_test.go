@@ -389,8 +389,8 @@ func TestWhatIsSeenOfRoundsIsBounded(t *testing.T) {
 	pair := func(i int) *store.KVPair { return &store.KVPair{LastIndex: uint64(i), Value: []byte("value")} }
 	rec := roundRecord{V: 1, Winner: "a", TTL: 5, Attempt: 1}
 	for i := range 10 {
-		s.see(fmt.Sprint(i), pair(i), rec, 1)
-		s.see("0", pair(0), rec, 2)
+		s.see(fmt.Sprint(i), pair(i), rec, 1, true)
+		s.see("0", pair(0), rec, 2, true)
 		if len(s.seen) > 3 || s.last.Len() != len(s.seen) {
 			t.Fatalf("%d and %d remembered", len(s.seen), s.last.Len())
 		}
@@ -399,18 +399,18 @@ func TestWhatIsSeenOfRoundsIsBounded(t *testing.T) {
 		t.Error("it does not forget what was not looked at for longest")
 	}
 	// What is remembered keeps its time; what was forgotten begins anew.
-	if v := s.see("0", pair(0), rec, 100); v.free != 1+rec.ttl() {
+	if v := s.see("0", pair(0), rec, 100, true); v.free != 1+rec.ttl() {
 		t.Errorf("free at %v", v.free)
 	}
-	if v := s.see("1", pair(1), rec, 100); v.free != 100+rec.ttl() {
+	if v := s.see("1", pair(1), rec, 100, true); v.free != 100+rec.ttl() {
 		t.Errorf("free at %v", v.free)
 	}
 	// A round that is over, or won for ever, is known without its record.
 	rec.Completed = &completion{By: "a"}
-	if s.see("0", pair(11), rec, 101); !s.knows("0") || s.seen["0"].pair != nil {
+	if s.see("0", pair(11), rec, 101, true); !s.knows("0") || s.seen["0"].pair != nil {
 		t.Error("it keeps a record that it has no use for")
 	}
-	if s.see("0", nil, roundRecord{}, 102); s.knows("0") {
+	if s.see("0", nil, roundRecord{}, 102, true); s.knows("0") {
 		t.Error("it knows a round that was deleted")
 	}
 }
@@ -435,4 +435,26 @@ func TestResultIsBounded(t *testing.T) {
 			t.Errorf("%v: %v", ttl, err)
 		}
 	}
+}
+
+func TestWhoOnlyLooksHasNothingForgotten(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		rounds := NewRounds(kv)
+		elected(t, leased(kv, "a"), true)
+		b := rounds.Round("sys", "1", "b", WithAttemptTTL(attemptTTL))
+		elected(t, b, false) // waits for a from now on
+		for i := range maxRoundsSeen + 1 {
+			name := fmt.Sprint("old-", i)
+			elected(t, NewRound(kv, "sys", name, "x"), true)
+			if s, err := rounds.Round("sys", name, "c").State(ctx); err != nil || s.Winner != "x" {
+				t.Fatal(s, err)
+			}
+		}
+		time.Sleep(attemptTTL)
+		if _, err := rounds.Sweep(ctx, "sys", time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		elected(t, b, true)
+	})
 }

@@ -100,8 +100,14 @@ func (r *Round) hold(rec roundRecord, start clock.Instant) error {
 	return nil
 }
 
-// read returns what there is of the round.
-func (r *Round) read(ctx context.Context) (roundView, error) {
+// read returns what there is of the round, and remembers it.
+func (r *Round) read(ctx context.Context) (roundView, error) { return r.look(ctx, true) }
+
+// peek is read for who only looks. It remembers nothing of a round that nobody has
+// asked to win: else those who look had those forgotten who wait for an attempt to end.
+func (r *Round) peek(ctx context.Context) (roundView, error) { return r.look(ctx, false) }
+
+func (r *Round) look(ctx context.Context, add bool) (roundView, error) {
 	if r.err != nil {
 		return roundView{}, r.err
 	}
@@ -116,7 +122,7 @@ func (r *Round) read(ctx context.Context) (roundView, error) {
 			return roundView{}, fmt.Errorf("leadership: key %q: %w", r.key, err)
 		}
 	}
-	return r.shared.see(r.key, found.pair, rec, clock.System{}.Now().Mono), nil
+	return r.shared.see(r.key, found.pair, rec, clock.System{}.Now().Mono, add), nil
 }
 
 // write replaces previous by rec, and returns what it sent. After an error it
@@ -132,7 +138,7 @@ func (r *Round) write(ctx context.Context, rec roundRecord, previous *store.KVPa
 	}
 	ours := bytes.Equal(wrote.pair.Value, value)
 	if ours && r.shared.verified.Load() {
-		r.shared.see(r.key, wrote.pair, rec, clock.System{}.Now().Mono)
+		r.shared.see(r.key, wrote.pair, rec, clock.System{}.Now().Mono, true)
 		return value, nil
 	}
 	// Not every store returns what it wrote, and one that is not known to

@@ -50,7 +50,7 @@ type RoundState struct {
 // State returns what is known of the round; without a Winner if there is none yet.
 // Its errors are those of the store and ErrForeignRecord.
 func (r *Round) State(ctx context.Context) (RoundState, error) {
-	v, err := r.read(ctx)
+	v, err := r.peek(ctx)
 	if err != nil || v.pair == nil {
 		return RoundState{}, err
 	}
@@ -171,7 +171,10 @@ func (s RoundState) older(age time.Duration) bool {
 
 // sweep deletes the round if it is older than age, and says whether it has.
 func (r *Round) sweep(ctx context.Context, age time.Duration) (bool, error) {
-	v, err := r.read(ctx)
+	v, err := r.peek(ctx)
+	if err == nil && v.rec.open() {
+		v, err = r.read(ctx) // to know at the next sweep since when it is silent
+	}
 	switch {
 	case errors.Is(err, ErrForeignRecord):
 		return false, nil // not ours to delete

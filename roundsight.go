@@ -88,13 +88,14 @@ func (s *roundShared) knows(key string) bool {
 }
 
 // see takes note of what was found under key, nil for no record. now was read
-// after the reply (S2).
-func (s *roundShared) see(key string, pair *store.KVPair, rec roundRecord, now time.Duration) roundView {
+// after the reply (S2). add says whether to remember a round that was not known.
+func (s *roundShared) see(key string, pair *store.KVPair, rec roundRecord, now time.Duration, add bool) roundView {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sight := s.seen[key]
 	view := roundView{pair: pair, rec: rec}
-	if sight == nil && pair == nil {
+	if sight == nil && (pair == nil || !add) {
+		view.free = now + rec.ttl()
 		return view
 	}
 	if sight == nil {

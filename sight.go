@@ -82,8 +82,12 @@ func (s *sight) unlisted() bool {
 }
 
 // stands says whether its holder may lead, as far as we know.
-func (s *sight) stands(now time.Duration) bool {
-	return s.rec.held() && now < max(s.seen+s.rec.ttl(), s.guard)
+func (s *sight) stands(now time.Duration) bool { return s.rec.held() && s.left(now) > 0 }
+
+// left is for how long somebody may lead, as far as we know, though the record stay
+// as it is: whoever holds it, or held one that is gone.
+func (s *sight) left(now time.Duration) time.Duration {
+	return max(0, max(s.seen+s.rec.ttl(), s.guard)-now)
 }
 
 // mine says whether the record is one of ours.

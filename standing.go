@@ -25,10 +25,10 @@ type Standing struct {
 	// Beat is another after each renewal, and with each term.
 	Beat uint64
 
-	// Free is how long it will take at least until the seat can be taken
-	// though the record stay as it is. It is 0 where that has not been
-	// observed, as by Elections.
-	Free time.Duration
+	// Left is for how long the leader may lead yet, though it do not renew its
+	// term; where there is no record any more, whoever had it. It is 0 where
+	// nobody can lead, and where that has not been observed, as by Elections.
+	Left time.Duration
 
 	// Waiting are the preferred candidates that wait for the seat, the most
 	// preferred first.

@@ -154,7 +154,7 @@ func (d *desk) standing(ctx context.Context, key string) (electionView, error) {
 		return electionView{}, unfit(err)
 	}
 	v := viewElection(s)
-	v.Expired = v.Leader != "" && s.Free == 0
+	v.Expired = v.Leader != "" && s.Left == 0
 	return v, nil
 }
 

@@ -68,7 +68,7 @@ type electionView struct {
 	// Expired says that the leader has not renewed its term in time: it does
 	// not lead any more, though nobody has taken its seat.
 	Expired bool `json:"expired,omitempty"`
-	// FreeIn is when the seat can be taken, if the leader does not renew its
+	// FreeIn is for how long the leader may lead yet, if it does not renew its
 	// term.
 	FreeIn  int64         `json:"free_in_ms,omitempty"`
 	Waiting []waitingView `json:"waiting,omitempty"`
@@ -91,7 +91,7 @@ type askedView struct {
 }
 
 func viewElection(s leadership.Standing) electionView {
-	v := electionView{Key: s.Key, termView: viewTerm(s.Term), FreeIn: ceil(s.Free)}
+	v := electionView{Key: s.Key, termView: viewTerm(s.Term), FreeIn: ceil(s.Left)}
 	for _, w := range s.Waiting {
 		v.Waiting = append(v.Waiting, waitingView{w.Node, w.Priority})
 	}

@@ -158,7 +158,7 @@ func TestTallyTellsOfTheLastTerms(t *testing.T) {
 		now = now.Add(time.Second)
 		s := leadership.Standing{Key: "k", Term: leadership.Term{Leader: leader, Last: last}}
 		if leader != "" {
-			s.Term.Token, s.Free = token, 10*time.Second
+			s.Term.Token, s.Left = token, 10*time.Second
 		}
 		tally.see(s, now, false)
 	}

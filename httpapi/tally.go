@@ -50,7 +50,7 @@ func (t *tally) see(s leadership.Standing, now time.Time, isNew bool) {
 	before := t.view
 	t.view = viewElection(s)
 	t.view.FreeIn = 0
-	t.free = now.Add(s.Free)
+	t.free = now.Add(s.Left)
 	counts := t.known || isNew
 	held := t.view.Leader != ""
 	if held && t.known && before.Leader != "" && before.Token == t.view.Token && t.beat != s.Beat {
