@@ -44,3 +44,13 @@ func (l *lately) get(key string, begin func() *leadership.Claims) *leadership.Cl
 	l.byKey[key] = l.order.PushFront(k)
 	return k.claims
 }
+
+// forget forgets the claims of a key.
+func (l *lately) forget(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e, ok := l.byKey[key]; ok {
+		l.order.Remove(e)
+		delete(l.byKey, key)
+	}
+}

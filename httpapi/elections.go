@@ -16,6 +16,10 @@ const (
 	// maxTTL is the longest TTL that can be claimed with over HTTP.
 	maxTTL = time.Hour
 
+	// maxChecks is how many health checks ask the store at once, at most: fewer
+	// than leave no room for renewals.
+	maxChecks = 32
+
 	// An operator's request waits this long until it is written and obeyed.
 	defaultPatience, minPatience, maxPatience = 5 * time.Second, time.Second, time.Minute
 )
@@ -24,7 +28,7 @@ const (
 // its slashes are written as %2F.
 func (h *Handler) elections(mux *http.ServeMux) {
 	const one = "/api/v1/elections/{key}"
-	d := &desk{h: h, claims: newLately(maxClaims), looks: newLately(maxClaims)}
+	d := &desk{h: h, claims: newLately(maxClaims), looks: newLately(maxClaims), probes: newLately(maxClaims), checks: make(chan struct{}, maxChecks)}
 	h.handle(mux, "GET /api/v1/elections", reader, asJSON, d.list)
 	h.handle(mux, "GET "+one, reader, asJSON, d.look)
 	h.handle(mux, "GET "+one+"/leader", anyone, asText, d.health)
@@ -39,8 +43,12 @@ type desk struct {
 	h *Handler
 
 	// What those have seen that have to be forgotten is seen anew: rivals wait
-	// for longer. Whoever may only look has nobody forgotten who claims.
-	claims, looks *lately
+	// for longer, and a silent leader counts for longer as one that leads. Whoever
+	// may only look has nobody forgotten who claims, and a health check, which
+	// needs no token, nobody who looks.
+	claims, looks, probes *lately
+
+	checks chan struct{} // a place for each health check that asks the store
 }
 
 // election returns the key of a request.
@@ -147,11 +155,19 @@ func (d *desk) resign(w http.ResponseWriter, r *http.Request) error {
 
 // standing returns how an election stands.
 func (d *desk) standing(ctx context.Context, key string) (electionView, error) {
+	return d.seen(ctx, d.looks, key)
+}
+
+// seen is standing by what one of the three has seen.
+func (d *desk) seen(ctx context.Context, by *lately, key string) (electionView, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.h.timeout)
 	defer cancel()
-	s, err := d.of(d.looks, key).Look(ctx)
+	s, err := d.of(by, key).Look(ctx)
 	if err != nil {
 		return electionView{}, unfit(err)
+	}
+	if s.Beat == 0 && s.Left == 0 { // there is none
+		by.forget(key)
 	}
 	v := viewElection(s)
 	v.Expired = v.Leader != "" && s.Left == 0
@@ -223,12 +239,18 @@ func (d *desk) health(w http.ResponseWriter, r *http.Request) error {
 	case name == "":
 		return refuse(http.StatusBadRequest, "node is missing: which one is to lead?")
 	}
-	v, err := d.standing(r.Context(), key)
+	select {
+	case d.checks <- struct{}{}:
+		defer func() { <-d.checks }()
+	case <-r.Context().Done():
+		return r.Context().Err()
+	}
+	v, err := d.seen(r.Context(), d.probes, key)
 	switch {
 	case err != nil && r.Context().Err() != nil:
 		return err
 	case err != nil:
-		d.h.log.Warn("httpapi: health not known", "key", key, "error", err)
+		d.h.log.Info("httpapi: health not known", "key", key, "error", err)
 		text(w, http.StatusServiceUnavailable, "it is not known who leads\n")
 	case v.Leader == name && !v.Expired:
 		text(w, http.StatusOK, "leader\n")
