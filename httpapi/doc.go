@@ -12,7 +12,8 @@
 //
 // # Rounds
 //
-// These are the routes of gone, with gone's answers: a short text, or none.
+// These are the routes of gone, a service for rounds on Redis, with gone's answers: a
+// short text, or none.
 //
 //	GET       /api/v1/elect/{system}/{round}      202 won, 204 lost, 500 not known: ask again
 //	GET       /api/v1/elected/{system}/{round}    200 and the winner, 204 nobody yet

@@ -36,13 +36,17 @@ func (p *program) askCommand(action leadership.Action, short, long string, more 
 	r := leadership.Request{Action: action}
 	var key string
 	var timeout time.Duration
+	wait := ": where the leader has crashed, when its claim\nhas run out"
+	if action == leadership.Resume {
+		wait = ""
+	}
 	cmd := &cobra.Command{
 		Use:   string(action) + " --key KEY",
 		Short: short,
 		Long: long + `
 
-It returns when that has been done: where the leader has crashed, when its claim
-has run out. After --timeout it exits 3, though the request may be obeyed later.`,
+It returns when that has been done` + wait + `. After --timeout it exits 3, though
+the request may be obeyed later.`,
 		Example: "  leadership " + string(action) + " --key service/leader",
 		Args:    cobra.NoArgs,
 		RunE: does(func(ctx context.Context, _ []string) error {

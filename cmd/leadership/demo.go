@@ -140,7 +140,7 @@ func (d *demo) elect(ctx context.Context) (wait func()) {
 	for i, name := range []string{"anna", "ben", "cleo"} {
 		n := &demoNode{name: name, connection: faultstore.New(d.kv)}
 		n.candidate = leadership.NewCandidate(n.connection, demoKey, name, d.ttl,
-			leadership.WithPayload(fmt.Appendf(nil, "http://10.0.0.%d:8080", i+1)),
+			leadership.WithPayload(fmt.Appendf(nil, "http://192.0.2.%d:8080", i+1)),
 			leadership.WithCallbacks(leadership.Callbacks{OnDemoted: func(t leadership.Term, why error) { d.demoted(t, why) }}))
 		d.nodes = append(d.nodes, n)
 		changes, errs := n.candidate.RunForElection(ctx)

@@ -91,7 +91,8 @@ func (p *program) follow(ctx context.Context, key string, asJSON bool) error {
 			}
 			failed = err
 		case <-ticker.C:
-			if term, ok := f.Term(); ok && live {
+			if live {
+				term, _ := f.Term()
 				fmt.Fprintf(p.stdout, "\r%s\033[K", leads(key, term))
 			}
 		}

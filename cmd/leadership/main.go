@@ -25,12 +25,22 @@ import (
 	"os"
 	"strings"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	_ "github.com/seed-a1d591d3/leadership/store/all"
 )
 
 func main() {
+	// Its client tells of each connection that fails, in a format of its own. What
+	// that comes to is told by errors.
+	goredis.SetLogger(silent{})
 	os.Exit(execute(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
 }
+
+// silent is no log.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
 
 // execute runs one command line and returns its exit code. Errors go to stderr.
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {

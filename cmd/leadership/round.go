@@ -45,10 +45,11 @@ func (p *program) roundCommands() *cobra.Command {
 		Long: `A round is one job that is due once, such as backup 2020-10-18: of all that ask,
 on all machines that share the store, the first wins, and the answer never
 changes. Name a round after the time at which the job is due, the same on all.`,
-		Example: `  if leadership round elect backup "$(date +%F)"; then
-    ./backup.sh && leadership round complete backup "$(date +%F)"
+		Example: `  day=$(date +%F)
+  if leadership round elect backup "$day"; then
+    ./backup.sh && leadership round complete backup "$day"
   fi
-  leadership round run backup "$(date +%F)" -- ./backup.sh`,
+  leadership round run backup "$day" -- ./backup.sh`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

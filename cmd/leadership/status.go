@@ -78,7 +78,7 @@ func (p *program) statusCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status [--key KEY | --prefix PREFIX]",
-		Short: "Print who leads, the term, who waits and what was asked",
+		Short: "Print who leads, the term, which preferred candidates wait and what was asked",
 		Long: `Status prints the record of an election as it is in the store, or of all whose
 keys begin with a prefix. A leader that has crashed is in it until another
 takes over: follow tells whether it is still heard of.
