@@ -10,8 +10,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// contender is one candidate in one process: with its machine, its link to the
-// store, and what is known of it.
+// contender is one process that may lead, of a candidate or a holder, or that
+// serves holders: with its machine, its link to the store, and what is known of it.
 type contender struct {
 	w           *world
 	name        string // of the node and how many came before it
@@ -19,9 +19,11 @@ type contender struct {
 	ttl, margin time.Duration
 	retry       time.Duration
 	extras
-	candidate *leadership.Candidate
+	claimant  claimant              // whom the checker asks; nil for a server
+	candidate *leadership.Candidate // nil for all others
+	serves    *served               // nil for all but servers
 	machine   *machine
-	link      *link
+	link      *link // nil for a holder
 
 	campaigns atomic.Int32 // how many were begun
 	stopped   atomic.Bool
@@ -39,6 +41,12 @@ type contender struct {
 	token   uint64        // of the term that it was last seen to lead
 	since   time.Duration // when it was first seen to lead it
 	over    map[uint64]bool
+}
+
+// claimant is who may lead: a candidate, or a process of a holder.
+type claimant interface {
+	IsLeader() bool
+	Term() (leadership.Term, bool)
 }
 
 // trust is until when a term can be trusted, on the machine's monotonic clock.
@@ -189,12 +197,15 @@ func (c *contender) setWork(w *work) *work {
 	return old
 }
 
-// asked returns what the candidate says of itself. Only the checker may ask.
+// asked returns what a contender says of itself. Only the checker may ask.
 func (c *contender) asked() (leadership.Term, bool) {
+	if c.claimant == nil {
+		return leadership.Term{}, false
+	}
 	c.machine.quiet.Store(true)
 	defer c.machine.quiet.Store(false)
-	leads := c.candidate.IsLeader()
-	term, ok := c.candidate.Term()
+	leads := c.claimant.IsLeader()
+	term, ok := c.claimant.Term()
 	if leads != ok {
 		c.w.violate("S3", "%s: IsLeader is %v and Term is %v", c.name, leads, ok)
 	}

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,14 +25,16 @@ type ledger struct {
 
 	mu       sync.Mutex
 	history  []entry               // of the key; a deletion is an entry without a value
-	writers  map[string]*contender // by instance
-	holders  map[uint64]holder     // by token
+	claimed  map[string]*contender // the holders, by the instances that they have made
+	writers  map[string]*contender // whoever has claimed a seat, by instance
+	owners   map[uint64]owner      // by token
+	told     map[uint64]bool       // the tokens that servers have told a holder
 	highest  uint64                // token ever issued, since the walls last disagreed
 	tampered time.Duration         // when somebody last deleted or replaced the record by hand
 }
 
-// holder is whose a token is, and since when.
-type holder struct {
+// owner is whose a token is, and since when.
+type owner struct {
 	who *contender
 	v   time.Duration
 }
@@ -41,6 +45,7 @@ type entry struct {
 	index uint64
 	value []byte
 	rec   record
+	by    *contender // who wrote it; nil for an operator
 }
 
 // record is the part of an election's record that concerns us.
@@ -99,13 +104,13 @@ func (r record) String() string {
 	if !r.held() {
 		return fmt.Sprintf("vacant, token %d", r.Token)
 	}
-	return fmt.Sprintf("%s, token %d, beat %d", r.Leader, r.Token, r.Beat)
+	return fmt.Sprintf("%s, token %d", r.Leader, r.Token)
 }
 
 func newLedger(w *world, key string) *ledger {
 	return &ledger{
 		Store: memory.New(), w: w, key: key,
-		writers: map[string]*contender{}, holders: map[uint64]holder{},
+		claimed: map[string]*contender{}, writers: map[string]*contender{}, owners: map[uint64]owner{}, told: map[uint64]bool{},
 		tampered: -time.Hour,
 	}
 }
@@ -122,9 +127,22 @@ type departure struct {
 	// sure says that the caller was not held between reading the clock and
 	// making the call.
 	sure bool
+	// asked is when a server was asked for it.
+	asked time.Duration
 }
 
-type departed struct{} // the key of a context's value
+// The keys of a context's values.
+type (
+	departed struct{}
+	asked    struct{}
+)
+
+// enter takes note of an instance that a holder has made.
+func (l *ledger) enter(instance string, who *contender) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.claimed[instance] = who
+}
 
 // AtomicPut implements store.Store.
 func (d desk) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
@@ -151,27 +169,28 @@ func (o office) AtomicPut(ctx context.Context, key string, value []byte, previou
 		if err := json.Unmarshal(pair.Value, &rec); err != nil {
 			o.w.violate("record", "the operator wrote what is no record: %q: %v", pair.Value, err)
 		}
-		o.history = append(o.history, entry{o.w.now(), pair.LastIndex, pair.Value, rec})
+		o.history = append(o.history, entry{o.w.now(), pair.LastIndex, pair.Value, rec, nil})
 		o.w.note("operator", "wrote: %v, asking for %q", rec, rec.Ask.Do)
 	}
 	return ok, pair, err
 }
 
 // wrote holds a write that has just taken effect against the rules. The call
-// was made at start.
-func (l *ledger) wrote(who *contender, pair *store.KVPair, start departure) {
+// was made at start, by a candidate or by a server for a holder.
+func (l *ledger) wrote(by *contender, pair *store.KVPair, start departure) {
 	var (
 		now  = l.w.now()
 		old  = l.last()
 		rec  record
-		name = who.name
+		name = by.name
+		who  = by
 	)
 	if err := json.Unmarshal(pair.Value, &rec); err != nil {
 		l.w.violate("record", "%s wrote what is no record: %q: %v", name, pair.Value, err)
 		return
 	}
-	l.history = append(l.history, entry{now, pair.LastIndex, pair.Value, rec})
-	l.w.note(name, "wrote: %v", rec)
+	l.history = append(l.history, entry{now, pair.LastIndex, pair.Value, rec, by})
+	l.w.note(name, "wrote: %v, index %d", rec, pair.LastIndex)
 
 	if rec.Token < old.rec.Token {
 		l.w.violate("tokens", "%s wrote token %d over token %d", name, rec.Token, old.rec.Token)
@@ -180,48 +199,67 @@ func (l *ledger) wrote(who *contender, pair *store.KVPair, start departure) {
 		who.wait(rec, l.writers[rec.Instance])
 		return
 	}
+	margin := who.margin
+	if by.serves != nil {
+		if who = l.claimed[cmp.Or(rec.Instance, old.rec.Instance)]; who == nil {
+			l.w.violate("record", "%s wrote %v, for nobody", name, rec)
+			return
+		}
+		margin = by.serves.safety(rec.ttl())
+	}
 	if !rec.held() {
 		l.emptied(who, old.rec)
 		return
 	}
 
 	l.writers[rec.Instance] = who
-	h := l.holders[rec.Token]
+	h := l.owners[rec.Token]
 	switch {
 	case h.who == who: // a renewal, or the record of a term is put back
 		if old.rec.Token == rec.Token && old.rec.held() && old.rec.unwanted() {
 			l.w.violate("requests", "%s renewed term %d although it was asked to %s", name, rec.Token, old.rec.Ask.Do)
 		}
+		if by.serves != nil && old.rec.Token == rec.Token {
+			by.serves.renewed(old, start)
+		}
 	case h.who != nil && (l.w.plan.walls || h.v > l.tampered):
 		l.w.violate("tokens", "%s wrote token %d, which is %s's", name, rec.Token, h.who.name)
 	default:
-		l.claimed(who, rec, old, start)
+		l.begun(who, by, rec, old, start)
 	}
-	who.trust(rec.Token, who.machine.mono(start.v)+who.ttl-who.margin, start.sure)
+	who.trust(rec.Token, who.machine.mono(start.v)+rec.ttl()-margin, start.sure && by == who)
+	if by.serves != nil {
+		by.serves.wrote(rec, pair.LastIndex, start)
+	}
 }
 
-// claimed holds a new term against the rules.
-func (l *ledger) claimed(who *contender, rec record, old entry, start departure) {
+// begun holds a new term against the rules. Time is that of whoever wrote it.
+func (l *ledger) begun(who, by *contender, rec record, old entry, start departure) {
 	if rec.Token <= l.highest {
 		l.w.violate("tokens", "%s claimed token %d after token %d", who.name, rec.Token, l.highest)
 	}
-	l.holders[rec.Token] = holder{who, l.w.now()}
+	l.owners[rec.Token] = owner{who, l.w.now()}
 	l.highest = max(l.highest, rec.Token)
 	l.w.terms.Add(1)
-	m := who.machine
+	m := by.machine
 	if who.ailing(start.v) {
 		l.w.violate("health", "%s claimed the seat although its last check had failed", who.name)
 	}
 	if old.rec.Ask.Do == leadership.Pause {
 		l.w.violate("requests", "%s claimed the seat during a pause", who.name)
 	}
-	own := old.rec.held() && l.writers[old.rec.Instance] == who // which nobody else can take yet
+	// One that nobody else can take yet: a candidate's own, or one that a server
+	// has written, and told nobody of.
+	own := old.rec.held() && l.writers[old.rec.Instance] == who && by == who
+	if by.serves != nil && old.rec.held() {
+		own = l.untold(by, old)
+	}
 	if waited, hold := m.mono(start.v)-m.mono(old.v), old.rec.heldBack(who); old.value != nil && !own && waited < hold {
 		l.w.violate("priority", "%s claimed a seat after %v that it was to leave to others for %v", who.name, waited, hold)
 	}
 	if old.value == nil {
 		// What it saw before it vanished counts as held.
-		if seen, ok := who.sight(); ok && m.mono(start.v)-m.mono(seen.written) < seen.ttl {
+		if seen, ok := by.sight(); ok && m.mono(start.v)-m.mono(seen.written) < seen.ttl {
 			l.w.violate("S2", "%s replaced a record that had vanished, within its TTL", who.name)
 		}
 	}
@@ -231,6 +269,12 @@ func (l *ledger) claimed(who *contender, rec record, old entry, start departure)
 	if waited := m.mono(start.v) - m.mono(old.v); waited < old.rec.ttl() {
 		l.w.violate("S2", "%s replaced a record with a TTL of %v that was %v old by its clock", who.name, old.rec.ttl(), waited)
 	}
+}
+
+// untold says whether a record is one that this server has written, whoever put
+// it back, and whose token none has told.
+func (l *ledger) untold(by *contender, old entry) bool {
+	return !l.told[old.rec.Token] && slices.ContainsFunc(l.history, func(e entry) bool { return e.by == by && bytes.Equal(e.value, old.value) })
 }
 
 // emptied holds the end of a term against the rules.
@@ -244,6 +288,9 @@ func (l *ledger) emptied(who *contender, old record) {
 	}
 	if work := who.working(); work != nil && work.term.Token == old.Token {
 		l.w.violate("S8", "%s vacated the seat of term %d whose work has not returned", who.name, old.Token)
+	}
+	if p, ok := who.claimant.(*process); ok && !p.gaveUp(old.Instance) {
+		l.w.violate("S8", "the seat of term %d was vacated, and %s has not resigned it", old.Token, who.name)
 	}
 }
 
@@ -281,7 +328,7 @@ func (l *ledger) seat() record {
 func (l *ledger) holder(token uint64) (who *contender, counts bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := l.holders[token]
+	h := l.owners[token]
 	return h.who, l.w.plan.walls || h.v > l.tampered
 }
 
@@ -317,7 +364,7 @@ func (l *ledger) tamper(c *chance) {
 			return
 		}
 		pair, _ := l.Get(ctx, l.key, nil)
-		l.history = append(l.history, entry{now, pair.LastIndex, e.value, e.rec})
+		l.history = append(l.history, entry{now, pair.LastIndex, e.value, e.rec, nil})
 		l.w.note("operator", "put back: %v", e.rec)
 	}
 	l.tampered = now

@@ -216,7 +216,8 @@ func (l *link) call(ctx context.Context, op string, do func(context.Context) (bo
 	l.limit("calls", l.calls.Add(1))
 	defer l.calls.Add(-1)
 	v := l.w.now()
-	ctx = context.WithValue(ctx, departed{}, departure{v, l.machine.resumed.Load() < int64(v)})
+	came, _ := ctx.Value(asked{}).(time.Duration)
+	ctx = context.WithValue(ctx, departed{}, departure{v, l.machine.resumed.Load() < int64(v), came})
 
 	var r reply
 	if c := l.dice.at(v, 'w'); !l.w.calm(v) && c.p(l.wire) {

@@ -21,6 +21,8 @@ type plan struct {
 	patience   time.Duration // how long a free seat may be left to others that are to have it
 	slots      []slotPlan
 	follower   followerPlan
+	servers    []serverPlan // of holders, where there are any
+	holders    []holderPlan
 }
 
 // slotPlan is one place for a candidate: a node whose process is restarted now
@@ -28,7 +30,7 @@ type plan struct {
 type slotPlan struct {
 	node    string
 	start   time.Duration
-	stays   bool // is running when the faults end
+	lasts   bool // is running when the faults end
 	works   bool // uses Run rather than RunForElection
 	ttl     time.Duration
 	margin  time.Duration // and the grace
@@ -86,7 +88,7 @@ func newPlan(d dice) plan {
 		s := slotPlan{
 			node:  string(rune('a' + i)),
 			start: c.between(0, pick(c, p.ttl/10, 5*p.ttl)),
-			stays: c.p(0.7), works: c.p(0.5),
+			lasts: c.p(0.7), works: c.p(0.5),
 			ttl:     p.ttl,
 			life:    c.spread(p.ttl, pick(c, time.Duration(10), 100)*p.ttl),
 			resigns: pick(c, 0, 0.05, 0.3),
@@ -103,7 +105,7 @@ func newPlan(d dice) plan {
 		s.link = p.link(c, rough)
 		p.slots = append(p.slots, s)
 	}
-	p.slots[c.n(n)].stays = true
+	p.slots[c.n(n)].lasts = true
 	for i := range p.slots {
 		p.slots[i].embellish(c, &p)
 	}
@@ -128,6 +130,9 @@ func newPlan(d dice) plan {
 			p.tampers = append(p.tampers, c.between(p.ttl, p.faults))
 		}
 	}
+	if c := d.child("holders").rolls(); c.p(0.3) {
+		p.serve(c, rough, shortest)
+	}
 	return p
 }
 
@@ -140,7 +145,7 @@ func (s *slotPlan) embellish(c *chance, p *plan) {
 		s.margin += grace
 		add(leadership.WithGrace(grace))
 	}
-	if !s.stays && c.p(0.3) {
+	if !s.lasts && c.p(0.3) {
 		s.relinquish = c.spread(s.ttl/2, 10*s.ttl)
 		add(leadership.WithRelinquishAfter(s.relinquish))
 	}

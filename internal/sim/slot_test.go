@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	leadership "github.com/seed-a1d591d3/leadership"
@@ -24,13 +23,7 @@ type slot struct {
 	w     *world
 	dice  dice
 	rolls *chance
-
-	quit  chan struct{} // closed to have it stop for good
-	ended chan struct{} // closed when it has
-	up    atomic.Bool   // a candidate is campaigning
-
-	mu      sync.Mutex
-	current *contender
+	*place
 }
 
 func (s *slot) live() {
@@ -76,30 +69,10 @@ func (s *slot) enroll(n int) *contender {
 		opts = append(opts, leadership.WithHealthCheck(who.check))
 	}
 	who.candidate = leadership.NewCandidate(who.link, key, s.node, s.ttl, opts...)
+	who.claimant = who.candidate
 	w.enlist(who)
-	s.mu.Lock()
-	s.current = who
-	s.mu.Unlock()
+	s.seat(who)
 	return who
-}
-
-// contender returns the last that ran here.
-func (s *slot) contender() *contender {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.current
-}
-
-// running says whether a candidate is to go on running here.
-func (s *slot) running() bool {
-	select {
-	case <-s.quit:
-		return false
-	case <-s.ended:
-		return false
-	default:
-		return true
-	}
 }
 
 // campaign runs a candidate until it is stopped, and says whether the slot is
@@ -214,18 +187,6 @@ func (s *slot) await(who *contender, ended <-chan struct{}) {
 		w.note(who.name, "has ended")
 	case <-timer.C:
 		w.violate("S6", "%s has not ended %v after it was stopped", who.name, limit)
-	}
-}
-
-// sleep waits for d, or until the slot is to stop.
-func (s *slot) sleep(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-s.quit:
-		return false
 	}
 }
 

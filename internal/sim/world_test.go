@@ -28,6 +28,9 @@ type world struct {
 	ledger  *ledger
 	checker *checker
 	slots   []*slot
+	servers []*server
+	holders []*holder
+	places  []*place // of candidates and holders
 	watcher *watcher
 
 	// broken is told of each broken rule.
@@ -58,8 +61,16 @@ func newWorld(seed uint64, broken func(rule, what string)) *world {
 		d := d.child(p.node)
 		w.slots = append(w.slots, &slot{
 			slotPlan: p, w: w, dice: d, rolls: d.child("rolls").rolls(),
-			quit: make(chan struct{}), ended: make(chan struct{}),
+			place: newPlace(p.lasts),
 		})
+		w.places = append(w.places, w.slots[len(w.slots)-1].place)
+	}
+	for _, p := range w.plan.servers {
+		w.servers = append(w.servers, newServer(w, p, d.child(p.name)))
+	}
+	for _, p := range w.plan.holders {
+		h := &holder{holderPlan: p, w: w, dice: d.child(p.node), rolls: d.child(p.node).child("rolls").rolls(), place: newPlace(p.lasts)}
+		w.holders, w.places = append(w.holders, h), append(w.places, h.place)
 	}
 	w.watcher = newWatcher(w, w.plan.follower, d.child("follower"))
 	return w
@@ -71,6 +82,12 @@ func (w *world) run() {
 	defer close(w.done)
 	for _, s := range w.slots {
 		go s.live()
+	}
+	for _, s := range w.servers {
+		w.background.Go(s.live)
+	}
+	for _, h := range w.holders {
+		go h.live()
 	}
 	go w.watcher.run()
 	w.background.Go(w.operate)
@@ -117,7 +134,7 @@ func (w *world) request() {
 
 // settle waits until a leader stands, as it must soon, and returns it.
 func (w *world) settle() *contender {
-	for _, s := range w.slots {
+	for _, s := range w.places {
 		for s.stays && !s.up.Load() { // it is still dying of the faults
 			time.Sleep(w.plan.ttl / 50)
 		}
@@ -152,14 +169,14 @@ func (w *world) reign(leader *contender) {
 // somebody else takes it soon.
 func (w *world) succeed(leader *contender) {
 	token := w.ledger.seat().Token
-	i := slices.IndexFunc(w.slots, func(s *slot) bool { return s.contender() == leader })
-	s := w.slots[i]
+	i := slices.IndexFunc(w.places, func(s *place) bool { return s.contender() == leader })
+	s := w.places[i]
 	close(s.quit)
 	<-s.ended
 	if !w.ledger.vacated(token) {
 		w.violate("S8", "%s was stopped and has not vacated the seat of term %d", leader.name, token)
 	}
-	if !slices.ContainsFunc(w.slots, func(s *slot) bool { return s.running() }) {
+	if !slices.ContainsFunc(w.places, func(s *place) bool { return s.running() }) {
 		return
 	}
 	within := slowest(w.plan.retry+w.plan.patience) + w.moment()
@@ -171,7 +188,7 @@ func (w *world) succeed(leader *contender) {
 
 // end stops everyone, and checks that nothing is left.
 func (w *world) end() {
-	for _, s := range w.slots {
+	for _, s := range w.places {
 		select {
 		case <-s.quit:
 		default:
@@ -179,7 +196,7 @@ func (w *world) end() {
 			close(s.quit)
 		}
 	}
-	for _, s := range w.slots {
+	for _, s := range w.places {
 		<-s.ended
 	}
 	if seat := w.ledger.seat(); seat.held() && w.calm(w.now()) {
@@ -195,7 +212,12 @@ func (w *world) end() {
 	w.expect("the follower's channels to be closed", w.watcher.ended, w.moment())
 
 	for _, c := range w.contenders() {
-		c.link.faults.Close()
+		if c.link != nil {
+			c.link.faults.Close()
+		}
+	}
+	for _, s := range w.servers {
+		s.close()
 	}
 	w.watcher.link.faults.Close()
 	w.ledger.Close()
