@@ -305,7 +305,14 @@ func (p *process) request(s *server, answers chan<- struct{}, do func(context.Co
 			ctx, cancel = context.WithTimeout(ctx, p.timeout)
 			defer cancel()
 		}
-		hear := do(ctx, server)
+		done := make(chan func(), 1)
+		w.background.Go(func() { done <- do(ctx, server) })
+		var hear func()
+		select {
+		case hear = <-done:
+		case <-server.gone:
+			return
+		}
 		server.who.machine.stayAwake()
 		if server.who.link.crashed.Load() || !p.travel(dice.at(w.now(), 'a')) {
 			return

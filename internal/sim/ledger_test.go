@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -272,9 +271,9 @@ func (l *ledger) begun(who, by *contender, rec record, old entry, start departur
 }
 
 // untold says whether a record is one that this server has written, whoever put
-// it back, and whose token none has told.
+// it back or added to it, and whose token none has told.
 func (l *ledger) untold(by *contender, old entry) bool {
-	return !l.told[old.rec.Token] && slices.ContainsFunc(l.history, func(e entry) bool { return e.by == by && bytes.Equal(e.value, old.value) })
+	return !l.told[old.rec.Token] && slices.ContainsFunc(l.history, func(e entry) bool { return e.by == by && e.rec.annotates(old.rec) })
 }
 
 // emptied holds the end of a term against the rules.

@@ -51,6 +51,7 @@ func (s *server) live() {
 		s.mu.Unlock()
 		w.note(p.who.name, "crashes")
 		p.who.link.crash()
+		close(p.gone)
 		time.Sleep(w.untilHealed(c, death, c.spread(time.Microsecond, w.plan.ttl)))
 	}
 }
@@ -59,7 +60,7 @@ func (s *server) live() {
 func (s *server) enroll(n int) {
 	w, name := s.w, fmt.Sprintf("%s-%d", s.name, n)
 	d := s.dice.child(name)
-	p := &served{server: s}
+	p := &served{server: s, gone: make(chan struct{})}
 	p.who = &contender{w: w, name: name, serves: p, machine: newMachine(w, name, s.machine, d.child("machine"))}
 	p.who.link = newLink(w, name, p.who.machine, desk{w.ledger, p.who}, s.link, d.child("link"), func() int32 { return 1 })
 	opts := append([]leadership.Option{clock.Option(p.who.machine).(leadership.Option)}, s.options...)
@@ -90,6 +91,7 @@ type served struct {
 	*server
 	who    *contender
 	claims *leadership.Claims
+	gone   chan struct{} // closed when it crashes
 
 	mu      sync.Mutex
 	first   firstSight

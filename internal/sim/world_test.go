@@ -120,15 +120,26 @@ func (w *world) request() {
 	if len(asks) > 0 {
 		asks = append(asks, askPlan{w.plan.faults, leadership.Request{Action: leadership.Resume}})
 	}
-	for _, a := range asks {
-		w.sleepUntil(a.at)
+	ask := func(r leadership.Request) {
 		w.background.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*w.plan.longestTTL)
 			defer cancel()
-			w.note("operator", "asks: %+v", a.request)
-			err := leadership.Ask(ctx, office{w.ledger}, key, a.request)
-			w.note("operator", "asked for %s: %v", a.request.Action, err)
+			w.note("operator", "asks: %+v", r)
+			err := leadership.Ask(ctx, office{w.ledger}, key, r)
+			w.note("operator", "asked for %s: %v", r.Action, err)
 		})
+	}
+	for _, a := range asks {
+		w.sleepUntil(a.at)
+		ask(a.request)
+	}
+	// A leader whose record was deleted puts it back with the pause that it has seen,
+	// when nobody can find one to end.
+	for range min(len(asks), 1) * 10 {
+		time.Sleep(w.plan.longestTTL / 10)
+		if w.ledger.seat().Ask.Do == leadership.Pause {
+			ask(leadership.Request{Action: leadership.Resume})
+		}
 	}
 }
 
