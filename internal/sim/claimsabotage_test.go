@@ -1,131 +1,216 @@
 package sim
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
-// claimSabotages are of Claims and of attempts at rounds, whose tests are in the
-// root package, in virtual time as well.
-var claimSabotages = []sabotage{
-	{
-		"S1", "trust runs from the reply", "claims.go",
-		"\t\tcase err == nil:\n\t\t\tif trust",
-		"\t\tcase err == nil:\n\t\t\tstart = c.opts.clock.Now()\n\t\t\tif trust",
-	},
-	{
-		"S1", "the time that a claim takes is not counted", "claims.go",
-		"\t\t\t\ttrust -= c.opts.clock.Now().Since(start)\n",
-		"",
-	},
-	{
-		"S2", "rivals do not wait", "claims.go",
-		"case now.Mono < free:",
-		"case now.Mono < free-by.TTL:",
-	},
-	{
-		"S2", "a rival waits from before it read", "claims.go",
-		"if !c.sight.see(pair, rec, c.opts.clock.Now().Mono) {",
-		"if !c.sight.see(pair, rec, c.opts.clock.Now().Mono-rec.ttl()/4) {",
-	},
-	{
-		"S2", "a record that vanished is not waited for", "claims.go",
-		"\ts := c.before\n",
-		"\ts := sight{me: c.before.me}\n",
-	},
-	{
-		"S5", "a claim that was given up and put back is taken for one that nobody leads by", "claims.go",
-		"\t\tc.lost = record{}\n\t}\n}",
-		"\t}\n}",
-	},
-	{
-		"S5", "another server's renewal is taken for one's own", "claims.go",
-		"if c.sight.rec.Beat == rec.Beat && c",
-		"if c",
-	},
-	{
-		"S7", "a term that has run out is renewed", "claims.go",
-		"lapsed := own && rec.Token <= c.over",
-		"lapsed := false",
-	},
-	{
-		"S7", "another term's token is good", "claims.go",
-		"case by.Token != 0 && (!own || lapsed || by.Token != rec.Token):",
-		"case by.Token != 0 && (!own || lapsed):",
-	},
-	{
-		"S10", "indexes are not verified", "claims.go",
-		"if wrote.err == nil && !c.confirm(wrote.pair) {",
-		"if false {",
-	},
-	{
-		"requests", "a holder that was asked to go is renewed", "claims.go",
-		"\t\tif why := rec.Ask.against(by.Node); why != nil {",
-		"\t\tif why := error(nil); why != nil {",
-	},
-	{
-		"S1", "trust in an attempt runs from the reply", "roundelect.go",
-		"\t\t\treturn next, r.hold(next, start)",
-		"\t\t\treturn next, r.hold(next, clock.System{}.Now())",
-	},
-	{
-		"S2", "an attempt is superseded at once", "roundsight.go",
-		"\t\tview.free = now + rec.ttl()\n",
-		"\t\tview.free = now\n",
-	},
-	{
-		"S2", "an attempt that was put back shortens the wait for a later one", "roundsight.go",
-		"gone.attempt() > rec.attempt() {",
-		"gone.attempt() > rec.attempt() && false {",
-	},
-	{
-		"S4", "sleep does not count for an attempt", "roundsight.go",
-		"a.trust-clock.System{}.Now().Since(a.start))",
-		"a.trust-(clock.System{}.Now().Mono-a.start.Mono))",
-	},
+// switched is a sabotage that one binary has together with others, and heeds when
+// the variable SABOTAGE names it: in new, BROKEN says whether it does.
+type switched struct {
+	sabotage
+	tests string // of the root package, that are to find it; empty: the simulation is
 }
 
-// claimTests are those that have to find them.
-const claimTests = "Claim|Holder|Term|Rival|Trust|Renewal|Resign|RecordThatVanished|Attempt|StoreThatDoesNotKeep"
+// claimSabotages are of Claims, and of attempts at rounds.
+var claimSabotages = []switched{
+	{sabotage{
+		"S1", "trust runs from the reply", "claims.go",
+		"\t\tcase err == nil:\n\t\t\tif trust",
+		"\t\tcase err == nil:\n\t\t\tif BROKEN {\n\t\t\t\tstart = c.opts.clock.Now()\n\t\t\t}\n\t\t\tif trust",
+	}, ""},
+	{sabotage{
+		"S1", "the time that a claim takes is not counted", "claims.go",
+		"\t\t\t\ttrust -= c.opts.clock.Now().Since(start)\n",
+		"\t\t\t\tif !BROKEN {\n\t\t\t\t\ttrust -= c.opts.clock.Now().Since(start)\n\t\t\t\t}\n",
+	}, ""},
+	{sabotage{
+		"S2", "rivals do not wait", "claims.go",
+		"case now.Mono < free:",
+		"case now.Mono < free && !BROKEN:",
+	}, ""},
+	{sabotage{
+		"S2", "a rival waits from before it read", "claims.go",
+		"\tif !c.sight.see(pair, rec, c.opts.clock.Now().Mono) {",
+		"\tseen := c.opts.clock.Now().Mono\n\tif BROKEN {\n\t\tseen -= rec.ttl() / 4\n\t}\n\tif !c.sight.see(pair, rec, seen) {",
+	}, ""},
+	{sabotage{
+		"S2", "a record that vanished is not waited for", "claims.go",
+		"\ts := c.before\n",
+		"\ts := c.before\n\tif BROKEN {\n\t\ts = sight{me: c.before.me}\n\t}\n",
+	}, ""},
+	{sabotage{
+		"S5", "a claim that a holder was told of is taken for one that nobody leads by", "claims.go",
+		"\t\tc.lost = record{}\n\t\treturn ",
+		"\t\tif !BROKEN {\n\t\t\tc.lost = record{}\n\t\t}\n\t\treturn ",
+	}, ""},
+	{sabotage{
+		"S5", "a claim that was given up and put back is taken for one that nobody leads by", "claims.go",
+		"\t\tc.lost = record{}\n\t}\n}",
+		"\t\tif !BROKEN {\n\t\t\tc.lost = record{}\n\t\t}\n\t}\n}",
+	}, "PutBack"},
+	{sabotage{
+		"S5", "another server's renewal is taken for one's own", "claims.go",
+		"if c.sight.rec.Beat == rec.Beat && c",
+		"if (BROKEN || c.sight.rec.Beat == rec.Beat) && c",
+	}, ""},
+	{sabotage{
+		"S7", "a term that has run out is renewed", "claims.go",
+		"lapsed := own && rec.Token <= c.over",
+		"lapsed := own && rec.Token <= c.over && !BROKEN",
+	}, ""},
+	{sabotage{
+		"S7", "another term's token is good", "claims.go",
+		"lapsed || by.Token != rec.Token):",
+		"lapsed || by.Token != rec.Token && !BROKEN):",
+	}, "Claim|Holder|Term|Renewal"},
+	{sabotage{
+		"S10", "indexes are not verified", "claims.go",
+		"if wrote.err == nil && !c.confirm(wrote.pair) {",
+		"if wrote.err == nil && !BROKEN && !c.confirm(wrote.pair) {",
+	}, "StoreThatDoesNotKeep"},
+	{sabotage{
+		"requests", "a holder that was asked to go is renewed", "claims.go",
+		"\t\tif why := rec.Ask.against(by.Node); why != nil {",
+		"\t\tif why := rec.Ask.against(by.Node); why != nil && !BROKEN {",
+	}, ""},
+	{sabotage{
+		"S1", "trust in an attempt runs from the reply", "roundelect.go",
+		"\t\t\treturn next, r.hold(next, start)",
+		"\t\t\tif BROKEN {\n\t\t\t\tstart = clock.System{}.Now()\n\t\t\t}\n\t\t\treturn next, r.hold(next, start)",
+	}, "Attempt"},
+	{sabotage{
+		"S2", "an attempt is superseded at once", "roundsight.go",
+		"\t\tview.free = now + rec.ttl()\n",
+		"\t\tview.free = now + rec.ttl()\n\t\tif BROKEN {\n\t\t\tview.free = now\n\t\t}\n",
+	}, "Attempt"},
+	{sabotage{
+		"S2", "an attempt that was put back shortens the wait for a later one", "roundsight.go",
+		"gone.attempt() > rec.attempt() {",
+		"gone.attempt() > rec.attempt() && !BROKEN {",
+	}, "Attempt"},
+	{sabotage{
+		"S4", "sleep does not count for an attempt", "roundsight.go",
+		"a.trust-clock.System{}.Now().Since(a.start))",
+		"a.trust-func() time.Duration {\n\t\tnow := clock.System{}.Now()\n\t\tif BROKEN {\n\t\t\treturn now.Mono - a.start.Mono\n\t\t}\n\t\treturn now.Since(a.start)\n\t}())",
+	}, "Attempt"},
+}
 
 // TestSabotageOfClaims breaks one rule of claims and attempts after another, and
-// demands that a test of the root package finds it.
+// demands that the simulation finds it, or a test of the root package, which
+// plays in virtual time as well.
 func TestSabotageOfClaims(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the tests once for each sabotage")
+		t.Skip("builds the tests twice")
 	}
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	run := func(t *testing.T, name string, s *sabotage) error {
-		t.Helper()
-		binary := filepath.Join(dir, name)
-		if err := build(t.Context(), root, ".", binary, s); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.CommandContext(t.Context(), binary, "-test.run="+claimTests, "-test.skip=AtOnce", "-test.timeout=3m", "-test.failfast")
-		cmd.Dir = root
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, out)
-		}
-		return nil
-	}
-	if err := run(t, "sound.test", nil); err != nil {
+	overlay, err := switches(root, dir)
+	if err != nil {
 		t.Fatal(err)
+	}
+	simulation, tests := filepath.Join(dir, "sim.test"), filepath.Join(dir, "root.test")
+	var builds sync.WaitGroup
+	for to, pkg := range map[string]string{simulation: "./internal/sim", tests: "."} {
+		builds.Go(func() {
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", to, "-overlay", overlay, pkg)
+			cmd.Dir = root
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v: %v\n%s", cmd.Args, err, out)
+			}
+		})
+	}
+	builds.Wait()
+	if t.Failed() {
+		return
 	}
 	t.Run("rule", func(t *testing.T) {
 		for i, s := range claimSabotages {
 			t.Run(s.rule+" "+s.how, func(t *testing.T) {
 				t.Parallel()
-				if run(t, fmt.Sprintf("broken%d.test", i), &s) == nil {
-					t.Fatal("no test finds it")
+				began := time.Now()
+				if s.tests != "" {
+					if out, err := tested(t.Context(), root, tests, s.tests, ""); err != nil {
+						t.Fatalf("without any sabotage: %v\n%s", err, out)
+					}
+					if out, err := tested(t.Context(), root, tests, s.tests, number(i)); err == nil || !strings.Contains(out, "--- FAIL: ") {
+						t.Fatalf("no test finds it: %v\n%s", err, out)
+					}
+					return
+				}
+				found, err := violation(t.Context(), simulation, "SIM_SEED=", "SABOTAGE="+number(i))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if found == nil {
+					t.Fatalf("none of %d seeds finds it", sabotageSeeds)
+				}
+				t.Logf("found by seed %s in %v: %s", found.seed, time.Since(began).Round(time.Millisecond), found.what)
+				found, err = violation(t.Context(), simulation, "SIM_SEED="+found.seed, "SABOTAGE=")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if found != nil {
+					t.Fatalf("seed %s fails without any sabotage: %s", found.seed, found.what)
 				}
 			})
 		}
 	})
+}
+
+// number is how the variable SABOTAGE names the ith.
+func number(i int) string { return fmt.Sprint("claims", i) }
+
+// tested runs tests of the root package with one sabotage.
+func tested(ctx context.Context, root, binary, tests, sabotage string) (string, error) {
+	cmd := exec.CommandContext(ctx, binary, "-test.run="+tests, "-test.skip=AtOnce", "-test.timeout=3m", "-test.failfast")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "SABOTAGE="+sabotage)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// switches writes an overlay of the files to sabotage, with all of the sabotages in
+// them, and returns its path.
+func switches(root, dir string) (string, error) {
+	texts := map[string]string{"sabotage.go": "package leadership\n\nimport \"os\"\n\nvar sabotage = os.Getenv(\"SABOTAGE\")\n"}
+	for i, s := range claimSabotages {
+		if texts[s.file] == "" {
+			text, err := os.ReadFile(filepath.Join(root, s.file))
+			if err != nil {
+				return "", err
+			}
+			texts[s.file] = string(text)
+		}
+		if n := strings.Count(texts[s.file], s.old); n != 1 {
+			return "", fmt.Errorf("%s has %d times, not once:\n%s\nadapt the sabotage to the code", s.file, n, s.old)
+		}
+		broken := strings.ReplaceAll(s.new, "BROKEN", fmt.Sprintf("(sabotage == %q)", number(i)))
+		texts[s.file] = strings.Replace(texts[s.file], s.old, broken, 1)
+	}
+	replace := make(map[string]string)
+	for file, text := range texts {
+		to := filepath.Join(dir, file)
+		replace[filepath.Join(root, file)] = to
+		if err := os.WriteFile(to, []byte(text), 0o600); err != nil {
+			return "", err
+		}
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(dir, "overlay.json")
+	return to, os.WriteFile(to, overlay, 0o600)
 }

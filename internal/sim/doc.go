@@ -18,5 +18,5 @@
 //
 // TestSabotage breaks one safety rule of the production code at a time, and
 // demands that the simulation finds it. TestSabotageOfClaims does so with claims and
-// attempts at rounds, which the tests of the root package play.
+// attempts at rounds; some of those the tests of the root package find.
 package sim

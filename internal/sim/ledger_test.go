@@ -299,7 +299,7 @@ func (l *ledger) find(pair *store.KVPair) (e entry, who *contender, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range slices.Backward(l.history) {
-		if e.value != nil && e.index == pair.LastIndex {
+		if pair != nil && e.value != nil && e.index == pair.LastIndex {
 			return e, l.writers[e.rec.Instance], true
 		}
 	}

@@ -169,7 +169,7 @@ func TestSabotage(t *testing.T) {
 	}
 	dir := t.TempDir()
 	sound := filepath.Join(dir, "sound.test")
-	if err := build(t.Context(), root, "./internal/sim", sound, nil); err != nil {
+	if err := build(t.Context(), root, sound, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("rule", func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestSabotage(t *testing.T) {
 			t.Run(s.rule+" "+s.how, func(t *testing.T) {
 				t.Parallel()
 				broken := filepath.Join(dir, fmt.Sprintf("broken%d.test", i))
-				if err := build(t.Context(), root, "./internal/sim", broken, &s); err != nil {
+				if err := build(t.Context(), root, broken, &s); err != nil {
 					t.Fatal(err)
 				}
 				began := time.Now()
@@ -201,8 +201,8 @@ func TestSabotage(t *testing.T) {
 	})
 }
 
-// build compiles the tests of a package, with the production code sabotaged.
-func build(ctx context.Context, root, pkg, to string, s *sabotage) error {
+// build compiles the simulation, with the production code sabotaged.
+func build(ctx context.Context, root, to string, s *sabotage) error {
 	args := []string{"test", "-c", "-o", to}
 	if s != nil {
 		file := filepath.Join(root, filepath.FromSlash(s.file))
@@ -226,7 +226,7 @@ func build(ctx context.Context, root, pkg, to string, s *sabotage) error {
 		}
 		args = append(args, "-overlay", to+".json")
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "./internal/sim")...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)

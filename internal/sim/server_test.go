@@ -140,8 +140,8 @@ func (c counter) AtomicPut(ctx context.Context, key string, value []byte, previo
 	if ctx.Err() != nil {
 		return ok, pair, err
 	}
-	if err == nil && ok {
-		c.p.who.sees(pair)
+	if e, _, known := c.w.ledger.find(pair); err == nil && ok && known && !e.rec.held() {
+		c.p.who.sees(pair) // a term counts when its holder is told of it
 	}
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
@@ -203,4 +203,7 @@ func (p *served) tells(got leadership.Claimed) {
 		p.w.violate("S1", "%s tells a holder to trust term %d for %v, and its last attempt allows %v", p.who.name, got.Term.Token, got.Trust, most)
 	}
 	p.first = firstSight{p.index, p.w.now()}
+	p.who.mu.Lock()
+	defer p.who.mu.Unlock()
+	p.who.seen = sighting{p.w.now(), p.start.v, ttl}
 }
