@@ -127,7 +127,8 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	}
 }
 
-// Resign gives up the term of that instance, which must have ended its work.
+// Resign gives up the term of that instance, which must have ended its work, and is
+// not to claim again: a call that comes late would end its next term, too.
 // Where it does not hold the seat nothing happens. It blocks for as long as the
 // store takes. It returns ErrInvalidArgument, ErrForeignRecord, and errors of the
 // store, after which it may be called again.

@@ -2,9 +2,12 @@
 // handful of candidates and a follower on one store, with clocks that run at
 // different rates, machines that sleep and processes that pause, a network
 // that delays, loses and cuts, people who stop, resign and restart, and an
-// operator who deletes the record or puts an old one back. A checker holds what
-// happens against the safety rules S1 to S9 at every event, and, when the
-// faults are over, that one leader stands and goes on standing.
+// operator who deletes the record or puts an old one back. In about a third of
+// the seeds there are holders as well, who lead by asking servers as package httpapi
+// documents it: servers pause and crash, requests and answers are late or lost, and
+// holders resign, and ask others, or two at once. A checker holds what happens
+// against the safety rules S1 to S9 at every event, and, when the faults are over,
+// that one leader stands and goes on standing.
 //
 // All of it is in the tests:
 //
