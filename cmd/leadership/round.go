@@ -77,7 +77,7 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: c.use + " SYSTEM ROUND", Short: c.short, Long: c.short + ".\n\n" + c.long,
 		Example: "  leadership round " + c.use + " backup 2020-10-18",
-		Args:    cobra.ExactArgs(2),
+		Args:    systemAndRound,
 		RunE: does(func(ctx context.Context, args []string) error {
 			if timeout < 0 {
 				return usage("--timeout is %v: must not be below 0", timeout)
@@ -215,4 +215,12 @@ func nodeOfCaller() string {
 		return name
 	}
 	return name + "." + fields[started]
+}
+
+// systemAndRound wants those two arguments.
+func systemAndRound(_ *cobra.Command, args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("wants SYSTEM and ROUND, not %d argument(s)", len(args))
+	}
+	return nil
 }

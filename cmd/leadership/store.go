@@ -15,7 +15,11 @@ import (
 // openStore opens the store that --store or LEADERSHIP_STORE names, or this
 // user's own. It blocks for store.OpenTimeout at most.
 func (p *program) openStore(ctx context.Context) (store.Store, error) {
-	kv, _, err := p.openNamedStore(ctx)
+	kv, name, err := p.openNamedStore(ctx)
+	if err == nil && strings.HasPrefix(name, "memory:") {
+		err = usage("%s is a store of this process alone, where nobody stands against it: name another", name)
+		return nil, errors.Join(err, kv.Close())
+	}
 	return kv, err
 }
 
