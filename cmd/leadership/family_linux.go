@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -54,10 +53,7 @@ func childrenAmongAll() []int {
 	self := strconv.Itoa(os.Getpid())
 	var pids []int
 	for _, file := range files {
-		content, _ := os.ReadFile(file)
-		// The name of the program, in parentheses, may have spaces in it.
-		fields := strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:]))
-		if len(fields) < 2 || fields[1] != self {
+		if procStat(file, statParent) != self {
 			continue
 		}
 		if n, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -47,32 +46,16 @@ func guard(ctx context.Context, argv []string, grace time.Duration) error {
 	runtime.LockOSThread()
 	syscall.CloseOnExec(ordersFD)
 	syscall.CloseOnExec(reportsFD)
-	in, out := os.NewFile(ordersFD, "orders"), os.NewFile(reportsFD, "reports")
-	if in == nil || out == nil {
-		return usage("guard is started by leadership run, not by hand")
-	}
-	decoder := json.NewDecoder(in)
-	w := &warden{grace: grace, over: never, last: never}
-	var first order
-	if err := decoder.Decode(&first); err != nil {
-		return fmt.Errorf("guard: no order: %w", err)
-	}
-	w.heed(first)
-	orders := make(chan order)
-	go func() {
-		defer close(orders)
-		for {
-			var o order
-			if decoder.Decode(&o) != nil {
-				return
-			}
-			orders <- o
-		}
-	}()
-	if err := w.run(ctx, argv, orders); err != nil {
+	in, err := openInbox(ordersFD)
+	if err != nil {
 		return err
 	}
-	return json.NewEncoder(out).Encode(w.report)
+	defer in.close()
+	w := &warden{grace: grace, last: never}
+	if err := w.run(ctx, argv, in); err != nil {
+		return err
+	}
+	return json.NewEncoder(os.NewFile(reportsFD, "reports")).Encode(w.report)
 }
 
 // warden is what the guard knows of its command.
@@ -83,11 +66,24 @@ type warden struct {
 	pid    int  // of the command, and the id of its process group
 	exited bool // the command has, and was waited for
 
-	over   instant // when the term is over
+	over   instant // when the term is over: 0 until it was told
 	last   instant // when the command has to be dead
 	stop   bool    // it was told to stop
+	kill   bool    // at once
 	ending bool    // it was sent SIGTERM
 	killAt instant // when it is sent SIGKILL, once ending
+}
+
+// heedAll takes in what it was told meanwhile, before it does anything: where it
+// was frozen, only the last of many deadlines counts.
+func (w *warden) heedAll(in *inbox) {
+	orders, open := in.read()
+	for _, o := range orders {
+		w.heed(o)
+	}
+	if !open {
+		in.C = nil // the parent is gone
+	}
 }
 
 // heed takes in an order.
@@ -98,9 +94,9 @@ func (w *warden) heed(o order) {
 	if o.Last != 0 {
 		w.last = o.Last
 	}
-	w.stop = w.stop || o.Stop || o.Kill
-	if o.Kill {
-		w.last = 0
+	w.stop, w.kill = w.stop || o.Stop || o.Kill, w.kill || o.Kill
+	if w.kill {
+		w.last = 0 // whatever is said later
 	}
 	if o.Signal != 0 && !w.exited && w.pid != 0 {
 		_ = syscall.Kill(w.pid, o.Signal) // it is ours until it was waited for
@@ -108,7 +104,7 @@ func (w *warden) heed(o order) {
 }
 
 // run starts the command and sees to its end.
-func (w *warden) run(ctx context.Context, argv []string, orders <-chan order) error {
+func (w *warden) run(ctx context.Context, argv []string, in *inbox) error {
 	if err := adopt(); err != nil {
 		return err
 	}
@@ -126,12 +122,10 @@ func (w *warden) run(ctx context.Context, argv []string, orders <-chan order) er
 			signal.Notify(make(chan os.Signal, 1), sig)
 		}
 	}
-	// On a busy machine it may have taken long to come here: the parent has
-	// told more meanwhile, or tells that the term is over.
-	for !w.stop && now() >= w.over {
-		o, ok := <-orders
-		o.Stop = o.Stop || !ok
-		w.heed(o)
+	// Nothing is started before there is word of a term that is not over: a
+	// signal may come first, and on a busy machine the first deadline late.
+	for w.heedAll(in); !w.stop && now() >= w.over; w.heedAll(in) {
+		<-in.C
 	}
 	if w.stop {
 		w.report.Ended = true
@@ -139,6 +133,7 @@ func (w *warden) run(ctx context.Context, argv []string, orders <-chan order) er
 	}
 	w.start(ctx, argv)
 	for reap(w.waited) {
+		w.heedAll(in)
 		next := w.act(now())
 		if err := timer.set(next); err != nil {
 			// Without a timer nothing is sure.
@@ -148,11 +143,7 @@ func (w *warden) run(ctx context.Context, argv []string, orders <-chan order) er
 			return err
 		}
 		select {
-		case o, ok := <-orders:
-			if !ok {
-				orders, o.Stop = nil, true // the parent is gone
-			}
-			w.heed(o)
+		case <-in.C:
 		case <-died:
 		case <-timer.C:
 		}

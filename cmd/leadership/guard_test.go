@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -90,48 +91,117 @@ func TestCommandReadsTheInputToItsEnd(t *testing.T) {
 	}
 }
 
-// On a busy machine a guard starts late, and by its first order the term is over.
-func TestGuardHeedsALaterOrderBeforeItStartsTheCommand(t *testing.T) {
+// On a busy machine a guard starts late, and by its first order the term is over;
+// or that is a signal, and the deadline was not told, or comes after it.
+func TestGuardStartsNoCommandWithoutADeadlineThatIsAhead(t *testing.T) {
 	past := now().add(-time.Second)
 	for name, c := range map[string]struct {
 		orders []order
 		want   report
 	}{
-		"renewed":     {[]order{{Over: past, Last: past}, {Over: never, Last: never}}, report{Code: 7}},
-		"not renewed": {[]order{{Over: past, Last: past}}, report{Ended: true}},
-		"told to end": {[]order{{Over: past, Last: past}, {Stop: true}}, report{Ended: true}},
+		"renewed":               {[]order{{Over: past, Last: past}, {Over: never, Last: never}}, report{Code: 7}},
+		"not renewed":           {[]order{{Over: past, Last: past}}, report{Ended: true}},
+		"told to end":           {[]order{{Over: past, Last: past}, {Stop: true}}, report{Ended: true}},
+		"signal alone":          {[]order{{Signal: syscall.SIGHUP}}, report{Ended: true}},
+		"signal, then deadline": {[]order{{Signal: syscall.SIGHUP}, {Over: never}}, report{Code: 7}},
+		"signal, then end":      {[]order{{Signal: syscall.SIGHUP}, {Stop: true}}, report{Ended: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ordersIn, orders, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			reports, reportsOut, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer reports.Close()
-			p := prepare(t, nil, "guard", "--", "sh", "-c", "exit 7")
-			p.cmd.ExtraFiles = []*os.File{ordersIn, reportsOut}
-			p.begin()
-			ordersIn.Close()
-			reportsOut.Close()
+			g := newTestGuard(t, "exit 7")
 			for _, o := range c.orders {
-				if err := json.NewEncoder(orders).Encode(o); err != nil {
-					t.Fatal(err)
-				}
+				g.order(o)
 			}
-			if name == "not renewed" { // its parent is gone
-				orders.Close()
-			} else {
-				defer orders.Close()
+			if c.want.Ended { // and its parent is gone
+				g.orders.Close()
 			}
-			var got report
-			if err := json.NewDecoder(reports).Decode(&got); err != nil || got != c.want {
-				t.Errorf("got %+v, %v", got, err)
+			if got := g.report(); got != c.want {
+				t.Errorf("got %+v", got)
 			}
-			p.wait()
 		})
 	}
+}
+
+// The orders of the time that a guard was frozen are there all at once.
+func TestGuardGoesByTheLastOfTheOrdersThatCameMeanwhile(t *testing.T) {
+	past := now().add(-time.Second)
+	for name, c := range map[string]struct {
+		orders []order
+		want   report
+	}{
+		"renewed":              {[]order{{Over: past, Last: past}, {Over: never, Last: never}, {Signal: syscall.SIGUSR1}}, report{Code: 7}},
+		"renewed, then killed": {[]order{{Over: past, Last: past}, {Kill: true}, {Over: never, Last: never}}, report{Code: 128 + 9, Ended: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := newJournal(t)
+			g := newTestGuard(t, `trap "exit 7" USR1; trap "" TERM; echo start >>"$0"; while :; do sleep 0.02; done`, j.path)
+			g.order(order{Over: never})
+			j.await("start", 1)
+			g.order(c.orders...)
+			if got := g.report(); got != c.want {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+func TestGuardIsNotStartedByHand(t *testing.T) {
+	t.Parallel()
+	if code := start(t, "guard", "--", "true").wait(); code != exitUsage {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// testGuard is a guard whose parent is the test.
+type testGuard struct {
+	*process
+	orders, reports *os.File
+}
+
+func newTestGuard(t *testing.T, script string, args ...string) *testGuard {
+	t.Helper()
+	ordersIn, orders, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reports, reportsOut, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		orders.Close()
+		reports.Close()
+	})
+	p := prepare(t, nil, append([]string{"guard", "--grace", "10s", "--", "sh", "-c", script}, args...)...)
+	p.cmd.ExtraFiles = []*os.File{ordersIn, reportsOut}
+	p.begin()
+	ordersIn.Close()
+	reportsOut.Close()
+	return &testGuard{p, orders, reports}
+}
+
+// order gives orders, all at once.
+func (g *testGuard) order(orders ...order) {
+	g.t.Helper()
+	var lines bytes.Buffer
+	for _, o := range orders {
+		if err := json.NewEncoder(&lines).Encode(o); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+	if _, err := g.orders.Write(lines.Bytes()); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// report is what it says at its end.
+func (g *testGuard) report() (r report) {
+	g.t.Helper()
+	_ = g.reports.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if err := json.NewDecoder(g.reports).Decode(&r); err != nil {
+		g.t.Errorf("no report: %v", err)
+	}
+	g.wait()
+	return r
 }

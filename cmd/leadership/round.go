@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -204,17 +203,10 @@ func orNobody(name string, err error) error {
 func nodeOfCaller() string {
 	pid := os.Getppid()
 	name := hostName() + "-" + strconv.Itoa(pid)
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return name
+	if started := procStat(fmt.Sprintf("/proc/%d/stat", pid), statStarted); started != "" {
+		name += "." + started
 	}
-	// The name of the program, in parentheses, may have spaces in it.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	const started = 22 - 3 // of proc_pid_stat(5), after the program's name
-	if len(fields) <= started {
-		return name
-	}
-	return name + "." + fields[started]
+	return name
 }
 
 // systemAndRound wants those two arguments.

@@ -22,10 +22,16 @@ func (s *supervised) run(ctx context.Context) (report, error) {
 		return report{}, err
 	}
 	defer g.orders.Close()
+	return s.attend(ctx, g)
+}
+
+// attend tells the guard what to do until it reports.
+func (s *supervised) attend(ctx context.Context, g *guardian) (report, error) {
 	ticker := time.NewTicker(s.every)
 	defer ticker.Stop()
 	g.tell(s.deadline(g))
 	done := ctx.Done()
+	var end order // how the command is to end; again and again, for one may be lost
 	for {
 		select {
 		case r := <-g.reports:
@@ -40,7 +46,8 @@ func (s *supervised) run(ctx context.Context) (report, error) {
 			return r.report, nil
 		case <-done:
 			done = nil
-			g.tell(s.end(ctx, g))
+			end.Stop, end.Kill = true, s.end(ctx, g) || end.Kill
+			g.tell(end)
 		case <-ticker.C:
 			switch {
 			case done != nil:
@@ -48,12 +55,14 @@ func (s *supervised) run(ctx context.Context) (report, error) {
 			case now() >= g.last.add(s.every):
 				g.kill() // it is frozen
 			}
+			g.tell(end)
 		case sig := <-s.signals:
 			if n, ok := sig.(syscall.Signal); ok {
 				g.tell(order{Signal: n})
 			}
 		case <-s.hurry:
-			g.tell(order{Kill: true})
+			end.Kill = true
+			g.tell(end)
 		}
 	}
 }
@@ -77,17 +86,14 @@ func (s *supervised) deadline(g *guardian) order {
 // patience is how long a guard that has no deadline is waited for.
 const patience = 5 * time.Second
 
-// end is how the command is to end after ctx has: at once, where somebody else
-// may lead already.
-func (s *supervised) end(ctx context.Context, g *guardian) order {
+// end is for when ctx has ended. It says whether the command is to end at once:
+// where somebody else may lead already.
+func (s *supervised) end(ctx context.Context, g *guardian) bool {
 	at := now()
 	if s.trust == nil {
 		g.last = at.add(s.grace + patience)
 	}
-	if errors.Is(context.Cause(ctx), leadership.ErrLost) && at < g.over {
-		return order{Kill: true}
-	}
-	return order{Stop: true}
+	return errors.Is(context.Cause(ctx), leadership.ErrLost) && at < g.over
 }
 
 // guardian is a guard, as its parent sees it.
@@ -148,14 +154,26 @@ func (s *supervised) start(ctx context.Context) (*guardian, error) {
 	return &guardian{cmd: cmd, orders: orders, reports: ended, over: never, last: never}, nil
 }
 
-// tell gives an order. A guard that does not take it is frozen or gone, which
-// shows elsewhere.
+// tell gives an order, and never waits: a guard that leaves its orders unread
+// until the pipe is full is frozen, which shows elsewhere. Not by a deadline, which
+// may have passed before anything is written.
 func (g *guardian) tell(o order) {
 	if o == (order{}) {
 		return
 	}
-	_ = g.orders.SetWriteDeadline(time.Now().Add(time.Millisecond))
-	_ = json.NewEncoder(g.orders).Encode(o)
+	line, err := json.Marshal(o)
+	if err != nil {
+		return // there is nothing in it that can fail
+	}
+	line = append(line, '\n')
+	conn, err := g.orders.SyscallConn()
+	if err != nil {
+		return // closed
+	}
+	_ = conn.Write(func(fd uintptr) bool {
+		_, _ = syscall.Write(int(fd), line) // so short a line is written whole or not at all
+		return true
+	})
 }
 
 // kill kills the guard, and so the command; its descendants fall to this

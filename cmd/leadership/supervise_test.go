@@ -3,8 +3,15 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"os"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Between two readings of the clock a process may be paused for any time.
@@ -43,5 +50,58 @@ func TestAlarmRingsAtOnceForAnInstantThatIsPast(t *testing.T) {
 func TestInstantsDoNotOverflow(t *testing.T) {
 	if never.add(time.Hour) != never || now().add(1<<63-1) != never {
 		t.Error("an instant is past for being too far away")
+	}
+}
+
+// The pipe to a guard that is frozen is full.
+func TestEndThatIsLostIsToldAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		strike func(cancel func(), hurry chan<- os.Signal)
+		want   order
+	}{
+		"stop":            {func(cancel func(), _ chan<- os.Signal) { cancel() }, order{Stop: true}},
+		"kill":            {func(_ func(), hurry chan<- os.Signal) { hurry <- os.Interrupt }, order{Kill: true}},
+		"stop, then kill": {func(cancel func(), hurry chan<- os.Signal) { cancel(); synctest.Wait(); hurry <- os.Interrupt }, order{Stop: true, Kill: true}},
+		"kill, then stop": {func(cancel func(), hurry chan<- os.Signal) { hurry <- os.Interrupt; synctest.Wait(); cancel() }, order{Stop: true, Kill: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var fds [2]int
+				if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+					t.Fatal(err)
+				}
+				defer unix.Close(fds[0])
+				in, orders := &inbox{fd: fds[0]}, os.NewFile(uintptr(fds[1]), "orders")
+				defer orders.Close()
+				filler := bytes.Repeat([]byte("{ }\n"), 1024) // pages
+				for err := error(nil); err == nil; {
+					_, err = unix.Write(fds[1], filler)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				hurry, reports := make(chan os.Signal), make(chan guardReport)
+				s := &supervised{every: time.Second, hurry: hurry}
+				attended := make(chan error, 1)
+				go func() {
+					_, err := s.attend(ctx, &guardian{orders: orders, reports: reports, over: never, last: never})
+					attended <- err
+				}()
+				synctest.Wait()
+				c.strike(cancel, hurry)
+				synctest.Wait()
+				if lost, open := in.read(); !open || slices.ContainsFunc(lost, func(o order) bool { return o != order{} }) {
+					t.Fatalf("the pipe was not full: %v", lost)
+				}
+				time.Sleep(s.every)
+				synctest.Wait()
+				if told, _ := in.read(); !slices.Contains(told, c.want) {
+					t.Errorf("the guard is told %v", told)
+				}
+				reports <- guardReport{ok: true}
+				if err := <-attended; err != nil {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }
