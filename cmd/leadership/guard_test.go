@@ -173,7 +173,7 @@ func newTestGuard(t *testing.T, script string, args ...string) *testGuard {
 		orders.Close()
 		reports.Close()
 	})
-	p := prepare(t, nil, append([]string{"guard", "--grace", "10s", "--", "sh", "-c", script}, args...)...)
+	p := prepare(t, nil, append([]string{"guard", "--grace", "1h", "--", "sh", "-c", script}, args...)...)
 	p.cmd.ExtraFiles = []*os.File{ordersIn, reportsOut}
 	p.begin()
 	ordersIn.Close()

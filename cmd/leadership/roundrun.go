@@ -6,13 +6,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os/exec"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // roundRunner runs a command where it wins a round.
@@ -75,27 +75,18 @@ func (r *roundRunner) run(ctx context.Context, system, name string, argv []strin
 	if r.grace < 0 {
 		return 0, usage("--grace is %v: must not be below 0", r.grace)
 	}
-	if err := canSupervise(); err != nil {
-		return 0, err // before it campaigns for nothing
-	}
 	if r.ttl != 0 && r.grace > r.ttl/5 {
 		return 0, usage("--grace is %v: must not be above a fifth of --attempt-ttl, %v", r.grace, r.ttl/5)
 	}
-	if _, err := exec.LookPath(argv[0]); err != nil {
-		return 0, &exitError{startCode(err), err}
-	}
-	signals := catchSignals(ctx)
-	defer signals.stop()
-	ctx = signals.ctx
-	kv, err := r.openStore(ctx)
-	switch {
-	case err != nil && signals.code() != 0:
-		return signals.code(), nil
-	case err != nil:
-		return 0, err
-	}
-	defer kv.Close()
-	round := leadership.NewRound(kv, system, name, r.node, leadership.WithAttemptTTL(r.ttl))
+	return r.readied(ctx, argv[0], func(kv store.Store, signals *signals) (int, error) {
+		return r.compete(signals, leadership.NewRound(kv, system, name, r.node, leadership.WithAttemptTTL(r.ttl)), argv,
+			[]string{"LEADERSHIP_SYSTEM=" + system, "LEADERSHIP_ROUND=" + name, "LEADERSHIP_NODE=" + r.node})
+	})
+}
+
+// compete runs the command where this node wins the round.
+func (r *roundRunner) compete(signals *signals, round *leadership.Round, argv, environ []string) (int, error) {
+	ctx := signals.ctx
 	won, err := r.ask(ctx, round)
 	switch {
 	case err != nil && signals.code() != 0:
@@ -104,7 +95,7 @@ func (r *roundRunner) run(ctx context.Context, system, name string, argv []strin
 		return 0, err
 	}
 	signals.busy.Store(true)
-	ended, err := r.work(ctx, round, signals, argv, []string{"LEADERSHIP_SYSTEM=" + system, "LEADERSHIP_ROUND=" + name, "LEADERSHIP_NODE=" + r.node})
+	ended, err := r.work(ctx, round, signals, argv, environ)
 	signals.busy.Store(false)
 	if err != nil {
 		return 0, err

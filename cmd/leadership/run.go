@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // runner campaigns and runs a command while it leads.
@@ -116,27 +117,17 @@ func commandArgs(n int) cobra.PositionalArgs {
 func nodeOfProcess() string { return hostName() + "-" + strconv.Itoa(os.Getpid()) }
 
 // run campaigns until the program is to end, and returns its exit code.
-func (r *runner) run(ctx context.Context) (code int, err error) {
+func (r *runner) run(ctx context.Context) (int, error) {
 	if r.key == "" {
 		return 0, usage("--key must not be empty")
 	}
-	if err := canSupervise(); err != nil {
-		return 0, err // before it campaigns for nothing
-	}
-	if _, err := exec.LookPath(r.argv[0]); err != nil {
-		return 0, &exitError{startCode(err), err}
-	}
-	r.signals = catchSignals(ctx)
-	defer r.signals.stop()
-	ctx = r.signals.ctx
-	kv, err := r.openStore(ctx)
-	switch {
-	case err != nil && r.signals.code() != 0:
-		return r.signals.code(), nil
-	case err != nil:
-		return 0, err
-	}
-	defer kv.Close()
+	return r.readied(ctx, r.argv[0], func(kv store.Store, signals *signals) (int, error) {
+		r.signals = signals
+		return r.campaign(signals.ctx, kv)
+	})
+}
+
+func (r *runner) campaign(ctx context.Context, kv store.Store) (int, error) {
 	opts := []leadership.Option{
 		leadership.WithGrace(r.grace), leadership.WithPriority(r.priority), leadership.WithLogger(r.logger()),
 		leadership.WithCallbacks(leadership.Callbacks{OnLeaderChange: r.announce}),
@@ -145,7 +136,7 @@ func (r *runner) run(ctx context.Context) (code int, err error) {
 		opts = append(opts, leadership.WithPayload([]byte(r.payload)))
 	}
 	r.candidate = leadership.NewCandidate(kv, r.key, r.node, r.ttl, opts...)
-	err = r.candidate.Run(ctx, r.work)
+	err := r.candidate.Run(ctx, r.work)
 	switch {
 	case errors.Is(err, errDone):
 		return r.code, nil
@@ -176,6 +167,28 @@ func (r *runner) work(ctx context.Context, term leadership.Term) error {
 		return errDone
 	}
 	return ctx.Err()
+}
+
+// readied has do run a command, with the store open and signals taken in, once it
+// has seen that the command can be run: or else it would campaign for nothing.
+func (p *program) readied(ctx context.Context, command string, do func(store.Store, *signals) (int, error)) (int, error) {
+	if err := canSupervise(); err != nil {
+		return 0, err
+	}
+	if _, err := exec.LookPath(command); err != nil {
+		return 0, &exitError{startCode(err), err}
+	}
+	signals := catchSignals(ctx)
+	defer signals.stop()
+	kv, err := p.openStore(signals.ctx)
+	switch {
+	case err != nil && signals.code() != 0:
+		return signals.code(), nil
+	case err != nil:
+		return 0, err
+	}
+	defer kv.Close()
+	return do(kv, signals)
 }
 
 // supervise is a command with the streams of this program, and more environment.
