@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,20 +80,15 @@ func alive(ctx context.Context, u *url.URL, config *tls.Config) error {
 func clientTLS(ca, cert, key string) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if ca != "" {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, usage("--tls-ca: %w", err)
-		}
-		if config.RootCAs = x509.NewCertPool(); !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, usage("--tls-ca: %s has no certificate in it", ca)
+		var err error
+		if config.RootCAs, err = authorities("--tls-ca", ca); err != nil {
+			return nil, usage("%w", err)
 		}
 	}
 	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		if err != nil {
-			return nil, usage("--tls-cert, --tls-key: %w", err)
+		if err := addPair(config, cert, key); err != nil {
+			return nil, usage("%w", err)
 		}
-		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
 }

@@ -70,32 +70,54 @@ type certificates struct {
 
 // config is for the server: each connection has the configuration of its time.
 func (c *certificates) config() *tls.Config {
-	return &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		NextProtos:         []string{"h2", "http/1.1"},
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.now.Load(), nil },
-	}
+	config := serverTLS()
+	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.now.Load(), nil }
+	return config
+}
+
+// serverTLS is what every configuration of a server has.
+func serverTLS() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 }
 
 // load reads the files.
 func (c *certificates) load() error {
-	pair, err := tls.LoadX509KeyPair(c.files.cert, c.files.key)
-	if err != nil {
-		return fmt.Errorf("--tls-cert, --tls-key: %w", err)
+	next := serverTLS()
+	if err := addPair(next, c.files.cert, c.files.key); err != nil {
+		return err
 	}
-	next := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, Certificates: []tls.Certificate{pair}}
 	if c.files.clientCA != "" {
-		pem, err := os.ReadFile(c.files.clientCA)
+		pool, err := authorities("--tls-client-ca", c.files.clientCA)
 		if err != nil {
-			return fmt.Errorf("--tls-client-ca: %w", err)
+			return err
 		}
-		next.ClientAuth, next.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-		if !next.ClientCAs.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("--tls-client-ca: %s has no certificate in it", c.files.clientCA)
-		}
+		next.ClientAuth, next.ClientCAs = tls.RequireAndVerifyClientCert, pool
 	}
 	c.now.Store(next)
 	return nil
+}
+
+// addPair adds the certificate that --tls-cert and --tls-key name.
+func addPair(config *tls.Config, cert, key string) error {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return fmt.Errorf("--tls-cert, --tls-key: %w", err)
+	}
+	config.Certificates = []tls.Certificate{pair}
+	return nil
+}
+
+// authorities are the certificates in the file that a flag names.
+func authorities(flag, file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: %s has no certificate in it", flag, file)
+	}
+	return pool, nil
 }
 
 // watch reads the files again when they have changed, and at hup.
