@@ -8,8 +8,8 @@ import (
 	"github.com/seed-a1d591d3/leadership"
 )
 
-// minToken is how many bytes a bearer token has at least.
-const minToken = 16
+// MinToken is how many bytes a bearer token has at least.
+const MinToken = 16
 
 // Option changes what New makes. An option that is nil changes nothing.
 type Option func(*options)
@@ -126,8 +126,8 @@ func WithNode(name string) Option {
 func (o *options) check() error {
 	for _, tokens := range [][]string{o.readTokens, o.writeTokens} {
 		for _, token := range tokens {
-			if len(token) < minToken {
-				return fmt.Errorf("httpapi: %w: a token has %d bytes: must have at least %d", leadership.ErrInvalidArgument, len(token), minToken)
+			if len(token) < MinToken {
+				return fmt.Errorf("httpapi: %w: a token has %d bytes: must have at least %d", leadership.ErrInvalidArgument, len(token), MinToken)
 			}
 		}
 	}

@@ -6,10 +6,9 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
-)
 
-// minToken is how many bytes a bearer token has at least.
-const minToken = 16
+	"github.com/seed-a1d591d3/leadership/httpapi"
+)
 
 // tokenFiles are where bearer tokens are read from: never from the command line,
 // which all users of the machine can read.
@@ -68,8 +67,8 @@ func splitTokens(text string) ([]string, error) {
 			continue
 		case strings.ContainsAny(token, " \t"):
 			return nil, fmt.Errorf("line %d has a space in it: a token has none", n)
-		case len(token) < minToken:
-			return nil, fmt.Errorf("line %d is a token of %d bytes: must have at least %d", n, len(token), minToken)
+		case len(token) < httpapi.MinToken:
+			return nil, fmt.Errorf("line %d is a token of %d bytes: must have at least %d", n, len(token), httpapi.MinToken)
 		}
 		all = append(all, token)
 	}
