@@ -253,8 +253,11 @@ func TestSecondSignalEndsAServerAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprint(conn, "POST /api/v1/complete/sys/r HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n1")
-	eventually(t, "connection", func() bool { return connections(s.cmd.Process.Pid) >= 1 })
+	fmt.Fprint(conn, "POST /api/v1/complete/sys/r HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
+		t.Fatalf("the request is not under way: %q, %v", line, err)
+	}
 	s.signal(syscall.SIGTERM)
 	eventually(t, "end of listening", func() bool {
 		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
