@@ -33,7 +33,8 @@ func (p *program) roundRunCommand() *cobra.Command {
 of all that run it for that round, on all machines that share the store. When
 the command exits 0, the round is completed.
 
-Whoever loses exits 0 at once, or, with --wait, when the round has been completed.
+Whoever loses exits 0 at once, or, with --wait, when the round has been completed,
+and says why on a terminal and with --verbose.
 The winner exits with the code of the command, or 128 and the number of the
 signal that ended it; 2 for wrong usage, 125 for an error of its own, 126 and 127
 where the command cannot be run or found. A command that has failed is not run
@@ -91,7 +92,10 @@ func (r *roundRunner) compete(signals *signals, round *leadership.Round, argv, e
 	switch {
 	case err != nil && signals.code() != 0:
 		return signals.code(), nil
-	case err != nil || !won:
+	case err == nil && !won:
+		r.tell(ctx, round)
+		return 0, nil
+	case err != nil:
 		return 0, err
 	}
 	signals.busy.Store(true)
@@ -101,6 +105,24 @@ func (r *roundRunner) compete(signals *signals, round *leadership.Round, argv, e
 		return 0, err
 	}
 	return r.conclude(ctx, round, signals, ended)
+}
+
+// tell tells people why there is nothing to do.
+func (r *roundRunner) tell(ctx context.Context, round *leadership.Round) {
+	if !isTerminal(r.stderr) && !r.verbose {
+		return
+	}
+	s, err := round.State(ctx)
+	why := "has won it, and has not completed it yet"
+	switch {
+	case err != nil || s.Winner == "":
+		return
+	case s.Completer != "":
+		why = "has completed it"
+	case !s.Failed.IsZero():
+		why = fmt.Sprintf("has failed: %q", s.Failure)
+	}
+	fmt.Fprintf(r.stderr, "leadership: nothing to do in round %s of %s: %s %s\n", s.Round, s.System, printable(cmp.Or(s.Completer, s.Winner)), why)
 }
 
 // ask says whether there is a job to do: whether this node has won a round that

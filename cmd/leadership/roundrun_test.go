@@ -51,6 +51,11 @@ func TestRoundIsCompletedOnlyByACommandThatSucceeds(t *testing.T) {
 	if l.Round != "r" || l.Failed.IsZero() || l.Failure == nil || *l.Failure != "exit code 6" || l.Completer != "" {
 		t.Errorf("got %s", out)
 	}
+	second := start(t, "round", "run", "backup", "r", "--store", url, "--verbose", "--", "true")
+	if code := second.wait(); code != 0 || !strings.Contains(second.errs.String(), `nothing to do in round r of backup`) ||
+		!strings.Contains(second.errs.String(), `has failed: "exit code 6"`) {
+		t.Errorf("exit code %d: %s", code, second.errs.String())
+	}
 }
 
 func TestRoundOfACommandThatWasToldToEndIsNotCompleted(t *testing.T) {

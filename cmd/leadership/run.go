@@ -46,10 +46,10 @@ all that run under that key, on all machines that share the store, one at a time
 The command is started when a term begins. When the term ends, because the store
 cannot be reached, an operator asks for it, or run is told to stop, the command
 and its process group are sent SIGTERM, and they and all else that it has started
-SIGKILL after the grace: before another can lead, and before the seat is given up. That holds when run itself is
-frozen or killed with kill -9: a second process, the guard, sees to it, by a
-clock that counts the time that the machine is suspended. What the command
-leaves running when it exits, in the background or detached, is ended too.
+SIGKILL after the grace: before another can lead, and before the seat is given up.
+That holds when run itself is frozen or killed with kill -9: a second process, the
+guard, sees to it, by a clock that counts the time that the machine is suspended.
+What the command leaves running when it exits, in the background or detached, is ended too.
 
 Two things it cannot do. Where run and the guard are killed with -9 at once, the
 command is too, but what it has started goes on. And it cannot end what has become
@@ -161,6 +161,9 @@ func (r *runner) work(ctx context.Context, term leadership.Term) error {
 		return err
 	case ended.Failure != "":
 		return &exitError{ended.Code, errors.New(ended.Failure)}
+	}
+	if ended.Ended && r.signals.ctx.Err() == nil {
+		r.logger().Warn("the term is over: the command was ended", "key", r.key, "token", term.Token, "reason", context.Cause(ctx))
 	}
 	if r.once || !ended.Ended && !r.restart || r.signals.ctx.Err() != nil {
 		r.code = ended.Code
