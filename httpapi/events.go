@@ -57,6 +57,11 @@ func (o *observer) serveOne(d *desk, w http.ResponseWriter, r *http.Request) err
 func (o *observer) join(key, after string) (f *feed, r *eventReader, past []event, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.byKey[key] == nil {
+		if err := o.room(); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	if err := o.enter(); err != nil {
 		return nil, nil, nil, err
 	}

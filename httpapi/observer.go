@@ -15,6 +15,10 @@ const (
 	// maxObserved is how many elections are observed, at most.
 	maxObserved = 1024
 
+	// maxUnlisted is how many elections besides those are watched for readers of their
+	// events, at most.
+	maxUnlisted = 256
+
 	// observePause is how often the store is asked which elections there are;
 	// where that takes long it is asked less often, so that nine tenths of the time
 	// it is not, and observePauseMost apart at most.
@@ -68,12 +72,38 @@ func (o *observer) tell(e event, keep bool) {
 	o.dropped(o.all.tell(e))
 }
 
+// room makes room for the watch of one more election for its readers: those without a
+// reader give way, the longest idle first. It is called with mu held.
+func (o *observer) room() error {
+	var unlisted int
+	var idle []*watched
+	for _, w := range o.byKey {
+		if w.listed {
+			continue
+		}
+		unlisted++
+		if len(w.feed.readers) == 0 {
+			idle = append(idle, w)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *watched) int { return cmp.Compare(b.idle, a.idle) })
+	for _, w := range idle[:min(len(idle), max(unlisted-maxUnlisted+1, 0))] {
+		delete(o.byKey, w.key)
+		close(w.evicted)
+		unlisted--
+	}
+	if unlisted >= maxUnlisted {
+		return refuse(http.StatusServiceUnavailable, "%d elections have readers already", unlisted)
+	}
+	return nil
+}
+
 // watch returns the election of a key, which is watched from now on, if it is not.
 // It is called with mu held.
 func (o *observer) watch(key string) *watched {
 	w := o.byKey[key]
 	if w == nil {
-		w = &watched{of: o, key: key, feed: newFeed()}
+		w = &watched{of: o, key: key, feed: newFeed(), evicted: make(chan struct{})}
 		o.byKey[key] = w
 		o.h.own(w.run)
 	}

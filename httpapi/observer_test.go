@@ -204,3 +204,47 @@ func TestReaderOfTwoFeedsThatIsTooSlowIsDroppedOnce(t *testing.T) {
 		t.Errorf("dropped %d times, readers left: %d and %d", dropped, len(elections.readers), len(rounds.readers))
 	}
 }
+
+func TestElectionsWatchedForReadersAreBoundedAndThoseWithoutOneGiveWay(t *testing.T) {
+	observing(t, func(t *testing.T, _ *faultstore.Store, h *Handler) {
+		o := h.observer
+		key := func(i int) string { return fmt.Sprintf("other/%04d", i) }
+		watchers := func() int {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			return len(o.byKey)
+		}
+		for i := range 3 * maxUnlisted { // who open and close
+			f, r, _, err := o.join(key(i), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.leave(f, r)
+		}
+		if n := watchers(); n != maxUnlisted {
+			t.Errorf("%d elections are watched", n)
+		}
+		feeds, readers := make([]*feed, maxUnlisted), make([]*eventReader, maxUnlisted)
+		for i := range maxUnlisted { // who stay
+			var err error
+			if feeds[i], readers[i], _, err = o.join(key(i), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, _, err := o.join("other/one more", ""); err == nil {
+			t.Error("there is room for one more")
+		}
+		f, r, _, err := o.join(key(0), "") // is watched already
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.leave(f, r)
+		o.leave(feeds[7], readers[7])
+		if _, _, _, err := o.join("other/one more", ""); err != nil {
+			t.Errorf("a place is free: %v", err)
+		}
+		if n := watchers(); n != maxUnlisted || o.readers() != maxUnlisted {
+			t.Errorf("%d elections are watched for %d readers", n, o.readers())
+		}
+	})
+}

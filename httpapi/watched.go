@@ -39,6 +39,8 @@ type watched struct {
 	listed bool // the observer found it in the store when it looked last
 	isNew  bool // and not when it looked first
 
+	evicted chan struct{} // closed when others need its place
+
 	feed    feed
 	idle    int // ticks without a reader
 	tally   tally
@@ -66,6 +68,8 @@ func (w *watched) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			return
+		case <-w.evicted:
 			return
 		case now := <-timer.C:
 			left := w.pass(now)
@@ -161,6 +165,8 @@ func (w *watched) ends() bool {
 	if w.idle++; w.idle < watchLinger {
 		return false
 	}
-	delete(w.of.byKey, w.key)
+	if w.of.byKey[w.key] == w { // and not another's, for which it was evicted
+		delete(w.of.byKey, w.key)
+	}
 	return true
 }
