@@ -100,6 +100,7 @@
 //
 // Each event is a line of JSON, as GET tells it, with a type: "leader", "vacant", or
 // "expired" where the leader has fallen silent. The first tells how the election stands.
+// A payload of more than 4096 bytes is not told: payload_omitted says so, and GET has it.
 // After Last-Event-ID come those that were missed, if the server remembers
 // them. A reader that is too slow is cut off.
 //

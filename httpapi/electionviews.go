@@ -73,6 +73,8 @@ type electionView struct {
 	FreeIn  int64         `json:"free_in_ms,omitempty"`
 	Waiting []waitingView `json:"waiting,omitempty"`
 	Asked   *askedView    `json:"asked,omitempty"`
+	// Omitted says that an event does not tell the payload, which is long.
+	Omitted bool `json:"payload_omitted,omitempty"`
 }
 
 type waitingView struct {

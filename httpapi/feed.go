@@ -9,8 +9,13 @@ import (
 )
 
 const (
-	// feedMemory is how many events a feed remembers, for those who come back.
-	feedMemory = 256
+	// feedMemory is how many events a feed remembers, for those who come back, and
+	// feedBytes and allBytes of how many bytes, in that of one election and that of all.
+	feedMemory          = 256
+	feedBytes, allBytes = 64 << 10, 2 << 20
+
+	// maxTold is how many bytes of a payload events tell.
+	maxTold = 4 << 10
 
 	// readerBuffer is how many events wait for a reader of one election before
 	// it is dropped, and allBuffer for a reader of all.
@@ -45,18 +50,26 @@ type feed struct {
 	epoch   string // tells its ids from those of other feeds
 	seq     uint64
 	past    []event // the latest last
+	bytes   int     // of past
+	most    int     // bytes
 	readers map[*eventReader]bool
 }
 
-func newFeed() feed {
-	return feed{epoch: rand.Text()[:8], readers: make(map[*eventReader]bool)}
+func newFeed(most int) feed {
+	return feed{epoch: rand.Text()[:8], most: most, readers: make(map[*eventReader]bool)}
 }
 
 // keep gives an event an id, and remembers it.
 func (f *feed) keep(e event) event {
 	f.seq++
 	e.id = f.epoch + "-" + strconv.FormatUint(f.seq, 10)
-	f.past = append(f.past[max(len(f.past)-feedMemory+1, 0):], e)
+	f.past = append(f.past, e)
+	f.bytes += len(e.line)
+	for len(f.past) > feedMemory || f.bytes > f.most && len(f.past) > 1 {
+		f.bytes -= len(f.past[0].line)
+		f.past[0] = event{} // lets go of its line
+		f.past = f.past[1:]
+	}
 	return e
 }
 

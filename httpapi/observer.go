@@ -51,8 +51,8 @@ type stateView struct {
 
 func newObserver(h *Handler) *observer {
 	o := &observer{
-		h: h, most: maxObserved, byKey: make(map[string]*watched), all: newFeed(), state: stateView{Type: "state"},
-		rounds:     roundWatch{feed: newFeed(), named: make(map[string]int), last: make(map[string][]byte)},
+		h: h, most: maxObserved, byKey: make(map[string]*watched), all: newFeed(allBytes), state: stateView{Type: "state"},
+		rounds:     roundWatch{feed: newFeed(0), named: make(map[string]int), last: make(map[string][]byte)},
 		wakeRounds: make(chan struct{}, 1),
 	}
 	for _, system := range h.systems {
@@ -103,7 +103,7 @@ func (o *observer) room() error {
 func (o *observer) watch(key string) *watched {
 	w := o.byKey[key]
 	if w == nil {
-		w = &watched{of: o, key: key, feed: newFeed(), evicted: make(chan struct{})}
+		w = &watched{of: o, key: key, feed: newFeed(feedBytes), evicted: make(chan struct{})}
 		o.byKey[key] = w
 		o.h.own(w.run)
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,7 +193,7 @@ func TestTallyTellsOfTheLastTerms(t *testing.T) {
 }
 
 func TestReaderOfTwoFeedsThatIsTooSlowIsDroppedOnce(t *testing.T) {
-	elections, rounds := newFeed(), newFeed()
+	elections, rounds := newFeed(0), newFeed(0)
 	r := &eventReader{events: make(chan event, 2)}
 	elections.readers[r], rounds.readers[r] = true, true
 	var dropped uint64
@@ -245,6 +246,58 @@ func TestElectionsWatchedForReadersAreBoundedAndThoseWithoutOneGiveWay(t *testin
 		}
 		if n := watchers(); n != maxUnlisted || o.readers() != maxUnlisted {
 			t.Errorf("%d elections are watched for %d readers", n, o.readers())
+		}
+	})
+}
+
+func TestEventsHoldNoMoreMemoryThanTheyMayThoughPayloadsAreLong(t *testing.T) {
+	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
+		const key = "service/a/leader"
+		claims := leadership.NewClaims(kv, key)
+		term := leadership.Claim{Node: "a", Instance: "an instance of some length", TTL: time.Hour}
+		for i, c := range []struct {
+			payload string
+			omitted bool
+		}{{strings.Repeat("<", maxTold), false}, {strings.Repeat("<", maxTold+1), true}, {strings.Repeat("\xff", maxTold+1), true}} {
+			term.Payload = []byte(c.payload)
+			got, err := claims.Claim(t.Context(), term)
+			if err != nil || !got.Won {
+				t.Fatal(got, err)
+			}
+			term.Token = got.Term.Token
+			time.Sleep(2 * time.Second)
+			h.observer.mu.Lock()
+			v := h.observer.byKey[key].tally.view
+			h.observer.mu.Unlock()
+			if told := v.Payload != nil || v.Base64 != nil; v.Omitted != c.omitted || told == c.omitted {
+				t.Errorf("payload %d: omitted %t, told %t", i, v.Omitted, told)
+			}
+		}
+		read := func() string { return h.observer.all.latest() }
+		before := read()
+		for i := range 300 {
+			term.Payload = fmt.Appendf(nil, "%s%d", strings.Repeat("<", maxTold-3), i)
+			if _, err := claims.Claim(t.Context(), term); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		h.observer.mu.Lock()
+		defer h.observer.mu.Unlock()
+		for _, f := range []*feed{&h.observer.all, &h.observer.byKey[key].feed} {
+			held := 0
+			for _, e := range f.past {
+				held += len(e.line)
+			}
+			if held > f.most || held != f.bytes || held < f.most/2 {
+				t.Errorf("%d events hold %d bytes, by its count %d, of %d", len(f.past), held, f.bytes, f.most)
+			}
+		}
+		if _, known := h.observer.all.after(before); known {
+			t.Error("what is forgotten is known")
+		}
+		if missed, known := h.observer.all.after(read()); !known || len(missed) != 0 {
+			t.Error("the latest is not known")
 		}
 	})
 }

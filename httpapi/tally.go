@@ -50,6 +50,9 @@ func (t *tally) see(s leadership.Standing, now time.Time, isNew bool) {
 	before := t.view
 	t.view = viewElection(s)
 	t.view.FreeIn = 0
+	if len(s.Term.Payload) > maxTold {
+		t.view.Payload, t.view.Base64, t.view.Omitted = nil, nil, true
+	}
 	t.free = now.Add(s.Left)
 	counts := t.known || isNew
 	held := t.view.Leader != ""

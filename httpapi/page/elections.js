@@ -81,7 +81,7 @@ export class Elections {
 		const leads = v.type === "leader";
 		card.root.dataset.state = leads ? "leader" : "vacant";
 		set(card.leader, leads ? v.leader : "No leader");
-		this.#address(card, leads ? (v.payload ?? (v.payload_base64 ? "(not a text)" : "")) : "");
+		this.#address(card, leads ? (v.payload ?? (v.payload_base64 ? "(not a text)" : v.payload_omitted ? "(too long to show)" : "")) : "");
 		set(card.token, v.token ?? v.terms?.at(-1)?.token ?? "none yet");
 		set(card.renewals, v.renewals.toLocaleString());
 		show(card.since.closest("div"), leads);
