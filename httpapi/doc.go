@@ -98,8 +98,10 @@
 // The health of a leader needs no token. WithNode says whom it is about where the
 // request names no node.
 //
-// Each event is a line of JSON, as GET tells it, with a type: "leader", "vacant", or
-// "expired" where the leader has fallen silent. The first tells how the election stands.
+// Each event is a line of JSON, as GET tells it, with a type: "leader", "vacant",
+// "expired" where the leader has fallen silent, or "unknown" where nobody is known to
+// lead because the store does not answer this server: whoever led may do so yet. The
+// first tells how the election stands.
 // A payload of more than 4096 bytes is not told: payload_omitted says so, and GET has it.
 // After Last-Event-ID come those that were missed, if the server remembers
 // them. A reader that is too slow is cut off.

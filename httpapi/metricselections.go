@@ -17,7 +17,7 @@ func electionDesc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	heldDesc     = electionDesc("held", "Whether somebody leads who is heard of: 1, or 0.")
+	heldDesc     = electionDesc("held", "Whether somebody leads who is heard of: 1, or 0; nothing while the store does not tell.")
 	leaderDesc   = electionDesc("leader_info", "Who leads: 1 for that node.", "node")
 	tokenDesc    = electionDesc("token", "The fencing token of the present term, or of the last.")
 	termsDesc    = electionDesc("terms_total", "Terms that have begun since this process began to observe.")
@@ -48,7 +48,9 @@ func (c electionsCollector) Collect(ch chan<- prometheus.Metric) {
 			held = 1
 			tell(leaderDesc, prometheus.GaugeValue, 1, strings.ToValidUTF8(o.leader, "\uFFFD"))
 		}
-		tell(heldDesc, prometheus.GaugeValue, held)
+		if !o.unknown {
+			tell(heldDesc, prometheus.GaugeValue, held)
+		}
 		tell(tokenDesc, prometheus.GaugeValue, float64(o.token))
 		tell(termsDesc, prometheus.CounterValue, float64(o.begun))
 		tell(renewalsDesc, prometheus.CounterValue, float64(o.renewals))

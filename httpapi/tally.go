@@ -42,6 +42,10 @@ type tally struct {
 
 	empty  time.Time     // since when nobody has led; zero while somebody does
 	vacant time.Duration // how long nobody has led, before that
+
+	asking bool      // a look at the store is under way, or what it found is to be seen
+	failed bool      // the latest look
+	blind  time.Time // since when it is not known who leads; zero while it is
 }
 
 // see takes in how the election stands at now. Terms that were there before the
@@ -81,7 +85,7 @@ func (t *tally) see(s leadership.Standing, now time.Time, isNew bool) {
 	if held && t.view.Token > t.high {
 		t.begin(pastView{Leader: t.view.Leader, Token: t.view.Token, Since: t.view.Since}, counts)
 	}
-	t.known = true
+	t.known, t.asking, t.failed = true, false, false
 	t.pass(now)
 }
 
@@ -109,18 +113,35 @@ func (t *tally) count(reason string) {
 }
 
 // pass has time pass until now: a leader whose record stands unchanged for its TTL has
-// expired.
+// expired. Where the store does not tell whether it stands so, it may be that
+// somebody leads, and that time is not counted.
 func (t *tally) pass(now time.Time) {
-	t.view.Expired = t.view.Leader != "" && !now.Before(t.free)
-	leads := t.view.Leader != "" && !t.view.Expired
+	leads := t.view.Leader != "" && now.Before(t.free)
+	var regained time.Time
 	switch {
 	case !t.known:
+		return
+	case t.failed && !leads:
+		if t.blind.IsZero() {
+			t.blind = now
+		}
+		return
+	case t.asking && !leads && t.empty.IsZero() && t.blind.IsZero():
+		return // the look tells whether this leader has renewed its term
+	case !t.blind.IsZero():
+		if !t.empty.IsZero() {
+			t.vacant -= now.Sub(t.blind)
+		}
+		t.blind, regained = time.Time{}, now
+	}
+	t.view.Expired = t.view.Leader != "" && !leads
+	switch {
 	case leads && !t.empty.IsZero():
 		t.vacant += now.Sub(t.empty)
 		t.empty = time.Time{}
 	case !leads && t.empty.IsZero():
 		t.empty = now
-		if t.view.Expired {
+		if t.view.Expired && regained.IsZero() {
 			t.empty = t.free
 		}
 	}
@@ -138,6 +159,8 @@ func (t *tally) trust(now time.Time) time.Duration {
 // kind is what has become of the election, as events tell it.
 func (t *tally) kind() string {
 	switch {
+	case !t.blind.IsZero():
+		return "unknown"
 	case t.view.Leader == "":
 		return "vacant"
 	case t.view.Expired:
@@ -151,6 +174,7 @@ func (t *tally) kind() string {
 type observed struct {
 	key      string
 	leader   string // empty while nobody is heard of
+	unknown  bool   // whether there is one
 	token    uint64 // of the present term, or of the last
 	trust    time.Duration
 	begun    uint64
@@ -162,12 +186,16 @@ type observed struct {
 func (t *tally) observed(now time.Time) observed {
 	o := observed{
 		key: t.view.Key, token: t.high, trust: t.trust(now), begun: t.begun,
-		ended: maps.Clone(t.ended), renewals: t.renewals, vacant: t.vacant,
+		ended: maps.Clone(t.ended), renewals: t.renewals, vacant: t.vacant, unknown: !t.blind.IsZero(),
 	}
-	if t.empty.IsZero() {
-		o.leader = t.view.Leader
-	} else {
+	if o.unknown {
+		now = t.blind
+	}
+	switch {
+	case !t.empty.IsZero():
 		o.vacant += now.Sub(t.empty)
+	case !o.unknown:
+		o.leader = t.view.Leader
 	}
 	return o
 }
@@ -177,7 +205,7 @@ type observedView struct {
 	Type string    `json:"type"`
 	At   time.Time `json:"at"` // by this server's clock
 	electionView
-	Vacant   time.Time  `json:"vacant_since,omitzero"` // by this server's clock
+	Vacant   time.Time  `json:"vacant_since,omitzero"` // by this server's clock; while that is known
 	Past     []pastView `json:"terms,omitempty"`       // the latest last
 	Renewals uint64     `json:"renewals"`
 }
@@ -188,5 +216,8 @@ func (t *tally) observedView(now time.Time) observedView {
 		Past: slices.Clone(t.past), Renewals: t.renewals,
 	}
 	v.FreeIn = ceil(t.trust(now))
+	if !t.blind.IsZero() {
+		v.Vacant = time.Time{}
+	}
 	return v
 }

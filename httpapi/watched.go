@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 const (
@@ -26,7 +29,8 @@ const (
 // eventView is an event of one election in JSON.
 type eventView struct {
 	// Type is "leader" where somebody leads, "expired" where the leader has not
-	// renewed its term in time, and "vacant" where the seat is empty.
+	// renewed its term in time, "vacant" where the seat is empty, and "unknown" where
+	// it was so, or the leader's time is over, and the store does not tell what is.
 	Type string `json:"type"`
 	electionView
 }
@@ -46,13 +50,34 @@ type watched struct {
 	tally   tally
 	last    []byte    // the latest line of feed
 	renewed time.Time // when a renewal was told last
+	read    []byte    // what the follower has read last; nil where there was nothing
+}
+
+// reading is the store as the follower of an election reads it.
+type reading struct {
+	store.Store
+	w *watched
+}
+
+// Get implements store.Store. It tells when the store is asked, and when it answers.
+func (r reading) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	r.w.asks()
+	pair, err := r.Store.Get(ctx, key, opts)
+	switch {
+	case ctx.Err() != nil: // the answer is out of date
+	case err == nil:
+		r.w.answered(pair.Value)
+	case errors.Is(err, store.ErrKeyNotFound):
+		r.w.answered(nil)
+	}
+	return pair, err
 }
 
 // run follows the election until nobody wants to know of it any more.
 func (w *watched) run(ctx context.Context) {
-	follower := leadership.NewFollower(w.of.h.kv, w.key,
+	follower := leadership.NewFollower(reading{w.of.h.kv, w}, w.key,
 		leadership.WithLogger(w.of.h.log),
-		leadership.WithCallbacks(leadership.Callbacks{OnStanding: w.see}))
+		leadership.WithCallbacks(leadership.Callbacks{OnStanding: w.see, OnError: w.fail}))
 	ctx, cancel := context.WithCancel(ctx)
 	leaders, errs := follower.FollowElection(ctx)
 	defer func() {
@@ -96,14 +121,49 @@ func (w *watched) see(s leadership.Standing) {
 	}
 }
 
-// pass has time pass, and returns when to look again at the latest.
-func (w *watched) pass(now time.Time) time.Duration {
+// fail takes in that a look at the store has failed.
+func (w *watched) fail(err error) {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
+	// A record of something else does tell: that of the leader does not stand.
+	w.tally.failed = !errors.Is(err, leadership.ErrForeignRecord)
+	w.tally.asking = false
+	w.passed(time.Now())
+}
+
+// asks takes in that a look at the store begins.
+func (w *watched) asks() {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	w.tally.asking = true
+}
+
+// answered takes in that the store has answered. What is new to the follower it will
+// have us see; until then nothing is known.
+func (w *watched) answered(value []byte) {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	same := (value == nil) == (w.read == nil) && bytes.Equal(value, w.read)
+	w.read = value
+	if same {
+		w.tally.asking, w.tally.failed = false, false
+		w.passed(time.Now())
+	}
+}
+
+// passed has time pass, and tells what has come of it. It is called with mu held.
+func (w *watched) passed(now time.Time) {
 	w.tally.pass(now)
 	if w.tally.known {
 		w.tell(now)
 	}
+}
+
+// pass has time pass, and returns when to look again at the latest.
+func (w *watched) pass(now time.Time) time.Duration {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	w.passed(now)
 	if left := w.tally.trust(now); left > 0 && left < watchTick {
 		return left
 	}

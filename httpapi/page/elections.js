@@ -79,8 +79,8 @@ export class Elections {
 		card.v = v;
 		card.free = Date.parse(v.at) + (v.free_in_ms ?? 0);
 		const leads = v.type === "leader";
-		card.root.dataset.state = leads ? "leader" : "vacant";
-		set(card.leader, leads ? v.leader : "No leader");
+		card.root.dataset.state = leads || v.type === "unknown" ? v.type : "vacant";
+		set(card.leader, leads ? v.leader : v.type === "unknown" ? "Not known" : "No leader");
 		this.#address(card, leads ? (v.payload ?? (v.payload_base64 ? "(not a text)" : v.payload_omitted ? "(too long to show)" : "")) : "");
 		set(card.token, v.token ?? v.terms?.at(-1)?.token ?? "none yet");
 		set(card.renewals, v.renewals.toLocaleString());
@@ -91,7 +91,7 @@ export class Elections {
 		this.#acts(card);
 		this.#past(card);
 		if (news) {
-			say(`${v.key}: ${leads ? v.leader + " leads" : "no leader"}`);
+			say(`${v.key}: ${leads ? v.leader + " leads" : v.type === "unknown" ? "not known" : "no leader"}`);
 			card.root.classList.remove("news");
 			void card.root.offsetWidth; // begins the animation anew
 			card.root.classList.add("news");
@@ -192,12 +192,13 @@ export class Elections {
 		const [who, why, how] = block.children;
 		const open = !t.reason;
 		set(who, t.leader);
-		set(why.lastElementChild, t.reason || (card.v.type === "expired" ? "fell silent" : "leads"));
-		block.dataset.why = open ? (card.v.type === "expired" ? "bad" : "open") : bad.has(t.reason) ? "bad" : "good";
+		const state = { leader: ["leads", "open"], expired: ["fell silent", "bad"] }[card.v.type] ?? ["not known", ""];
+		set(why.lastElementChild, t.reason || state[0]);
+		block.dataset.why = open ? state[1] : bad.has(t.reason) ? "bad" : "good";
 		const until = t.until ?? (card.v.type === "expired" ? card.v.vacant_since : card.v.at);
 		if (t.since) block.style.flexGrow = grow(Date.parse(until) - Date.parse(t.since));
 		if (t.since && t.until) set(how, long(Date.parse(t.until) - Date.parse(t.since)));
-		else if (open) card.lengths.push([how, Date.parse(t.since), card.v.type === "expired" ? Date.parse(card.v.vacant_since) : null]);
+		else if (open) card.lengths.push([how, Date.parse(t.since), card.v.type === "leader" ? null : Date.parse(card.v.vacant_since ?? card.v.at)]);
 		block.title = `${t.leader}, token ${t.token}` + (t.since ? `, from ${full(t.since)}` : "") +
 			(t.until ? ` to ${full(t.until)}` : "") + (t.reason ? `: ${t.reason}` : "");
 		return block;
@@ -236,6 +237,8 @@ export class Elections {
 			set(card.leads, long(now - Date.parse(v.since)));
 			card.since.dateTime = v.since ?? "";
 			card.since.title = full(v.since);
+		} else if (v.type === "unknown") {
+			this.#address(card, "the store does not answer this server" + (v.leader ? ` · ${v.leader} led last` : ""));
 		} else if (v.vacant_since) {
 			const last = v.terms?.findLast((t) => t.reason || v.type === "expired");
 			const why = v.type === "expired" ? `${v.leader} fell silent` : last ? `${last.leader} ${last.reason}` : "never held";
@@ -250,7 +253,7 @@ export class Elections {
 		const vacant = $("only-vacant").checked;
 		let shown = 0;
 		for (const { key, root, v } of this.#cards.values()) {
-			const match = `${key}\n${v.leader ?? ""}\n${v.payload ?? ""}`.toLowerCase().includes(text) && (!vacant || v.type !== "leader");
+			const match = `${key}\n${v.leader ?? ""}\n${v.payload ?? ""}`.toLowerCase().includes(text) && (!vacant || root.dataset.state === "vacant");
 			show(root, match);
 			if (match) shown++;
 		}
@@ -259,13 +262,14 @@ export class Elections {
 
 	sums() {
 		const all = [...this.#cards.values()];
-		const led = all.filter((c) => c.v.type === "leader").length;
+		const count = (state) => all.filter((c) => c.root.dataset.state === state).length;
+		const vacant = count("vacant");
 		set($("sum-all"), String(all.length));
-		set($("sum-led"), String(led));
-		set($("sum-vacant"), String(all.length - led));
+		set($("sum-led"), String(count("leader")));
+		set($("sum-vacant"), String(vacant));
 		set($("sum-paused"), String(all.filter((c) => c.v.asked?.action === "pause").length));
-		$("sum-vacant").parentElement.classList.toggle("any", led < all.length);
-		document.title = (led < all.length ? `(${all.length - led} without a leader) ` : "") + "leadership";
+		$("sum-vacant").parentElement.classList.toggle("any", vacant > 0);
+		document.title = (vacant > 0 ? `(${vacant} without a leader) ` : "") + "leadership";
 		show($("sums"), all.length > 0);
 		show($("filter"), all.length > 0);
 		this.filter();

@@ -49,6 +49,7 @@ function told(event, id) {
 		case "leader":
 		case "vacant":
 		case "expired":
+		case "unknown":
 			elections.stands(event);
 			note();
 			break;
