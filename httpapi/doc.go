@@ -115,7 +115,8 @@
 // its term, at most four times a second; "gone", that the election is; "state", that
 // the store does not tell which elections there are, or that there are too many. What
 // has no id is not told again. "rounds" are the latest 50 of a system that system=
-// names, or that this server was asked to elect in, a second or so after they change.
+// names, 16 at most, or of one of the 16 that this server was last asked to elect in, a
+// second or so after they change.
 //
 // # The page
 //

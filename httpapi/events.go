@@ -104,7 +104,10 @@ func (o *observer) serveAll(w http.ResponseWriter, r *http.Request) error {
 	if !o.h.observe {
 		return refuse(http.StatusNotFound, "this server does not observe elections")
 	}
-	systems := values["system"]
+	systems := slices.Compact(slices.Sorted(slices.Values(values["system"])))
+	if len(systems) > namedByOne {
+		return refuse(http.StatusBadRequest, "%d systems are named: at most %d will do", len(systems), namedByOne)
+	}
 	for _, system := range systems {
 		if err := checkName("system", system); err != nil {
 			return err
@@ -124,9 +127,6 @@ func (o *observer) serveAll(w http.ResponseWriter, r *http.Request) error {
 func (o *observer) joinAll(prefix string, systems []string, after string, mayWrite bool) (r *eventReader, past []event, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.rounds.named)+len(systems) > maxNamed {
-		return nil, nil, refuse(http.StatusServiceUnavailable, "rounds of %d systems are looked at already", len(o.rounds.named))
-	}
 	if err := o.enter(); err != nil {
 		return nil, nil, err
 	}

@@ -27,6 +27,8 @@ type event struct {
 	id   string // empty where it is not kept for those who come back
 	key  string // of the election that it is about, or empty
 	line []byte // one line of JSON
+
+	system string // which readers have to have named to be told, or empty
 }
 
 // text is the event as a stream carries it.
@@ -86,6 +88,9 @@ func (f *feed) latest() string {
 func (f *feed) tell(e event) (dropped uint64) {
 	for r := range f.readers {
 		if !strings.HasPrefix(e.key, r.prefix) && e.key != "" {
+			continue
+		}
+		if e.system != "" && !slices.Contains(r.systems, e.system) {
 			continue
 		}
 		if r.dropped { // by another feed

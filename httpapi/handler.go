@@ -49,7 +49,7 @@ type Handler struct {
 
 	mu     sync.Mutex
 	closed bool
-	swept  map[string]struct{} // the systems that are swept
+	swept  *recent // the systems that are swept
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -65,15 +65,13 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 	h := &Handler{
 		options: newOptions(opts), metrics: m, kv: limit(kv, maxCalls, m),
 		mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(),
-		polls: make(chan struct{}, maxPolls), swept: make(map[string]struct{}),
+		polls: make(chan struct{}, maxPolls),
 	}
 	if err := h.check(); err != nil {
 		return nil, err
 	}
 	h.all = leadership.NewRounds(h.kv, leadership.WithCallTimeout(h.timeout))
-	for _, system := range h.systems {
-		h.remember(system)
-	}
+	h.swept = newRecent(maxSystems, h.systems)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.routes()
 	return h, nil

@@ -50,15 +50,11 @@ type stateView struct {
 }
 
 func newObserver(h *Handler) *observer {
-	o := &observer{
+	return &observer{
 		h: h, most: maxObserved, byKey: make(map[string]*watched), all: newFeed(allBytes), state: stateView{Type: "state"},
-		rounds:     roundWatch{feed: newFeed(0), named: make(map[string]int), last: make(map[string][]byte)},
+		rounds:     roundWatch{feed: newFeed(0), asked: newRecent(maxAsked, h.systems), named: make(map[string]int), last: make(map[string][]byte)},
 		wakeRounds: make(chan struct{}, 1),
 	}
-	for _, system := range h.systems {
-		o.asked(system)
-	}
-	return o
 }
 
 // dropped counts readers that were too slow.

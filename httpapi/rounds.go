@@ -126,8 +126,8 @@ func (h *Handler) elect(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h.remember(r.PathValue("system"))
-	h.observer.asked(r.PathValue("system"))
+	h.swept.add(r.PathValue("system"))
+	h.observer.rounds.asked.add(r.PathValue("system"))
 	if !won {
 		w.WriteHeader(http.StatusNoContent)
 		return nil

@@ -3,8 +3,9 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"maps"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -17,37 +18,18 @@ const (
 	maxRounds = 50
 
 	// maxAsked is how many systems are looked at because this server was asked to
-	// elect in them, and maxNamed because readers have named them.
-	maxAsked, maxNamed = 16, 64
+	// elect in them, the latest, and maxNamed because readers have named them, each
+	// namedByOne at most.
+	maxAsked, maxNamed, namedByOne = 16, 64, 16
 )
 
-// roundWatch tells readers of rounds. The observer's mu guards it, but for asked.
+// roundWatch tells readers of rounds. The observer's mu guards it, but for asked,
+// which is apart so that elections do not wait for those who look.
 type roundWatch struct {
 	feed  feed
-	asked askedFor
-	named map[string]int    // systems that readers have named, and how many
+	asked *recent           // systems that all readers are told of
+	named map[string]int    // systems that readers have named, and how many; they are told of those alone
 	last  map[string][]byte // the latest lines
-}
-
-// askedFor are the first systems that this server was asked to elect in. It is
-// apart so that elections do not wait for those who look.
-type askedFor struct {
-	mu      sync.Mutex
-	systems []string
-}
-
-func (a *askedFor) add(system string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.systems) < maxAsked && !slices.Contains(a.systems, system) {
-		a.systems = append(a.systems, system)
-	}
-}
-
-func (a *askedFor) all() []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Clone(a.systems)
 }
 
 // roundsView are the latest rounds of a system, in JSON.
@@ -64,14 +46,25 @@ func (o *observer) asked(system string) { o.rounds.asked.add(system) }
 
 // join adds a reader, and returns what it is to be told first.
 func (r *roundWatch) join(reader *eventReader) []event {
-	for _, system := range reader.systems {
-		r.named[system]++
-	}
-	r.feed.readers[reader] = true
 	var past []event
-	for _, system := range r.systems() {
-		if line, ok := r.last[system]; ok {
-			past = append(past, event{line: line})
+	asked := r.asked.all()
+	reader.systems = slices.DeleteFunc(reader.systems, func(system string) bool {
+		if r.named[system] == 0 && len(r.named) >= maxNamed {
+			if !slices.Contains(asked, system) {
+				past = append(past, encode("", roundsView{
+					Type: "rounds", System: system, Rounds: []roundJSON{},
+					Error: fmt.Sprintf("rounds of %d other systems are looked at already", maxNamed),
+				}))
+			}
+			return true
+		}
+		r.named[system]++
+		return false
+	})
+	r.feed.readers[reader] = true
+	for _, system := range slices.Sorted(maps.Keys(r.last)) {
+		if slices.Contains(asked, system) || slices.Contains(reader.systems, system) {
+			past = append(past, event{line: r.last[system]})
 		}
 	}
 	return past
@@ -87,7 +80,7 @@ func (r *roundWatch) leave(reader *eventReader) {
 	}
 }
 
-// systems returns what is looked at.
+// systems returns what is looked at, and forgets what was told of others.
 func (r *roundWatch) systems() []string {
 	all := r.asked.all()
 	for system := range r.named {
@@ -96,6 +89,7 @@ func (r *roundWatch) systems() []string {
 		}
 	}
 	slices.Sort(all)
+	maps.DeleteFunc(r.last, func(system string, _ []byte) bool { return !slices.Contains(all, system) })
 	return all
 }
 
@@ -149,6 +143,9 @@ func (o *observer) tellRounds(v roundsView) {
 	e := encode("", v)
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if !slices.Contains(o.rounds.asked.all(), v.System) {
+		e.system = v.System
+	}
 	if !bytes.Equal(e.line, o.rounds.last[v.System]) {
 		o.rounds.last[v.System] = e.line
 		o.dropped(o.rounds.feed.tell(e))
