@@ -292,6 +292,11 @@ func (d *desk) request(w http.ResponseWriter, r *http.Request) error {
 	if wait < minPatience || wait > maxPatience {
 		return refuse(http.StatusBadRequest, "wait is %v: must be from %v to %v", wait, minPatience, maxPatience)
 	}
+	leave, err := d.h.wait(w)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	ctx, cancel := d.h.while(r)
 	defer cancel()
 	ctx, expire := context.WithTimeout(ctx, wait)

@@ -234,6 +234,10 @@ func (w *walk) elections() {
 	w.ask(api, 200, post(election("/requests"), `{"action":"pause","keep":false,"by":"olga"}`))
 	w.ask(api, 409, post(election("/claim"), `{"node":"b"}`))
 	w.ask(api, 200, post(election("/requests"), `{"action":"resume"}`))
+	full := w.open(kv)
+	full.FillPolls()
+	w.ask(full, 503, post(election("/requests"), `{"action":"pause"}`))
+	w.ask(full, 503, get(fmt.Sprintf(roundPath, "await")))
 
 	for _, route := range []string{"/claim", "/resign", "/requests"} {
 		w.ask(api, 400, post(election(route), `{"unknown":1}`))

@@ -8,6 +8,13 @@ func (h *Handler) Patterns() []string { return h.patterns }
 // Registry has the metrics.
 func (h *Handler) Registry() *prometheus.Registry { return h.metrics.registry }
 
+// FillPolls has as many requests wait for long as there may be.
+func (h *Handler) FillPolls() {
+	for range maxPolls {
+		h.polls <- struct{}{}
+	}
+}
+
 // FillStreams has it be that there are as many streams of events as there may be.
 func (h *Handler) FillStreams() {
 	h.observer.mu.Lock()

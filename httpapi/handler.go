@@ -117,6 +117,17 @@ func (h *Handler) while(r *http.Request) (context.Context, context.CancelFunc) {
 	return ctx, func() { stop(); cancel() }
 }
 
+// wait takes a place among the requests that wait for long, if there is one.
+func (h *Handler) wait(w http.ResponseWriter) (leave func(), err error) {
+	select {
+	case h.polls <- struct{}{}:
+		return func() { <-h.polls }, nil
+	default:
+		w.Header().Set("Retry-After", "1")
+		return nil, refuse(http.StatusServiceUnavailable, "too many clients wait already: try again later")
+	}
+}
+
 // storing returns the context for what a request asks of the store.
 func (h *Handler) storing(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(r.Context(), h.timeout)

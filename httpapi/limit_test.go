@@ -2,7 +2,9 @@ package httpapi_test
 
 import (
 	"net/http/httptest"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -42,6 +44,44 @@ func TestRequestsDoNotPileUpOnAStoreThatHangs(t *testing.T) {
 		}
 		if err := kv.Close(); err != nil { // they return
 			t.Error(err)
+		}
+		if err := api.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTooManyWhoWaitForALeaderToObeyAreToldToComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, err := httpapi.New(memory.New())
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := func(path, body string) *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			api.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", election(path), strings.NewReader(body)))
+			return w
+		}
+		if w := asked("/claim", `{"node":"a","ttl":"1h"}`); w.Code != 200 {
+			t.Fatal(w.Code, w.Body)
+		}
+		var waited, refused atomic.Int32
+		var all sync.WaitGroup
+		for range 1030 {
+			all.Go(func() {
+				switch w := asked("/requests", `{"action":"resign","wait":"1s"}`); {
+				case w.Code == 503 && w.Header().Get("Retry-After") == "1":
+					refused.Add(1)
+				case w.Code == 202:
+					waited.Add(1)
+				default:
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+			})
+		}
+		all.Wait()
+		if waited.Load() != 1024 || refused.Load() != 6 {
+			t.Errorf("%d have waited, and %d were refused", waited.Load(), refused.Load())
 		}
 		if err := api.Close(); err != nil {
 			t.Error(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/httpapi"
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
@@ -233,3 +234,48 @@ func TestPageAsksForATokenWhereOneIsNeeded(t *testing.T) {
 
 // escape is what is one part of a path or of a query.
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+func TestPageTellsOfRoundsThatHaveFailedOrWhoseAttemptIsOver(t *testing.T) {
+	kv := memory.New()
+	server := serve(t, kv, httpapi.WithObserved(""))
+	for _, round := range []string{"completed", "failed", "over?attempt_ttl=100ms", "under-way?attempt_ttl=1h", "unbounded"} {
+		path, query, _ := strings.Cut(round, "?")
+		expect(t, server, "GET", "/api/v1/elect/cleaning/"+path+"?node=a&"+query, "", 202, "")
+	}
+	expect(t, server, "POST", "/api/v1/complete/cleaning/completed?node=a", "done", 200, "")
+	if err := leadership.NewRound(kv, "cleaning", "failed", "a").Fail(t.Context(), []byte("disk full")); err != nil {
+		t.Fatal(err)
+	}
+	b := visit(t, server, 1280, 800, "light")
+	b.until(`document.querySelectorAll(".system tbody tr").length === 5`)
+	row := func(round, part string) string {
+		return fmt.Sprintf(`[...document.querySelectorAll(".system tbody tr")].find((r) => r.children[0].textContent === %q).children[3].%s`, round, part)
+	}
+	b.until(row("over", `textContent`) + ` === "attempt over"`)
+	for what, expression := range map[string]string{
+		"one is completed":      row("completed", `textContent.startsWith("completed in ")`),
+		"one has failed":        row("failed", `textContent === "failed"`),
+		"and it is told why":    row("failed", `title.endsWith("\ndisk full")`),
+		"one is under way":      row("under-way", `textContent === "under way"`),
+		"one without a bound":   row("unbounded", `textContent === "under way"`),
+		"the result is a title": row("completed", `title.endsWith("\ndone")`),
+	} {
+		b.holds(what, expression)
+	}
+}
+
+func TestPageDoesNotCallASeatEmptyBecauseTheServerHasLostTheStore(t *testing.T) {
+	kv := faultstore.New(memory.New())
+	t.Cleanup(func() { _ = kv.Close() })
+	server := serve(t, kv, httpapi.WithObserved("service/"))
+	const key = "service/swarm/leader"
+	expect(t, server, "POST", election("/claim"), `{"node":"anna","ttl":"1s"}`, 200, "*anna")
+	b := visit(t, server, 1280, 800, "light")
+	b.until(card(key) + ` !== undefined`)
+	kv.Refuse()
+	b.until(card(key) + `.dataset.state === "unknown"`)
+	b.holds("it says so", card(key)+`.querySelector(".leader").textContent === "Not known"`)
+	b.holds("no seat counts as empty", `document.getElementById("sum-vacant").textContent === "0" && document.title === "leadership"`)
+	kv.Heal()
+	b.until(card(key) + `.dataset.state === "vacant"`)
+}

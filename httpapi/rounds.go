@@ -204,18 +204,16 @@ func (h *Handler) await(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if s.Completer == "" && wait > 0 {
-		select {
-		case h.polls <- struct{}{}:
-			defer func() { <-h.polls }()
-		default:
-			w.Header().Set("Retry-After", "1")
-			return refuse(http.StatusServiceUnavailable, "too many clients wait already: try again later")
+		leave, err := h.wait(w)
+		if err != nil {
+			return err
 		}
+		defer leave()
 		ctx, cancel := h.while(r)
 		defer cancel()
 		ctx, timeout := context.WithTimeoutCause(ctx, wait, errWaited)
 		defer timeout()
-		_, err := round.Await(ctx)
+		_, err = round.Await(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			return err

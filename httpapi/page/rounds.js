@@ -78,11 +78,15 @@ export class Rounds {
 		set(winner, r.winner);
 		set(attempt, String(r.attempt));
 		const state = completion.firstElementChild;
-		state.dataset.state = r.completer ? "done" : "open";
+		state.dataset.state = r.completer ? "done" : r.failed ? "failed" : "open";
+		// Of an attempt that is over another may begin.
+		const over = r.attempt_ttl_ms ? Date.parse(r.elected) + r.attempt_ttl_ms : Infinity;
 		const took = r.completed ? Date.parse(r.completed) - Date.parse(r.elected) : 0;
 		const by = r.completer && r.completer !== r.winner ? ` by ${r.completer}` : "";
-		set(state, r.completer ? `completed${by} in ${long(took, true)}` : "under way");
-		completion.title = (r.completed ? full(r.completed) : "") + (r.result ? `\n${r.result}` : "");
+		state.dataset.over = String(over);
+		set(state, r.completer ? `completed${by} in ${long(took, true)}` : r.failed ? "failed" : "under way");
+		const text = r.result ?? r.failure ?? (r.result_base64 || r.failure_base64 ? "(not a text)" : "");
+		completion.title = [full(r.completed ?? r.failed), text].filter(Boolean).join("\n");
 		const time = age.firstElementChild;
 		time.dateTime = r.elected;
 		time.title = full(r.elected);
@@ -92,5 +96,6 @@ export class Rounds {
 	tick() {
 		const now = this.#now();
 		for (const time of $("systems").querySelectorAll("time")) set(time, long(now - Date.parse(time.dateTime)));
+		for (const open of $("systems").querySelectorAll("[data-state=open]")) set(open, now < Number(open.dataset.over) ? "under way" : "attempt over");
 	}
 }
