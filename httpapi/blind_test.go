@@ -106,7 +106,7 @@ func TestTimeWithoutALeaderIsCountedWhereItIsKnownAlone(t *testing.T) {
 	stand := func(tl *tally, leader string, token uint64, s int) {
 		st := leadership.Standing{Key: "k", Term: leadership.Term{Leader: leader, Token: token}}
 		if leader != "" {
-			st.Free = 10 * time.Second
+			st.Left = 10 * time.Second
 		}
 		tl.see(st, at(s), false)
 	}
