@@ -45,6 +45,13 @@ func (l *lately) get(key string, begin func() *leadership.Claims) *leadership.Cl
 	return k.claims
 }
 
+// knows says whether there are claims of a key.
+func (l *lately) knows(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.byKey[key] != nil
+}
+
 // forget forgets the claims of a key.
 func (l *lately) forget(key string) {
 	l.mu.Lock()

@@ -245,7 +245,11 @@ func (d *desk) health(w http.ResponseWriter, r *http.Request) error {
 	case <-r.Context().Done():
 		return r.Context().Err()
 	}
-	v, err := d.seen(r.Context(), d.probes, key)
+	by := d.probes
+	if d.looks.knows(key) {
+		by = d.looks // that knows for longer whether the leader is silent
+	}
+	v, err := d.seen(r.Context(), by, key)
 	switch {
 	case err != nil && r.Context().Err() != nil:
 		return err

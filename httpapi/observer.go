@@ -52,7 +52,7 @@ type stateView struct {
 func newObserver(h *Handler) *observer {
 	return &observer{
 		h: h, most: maxObserved, byKey: make(map[string]*watched), all: newFeed(allBytes), state: stateView{Type: "state"},
-		rounds:     roundWatch{feed: newFeed(0), asked: newRecent(maxAsked, h.systems), named: make(map[string]int), last: make(map[string][]byte)},
+		rounds:     roundWatch{feed: newFeed(0), asked: newRecent(maxAsked, slices.Concat(h.systems, h.shown)), named: make(map[string]int), last: make(map[string][]byte)},
 		wakeRounds: make(chan struct{}, 1),
 	}
 }
@@ -108,15 +108,19 @@ func (o *observer) watch(key string) *watched {
 
 // run finds the elections below the prefix until ctx ends.
 func (o *observer) run(ctx context.Context) {
-	for {
+	for failing := false; ; {
 		began := time.Now()
 		found, err := o.list(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
-			o.h.log.Warn("httpapi: observe elections", "prefix", o.h.prefix, "error", err)
+		switch {
+		case err != nil && !failing:
+			o.h.log.Warn("httpapi: it is not known which elections there are", "prefix", o.h.prefix, "error", err)
+		case err == nil && failing:
+			o.h.log.Info("httpapi: it is known again which elections there are", "prefix", o.h.prefix)
 		}
+		failing = err != nil
 		o.found(found, err)
 		select {
 		case <-ctx.Done():

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
@@ -26,6 +27,7 @@ type options struct {
 	node        string // whose health is asked for
 	observe     bool
 	prefix      string
+	shown       []string // systems whose rounds are told
 }
 
 func newOptions(opts []Option) options {
@@ -110,8 +112,11 @@ func (o *options) claiming() []leadership.Option {
 // of the store a second, or less often where that takes long, and a follower for each
 // election. Not every store can list with an empty prefix, or one that does not end
 // with a slash. The default is to observe none.
-func WithObserved(prefix string) Option {
-	return func(o *options) { o.observe, o.prefix = true, prefix }
+//
+// The page and the stream tell of rounds, too: of systems that the handler was asked to
+// elect in of late, and of those named here.
+func WithObserved(prefix string, systems ...string) Option {
+	return func(o *options) { o.observe, o.prefix, o.shown = true, prefix, systems }
 }
 
 // WithNode names the node whose leadership the health of a leader tells where the
@@ -150,7 +155,7 @@ func (o *options) check() error {
 			return fmt.Errorf("httpapi: %w: %w", leadership.ErrInvalidArgument, err)
 		}
 	}
-	for _, system := range o.systems {
+	for _, system := range slices.Concat(o.systems, o.shown) {
 		if err := checkName("system", system); err != nil {
 			return fmt.Errorf("httpapi: %w: %w", leadership.ErrInvalidArgument, err)
 		}

@@ -39,6 +39,7 @@ type tally struct {
 	begun    uint64
 	ended    map[string]uint64 // by reason
 	renewals uint64
+	inTerm   uint64 // renewals of the present one
 
 	empty  time.Time     // since when nobody has led; zero while somebody does
 	vacant time.Duration // how long nobody has led, before that
@@ -62,6 +63,10 @@ func (t *tally) see(s leadership.Standing, now time.Time, isNew bool) {
 	held := t.view.Leader != ""
 	if held && t.known && before.Leader != "" && before.Token == t.view.Token && t.beat != s.Beat {
 		t.renewals++
+		t.inTerm++
+	}
+	if before.Token != t.view.Token {
+		t.inTerm = 0
 	}
 	t.beat = s.Beat
 	last := t.view.Last
@@ -213,7 +218,7 @@ type observedView struct {
 func (t *tally) observedView(now time.Time) observedView {
 	v := observedView{
 		Type: t.kind(), At: now, electionView: t.view, Vacant: t.empty,
-		Past: slices.Clone(t.past), Renewals: t.renewals,
+		Past: slices.Clone(t.past), Renewals: t.inTerm,
 	}
 	v.FreeIn = ceil(t.trust(now))
 	if !t.blind.IsZero() {

@@ -198,7 +198,7 @@ func (w *watched) tellRenewed(now time.Time) {
 		Token    uint64    `json:"token"`
 		FreeIn   int64     `json:"free_in_ms"`
 		Renewals uint64    `json:"renewals"`
-	}{"renewed", now, w.key, w.tally.view.Token, ceil(w.tally.trust(now)), w.tally.renewals}), false)
+	}{"renewed", now, w.key, w.tally.view.Token, ceil(w.tally.trust(now)), w.tally.inTerm}), false)
 }
 
 // event tells all of the election.

@@ -104,7 +104,7 @@ func (d *demo) run(ctx context.Context, exactly bool) error {
 	}
 	d.began, d.kv = time.Now(), memory.New()
 	defer d.kv.Close()
-	page, err := newWeb(d.kv, listener, nil, d.logger(), []httpapi.Option{httpapi.WithObserved(""), httpapi.WithLogger(d.logger())})
+	page, err := newWeb(d.kv, listener, nil, d.logger(), []httpapi.Option{httpapi.WithObserved("", demoSystem), httpapi.WithLogger(d.logger())})
 	if err != nil {
 		listener.Close()
 		return err
