@@ -68,7 +68,7 @@ func (o *observer) join(key, after string) (f *feed, r *eventReader, past []even
 	watched := o.watch(key)
 	watched.idle = 0
 	f = &watched.feed
-	r = &eventReader{events: make(chan event, readerBuffer)}
+	r = newEventReader(readerBuffer)
 	f.readers[r] = true
 	past, known := f.after(after)
 	if !known {
@@ -130,7 +130,8 @@ func (o *observer) joinAll(prefix string, systems []string, after string, mayWri
 	if err := o.enter(); err != nil {
 		return nil, nil, err
 	}
-	r = &eventReader{prefix: prefix, systems: systems, events: make(chan event, allBuffer)}
+	r = newEventReader(allBuffer)
+	r.prefix, r.systems = prefix, systems
 	o.all.readers[r] = true
 	now := time.Now()
 	missed, known := o.all.after(after)
@@ -194,8 +195,14 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, past []event, r
 		select {
 		case <-ctx.Done():
 			return
-		case e, ok := <-reader.events:
-			if !ok || !send(e.text()) {
+		case <-reader.wake:
+			waiting, ok := reader.take()
+			for _, e := range waiting {
+				if ctx.Err() != nil || !send(e.text()) {
+					return
+				}
+			}
+			if !ok {
 				return
 			}
 		case <-beat.C:

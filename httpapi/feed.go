@@ -20,6 +20,9 @@ const (
 	// readerBuffer is how many events wait for a reader of one election before
 	// it is dropped, and allBuffer for a reader of all.
 	readerBuffer, allBuffer = 64, 4096
+
+	// waitingBytes is of how many bytes those may be.
+	waitingBytes = 4 << 20
 )
 
 // event is something that readers are told.
@@ -37,14 +40,6 @@ func (e event) text() string {
 		return fmt.Sprintf("data: %s\n\n", e.line)
 	}
 	return fmt.Sprintf("id: %s\ndata: %s\n\n", e.id, e.line)
-}
-
-// eventReader is one stream.
-type eventReader struct {
-	prefix  string     // of the keys that it is told of
-	systems []string   // whose rounds it wants to know of by name
-	events  chan event // closed when the reader is too slow
-	dropped bool       // it is
 }
 
 // feed tells its readers of events. It is guarded by its owner.
@@ -93,16 +88,12 @@ func (f *feed) tell(e event) (dropped uint64) {
 		if e.system != "" && !slices.Contains(r.systems, e.system) {
 			continue
 		}
-		if r.dropped { // by another feed
+		if r.isDropped() { // by another feed
 			delete(f.readers, r)
 			continue
 		}
-		select {
-		case r.events <- e:
-		default:
+		if !r.add(e) {
 			delete(f.readers, r)
-			close(r.events)
-			r.dropped = true
 			dropped++
 		}
 	}

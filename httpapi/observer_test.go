@@ -194,7 +194,7 @@ func TestTallyTellsOfTheLastTerms(t *testing.T) {
 
 func TestReaderOfTwoFeedsThatIsTooSlowIsDroppedOnce(t *testing.T) {
 	elections, rounds := newFeed(0), newFeed(0)
-	r := &eventReader{events: make(chan event, 2)}
+	r := newEventReader(2)
 	elections.readers[r], rounds.readers[r] = true, true
 	var dropped uint64
 	for range 3 {
@@ -300,4 +300,30 @@ func TestEventsHoldNoMoreMemoryThanTheyMayThoughPayloadsAreLong(t *testing.T) {
 			t.Error("the latest is not known")
 		}
 	})
+}
+
+func TestReaderForWhomTooManyBytesWaitIsDropped(t *testing.T) {
+	f, r := newFeed(0), newEventReader(allBuffer)
+	f.readers[r] = true
+	if cap(r.waiting) != 0 {
+		t.Errorf("room for %d events is taken while none wait", cap(r.waiting))
+	}
+	line := make([]byte, waitingBytes/4)
+	for i := range 4 {
+		if f.tell(event{line: line}) != 0 {
+			t.Fatalf("dropped at event %d", i)
+		}
+	}
+	if all, ok := r.take(); len(all) != 4 || !ok {
+		t.Errorf("%d events wait", len(all))
+	}
+	for range 4 {
+		f.tell(event{line: line})
+	}
+	if f.tell(event{line: line}) != 1 {
+		t.Error("it is not dropped")
+	}
+	if all, ok := r.take(); len(all) != 0 || ok {
+		t.Errorf("%d events wait for one who is dropped", len(all))
+	}
 }

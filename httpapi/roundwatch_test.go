@@ -16,9 +16,8 @@ import (
 func roundsOf(t *testing.T, told []event, r *eventReader) map[string]string {
 	t.Helper()
 	synctest.Wait()
-	for len(r.events) > 0 {
-		told = append(told, <-r.events)
-	}
+	waiting, _ := r.take()
+	told = append(told, waiting...)
 	all := make(map[string]string)
 	for _, e := range told {
 		var v roundsView
