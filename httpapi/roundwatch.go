@@ -41,9 +41,6 @@ type roundsView struct {
 	Rounds []roundJSON `json:"rounds"`
 }
 
-// asked has a system looked at from now on.
-func (o *observer) asked(system string) { o.rounds.asked.add(system) }
-
 // join adds a reader, and returns what it is to be told first.
 func (r *roundWatch) join(reader *eventReader) []event {
 	var past []event
