@@ -95,7 +95,6 @@ func (s *roundShared) see(key string, pair *store.KVPair, rec roundRecord, now t
 	sight := s.seen[key]
 	view := roundView{pair: pair, rec: rec}
 	if sight == nil && (pair == nil || !add) {
-		view.free = now + rec.ttl()
 		return view
 	}
 	if sight == nil {
