@@ -209,8 +209,8 @@ func Ask(ctx context.Context, kv store.Store, key string, r Request) error {
 	if err := errors.Join(checkStore(kv), checkName("key", key), r.check()); err != nil {
 		return err
 	}
-	if ctx == nil {
-		return invalid("context", "nil", "must not be nil")
+	if err := checkContext(ctx); err != nil {
+		return err
 	}
 	token, err := r.write(ctx, kv, key)
 	if err != nil || token == 0 {

@@ -101,8 +101,8 @@ func newCaller(key string, timeout time.Duration) caller {
 // longer than ctx lasts, nor than the timeout. A call that does not return by
 // then is left to itself.
 func (c caller) call(ctx context.Context, f func(context.Context) result) result {
-	if ctx == nil {
-		return result{err: invalid("context", "nil", "must not be nil")}
+	if err := checkContext(ctx); err != nil {
+		return result{err: err}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, noAnswer(c.timeout))
 	defer cancel()
@@ -122,6 +122,23 @@ func (c caller) call(ctx context.Context, f func(context.Context) result) result
 	case <-ctx.Done():
 		return result{err: fmt.Errorf("leadership: key %q: %w", c.key, context.Cause(ctx))}
 	}
+}
+
+// list is call for the pairs below a directory; none where there is no directory.
+func (c caller) list(ctx context.Context, kv store.Store, directory string) ([]*store.KVPair, error) {
+	var pairs []*store.KVPair
+	listed := c.call(ctx, func(ctx context.Context) result {
+		found, err := kv.List(ctx, directory, &store.ReadOptions{Consistent: true})
+		if err != nil && !errors.Is(err, store.ErrKeyNotFound) {
+			return result{err: fmt.Errorf("leadership: list %q: %w", directory, err)}
+		}
+		pairs = found
+		return result{}
+	})
+	if listed.err != nil {
+		return nil, listed.err // pairs may yet be written to
+	}
+	return pairs, nil
 }
 
 // unsafeStore says what gave a store away, and what to do (S10).

@@ -116,8 +116,8 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	if ctx == nil {
-		return nil, invalid("context", "nil", "must not be nil")
+	if err := checkContext(ctx); err != nil {
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

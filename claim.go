@@ -104,10 +104,3 @@ func checkInstance(instance string) error {
 	}
 	return nil
 }
-
-func checkContext(ctx context.Context) error {
-	if ctx == nil {
-		return invalid("context", "nil", "must not be nil")
-	}
-	return nil
-}

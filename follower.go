@@ -65,8 +65,8 @@ func NewFollower(kv store.Store, key string, opts ...Option) *Follower {
 func (f *Follower) FollowElection(ctx context.Context) (<-chan string, <-chan error) {
 	s := newStream(newLeaderRelay())
 	err := f.err
-	if err == nil && ctx == nil {
-		err = invalid("context", "nil", "must not be nil")
+	if err == nil {
+		err = checkContext(ctx)
 	}
 	if err != nil {
 		s.end(err)

@@ -56,8 +56,8 @@ func (g *Group) Run(ctx context.Context, keys []string, work func(ctx context.Co
 	if work == nil {
 		return invalid("work", "nil", "must be a function")
 	}
-	if ctx == nil {
-		return invalid("context", "nil", "must not be nil")
+	if err := checkContext(ctx); err != nil {
+		return err
 	}
 	candidates, err := g.begin(keys)
 	if err != nil {

@@ -1,6 +1,7 @@
 package leadership
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -244,6 +245,13 @@ func checkName(argument, name string) error {
 		return invalid(argument, `""`, "must not be empty")
 	case !utf8.ValidString(name):
 		return invalid(argument, fmt.Sprintf("%q", name), "must be valid UTF-8")
+	}
+	return nil
+}
+
+func checkContext(ctx context.Context) error {
+	if ctx == nil {
+		return invalid("context", "nil", "must not be nil")
 	}
 	return nil
 }

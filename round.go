@@ -222,8 +222,8 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 	if r.err != nil {
 		return "", r.err
 	}
-	if ctx == nil {
-		return "", invalid("context", "nil", "must not be nil")
+	if err := checkContext(ctx); err != nil {
+		return "", err
 	}
 	watching, cancel := context.WithCancel(ctx)
 	wake := make(chan struct{}, 1)

@@ -100,17 +100,9 @@ func (r *Rounds) list(ctx context.Context, system string) ([]RoundState, error) 
 	if view.err != nil {
 		return nil, view.err
 	}
-	var pairs []*store.KVPair
-	listed := view.call(ctx, func(ctx context.Context) result {
-		var err error
-		pairs, err = r.kv.List(ctx, system+"/", &store.ReadOptions{Consistent: true})
-		if err != nil && !errors.Is(err, store.ErrKeyNotFound) {
-			return result{err: fmt.Errorf("leadership: list %q: %w", system+"/", err)}
-		}
-		return result{}
-	})
-	if listed.err != nil {
-		return nil, listed.err // pairs may yet be written to
+	pairs, err := view.list(ctx, r.kv, system+"/")
+	if err != nil {
+		return nil, err
 	}
 	states := make([]RoundState, 0, len(pairs))
 	for _, pair := range pairs {

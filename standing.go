@@ -3,7 +3,6 @@ package leadership
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -74,17 +73,9 @@ func Elections(ctx context.Context, kv store.Store, prefix string) ([]Standing, 
 	if err := errors.Join(checkStore(kv), checkContext(ctx)); err != nil {
 		return nil, err
 	}
-	var pairs []*store.KVPair
-	listed := newCaller(prefix, DefaultCallTimeout).call(ctx, func(ctx context.Context) result {
-		found, err := kv.List(ctx, prefix, &store.ReadOptions{Consistent: true})
-		if err != nil && !errors.Is(err, store.ErrKeyNotFound) {
-			return result{err: fmt.Errorf("leadership: list %q: %w", prefix, err)}
-		}
-		pairs = found
-		return result{}
-	})
-	if listed.err != nil {
-		return nil, listed.err // and pairs may be written yet
+	pairs, err := newCaller(prefix, DefaultCallTimeout).list(ctx, kv, prefix)
+	if err != nil {
+		return nil, err
 	}
 	var all []Standing
 	for _, pair := range pairs {
