@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/store"
@@ -85,14 +84,4 @@ func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 // wantsJSON says whether a client asks for JSON where the default is text.
 func wantsJSON(r *http.Request) bool {
 	return strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "application/json")
-}
-
-// readable returns bytes as a text where they are one, or else as they are. None
-// are neither.
-func readable(b []byte) (*string, []byte) {
-	if len(b) == 0 || !utf8.Valid(b) {
-		return nil, b
-	}
-	s := string(b)
-	return &s, nil
 }

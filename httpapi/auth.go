@@ -22,7 +22,7 @@ const (
 // allowed says whether a request may be served: it comes from no foreign web page, if it
 // changes something, and has the token that is needed.
 func (h *Handler) allowed(w http.ResponseWriter, r *http.Request, needs role) error {
-	guarded := len(h.readTokens)+len(h.writeTokens) > 0
+	guarded := h.guarded()
 	certified := r.TLS != nil && len(r.TLS.PeerCertificates) > 0 // a browser sends that by itself
 	if needs == writer {
 		checked := r
@@ -41,27 +41,40 @@ func (h *Handler) allowed(w http.ResponseWriter, r *http.Request, needs role) er
 	if needs == anyone || !guarded {
 		return nil
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	known := strings.EqualFold(scheme, "Bearer")
-	write := among(token, h.writeTokens)
-	read := among(token, h.readTokens)
-	switch {
-	case !known || !write && !read:
+	switch has := h.holds(r); {
+	case has == anyone:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		return problem{http.StatusUnauthorized, "a valid bearer token is needed"}
-	case needs == writer && !write:
+	case needs == writer && has != writer:
 		return problem{http.StatusForbidden, "this bearer token is for reading only"}
 	}
 	return nil
 }
 
+// guarded says whether there are tokens.
+func (h *Handler) guarded() bool { return len(h.readTokens)+len(h.writeTokens) > 0 }
+
+// holds is what the token of a request is good for: nothing more than anyone may,
+// where there is none that is valid.
+func (h *Handler) holds(r *http.Request) role {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	read, write := among(token, h.readTokens), among(token, h.writeTokens)
+	switch {
+	case !strings.EqualFold(scheme, "Bearer"):
+	case write:
+		return writer
+	case read:
+		return reader
+	}
+	return anyone
+}
+
 // mayWrite says whether a client has the right to change something.
 func (h *Handler) mayWrite(r *http.Request) bool {
-	if len(h.readTokens)+len(h.writeTokens) == 0 {
+	if !h.guarded() {
 		return !rebindable(r)
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Bearer") && among(token, h.writeTokens)
+	return h.holds(r) == writer
 }
 
 // rebindable says whether a request may come from a foreign web page that takes

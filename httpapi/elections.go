@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/view"
 )
 
 const (
@@ -89,10 +90,10 @@ func (d *desk) claim(w http.ResponseWriter, r *http.Request) error {
 	began := time.Now()
 	got, err := d.of(d.claims, key).Claim(ctx, by)
 	d.h.metrics.claimed(claimResult(by, got, err), began)
-	lost := lostView{Instance: got.Instance, Wait: ceil(got.Wait)}
+	lost := lostView{Instance: got.Instance, Wait: view.Ceil(got.Wait)}
 	switch {
 	case err == nil && got.Won && got.Trust >= time.Millisecond:
-		return answerJSON(w, http.StatusOK, wonView{viewTerm(got.Term), got.Instance, got.Trust.Milliseconds()})
+		return answerJSON(w, http.StatusOK, wonView{view.OfTerm(got.Term), got.Instance, got.Trust.Milliseconds()})
 	case err == nil && got.Won:
 		return fmt.Errorf("httpapi: claim: %w: the trust is over", context.DeadlineExceeded)
 	case err == nil:
@@ -114,7 +115,7 @@ func (d *desk) claim(w http.ResponseWriter, r *http.Request) error {
 		lost.Error = reason(err)
 	}
 	if got.Term.Token != 0 {
-		term := viewTerm(got.Term)
+		term := view.OfTerm(got.Term)
 		lost.Term = &term
 	}
 	if got.Wait > 0 {
@@ -154,22 +155,22 @@ func (d *desk) resign(w http.ResponseWriter, r *http.Request) error {
 }
 
 // standing returns how an election stands.
-func (d *desk) standing(ctx context.Context, key string) (electionView, error) {
+func (d *desk) standing(ctx context.Context, key string) (view.Election, error) {
 	return d.seen(ctx, d.looks, key)
 }
 
 // seen is standing by what one of the three has seen.
-func (d *desk) seen(ctx context.Context, by *lately, key string) (electionView, error) {
+func (d *desk) seen(ctx context.Context, by *lately, key string) (view.Election, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.h.timeout)
 	defer cancel()
 	s, err := d.of(by, key).Look(ctx)
 	if err != nil {
-		return electionView{}, unfit(err)
+		return view.Election{}, unfit(err)
 	}
 	if s.Beat == 0 && s.Left == 0 { // there is none
 		by.forget(key)
 	}
-	v := viewElection(s)
+	v := view.OfElection(s)
 	v.Expired = v.Leader != "" && s.Left == 0
 	return v, nil
 }
@@ -193,10 +194,7 @@ func (d *desk) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	prefix, ok, err := parameter(values, "prefix")
-	if err == nil && ok && prefix != "" {
-		err = checkText("prefix", prefix, maxKey)
-	}
+	prefix, err := keyPrefix(values)
 	if err != nil {
 		return err
 	}
@@ -211,9 +209,9 @@ func (d *desk) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	more := uint64(len(all)) > limit
-	views := []electionView{}
+	views := []view.Election{}
 	for _, s := range all[:min(uint64(len(all)), limit)] {
-		views = append(views, viewElection(s))
+		views = append(views, view.OfElection(s))
 	}
 	return answerJSON(w, http.StatusOK, map[string]any{"elections": views, "more": more})
 }

@@ -94,10 +94,7 @@ func (o *observer) serveAll(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	prefix, ok, err := parameter(values, "prefix")
-	if err == nil && ok && prefix != "" {
-		err = checkText("prefix", prefix, maxKey)
-	}
+	prefix, err := keyPrefix(values)
 	if err != nil {
 		return err
 	}

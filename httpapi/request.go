@@ -69,6 +69,16 @@ func parameter(values url.Values, name string) (string, bool, error) {
 	}
 }
 
+// keyPrefix returns what the keys of the elections begin with that are asked for:
+// nothing, where that is not said.
+func keyPrefix(values url.Values) (string, error) {
+	prefix, _, err := parameter(values, "prefix")
+	if err == nil && prefix != "" {
+		err = checkText("prefix", prefix, maxKey)
+	}
+	return prefix, err
+}
+
 // duration returns a parameter that is a duration, such as 1.5s, or a number of
 // seconds; or the default.
 func duration(values url.Values, name string, least, most, otherwise time.Duration) (time.Duration, error) {

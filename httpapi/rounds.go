@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/view"
 )
 
 const (
@@ -43,40 +44,6 @@ func (h *Handler) rounds(mux *http.ServeMux) {
 	if h.retention > 0 {
 		h.own(h.sweep)
 	}
-}
-
-// roundJSON is a round as the API tells it.
-type roundJSON struct {
-	System    string     `json:"system"`
-	Round     string     `json:"round"`
-	Winner    string     `json:"winner"`
-	Anonymous bool       `json:"anonymous,omitempty"`
-	Elected   time.Time  `json:"elected"`
-	Attempt   uint64     `json:"attempt"`
-	TTL       int64      `json:"attempt_ttl_ms,omitempty"`
-	Failed    *time.Time `json:"failed,omitempty"`
-	Failure   *string    `json:"failure,omitempty"`
-	Failure64 []byte     `json:"failure_base64,omitempty"` // of a failure that is no text
-	Completer string     `json:"completer,omitempty"`
-	Completed *time.Time `json:"completed,omitempty"`
-	Result    *string    `json:"result,omitempty"`
-	Base64    []byte     `json:"result_base64,omitempty"` // of a result that is no text
-}
-
-func toJSON(s leadership.RoundState) roundJSON {
-	r := roundJSON{
-		System: s.System, Round: s.Round, Winner: s.Winner, Anonymous: s.Anonymous,
-		Elected: s.Elected, Attempt: s.Attempt, TTL: s.TTL.Milliseconds(), Completer: s.Completer,
-	}
-	if s.Completer != "" {
-		r.Completed = &s.Completed
-	}
-	if !s.Failed.IsZero() {
-		r.Failed = &s.Failed
-	}
-	r.Failure, r.Failure64 = readable(s.Failure)
-	r.Result, r.Base64 = readable(s.Result)
-	return r
 }
 
 // round returns the round that a request is about, as seen by the node that makes
@@ -257,11 +224,11 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer := struct {
-		Rounds []roundJSON `json:"rounds"`
-		Total  int         `json:"total"`
-	}{make([]roundJSON, 0, len(states)), len(states)}
+		Rounds []view.Round `json:"rounds"`
+		Total  int          `json:"total"`
+	}{make([]view.Round, 0, len(states)), len(states)}
 	for _, s := range states[:min(len(states), int(limit))] {
-		answer.Rounds = append(answer.Rounds, toJSON(s))
+		answer.Rounds = append(answer.Rounds, view.OfRound(s))
 	}
 	return answerJSON(w, http.StatusOK, answer)
 }
@@ -284,7 +251,7 @@ func tell(w http.ResponseWriter, r *http.Request, name string, s leadership.Roun
 	case name == "":
 		w.WriteHeader(http.StatusNoContent)
 	case wantsJSON(r):
-		return answerJSON(w, http.StatusOK, toJSON(s))
+		return answerJSON(w, http.StatusOK, view.OfRound(s))
 	default:
 		text(w, http.StatusOK, name)
 	}

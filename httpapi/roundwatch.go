@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/view"
 )
 
 const (
@@ -34,11 +36,11 @@ type roundWatch struct {
 
 // roundsView are the latest rounds of a system, in JSON.
 type roundsView struct {
-	Type   string      `json:"type"`
-	System string      `json:"system"`
-	Error  string      `json:"error,omitempty"`
-	Total  int         `json:"total"`
-	Rounds []roundJSON `json:"rounds"`
+	Type   string       `json:"type"`
+	System string       `json:"system"`
+	Error  string       `json:"error,omitempty"`
+	Total  int          `json:"total"`
+	Rounds []view.Round `json:"rounds"`
 }
 
 // join adds a reader, and returns what it is to be told first.
@@ -49,7 +51,7 @@ func (r *roundWatch) join(reader *eventReader) []event {
 		if r.named[system] == 0 && len(r.named) >= maxNamed {
 			if !slices.Contains(asked, system) {
 				past = append(past, encode("", roundsView{
-					Type: "rounds", System: system, Rounds: []roundJSON{},
+					Type: "rounds", System: system, Rounds: []view.Round{},
 					Error: fmt.Sprintf("rounds of %d other systems are looked at already", maxNamed),
 				}))
 			}
@@ -122,7 +124,7 @@ func (o *observer) lookAtRounds(ctx context.Context) {
 func (o *observer) roundsOf(ctx context.Context, system string) roundsView {
 	ctx, cancel := context.WithTimeout(ctx, o.h.timeout)
 	defer cancel()
-	v := roundsView{Type: "rounds", System: system, Rounds: []roundJSON{}}
+	v := roundsView{Type: "rounds", System: system, Rounds: []view.Round{}}
 	states, err := o.h.all.List(ctx, system)
 	if err != nil {
 		o.h.log.Warn("httpapi: look at rounds", "system", system, "error", err)
@@ -130,7 +132,7 @@ func (o *observer) roundsOf(ctx context.Context, system string) roundsView {
 	}
 	v.Total = len(states)
 	for _, s := range states[:min(len(states), maxRounds)] {
-		v.Rounds = append(v.Rounds, toJSON(s))
+		v.Rounds = append(v.Rounds, view.OfRound(s))
 	}
 	return v
 }

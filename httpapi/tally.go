@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/view"
 )
 
 const (
@@ -31,7 +32,7 @@ type pastView struct {
 // part, and do not go back. The zero value knows nothing.
 type tally struct {
 	known    bool
-	view     electionView
+	view     view.Election
 	beat     uint64
 	free     time.Time // when the seat can be taken, unless its record changes
 	high     uint64    // the highest token seen
@@ -53,7 +54,7 @@ type tally struct {
 // first look are told of and not counted, unless the election is new.
 func (t *tally) see(s leadership.Standing, now time.Time, isNew bool) {
 	before := t.view
-	t.view = viewElection(s)
+	t.view = view.OfElection(s)
 	t.view.FreeIn = 0
 	if len(s.Term.Payload) > maxTold {
 		t.view.Payload, t.view.Base64, t.view.Omitted = nil, nil, true
@@ -209,7 +210,7 @@ func (t *tally) observed(now time.Time) observed {
 type observedView struct {
 	Type string    `json:"type"`
 	At   time.Time `json:"at"` // by this server's clock
-	electionView
+	view.Election
 	Vacant   time.Time  `json:"vacant_since,omitzero"` // by this server's clock; while that is known
 	Past     []pastView `json:"terms,omitempty"`       // the latest last
 	Renewals uint64     `json:"renewals"`
@@ -217,10 +218,10 @@ type observedView struct {
 
 func (t *tally) observedView(now time.Time) observedView {
 	v := observedView{
-		Type: t.kind(), At: now, electionView: t.view, Vacant: t.empty,
+		Type: t.kind(), At: now, Election: t.view, Vacant: t.empty,
 		Past: slices.Clone(t.past), Renewals: t.inTerm,
 	}
-	v.FreeIn = ceil(t.trust(now))
+	v.FreeIn = view.Ceil(t.trust(now))
 	if !t.blind.IsZero() {
 		v.Vacant = time.Time{}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/view"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -32,7 +33,7 @@ type eventView struct {
 	// renewed its term in time, "vacant" where the seat is empty, and "unknown" where
 	// it was so, or the leader's time is over, and the store does not tell what is.
 	Type string `json:"type"`
-	electionView
+	view.Election
 }
 
 // watched is an election that is followed, for its readers, or for the observer.
@@ -198,7 +199,7 @@ func (w *watched) tellRenewed(now time.Time) {
 		Token    uint64    `json:"token"`
 		FreeIn   int64     `json:"free_in_ms"`
 		Renewals uint64    `json:"renewals"`
-	}{"renewed", now, w.key, w.tally.view.Token, ceil(w.tally.trust(now)), w.tally.inTerm}), false)
+	}{"renewed", now, w.key, w.tally.view.Token, view.Ceil(w.tally.trust(now)), w.tally.inTerm}), false)
 }
 
 // event tells all of the election.

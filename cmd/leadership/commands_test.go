@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/view"
 )
 
 // lead has a node lead until the end of the test.
@@ -132,7 +133,7 @@ func TestStatusTellsOfLeaderTermAndRequest(t *testing.T) {
 	if code, out, errs := inProcess(t, "pause", "--store", url, "--key", key, "--keep", "--by", "ops"); code != 0 {
 		t.Fatalf("pause: exit code %d: %s%s", code, out, errs)
 	}
-	var e election
+	var e view.Election
 	code, out, errs := inProcess(t, "status", "--store", url, "--prefix", "service/", "--json")
 	if err := json.Unmarshal([]byte(out), &e); err != nil || code != 0 {
 		t.Fatalf("exit code %d: %q %s: %v", code, out, errs, err)

@@ -10,35 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/view"
 )
-
-// roundLine is a round as round list prints it, as the service does.
-type roundLine struct {
-	System    string    `json:"system"`
-	Round     string    `json:"round"`
-	Winner    string    `json:"winner"`
-	Anonymous bool      `json:"anonymous,omitempty"`
-	Elected   time.Time `json:"elected"`
-	Attempt   uint64    `json:"attempt"`
-	TTL       int64     `json:"attempt_ttl_ms,omitempty"`
-	Failed    time.Time `json:"failed,omitzero"`
-	Failure   *string   `json:"failure,omitempty"`
-	Failure64 []byte    `json:"failure_base64,omitempty"` // of a failure that is no text
-	Completer string    `json:"completer,omitempty"`
-	Completed time.Time `json:"completed,omitzero"`
-	Result    *string   `json:"result,omitempty"`
-	Base64    []byte    `json:"result_base64,omitempty"` // of a result that is no text
-}
-
-func toRoundLine(s leadership.RoundState) roundLine {
-	l := roundLine{
-		System: s.System, Round: s.Round, Winner: s.Winner, Anonymous: s.Anonymous, Elected: s.Elected, Attempt: s.Attempt,
-		TTL: s.TTL.Milliseconds(), Failed: s.Failed, Completer: s.Completer, Completed: s.Completed,
-	}
-	l.Failure, l.Failure64 = readable(s.Failure)
-	l.Result, l.Base64 = readable(s.Result)
-	return l
-}
 
 func (p *program) roundListCommand() *cobra.Command {
 	var asJSON bool
@@ -69,7 +42,7 @@ them, and whether they were completed, have failed, or neither yet.`,
 func (p *program) printRounds(all []leadership.RoundState, asJSON bool) error {
 	if asJSON {
 		for _, s := range all {
-			if err := p.printJSON(toRoundLine(s)); err != nil {
+			if err := p.printJSON(view.OfRound(s)); err != nil {
 				return err
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/Shopify/toxiproxy/v2"
 
 	"github.com/seed-a1d591d3/leadership/internal/servers"
+	"github.com/seed-a1d591d3/leadership/internal/view"
 )
 
 func TestRoundRunsItsCommandOnce(t *testing.T) {
@@ -44,7 +45,7 @@ func TestRoundIsCompletedOnlyByACommandThatSucceeds(t *testing.T) {
 		t.Error("the round is completed")
 	}
 	code, out, errs := inProcess(t, "round", "list", "backup", "--store", url, "--json")
-	var l roundLine
+	var l view.Round
 	if err := json.Unmarshal([]byte(out), &l); err != nil || code != 0 {
 		t.Fatalf("exit code %d: %q %s: %v", code, out, errs, err)
 	}

@@ -6,71 +6,20 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/view"
 )
 
-// election is what status prints, as the service does.
-type election struct {
-	Key     string    `json:"key"`
-	Leader  string    `json:"leader"` // empty: nobody leads
-	Token   uint64    `json:"token,omitempty"`
-	Since   time.Time `json:"since,omitzero"`
-	TTL     int64     `json:"ttl_ms,omitempty"`
-	Payload *string   `json:"payload,omitempty"`
-	Base64  []byte    `json:"payload_base64,omitempty"` // where that is no text
-	Last    *ending   `json:"last,omitempty"`
-	Waiting []waiting `json:"waiting,omitempty"`
-	Asked   *asked    `json:"asked,omitempty"`
-}
-
-type ending struct {
-	Leader string `json:"leader"`
-	Token  uint64 `json:"token"`
-	Reason string `json:"reason"`
-}
-
-type waiting struct {
-	Node     string `json:"node"`
-	Priority int    `json:"priority"`
-}
-
-type asked struct {
-	Action leadership.Action `json:"action"`
-	To     string            `json:"to,omitempty"`
-	Hold   int64             `json:"hold_ms,omitempty"`
-	Keep   bool              `json:"keep,omitempty"`
-	By     string            `json:"by,omitempty"`
-	At     time.Time         `json:"at,omitzero"`
-}
-
-func toElection(s leadership.Standing) election {
-	t := s.Term
-	e := election{Key: s.Key, Leader: t.Leader, Token: t.Token, Since: t.Since, TTL: t.TTL.Milliseconds()}
-	e.Payload, e.Base64 = readable(t.Payload)
-	if t.Last != (leadership.Ending{}) {
-		e.Last = &ending{t.Last.Leader, t.Last.Token, t.Last.Reason}
-	}
-	for _, w := range s.Waiting {
-		e.Waiting = append(e.Waiting, waiting{w.Node, w.Priority})
-	}
-	if a := s.Asked; a.Action != "" {
-		e.Asked = &asked{a.Action, a.To, a.Hold.Milliseconds(), a.Keep, a.By, s.AskedAt}
-	}
+// viewOf is what status prints of an election: as the service does, but for what
+// takes more than one look.
+func viewOf(s leadership.Standing) view.Election {
+	e := view.OfElection(s)
+	e.FreeIn = 0
+	e.Payload, e.Base64 = view.Readable(s.Term.Payload)
 	return e
-}
-
-// readable returns bytes as a text where they are one, or else as they are. None
-// are neither.
-func readable(b []byte) (*string, []byte) {
-	if len(b) == 0 || !utf8.Valid(b) {
-		return nil, b
-	}
-	s := string(b)
-	return &s, nil
 }
 
 func (p *program) statusCommand() *cobra.Command {
@@ -113,8 +62,8 @@ func (p *program) status(ctx context.Context, key string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	e := toElection(standing)
-	if err := p.printElections([]election{e}, asJSON); err != nil {
+	e := viewOf(standing)
+	if err := p.printElections([]view.Election{e}, asJSON); err != nil {
 		return err
 	}
 	if e.Leader == "" {
@@ -135,14 +84,14 @@ func (p *program) statusAll(ctx context.Context, prefix string, asJSON bool) err
 	if err != nil {
 		return err
 	}
-	all := make([]election, 0, len(standings))
+	all := make([]view.Election, 0, len(standings))
 	for _, s := range standings {
-		all = append(all, toElection(s))
+		all = append(all, viewOf(s))
 	}
 	return p.printElections(all, asJSON)
 }
 
-func (p *program) printElections(all []election, asJSON bool) error {
+func (p *program) printElections(all []view.Election, asJSON bool) error {
 	if asJSON {
 		for _, e := range all {
 			if err := p.printJSON(e); err != nil {
@@ -154,14 +103,14 @@ func (p *program) printElections(all []election, asJSON bool) error {
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "KEY\tLEADER\tTOKEN\tFOR\tTTL\tLAST\tWAITING\tASKED")
 	for _, e := range all {
-		fmt.Fprintln(table, strings.Join(e.row(), "\t"))
+		fmt.Fprintln(table, strings.Join(row(e), "\t"))
 	}
 	return table.Flush()
 }
 
 // row is the line of a table. Names are quoted where they have anything in them
 // that could move the cursor.
-func (e election) row() []string {
+func row(e view.Election) []string {
 	row := []string{printable(e.Key), "-", "-", "-", "-", "-", "-", "-"}
 	if e.Token != 0 {
 		row[2] = fmt.Sprint(e.Token)

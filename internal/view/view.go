@@ -1,0 +1,142 @@
+// Package view has elections and rounds as JSON tells them, over HTTP and on the
+// command line.
+package view
+
+import (
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+// Term is a term in JSON.
+type Term struct {
+	Leader  string    `json:"leader"`
+	Token   uint64    `json:"token,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	TTL     int64     `json:"ttl_ms,omitempty"`
+	Payload *string   `json:"payload,omitempty"`
+	Base64  []byte    `json:"payload_base64,omitempty"` // where that is no text
+	Last    *Ending   `json:"last,omitempty"`
+}
+
+// Ending is how a term has ended, in JSON.
+type Ending struct {
+	Leader string `json:"leader"`
+	Token  uint64 `json:"token"`
+	Reason string `json:"reason"`
+}
+
+// OfTerm is a term as JSON tells it.
+func OfTerm(t leadership.Term) Term {
+	v := Term{Leader: t.Leader, Token: t.Token, Since: t.Since, TTL: t.TTL.Milliseconds()}
+	if text := string(t.Payload); text != "" && isText(text) {
+		v.Payload = &text
+	} else if text != "" {
+		v.Base64 = t.Payload
+	}
+	if t.Last != (leadership.Ending{}) {
+		v.Last = &Ending{t.Last.Leader, t.Last.Token, t.Last.Reason}
+	}
+	return v
+}
+
+// Election is how an election stands, in JSON.
+type Election struct {
+	Key string `json:"key"`
+	Term
+	// Expired says that the leader has not renewed its term in time: it does
+	// not lead any more, though nobody has taken its seat.
+	Expired bool `json:"expired,omitempty"`
+	// FreeIn is for how long the leader may lead yet, if it does not renew its
+	// term.
+	FreeIn  int64     `json:"free_in_ms,omitempty"`
+	Waiting []Waiting `json:"waiting,omitempty"`
+	Asked   *Asked    `json:"asked,omitempty"`
+	// Omitted says that an event does not tell the payload, which is long.
+	Omitted bool `json:"payload_omitted,omitempty"`
+}
+
+// Waiting is a preferred candidate that waits, in JSON.
+type Waiting struct {
+	Node     string `json:"node"`
+	Priority int    `json:"priority"`
+}
+
+// Asked is what an operator asks of an election, in JSON.
+type Asked struct {
+	Action leadership.Action `json:"action"`
+	To     string            `json:"to,omitempty"`
+	Hold   int64             `json:"hold_ms,omitempty"`
+	Keep   bool              `json:"keep,omitempty"`
+	By     string            `json:"by,omitempty"`
+	At     time.Time         `json:"at,omitzero"`
+}
+
+// OfElection is an election as JSON tells it.
+func OfElection(s leadership.Standing) Election {
+	v := Election{Key: s.Key, Term: OfTerm(s.Term), FreeIn: Ceil(s.Left)}
+	for _, w := range s.Waiting {
+		v.Waiting = append(v.Waiting, Waiting(w))
+	}
+	if a := s.Asked; a.Action != "" {
+		v.Asked = &Asked{a.Action, a.To, a.Hold.Milliseconds(), a.Keep, a.By, s.AskedAt}
+	}
+	return v
+}
+
+// Round is a round in JSON.
+type Round struct {
+	System    string    `json:"system"`
+	Round     string    `json:"round"`
+	Winner    string    `json:"winner"`
+	Anonymous bool      `json:"anonymous,omitempty"`
+	Elected   time.Time `json:"elected"`
+	Attempt   uint64    `json:"attempt"`
+	TTL       int64     `json:"attempt_ttl_ms,omitempty"`
+	Failed    time.Time `json:"failed,omitzero"`
+	Failure   *string   `json:"failure,omitempty"`
+	Failure64 []byte    `json:"failure_base64,omitempty"` // of a failure that is no text
+	Completer string    `json:"completer,omitempty"`
+	Completed time.Time `json:"completed,omitzero"`
+	Result    *string   `json:"result,omitempty"`
+	Base64    []byte    `json:"result_base64,omitempty"` // of a result that is no text
+}
+
+// OfRound is a round as JSON tells it.
+func OfRound(s leadership.RoundState) Round {
+	v := Round{
+		System: s.System, Round: s.Round, Winner: s.Winner, Anonymous: s.Anonymous, Elected: s.Elected, Attempt: s.Attempt,
+		TTL: s.TTL.Milliseconds(), Failed: s.Failed, Completer: s.Completer, Completed: s.Completed,
+	}
+	v.Failure, v.Failure64 = Readable(s.Failure)
+	v.Result, v.Base64 = Readable(s.Result)
+	return v
+}
+
+// Readable returns bytes as a text where they are one, or else as they are. None
+// are neither.
+func Readable(b []byte) (*string, []byte) {
+	if len(b) == 0 || !utf8.Valid(b) {
+		return nil, b
+	}
+	s := string(b)
+	return &s, nil
+}
+
+// isText says whether a payload can be shown to people.
+func isText(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if unicode.IsControl(r) && !unicode.IsSpace(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// Ceil is a duration in milliseconds, rounded up.
+func Ceil(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }
