@@ -150,6 +150,18 @@ func TestMalformedRequestsGetAReasonAndChangeNothing(t *testing.T) {
 	}
 }
 
+// Clients that close their connection after a request write all of it before they read.
+func TestLargeBodyThatIsRefusedDoesNotLoseTheAnswer(t *testing.T) {
+	server := serve(t, memory.New())
+	for range 50 {
+		for _, size := range []int{5_000, 250_000, 300_000, 10 << 20} {
+			body := strings.Repeat("x", size)
+			expect(t, server, "POST", "/api/v1/complete/sys/1?node=a", body, 413, "*4096")
+			expect(t, server, "POST", "/api/v1/elect/sys/1?node=a", body, 405, "*POST")
+		}
+	}
+}
+
 // What no client of net/http would send.
 func TestRequestsThatAreNoHTTPAreRefused(t *testing.T) {
 	kv := memory.New()
