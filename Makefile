@@ -19,15 +19,17 @@ build: ## Compile everything
 	$(GO) build ./...
 
 # What runs on real servers waits most of its time, so several packages go at
-# once; the simulations take all the processors there are, and go alone. The
-# report fails for a failed test, one that was skipped, or a suite that is
-# missing.
+# once, those that take longest first; the simulations take the processors that
+# these leave idle. The report fails for a failed test, one that was skipped, or
+# a suite that is missing.
 SIMULATIONS = ./internal/sim
+LONG = ./internal/kvtools ./store/redis ./store/postgres
 test: servers ## Run all tests, on real servers, with the race detector
-	@export LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS); \
-	{ $(GO) test -json -race -p 3 -timeout 30m $$($(GO) list ./... | grep -v /internal/sim); \
-	  $(GO) test -json -race -timeout 30m $(SIMULATIONS); \
-	  (cd deploy/test && $(GO) test -json -race -timeout 10m ./...); } 2>&1 | $(GO) run ./internal/testreport -strict
+	@mkdir -p bin; export LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS); \
+	{ nice -n 19 $(GO) test -json -race -timeout 30m $(SIMULATIONS) > bin/simulations.json 2>&1 & \
+	  $(GO) test -json -race -p 3 -timeout 30m $(LONG) $$($(GO) list ./... | grep -v /internal/sim); \
+	  (cd deploy/test && $(GO) test -json -race -timeout 10m ./...); \
+	  wait; cat bin/simulations.json; } 2>&1 | $(GO) run ./internal/testreport -strict
 
 test-quick: ## Run the tests that need no servers
 	$(GO) test -short ./...

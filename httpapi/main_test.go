@@ -2,7 +2,6 @@ package httpapi_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,7 +10,6 @@ import (
 	"testing"
 
 	goredis "github.com/redis/go-redis/v9"
-	"go.uber.org/goleak"
 
 	"github.com/seed-a1d591d3/leadership/httpapi"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
@@ -20,18 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	goredis.SetLogger(silent{})
-	code := servers.Main(m)
-	if err := closeBrowser(); err != nil {
-		fmt.Fprintln(os.Stderr, "end the browser:", err)
-		code = 1
-	}
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	os.Exit(servers.VerifyMain(m, closeBrowser))
 }
 
 type silent struct{}

@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -31,12 +29,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	code := servers.Main(m)
-	if err := goleak.Find(goleak.IgnoreTopFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).Start.func1")); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(servers.VerifyMain(m, nil))
 }
 
 // process is the program in a process of its own.

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
-
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/internal/view"
 )
@@ -74,22 +72,22 @@ func TestRoundOfACommandThatWasToldToEndIsNotCompleted(t *testing.T) {
 }
 
 func TestAttemptOfAMachineThatFailsIsTakenOver(t *testing.T) {
-	for name, strike := range map[string]func(t *testing.T, p *process, proxy *toxiproxy.Proxy){
-		"killed":                 func(_ *testing.T, p *process, _ *toxiproxy.Proxy) { p.signal(syscall.SIGKILL) },
-		"frozen":                 func(_ *testing.T, p *process, _ *toxiproxy.Proxy) { p.signal(syscall.SIGSTOP) },
-		"cut off from the store": func(_ *testing.T, _ *process, proxy *toxiproxy.Proxy) { proxy.Stop() },
+	for name, strike := range map[string]func(t *testing.T, p *process, proxy *servers.Proxy){
+		"killed":                 func(_ *testing.T, p *process, _ *servers.Proxy) { p.signal(syscall.SIGKILL) },
+		"frozen":                 func(_ *testing.T, p *process, _ *servers.Proxy) { p.signal(syscall.SIGSTOP) },
+		"cut off from the store": func(_ *testing.T, _ *process, proxy *servers.Proxy) { proxy.Stop() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := servers.Shared(t, "redis")
-			proxy := newProxy(t, server.Addr)
+			proxy := servers.NewProxy(t, server.Addr)
 			j := newJournal(t)
 			round := fmt.Sprint("r", time.Now().UnixNano())
 			run := func(node, addr string) *process {
 				flags := []string{"--store", "redis://" + addr, "--node", node, "--attempt-ttl", "2s", "--grace", "300ms", "--wait"}
 				return start(t, append(append([]string{"round", "run", "takeover", round}, flags...), stubborn(j)...)...)
 			}
-			a := run("a", proxy.Listen)
+			a := run("a", proxy.Addr)
 			j.await("start a", 1)
 			kv, changes, last := open(t, "redis://"+server.Addr), 0, ""
 			eventually(t, "renewals for longer than the TTL", func() bool {

@@ -11,9 +11,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
-
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 )
@@ -36,24 +33,24 @@ func stubborn(j *journal) []string {
 }
 
 func TestNextCommandStartsOnlyAfterTheLeadersIsGone(t *testing.T) {
-	for name, strike := range map[string]func(t *testing.T, a *process, proxy *toxiproxy.Proxy){
-		"killed with its parent":   func(_ *testing.T, a *process, _ *toxiproxy.Proxy) { a.signal(syscall.SIGKILL) },
-		"frozen":                   func(_ *testing.T, a *process, _ *toxiproxy.Proxy) { a.signal(syscall.SIGSTOP) },
-		"cut off from the store":   func(_ *testing.T, _ *process, proxy *toxiproxy.Proxy) { proxy.Stop() },
-		"asked to end":             func(_ *testing.T, a *process, _ *toxiproxy.Proxy) { a.signal(syscall.SIGTERM) },
-		"with its guard killed":    func(t *testing.T, a *process, _ *toxiproxy.Proxy) { kill(t, a.guard(), syscall.SIGKILL) },
-		"frozen with store gone":   func(_ *testing.T, a *process, p *toxiproxy.Proxy) { p.Stop(); a.signal(syscall.SIGSTOP) },
-		"cut off, guard is frozen": func(t *testing.T, a *process, p *toxiproxy.Proxy) { kill(t, a.guard(), syscall.SIGSTOP); p.Stop() },
+	for name, strike := range map[string]func(t *testing.T, a *process, proxy *servers.Proxy){
+		"killed with its parent":   func(_ *testing.T, a *process, _ *servers.Proxy) { a.signal(syscall.SIGKILL) },
+		"frozen":                   func(_ *testing.T, a *process, _ *servers.Proxy) { a.signal(syscall.SIGSTOP) },
+		"cut off from the store":   func(_ *testing.T, _ *process, proxy *servers.Proxy) { proxy.Stop() },
+		"asked to end":             func(_ *testing.T, a *process, _ *servers.Proxy) { a.signal(syscall.SIGTERM) },
+		"with its guard killed":    func(t *testing.T, a *process, _ *servers.Proxy) { kill(t, a.guard(), syscall.SIGKILL) },
+		"frozen with store gone":   func(_ *testing.T, a *process, p *servers.Proxy) { p.Stop(); a.signal(syscall.SIGSTOP) },
+		"cut off, guard is frozen": func(t *testing.T, a *process, p *servers.Proxy) { kill(t, a.guard(), syscall.SIGSTOP); p.Stop() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := servers.Shared(t, "redis")
 			url := "redis://" + server.Addr
 			election := strings.ReplaceAll(t.Name(), " ", "-")
-			proxy := newProxy(t, server.Addr)
+			proxy := servers.NewProxy(t, server.Addr)
 			j := newJournal(t)
 			flags := []string{"run", "--key", election, "--ttl", "2s", "--grace", "300ms"}
-			a := start(t, append(append(flags, "--store", "redis://"+proxy.Listen, "--node", "a"), stubborn(j)...)...)
+			a := start(t, append(append(flags, "--store", "redis://"+proxy.Addr, "--node", "a"), stubborn(j)...)...)
 			j.await("start a", 1)
 			b := start(t, append(append(flags, "--store", url, "--node", "b"), stubborn(j)...)...)
 			eventually(t, "candidate b", func() bool { return len(b.family()) > 0 })
@@ -79,16 +76,6 @@ func TestNextCommandStartsOnlyAfterTheLeadersIsGone(t *testing.T) {
 			}
 		})
 	}
-}
-
-func newProxy(t *testing.T, upstream string) *toxiproxy.Proxy {
-	t.Helper()
-	p := toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), t.Name(), "127.0.0.1:0", upstream)
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Stop)
-	return p
 }
 
 func kill(t *testing.T, pid int, sig syscall.Signal) {

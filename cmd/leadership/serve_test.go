@@ -174,8 +174,8 @@ func crowd(t *testing.T, behind []*served, round string) string {
 
 func TestServerWhoseStoreIsGoneSaysSoInsteadOfLost(t *testing.T) {
 	t.Parallel()
-	proxy := newProxy(t, servers.Shared(t, "redis").Addr)
-	s := serving(t, nil, "--store", "redis://"+proxy.Listen, "--timeout", "300ms")
+	proxy := servers.NewProxy(t, servers.Shared(t, "redis").Addr)
+	s := serving(t, nil, "--store", "redis://"+proxy.Addr, "--timeout", "300ms")
 	round := fmt.Sprintf("/down/%d", time.Now().UnixNano())
 	proxy.Stop()
 	for _, verb := range []string{"elect", "elected", "complete", "completed"} {
@@ -184,9 +184,7 @@ func TestServerWhoseStoreIsGoneSaysSoInsteadOfLost(t *testing.T) {
 		}
 	}
 	s.want("GET", "/alive", 200, "")
-	if err := proxy.Start(); err != nil {
-		t.Fatal(err)
-	}
+	proxy.Start()
 	eventually(t, "winner once the store is back", func() bool {
 		status, _ := s.ask("GET", "/api/v1/elect"+round+"?node=a", "")
 		return status == 202

@@ -14,7 +14,7 @@
 //
 // Tests that leave the server alone share one, which is quicker:
 //
-//	func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
+//	func TestMain(m *testing.M) { os.Exit(servers.VerifyMain(m, nil)) }
 //
 //	kv := connect(servers.Shared(t, "redis").Addr)
 //

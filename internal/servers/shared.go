@@ -1,11 +1,15 @@
 package servers
 
 import (
+	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"go.uber.org/goleak"
 
 	"github.com/seed-a1d591d3/leadership/internal/certs"
 )
@@ -81,7 +85,7 @@ func Shared(t testing.TB, name string) *Server {
 	pool.Lock()
 	defer pool.Unlock()
 	if !pool.open {
-		t.Fatal("servers.Shared needs func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }")
+		t.Fatal("servers.Shared needs func TestMain(m *testing.M) { os.Exit(servers.VerifyMain(m, nil)) }")
 	}
 	s := pool.servers[name]
 	if s == nil {
@@ -104,4 +108,24 @@ func Main(m *testing.M) int {
 		}
 	}()
 	return m.Run()
+}
+
+// VerifyMain is Main, and fails for goroutines that the tests have left, looked
+// for after clean where it is not nil.
+func VerifyMain(m *testing.M, clean func() error) int {
+	code := Main(m)
+	if clean != nil {
+		if err := clean(); err != nil {
+			fmt.Fprintln(os.Stderr, "clean up:", err)
+			code = 1
+		}
+	}
+	if code != 0 {
+		return code
+	}
+	if err := goleak.Find(lostByProxies...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }

@@ -3,7 +3,6 @@ package consul_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
-	"go.uber.org/goleak"
 
 	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
@@ -27,12 +25,7 @@ func TestMain(m *testing.M) {
 			_ = os.Unsetenv(name) // what the machine's user has set
 		}
 	}
-	code := servers.Main(m)
-	if err := goleak.Find(); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(servers.VerifyMain(m, nil))
 }
 
 // newClient returns a user's client of the agent at addr.

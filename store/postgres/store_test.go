@@ -13,7 +13,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"go.uber.org/goleak"
 
 	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
@@ -28,12 +27,7 @@ func TestMain(m *testing.M) {
 			_ = os.Unsetenv(name)
 		}
 	}
-	code := servers.Main(m)
-	if err := goleak.Find(); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(servers.VerifyMain(m, nil))
 }
 
 // at returns the URL of a server's database, with host and port changed where

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
-	"go.uber.org/goleak"
 
 	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
@@ -18,12 +17,7 @@ import (
 
 func TestMain(m *testing.M) {
 	goredis.SetLogger(silent{}) // it logs what the tests do to it
-	code := servers.Main(m)
-	if err := goleak.Find(); code == 0 && err != nil {
-		println(err.Error())
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(servers.VerifyMain(m, nil))
 }
 
 type silent struct{}

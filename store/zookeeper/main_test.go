@@ -2,13 +2,11 @@ package zookeeper_test
 
 import (
 	"crypto/rand"
-	"fmt"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/go-zookeeper/zk"
-	"go.uber.org/goleak"
 
 	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
@@ -18,12 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := servers.Main(m)
-	if err := goleak.Find(); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(servers.VerifyMain(m, nil))
 }
 
 // silent is the logger of the clients here: they are cut off all the time.
