@@ -127,12 +127,13 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	}
 }
 
-// Resign gives up the term of that instance, which must have ended its work, and is
+// Resign gives up the term of that instance, which must have ended its work. With a
+// token that is not 0 it gives up only the term of that token; without, the instance is
 // not to claim again: a call that comes late would end its next term, too.
 // Where it does not hold the seat nothing happens. It blocks for as long as the
 // store takes. It returns ErrInvalidArgument, ErrForeignRecord, and errors of the
 // store, after which it may be called again.
-func (c *Claims) Resign(ctx context.Context, instance string) error {
+func (c *Claims) Resign(ctx context.Context, instance string, token uint64) error {
 	if err := errors.Join(c.err, checkInstance(instance), checkContext(ctx)); err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func (c *Claims) Resign(ctx context.Context, instance string) error {
 	}
 	for try := 1; ; try++ {
 		rec := c.sight.rec
-		if rec.Instance != instance {
+		if rec.Instance != instance || token != 0 && rec.Token != token {
 			return nil
 		}
 		why := reasonOf(rec.Ask.against(rec.Leader))

@@ -355,7 +355,7 @@ func TestTermThatIsOverIsNotRenewed(t *testing.T) {
 		// A server that has seen only the term before must look again.
 		other := NewClaims(kv, key)
 		claimed(ctx, t, other, renewal)
-		if err := c.Resign(ctx, instanceA); err != nil {
+		if err := c.Resign(ctx, instanceA, 0); err != nil {
 			t.Fatal(err)
 		}
 		third := claimed(ctx, t, c, claimFor("a"))
@@ -370,11 +370,14 @@ func TestResignGivesUpTheSeatOfItsInstanceAlone(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := faultstore.New(memory.New())
 		c := NewClaims(kv, key)
-		if err := c.Resign(ctx, instanceA); err != nil {
+		if err := c.Resign(ctx, instanceA, 0); err != nil {
 			t.Error(err)
 		}
 		first := claimed(ctx, t, c, claimFor("a"))
-		if err := c.Resign(ctx, instanceB); err != nil {
+		if err := c.Resign(ctx, instanceB, 0); err != nil {
+			t.Error(err)
+		}
+		if err := c.Resign(ctx, instanceA, first.Term.Token-1); err != nil {
 			t.Error(err)
 		}
 		if rec := stored(t, kv); rec.Leader != "a" {
@@ -382,7 +385,7 @@ func TestResignGivesUpTheSeatOfItsInstanceAlone(t *testing.T) {
 		}
 		kv.SetPlan(faultstore.Always(faultstore.Fault{LoseReply: true}, faultstore.OpAtomicPut))
 		for range 2 {
-			if err := c.Resign(ctx, instanceA); err != nil {
+			if err := c.Resign(ctx, instanceA, first.Term.Token); err != nil {
 				t.Error(err)
 			}
 		}
@@ -435,7 +438,7 @@ func TestHolderIsToldWhatAnOperatorAsks(t *testing.T) {
 				if got, err := c.Claim(ctx, claimFor("b")); got.Won || err != nil && !errors.Is(err, ErrPaused) {
 					t.Errorf("b got %+v, %v while a is trusted", got, err)
 				}
-				if err := c.Resign(ctx, instanceA); err != nil {
+				if err := c.Resign(ctx, instanceA, 0); err != nil {
 					t.Fatal(err)
 				}
 				if rec := stored(t, kv); rec.held() || rec.Last == nil || *rec.Last != (ending{"a", first.Term.Token, test.reason}) {
@@ -452,7 +455,7 @@ func TestHolderThatWasEvictedLeavesTheSeatToOthersForAWhile(t *testing.T) {
 		c := NewClaims(kv, key)
 		claimed(ctx, t, c, claimFor("a"))
 		written(ctx, t, kv, Request{Action: Resign})
-		if err := c.Resign(ctx, instanceA); err != nil {
+		if err := c.Resign(ctx, instanceA, 0); err != nil {
 			t.Fatal(err)
 		}
 		if got := claimed(ctx, t, c, claimFor("a")); got.Won || got.Wait != ttl/3 {
@@ -496,7 +499,7 @@ func TestSeatOfClaimsIsTransferredToTheNodeThatIsNamed(t *testing.T) {
 		go func() { done <- Ask(ctx, kv, key, Request{Action: Transfer, To: "c", Hold: 5 * ttl}) }()
 		synctest.Wait()
 		refusedWith(ctx, t, c, claimFor("a"), ErrTransferred)
-		if err := c.Resign(ctx, instanceA); err != nil {
+		if err := c.Resign(ctx, instanceA, 0); err != nil {
 			t.Fatal(err)
 		}
 		for _, node := range []string{"a", "b"} {
@@ -554,7 +557,7 @@ func TestClaimsHoldBackForPreferredCandidates(t *testing.T) {
 		if stands, err := c.Look(ctx); err != nil || !slices.Equal(stands.Waiting, []Waiting{{"p", 1}}) {
 			t.Fatalf("it stands %+v, %v", stands, err)
 		}
-		if err := c.Resign(ctx, instanceA); err != nil {
+		if err := c.Resign(ctx, instanceA, 0); err != nil {
 			t.Fatal(err)
 		}
 		if got := claimed(ctx, t, c, claimFor("b")); got.Won {
@@ -601,7 +604,7 @@ func TestForeignRecordIsNotClaimed(t *testing.T) {
 				t.Fatal(err)
 			}
 			refusedWith(ctx, t, c, claimFor("a"), ErrForeignRecord)
-			_ = c.Resign(ctx, instanceA)
+			_ = c.Resign(ctx, instanceA, 0)
 			if pair, err := kv.Get(ctx, key, nil); err != nil || string(pair.Value) != value {
 				t.Errorf("%s became %+v, %v", value, pair, err)
 			}
@@ -656,7 +659,7 @@ func TestArgumentsOfAClaimThatWillNotDo(t *testing.T) {
 			if _, err := c.Look(ctx); !errors.Is(err, ErrInvalidArgument) {
 				t.Errorf("%s: %v", what, err)
 			}
-			if err := c.Resign(ctx, instanceA); !errors.Is(err, ErrInvalidArgument) {
+			if err := c.Resign(ctx, instanceA, 0); !errors.Is(err, ErrInvalidArgument) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
@@ -736,7 +739,7 @@ func TestElectionsAreListed(t *testing.T) {
 		claimed(ctx, t, NewClaims(kv, "service/z"), claimFor("a"))
 		c := NewClaims(kv, "service/b")
 		claimed(ctx, t, c, claimFor("b"))
-		if err := c.Resign(ctx, instanceB); err != nil {
+		if err := c.Resign(ctx, instanceB, 0); err != nil {
 			t.Fatal(err)
 		}
 		claimed(ctx, t, NewClaims(kv, "other/z"), claimFor("a"))

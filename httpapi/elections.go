@@ -141,13 +141,14 @@ func (d *desk) resign(w http.ResponseWriter, r *http.Request) error {
 	}
 	var body struct {
 		Instance string `json:"instance"`
+		Token    uint64 `json:"token"`
 	}
 	if err := readJSON(w, r, &body); err != nil {
 		return err
 	}
 	ctx, cancel := d.h.storing(r)
 	defer cancel()
-	if err := d.of(d.claims, key).Resign(ctx, body.Instance); err != nil {
+	if err := d.of(d.claims, key).Resign(ctx, body.Instance, body.Token); err != nil {
 		return unfit(err)
 	}
 	write(w, http.StatusNoContent, "", nil)

@@ -295,6 +295,8 @@ func TestMalformedRequestsOfElectionsChangeNothing(t *testing.T) {
 		{"POST", election("/resign"), `{}`, 400, "instance"},
 		{"POST", election("/resign"), `{"instance":"x"}`, 400, "instance"},
 		{"POST", election("/resign"), `{"instance":"another-instance-of-a"}`, 204, ""},
+		{"POST", election("/resign"), `{"instance":"instance-of-holder-a","token":1}`, 204, ""},
+		{"POST", election("/resign"), `{"instance":"instance-of-holder-a","token":-1}`, 400, "token"},
 		{"POST", requests, `{}`, 400, "action"},
 		{"POST", requests, `{"action":"abdicate"}`, 400, "abdicate"},
 		{"POST", requests, `{"action":"transfer"}`, 400, "transfer"},

@@ -72,7 +72,7 @@ func TestObserverCountsTermsRenewalsAndTheTimeWithoutALeader(t *testing.T) {
 		if o := one(t, h); o.renewals != 3 || o.trust <= 8*time.Second || o.trust > 9*time.Second {
 			t.Errorf("renewed: %+v", o)
 		}
-		if err := claims.Resign(t.Context(), a.Instance); err != nil {
+		if err := claims.Resign(t.Context(), a.Instance, 0); err != nil {
 			t.Fatal(err)
 		}
 		if o := one(t, h); o.leader != "" || o.trust != 0 || !maps.Equal(o.ended, map[string]uint64{"resigned": 1}) {

@@ -155,7 +155,7 @@ class Election:
     def _resign(self, term):
         """Where it is not heard, others wait for the TTL."""
         for _ in self._urls:
-            if self._post("/resign", {"instance": term.instance})[0] == 204:
+            if self._post("/resign", {"instance": term.instance, "token": term.token})[0] == 204:
                 return
 
     def _post(self, route, body):

@@ -347,7 +347,7 @@ func (p *process) background(instance string) {
 			var failed error
 			s := p.w.servers[c.n(len(p.w.servers))]
 			p.request(s, done, func(ctx context.Context, s *served) func() {
-				err := s.claims.Resign(ctx, instance)
+				err := s.claims.Resign(ctx, instance, 0)
 				return func() { failed = err }
 			})
 			timer := time.NewTimer(p.timeout)
