@@ -34,7 +34,7 @@ func TestSecureServerByURL(t *testing.T) {
 		{"wrong CA", app, s.Password, []string{"ca", other.CA, "cert", s.ClientCert, "key", s.ClientKey}, "unknown authority"},
 		{"wrong name", app, s.Password, []string{"ca", s.CA, "cert", s.ClientCert, "key", s.ClientKey, "server_name", name}, name},
 		{"no certificate", app, s.Password, []string{"ca", s.CA}, "requires a valid client certificate"},
-		{"certificate of another authority", app, s.Password, []string{"ca", s.CA, "cert", other.ClientCert, "key", other.ClientKey}, "remote error: tls"},
+		{"certificate of another authority", app, s.Password, []string{"ca", s.CA, "cert", other.ClientCert, "key", other.ClientKey}, "failed to connect"}, // the reason may come, or be cut off
 		{"wrong password", app, "s3cret", []string{"ca", s.CA, "cert", s.ClientCert, "key", s.ClientKey}, "password authentication failed for user \"app\""},
 		{"no password", app, "", []string{"ca", s.CA, "cert", s.ClientCert, "key", s.ClientKey}, "password"},
 		{"no TLS", app, s.Password, []string{"tls", "false"}, "no encryption"},
