@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,15 +71,34 @@ func text(w http.ResponseWriter, status int, body string) {
 	write(w, status, "text/plain; charset=utf-8", []byte(body))
 }
 
-// write answers, for as long as a client may take to read that.
+// write answers, for as long as a client may take to read that. Before it is sent the
+// server may take what is left of the request's body.
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTimeout)) // not every connection can
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * bodyTimeout)) // not every connection can
 	if status != http.StatusNoContent {
 		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(status)
 	if status != http.StatusNoContent {
 		_, _ = w.Write(body) // nobody to tell but the client
+	}
+}
+
+// maxUnread is how many bytes of a body that nobody wants are taken, at most: as many
+// as net/http's server takes.
+const maxUnread = 256 << 10
+
+// drain sends the answer and takes what is left of the body of a request, where the
+// client wants its connection closed: the server does that for one that goes on, but
+// closes this one at once, and a client that still writes might never see the answer.
+func drain(w *counting, body io.Reader) {
+	connection := http.NewResponseController(w)
+	if w.begun {
+		_ = connection.Flush() // or the end of the request does
+	}
+	if connection.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
+		_, _ = io.Copy(io.Discard, body)
 	}
 }
 

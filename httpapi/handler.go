@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"path"
 	"runtime/debug"
@@ -26,10 +25,6 @@ const (
 	// bodyTimeout is how long a request may take to send its body, and a
 	// client to take an answer.
 	bodyTimeout = 10 * time.Second
-
-	// maxUnread is how many bytes of a body that nobody wants are taken, at most:
-	// as many as net/http's server takes.
-	maxUnread = 256 << 10
 )
 
 // Handler is an http.Handler that serves the API. Make it with New; the zero
@@ -211,12 +206,8 @@ func (h *Handler) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 		// For bodies that nobody reads, too: the server does at the end.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // not every connection can
 		if r.Close && r.Header.Get("Expect") == "" {
-			// From a connection that goes on the server takes what is left of a body
-			// before it answers, but one that the client wants closed it closes at
-			// once, and the client that still writes may never see the answer.
-			body := http.MaxBytesReader(answer, r.Body, maxUnread)
-			r.Body = body
-			defer func() { _, _ = io.Copy(io.Discard, body) }()
+			r.Body = http.MaxBytesReader(answer, r.Body, maxUnread)
+			defer drain(w, r.Body)
 		}
 	}
 	if p := r.URL.EscapedPath(); p != path.Clean(p) && p != path.Clean(p)+"/" {
