@@ -79,9 +79,9 @@
 // where the term is over, or where asked tells that an operator wants it to go:
 // then it is to end its work, and to resign, before its trust is over. An answer
 // that comes when its trust is over is none: it must not lead again by it, but
-// resign, and claim anew by another instance. So must whoever has resigned: a request
-// to resign that comes late would end a later term of the same instance. 500, or no
-// answer, says nothing: the trust that it has lasts, and it may ask again, of any
+// resign, and claim anew by another instance. A request to resign that names the token
+// ends that term alone, however late it comes; after one that does not, its instance
+// must not claim again. 500, or no answer, says nothing: the trust that it has lasts, and it may ask again, of any
 // server. token goes along with whatever only the leader may do: see package fence.
 //
 // Whoever is answered with 409 and a term may ask again. It is of no use before

@@ -293,7 +293,7 @@ func (p *process) answered(by leadership.Claim, start clock.Instant, got leaders
 		// It has given that up.
 		if p.resigned[by.Instance] && by.Instance != p.instance {
 			p.w.note(p.who.name, "resigns again term %d", token)
-			p.background(by.Instance)
+			p.background(by.Instance, token)
 		}
 	case err == nil && got.Won && left <= 0 && !p.leads:
 		p.w.note(p.who.name, "hears too late of term %d", token)
@@ -323,6 +323,7 @@ func (p *process) answered(by leadership.Claim, start clock.Instant, got leaders
 func (p *process) resign() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	token := p.term.Token
 	p.ends()
 	p.leaving = false
 	if p.instance == "" {
@@ -331,13 +332,13 @@ func (p *process) resign() {
 	p.w.note(p.who.name, "resigns")
 	p.w.nudge()
 	p.resigned[p.instance] = true
-	p.background(p.instance)
+	p.background(p.instance, token)
 	p.instance = ""
 }
 
-// background asks servers to give up the seat of an instance, a few times. The lock is
-// held.
-func (p *process) background(instance string) {
+// background asks servers to give up the seat of an instance, a few times, or its term of
+// that token alone, if it is not 0. The lock is held.
+func (p *process) background(instance string, token uint64) {
 	p.pending.Add(1)
 	p.w.background.Go(func() {
 		defer p.pending.Done()
@@ -347,7 +348,7 @@ func (p *process) background(instance string) {
 			var failed error
 			s := p.w.servers[c.n(len(p.w.servers))]
 			p.request(s, done, func(ctx context.Context, s *served) func() {
-				err := s.claims.Resign(ctx, instance, 0)
+				err := s.claims.Resign(ctx, instance, token)
 				return func() { failed = err }
 			})
 			timer := time.NewTimer(p.timeout)
