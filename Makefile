@@ -20,16 +20,17 @@ build: ## Compile everything
 
 # What runs on real servers waits most of its time, so several packages go at
 # once, those that take longest first; the simulations take the processors that
-# these leave idle. The report fails for a failed test, one that was skipped, or
-# a suite that is missing.
+# these leave idle. The report fails for a failed test, one that was skipped, a
+# suite that is missing, or a `go test` that failed for any other reason.
 SIMULATIONS = ./internal/sim
 LONG = ./internal/kvtools ./store/redis ./store/postgres
+FAILED = echo '{"Action":"fail"}'
 test: servers ## Run all tests, on real servers, with the race detector
-	@mkdir -p bin; export LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS); \
-	{ nice -n 19 $(GO) test -json -race -timeout 30m $(SIMULATIONS) > bin/simulations.json 2>&1 & \
-	  $(GO) test -json -race -p 3 -timeout 30m $(LONG) $$($(GO) list ./... | grep -v /internal/sim); \
-	  (cd deploy/test && $(GO) test -json -race -timeout 10m ./...); \
-	  wait; cat bin/simulations.json; } 2>&1 | $(GO) run ./internal/testreport -strict
+	@export LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS); later=$$(mktemp); \
+	{ nice -n 19 $(GO) test -json -race -timeout 30m $(SIMULATIONS) > "$$later" 2>&1 & simulations=$$!; \
+	  $(GO) test -json -race -p 3 -timeout 30m $(LONG) $$($(GO) list ./... | grep -v /internal/sim) || $(FAILED); \
+	  (cd deploy/test && $(GO) test -json -race -timeout 10m ./...) || $(FAILED); \
+	  wait $$simulations || $(FAILED); cat "$$later"; rm -f "$$later"; } 2>&1 | $(GO) run ./internal/testreport -strict
 
 test-quick: ## Run the tests that need no servers
 	$(GO) test -short ./...

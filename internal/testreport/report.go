@@ -38,6 +38,7 @@ type report struct {
 	results map[id]string // of tests: pass, fail, skip, or excused
 	reasons map[id]string // of skips: what they said last
 	failed  int           // packages and tests
+	broken  bool          // a go test that has failed, for whatever reason
 	passed  int           // packages
 }
 
@@ -67,6 +68,10 @@ func read(in io.Reader, out io.Writer) (*report, error) {
 
 func (r *report) take(e event, said map[id][]string, out io.Writer) {
 	which := id{e.Package, e.Test}
+	if e.Action == "fail" && e.Package == "" {
+		r.broken = true // says who ran it
+		return
+	}
 	switch e.Action {
 	case "output":
 		if e.Test != "" {
@@ -142,7 +147,7 @@ func reason(said []string) string {
 
 // summarize prints the suites and the skips, and tells whether all is well.
 func (r *report) summarize(out io.Writer, strict bool) bool {
-	ok := r.failed == 0 && r.passed > 0
+	ok := r.failed == 0 && !r.broken && r.passed > 0
 	fmt.Fprintf(out, "\n%-28s%18s%18s\n", "tests passed on", "conformance", "elections")
 	for _, store := range stores {
 		fmt.Fprintf(out, "%-28s", store)
@@ -163,6 +168,9 @@ func (r *report) summarize(out io.Writer, strict bool) bool {
 	}
 	fmt.Fprintf(out, "%d tests passed, %d were excused, %d were skipped, %d tests and packages failed\n",
 		r.count("pass"), r.count("excused"), len(r.reasons), r.failed)
+	if r.broken && r.failed == 0 {
+		fmt.Fprintln(out, "go test has failed, and no test says why")
+	}
 	return ok
 }
 

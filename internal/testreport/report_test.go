@@ -69,6 +69,14 @@ func TestSuiteThatDidNotRunFails(t *testing.T) {
 	}
 }
 
+func TestGoTestThatFailedWithoutAFailedTestFails(t *testing.T) {
+	told, ok := run(t, true, append(all(), `{"Action":"fail"}`)...)
+	if ok {
+		t.Error("it is content")
+	}
+	want(t, told, "no test says why")
+}
+
 func TestExcusedTestIsNotCountedAsPassed(t *testing.T) {
 	lines := append(all(),
 		`{"Action":"output","Package":"`+module+`internal/kvtools","Test":"TestConformance/etcd/Three","Output":"    x.go:1: excused: known: it is wrong\n"}`,
