@@ -46,7 +46,7 @@ func linearRestart(tr *trial) {
 	tr.wantLinearizable(250, 1500*time.Millisecond, func(rng *rand.Rand, d time.Duration) {
 		time.Sleep(d/4 + time.Duration(rng.Int64N(int64(d/2))))
 		tr.stop()
-		tr.can.Server.Start()
+		tr.start()
 	})
 }
 

@@ -36,8 +36,19 @@ var frozenChecks = []check{
 
 // stop stops the server; it is there again when the check ends.
 func (tr *trial) stop() {
-	tr.Cleanup(tr.can.Server.Start)
+	tr.Cleanup(tr.start)
 	tr.can.Server.Stop()
+}
+
+// start starts the server again, unless the check was given up: then others have
+// it, or it is gone.
+func (tr *trial) start() {
+	tr.mu.Lock()
+	over := tr.over
+	tr.mu.Unlock()
+	if !over {
+		tr.can.Server.Start()
+	}
 }
 
 // freeze freezes the server; it goes on when the check ends.
@@ -182,7 +193,7 @@ func restartCalls(tr *trial) {
 	stale := kv.create(tr.base, "a")
 	pair := kv.swap(stale, "b")
 	tr.stop()
-	tr.can.Server.Start()
+	tr.start()
 	began := time.Now()
 	next := kv.wantStanding(stale, pair)
 	tr.Logf("calls went on %v after the server was back", time.Since(began).Round(time.Millisecond))
@@ -195,7 +206,7 @@ func restartWatch(tr *trial) {
 	w := other.watch(tr.base)
 	w.next()
 	tr.stop()
-	tr.can.Server.Start()
+	tr.start()
 	w.wantHeldOrEnded(other, kv.settle(tr.base, "b"))
 }
 
@@ -206,7 +217,7 @@ func downCalls(tr *trial) {
 	for _, name := range []string{"Get", "AtomicPut", "AtomicDelete", "List"} {
 		tr.wantInTime(kv, name, pair)
 	}
-	tr.can.Server.Start()
+	tr.start()
 }
 
 // frozenCall: a call returns in time after its context has ended, though the

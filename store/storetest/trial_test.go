@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,6 +84,42 @@ func TestTrialThatHangsIsOverAtItsLimit(t *testing.T) {
 	<-ended
 	if len(found) != 1 || !strings.Contains(found[0], "has not ended") {
 		t.Errorf("found %q", found)
+	}
+}
+
+// counted is a Server that counts how often it was started.
+type counted struct {
+	Server
+	starts atomic.Int64
+}
+
+func (*counted) Stop()    {}
+func (c *counted) Start() { c.starts.Add(1) }
+
+func TestTrialThatIsOverLeavesTheServerAlone(t *testing.T) {
+	for _, given := range []bool{false, true} {
+		server := &counted{}
+		release, ended := make(chan struct{}), make(chan struct{})
+		limit := time.Minute
+		if given {
+			limit = 50 * time.Millisecond
+		} else {
+			close(release)
+		}
+		attempt(t, limit, func(tr *trial) {
+			tr.can.Server = server
+			tr.Cleanup(func() { close(ended) })
+			tr.stop()
+			<-release
+			tr.start()
+		})
+		if given {
+			close(release)
+		}
+		<-ended
+		if n := server.starts.Load(); given != (n == 0) {
+			t.Errorf("given up: %v; it was started %d times", given, n)
+		}
 	}
 }
 
