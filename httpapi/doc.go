@@ -81,8 +81,9 @@
 // that comes when its trust is over is none: it must not lead again by it, but
 // resign, and claim anew by another instance. A request to resign that names the token
 // ends that term alone, however late it comes; after one that does not, its instance
-// must not claim again. 500, or no answer, says nothing: the trust that it has lasts, and it may ask again, of any
-// server. token goes along with whatever only the leader may do: see package fence.
+// must not claim again. 500, or no answer, says nothing: the trust that it has lasts,
+// and it may ask again, of any server. token goes along with whatever only the leader
+// may do: see package fence.
 //
 // Whoever is answered with 409 and a term may ask again. It is of no use before
 // retry_after_ms, unless the leader resigns; but a server replaces a silent leader only once
