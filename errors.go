@@ -27,6 +27,12 @@ var (
 	// ErrNoLeader says that nobody leads whom something could be asked of.
 	ErrNoLeader = errors.New("no leader")
 
+	// ErrNoElection means that there is no record of an election under the key.
+	ErrNoElection = errors.New("no such election")
+
+	// ErrHeld means that an election cannot be forgotten because its seat is held.
+	ErrHeld = errors.New("the seat is held")
+
 	// ErrPaused says that an operator has paused the election: resume it first.
 	ErrPaused = errors.New("election paused")
 

@@ -1,0 +1,171 @@
+package leadership
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/faultstore"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+// gone fails the test unless there is nothing under key.
+func gone(t *testing.T, kv store.Store) {
+	t.Helper()
+	if _, err := kv.Get(t.Context(), key, nil); !errors.Is(err, store.ErrKeyNotFound) {
+		t.Errorf("the record is not gone: %v", err)
+	}
+}
+
+func TestVacantElectionIsForgottenAtOnce(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		a := NewCandidate(kv, key, "a", ttl)
+		stream, _ := a.RunForElection(ctx)
+		synctest.Wait()
+		token := stored(t, kv).Token
+		a.Stop()
+		for range stream {
+		}
+		began := time.Now()
+		if err := Forget(ctx, kv, key); err != nil {
+			t.Fatal(err)
+		}
+		gone(t, kv)
+		if took := time.Since(began); took > time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+		if err := Forget(ctx, kv, key); !errors.Is(err, ErrNoElection) {
+			t.Errorf("once more: %v, want ErrNoElection", err)
+		}
+		NewCandidate(kv, key, "b", ttl).RunForElection(ctx)
+		synctest.Wait()
+		if rec := stored(t, kv); rec.Leader != "b" || rec.Token <= token {
+			t.Errorf("leader %q, token %d; the last was %d", rec.Leader, rec.Token, token)
+		}
+	})
+}
+
+func TestElectionThatIsHeldIsNotForgotten(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		a := NewCandidate(kv, key, "a", ttl)
+		a.RunForElection(ctx)
+		synctest.Wait()
+		for range 50 {
+			if err := Forget(ctx, kv, key); !errors.Is(err, ErrHeld) {
+				t.Fatalf("%v, want ErrHeld", err)
+			}
+		}
+		hasty, cancel := context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+		if err := Forget(hasty, kv, key); !errors.Is(err, ErrHeld) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, want ErrHeld and why", err)
+		}
+		if !a.IsLeader() {
+			t.Error("a was deposed")
+		}
+	})
+}
+
+func TestElectionOfACrashedLeaderIsForgottenAfterItsTTL(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		link := faultstore.New(kv)
+		a := NewCandidate(link, key, "a", ttl)
+		a.RunForElection(ctx)
+		synctest.Wait()
+		link.Partition()
+		began := time.Now()
+		if err := Forget(ctx, kv, key); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took < ttl || took > ttl+ttl/10 || a.IsLeader() {
+			t.Errorf("took %v, a leads: %v", took, a.IsLeader())
+		}
+		gone(t, kv)
+		link.Heal()
+		time.Sleep(5 * ttl)
+		if !a.IsLeader() {
+			t.Error("a does not lead again")
+		}
+	})
+}
+
+func TestElectionThatIsPausedIsNotForgotten(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		all := electorate(ctx, kv)
+		if err := Ask(ctx, kv, key, Request{Action: Pause}); err != nil {
+			t.Fatal(err)
+		}
+		if err := Forget(ctx, kv, key); !errors.Is(err, ErrPaused) {
+			t.Errorf("%v, want ErrPaused", err)
+		}
+		time.Sleep(10 * ttl)
+		if leader := sole(all); leader != "" {
+			t.Errorf("%q leads", leader)
+		}
+	})
+}
+
+func TestForgetLeavesForeignValuesAlone(t *testing.T) {
+	kv := memory.New()
+	if _, _, err := kv.AtomicPut(t.Context(), key, []byte("theirs"), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := Forget(t.Context(), kv, key); !errors.Is(err, ErrForeignRecord) {
+		t.Errorf("%v, want ErrForeignRecord", err)
+	}
+	if pair, err := kv.Get(t.Context(), key, nil); err != nil || string(pair.Value) != "theirs" {
+		t.Errorf("there is %v, %v", pair, err)
+	}
+}
+
+// TestForgetDoesNotDeleteATermThatBegins has a candidate claim the seat between
+// the look and the deletion.
+func TestForgetDoesNotDeleteATermThatBegins(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		inner := memory.New()
+		vacant := record{V: recordVersion, Token: 7, Beat: 3}
+		if _, _, err := inner.AtomicPut(ctx, key, vacant.encode(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		a := NewCandidate(inner, key, "a", ttl)
+		kv := &standIn{Store: inner}
+		kv.get = func(ctx context.Context, key string) (*store.KVPair, error) {
+			pair, err := inner.Get(ctx, key, nil)
+			if !a.IsLeader() {
+				a.RunForElection(context.WithoutCancel(ctx))
+				time.Sleep(time.Millisecond)
+			}
+			return pair, err
+		}
+		if err := Forget(ctx, kv, key); !errors.Is(err, ErrHeld) {
+			t.Errorf("%v, want ErrHeld", err)
+		}
+		if !a.IsLeader() || stored(t, inner).Leader != "a" {
+			t.Error("a does not lead")
+		}
+		a.Stop()
+	})
+}
+
+func TestForgetToleratesALostReplyOfADeletion(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		vacant := record{V: recordVersion, Token: 7, Beat: 3}
+		if _, _, err := kv.AtomicPut(ctx, key, vacant.encode(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		link := faultstore.New(kv)
+		link.SetPlan(faultstore.Always(faultstore.Fault{LoseReply: true}, faultstore.OpAtomicDelete))
+		if err := Forget(ctx, link, key); err != nil {
+			t.Error(err)
+		}
+		gone(t, kv)
+	})
+}
