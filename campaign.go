@@ -75,7 +75,7 @@ func (c *campaign) due(now clock.Instant) time.Duration {
 	at := c.health.due()
 	switch l := c.lease; {
 	case l == nil:
-	case !l.over.Load():
+	case !l.over():
 		if due := c.opts.schedule.due(l.began, now); due != never {
 			at = min(at, later(now.Mono, due))
 		}
@@ -175,7 +175,7 @@ func (c *campaign) plan(now time.Duration) (step, time.Duration) {
 		return stepWait, min(c.notBefore, c.deadline())
 	}
 	switch {
-	case c.lease != nil && c.lease.over.Load():
+	case c.lease != nil && c.lease.over():
 		return stepWait, never // for the work to return
 	case c.lease != nil:
 		renewAt := c.lease.start.Load().Mono + c.opts.renew
@@ -376,7 +376,7 @@ func (c *campaign) settle(now time.Duration) {
 			l.renewed(start)
 		}
 		c.heed(rec.Ask)
-	case l == nil || l.over.Load():
+	case l == nil || l.over():
 	case c.sight.pair == nil || rec.Token < l.term.Token:
 		c.report(fmt.Errorf("leadership: key %q: %w: writing the record of term %d again", c.key, ErrRecordLost, l.term.Token))
 	default:

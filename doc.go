@@ -17,8 +17,9 @@
 // # What is promised
 //
 // At no instant do two candidates of one election both find that they lead, by
-// [Candidate.IsLeader], [Candidate.Term] or a context that [Candidate.Run] gave
-// to its work; whatever the network, the store's replies and the scheduler do.
+// [Candidate.IsLeader], [Candidate.Term] or the Err and Done of a context that
+// [Candidate.Run] gave to its work; whatever the network, the store's replies and the
+// scheduler do. All of them are computed from the clock when they are called.
 // This rests on two things only: that the store compares and swaps, and that
 // the clocks of two machines do not run at speeds that differ by more than the
 // margin allows, with the default, a fifth of the TTL, 11 percent either way.
@@ -36,6 +37,15 @@
 // time. No election can cover that. Where it matters, send the token along,
 // and let whatever is acted upon refuse a token lower than the highest it has
 // seen: package fence has the checks.
+//
+// A context derived from that of the work, and a channel that Done returned earlier,
+// do not compute. They are closed by the first that notices the end of the term: a
+// timer, or any call of Err or Done of the work's own context, IsLeader, Term or
+// TermFromContext. After a pause of the process, code that goes on before the timer
+// does may still find them open. So before a step that only a leader may take, ask one
+// of those; where only a derived context is at hand, call [TermFromContext] with it, and
+// then its Err. The same goes for the context that [Round.Do] gives to its work, whose
+// own Err and Done compute, and for the channels and callbacks that tell of changes.
 //
 // A store that loses the record, or goes back to an older one, forgets who
 // leads. Candidates that saw the record wait for its TTL all the same, and the

@@ -119,7 +119,7 @@ func (c *campaign) announce(now time.Duration) {
 	}
 	var t Term
 	switch l := c.lease; {
-	case l != nil && l.over.Load():
+	case l != nil && l.over():
 		return // it keeps the seat while its record stands
 	case l != nil:
 		t = l.term

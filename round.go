@@ -268,7 +268,8 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 // error of work is returned as it is and leaves the round uncompleted; so the
 // winner may call Do again. It blocks while work runs. Where the attempts have a TTL, the
 // context that work is given ends, with ErrLost as its cause, when the attempt is not to be
-// trusted any more; on a machine that was suspended in between, later.
+// trusted any more: its Err and Done are computed from the clock, as those of
+// Candidate.Run are.
 func (r *Round) Do(ctx context.Context, work func(ctx context.Context) error) (bool, error) {
 	if work == nil {
 		return false, invalid("work", "nil", "must be a function")
@@ -280,12 +281,16 @@ func (r *Round) Do(ctx context.Context, work func(ctx context.Context) error) (b
 	if rec.completer() != "" {
 		return true, nil
 	}
-	working, cancel := ctx, func() {}
+	working := ctx
 	if rec.leased() {
-		_, left := r.Attempt()
-		working, cancel = context.WithTimeoutCause(ctx, left, fmt.Errorf("leadership: round %q: %w", r.key, ErrLost))
+		held, lost := r.held.Load(), fmt.Errorf("leadership: round %q: %w", r.key, ErrLost)
+		within, cancel := context.WithTimeoutCause(ctx, held.left(), lost) // for its deadline
+		defer cancel()
+		var t trust
+		t.begin(within, clock.System{}, held.trust, held.start, lost, func() {})
+		defer t.end(context.Canceled)
+		working = t.ctx
 	}
-	defer cancel()
 	if err := work(working); err != nil {
 		return true, err
 	}

@@ -25,14 +25,16 @@ func (e *PanicError) Unwrap() error {
 
 type termKey struct{} // of a context's value
 
-// TermFromContext returns the term that the context which Run gave to its work,
-// or one made from it, is for; false for any other context. It does not say
-// that the term is not over.
+// TermFromContext returns the term of a context that Run gave to its work, or of one
+// derived from that; false for any other context. The term may be over: but if it is,
+// those contexts have ended once this has returned, also where no timer has fired
+// yet. It does not block.
 func TermFromContext(ctx context.Context) (Term, bool) {
 	l, ok := ctx.Value(termKey{}).(*lease)
 	if !ok {
 		return Term{}, false
 	}
+	l.settle()
 	return l.term.clone(), true
 }
 
@@ -40,7 +42,10 @@ func TermFromContext(ctx context.Context) (Term, bool) {
 // work with the term and a context that ends when the term does, at the latest
 // when its claim can no longer be trusted; context.Cause tells why: ErrLost,
 // ErrResigned, ErrStopped, or the cause of ctx. WithGrace has it end earlier
-// than that. TermFromContext finds the term in it. Only one work runs at a time.
+// than that. TermFromContext finds the term in it. It has the values of ctx, and no
+// deadline, since each renewal moves that. Its Err and Done are computed from the
+// clock, as IsLeader is; for what is derived from it see the package comment. Only one
+// work runs at a time.
 //
 // When the candidate steps down by choice (Resign, Stop, the end of ctx, the
 // return of work) the seat is given up only after work has returned. Work that

@@ -68,7 +68,7 @@ func (c *campaign) begin(rec record, start clock.Instant) {
 // stepDown ends the term where it is to be given up by choice.
 func (c *campaign) stepDown(now clock.Instant) {
 	l := c.lease
-	if l == nil || l.over.Load() {
+	if l == nil || l.over() {
 		return
 	}
 	switch {
@@ -99,7 +99,7 @@ func (c *campaign) windUp(now time.Duration) {
 	if c.working {
 		c.workReturned(l, now)
 	}
-	if !l.over.Load() {
+	if !l.over() {
 		return
 	}
 	if c.working {
@@ -158,10 +158,10 @@ func (c *campaign) workReturned(l *lease, now time.Duration) {
 		c.err = c.panicked
 	}
 	// That the term was over is no failure of the work.
-	if c.err == nil && err != nil && !(l.over.Load() && (errors.Is(err, l.ctx.Err()) || errors.Is(err, context.Cause(l.ctx)))) {
+	if c.err == nil && err != nil && !(l.over() && (errors.Is(err, l.ctx.Err()) || errors.Is(err, context.Cause(l.ctx)))) {
 		c.err = err
 	}
-	if !l.over.Load() {
+	if !l.over() {
 		// Were the next claim allowed as soon as somebody else has led, nodes
 		// whose work is short would elect each other as fast as the store can.
 		c.resting = now + c.opts.pollAfter(c.opts.retry)

@@ -79,14 +79,18 @@ func (k *checker) check() {
 // examine asks one candidate whether it leads, and what with.
 func (k *checker) examine(c *contender, v time.Duration) bool {
 	w := k.w
-	// The question itself may end a term: look at the work before.
+	// Each question may end a term: look first at what answers without asking.
 	work := c.working()
-	works := work != nil && work.ctx.Err() == nil
+	works := work != nil && work.derived.Err() == nil
+	open := work != nil && c.goesOn(work.ctx)
 	term, leads := c.asked()
 	torn := c.machine.torn(c.since-slowest(c.ttl), v)
 
+	if open && (!leads || term.Token != work.term.Token) {
+		w.violate("S3", "the context of the work tells %s that it leads term %d, which it does not", c.name, work.term.Token)
+	}
 	if works && (!leads || term.Token != work.term.Token) && !c.machine.frozen(v) && !torn {
-		w.violate("S3", "%s does not lead term %d any more, and the context of its work has not ended", c.name, work.term.Token)
+		w.violate("S3", "%s does not lead term %d any more, and the contexts of its work have not ended", c.name, work.term.Token)
 	}
 	if c.leading && (!leads || term.Token != c.token) {
 		c.over[c.token] = true

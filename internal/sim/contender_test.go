@@ -65,8 +65,9 @@ type sighting struct {
 
 // work is what Run was given, under way.
 type work struct {
-	term leadership.Term
-	ctx  context.Context
+	term    leadership.Term
+	ctx     context.Context
+	derived context.Context // from ctx
 }
 
 // trust takes note of a write that extends the trust in a term, if it is ever
@@ -212,10 +213,31 @@ func (c *contender) asked() (leadership.Term, bool) {
 	return term, ok
 }
 
+// goesOn reports whether the context of work says that its term is not over. Only the
+// checker may ask.
+func (c *contender) goesOn(ctx context.Context) bool {
+	c.machine.quiet.Store(true)
+	defer c.machine.quiet.Store(false)
+	open := ctx.Err() == nil
+	select {
+	case <-ctx.Done():
+		if open {
+			c.w.violate("S3", "%s: the context of its work is done, and its Err nil", c.name)
+		}
+	default:
+		if !open {
+			c.w.violate("S3", "%s: the context of its work is not done, and its Err is not nil", c.name)
+		}
+	}
+	return open
+}
+
 // do is the work.
 func (c *contender) do(ctx context.Context, term leadership.Term) error {
 	w, v := c.w, c.w.now()
-	if old := c.setWork(&work{term, ctx}); old != nil {
+	derived, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if old := c.setWork(&work{term, ctx, derived}); old != nil {
 		w.violate("S8", "%s: work of term %d began before that of term %d returned", c.name, term.Token, old.term.Token)
 	}
 	w.note(c.name, "work of term %d begins", term.Token)
@@ -229,7 +251,7 @@ func (c *contender) do(ctx context.Context, term leadership.Term) error {
 		err = pick(dice, nil, errWork)
 	}
 	select {
-	case <-ctx.Done():
+	case <-derived.Done():
 		err = pick(dice, nil, ctx.Err(), context.Cause(ctx), errWork)
 		w.note(c.name, "work of term %d is to end: %v", term.Token, context.Cause(ctx))
 		w.nudge()

@@ -45,9 +45,14 @@ var sabotages = []sabotage{
 		"s.guard = max(s.guard, now)",
 	},
 	{
-		"S3", "IsLeader is a flag", "lease.go",
-		"{ return l.left() > 0 }",
-		"{ return !l.over.Load() }",
+		"S3", "IsLeader is a flag", "trust.go",
+		"{ return t.left() > 0 }",
+		"{ return !t.over() }",
+	},
+	{
+		"S3", "the context of work is left to a timer", "trust.go",
+		"\tt.left() // ends it, when it has run out\n",
+		"",
 	},
 	{
 		"S4", "sleep does not count", "internal/clock/clock.go",
@@ -73,13 +78,13 @@ var sabotages = []sabotage{
 		"\tif c.call != nil && now < c.call.until {\n\t\treturn stepWait,",
 	},
 	{
-		"S7", "a late renewal revives a term", "lease.go",
-		"\tif !l.standing() {\n\t\treturn false\n\t}\n\tl.start.Store(&start)",
-		"\tl.start.Store(&start)\n\tl.over.Store(false)",
+		"S7", "a late renewal revives a term", "trust.go",
+		"\tif !t.standing() {\n\t\treturn false\n\t}\n\tt.start.Store(&start)",
+		"\tt.start.Store(&start)\n\tt.why.Store(nil)",
 	},
 	{
-		"S7", "a term that has run out is not over", "lease.go",
-		"\t\t\tl.end(ErrLost)\n\t\t\treturn 0",
+		"S7", "a term that has run out is not over", "trust.go",
+		"\t\t\tt.end(t.lapse)\n\t\t\treturn 0",
 		"\t\t\treturn 0",
 	},
 	{
