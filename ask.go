@@ -234,7 +234,7 @@ func (r *Request) write(ctx context.Context, kv store.Store, key string) (token 
 		}
 		rec := found.rec
 		if found.pair == nil {
-			rec = record{V: recordVersion, Token: 1} // below that of a record that vanished
+			rec = record{Token: 1} // below that of a record that vanished
 		}
 		switch {
 		case r.Action == Resume && !rec.Ask.pauses():

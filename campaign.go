@@ -3,8 +3,10 @@ package leadership
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +36,9 @@ type campaign struct {
 
 	lease               *lease        // of the term we lead or are winding up, or nil
 	working             bool          // the work of that term has not returned
-	attempts            []attempt     // claims and renewals that may stand in the store
+	sent                []uint64      // the beats of our writes that may stand in the store
+	acked               attempt       // the last of them that the store acknowledged (S5)
+	took                time.Duration // how long the store takes, at most, by the last calls
 	beat                uint64        // of our last attempt
 	over                uint64        // the highest token of a term of ours that is over
 	unknown             bool          // a put of ours may have happened or not (S5)
@@ -64,7 +68,7 @@ type campaign struct {
 	worked   []outcome         // of the work
 }
 
-// attempt is a put of a claim or renewal.
+// attempt is a put of a claim or renewal that was acknowledged.
 type attempt struct {
 	beat  uint64
 	start clock.Instant
@@ -88,6 +92,13 @@ func (c *campaign) due(now clock.Instant) time.Duration {
 // refusals is how many puts in a row may be refused without a word, though
 // the record does not change: more than a race would explain.
 const refusals = 3
+
+// leastPause is the shortest pause between two tries on a store that fails, while
+// a term stands: a 75th of the TTL, but no more than this.
+const leastPause = 200 * time.Millisecond
+
+// maxSent is how many writes that may stand are remembered.
+const maxSent = 64
 
 type step int
 
@@ -136,7 +147,9 @@ func (c *campaign) turn() {
 		do, until := c.plan(now.Mono)
 		switch do {
 		case stepLook:
-			c.look(c.ctx, now, c.by.limit)
+			if limit := c.limit(); limit > 0 {
+				c.look(c.ctx, now, limit)
+			}
 		case stepClaim:
 			c.put(now, "claim", c.claim(now))
 		case stepRenew:
@@ -190,7 +203,7 @@ func (c *campaign) plan(now time.Duration) (step, time.Duration) {
 		return stepWait, renewAt
 	case c.unknown:
 		return stepLook, 0
-	case (c.ending() || c.vacating || c.sight.paused) && c.sight.mine() && !c.foreign:
+	case (c.ending() || c.vacating || c.sight.paused || !c.health.well()) && c.sight.mine() && !c.foreign:
 		return stepVacate, 0
 	}
 	c.vacating = false
@@ -224,11 +237,18 @@ func (c *campaign) deadline() time.Duration {
 	return never
 }
 
-// claim is the record of a new term of ours.
+// claim is the record of a new term of ours, or, where a claim stands that was
+// not acknowledged, of that once more (S5).
 func (c *campaign) claim(now clock.Instant) record {
+	if c.sight.mine() && c.sight.rec.Token > c.over {
+		again := c.sight.rec
+		again.Beat = c.nextBeat()
+		return again
+	}
+	c.reason = reasonResigned
 	c.by.token = nextToken(max(c.by.token, c.sight.high), now.Time())
 	return record{
-		V: recordVersion, Leader: c.by.node, Instance: c.sight.me,
+		Leader: c.by.node, Instance: c.sight.me,
 		Token: c.by.token, TTL: c.by.ttl.Milliseconds(), Beat: c.nextBeat(),
 		Since: now.Time().UTC().Truncate(time.Millisecond), Payload: c.opts.payload,
 		Last: c.sight.rec.ended(), Waiting: c.sight.rec.behind(c.by.node, c.opts.priority),
@@ -249,24 +269,45 @@ func (c *campaign) renewal() record {
 }
 
 func (c *campaign) nextBeat() uint64 {
-	c.beat = max(c.beat, c.sight.rec.Beat) + 1
+	c.beat = nextBeat(max(c.beat, c.sight.rec.Beat))
 	return c.beat
+}
+
+// limit is how long a call that begins now is waited for. While a term stands it
+// leaves time for another try, unless the store is known to take that long.
+func (c *campaign) limit() time.Duration {
+	if c.lease == nil {
+		return c.by.limit
+	}
+	left := c.lease.left()
+	return min(left, max(left/2, 2*c.took))
+}
+
+// hurry has the next try come soon enough after a failure, while a term stands.
+func (c *campaign) hurry(now time.Duration) {
+	if c.lease == nil || c.notBefore <= now {
+		return
+	}
+	left := c.lease.left()
+	if left == 0 {
+		return
+	}
+	least := min(leastPause, c.by.ttl/75)
+	after := min(c.notBefore-now, left/8-time.Duration(c.opts.clock.Float64()*float64(left)/32))
+	c.notBefore = now + max(after, least)
 }
 
 // put begins to replace the record last seen by rec.
 func (c *campaign) put(now clock.Instant, op string, rec record) {
-	limit := c.by.limit
-	if op == "renew" {
-		// What comes after the trust has run out is of no use.
-		if limit = min(limit, c.lease.left()); limit <= 0 {
-			return
-		}
+	limit := c.limit()
+	if limit == 0 {
+		return // the trust has run out
 	}
 	if rec.Instance == c.sight.me {
-		for len(c.attempts) > 0 && now.Since(c.attempts[0].start) > c.by.ttl {
-			c.attempts = c.attempts[1:] // too old to be trusted
+		if len(c.sent) == maxSent {
+			c.sent = slices.Delete(c.sent, 1, 2) // the first may be the one that stands
 		}
-		c.attempts = append(c.attempts, attempt{rec.Beat, now})
+		c.sent = append(c.sent, rec.Beat)
 	}
 	previous := c.sight.pair
 	call := c.start(c.ctx, op, now, limit, func(ctx context.Context) result {
@@ -281,12 +322,19 @@ func (c *campaign) put(now clock.Instant, op string, rec record) {
 // returned takes in the result of a call.
 func (c *campaign) returned(call *call, r result) {
 	now := c.opts.clock.Now().Mono
+	defer func() { c.hurry(now) }()
+	if r.err == nil {
+		c.took = max(now-call.start.Mono, c.took/2)
+	}
 	if !call.puts {
 		c.lookedAt(r, now)
 		return
 	}
 	if r.err == nil {
 		c.fails, c.notBefore = 0, now
+		if call.rec.Instance == c.sight.me {
+			c.acked = attempt{call.rec.Beat, call.start}
+		}
 		if c.by.verified && bytes.Equal(r.pair.Value, r.wrote) {
 			c.sight.see(r.pair, call.rec, now)
 			c.settle(now)
@@ -327,13 +375,16 @@ func (c *campaign) lookedAt(r result, now time.Duration) {
 	if changed || !c.unknown {
 		c.fails = 0
 	}
+	if changed && !c.wrote(r.rec) {
+		c.sent = nil // they were to replace what is gone
+	}
 	c.fresh = true
 	if c.confirm(r.pair) {
 		c.settle(now)
 	}
-	if c.sight.high >= maxToken-1 && !c.sight.mine() {
+	if err := c.sight.rec.followed(); err != nil && !c.sight.mine() {
 		c.foreign = true
-		c.failed(fmt.Errorf("leadership: key %q: %w: no token can follow %d", c.key, ErrForeignRecord, c.sight.high), now, c.opts.retry)
+		c.failed(fmt.Errorf("leadership: key %q: %w", c.key, err), now, c.opts.retry)
 	}
 }
 
@@ -365,19 +416,26 @@ func (c *campaign) confirm(found *store.KVPair) bool {
 func (c *campaign) settle(now time.Duration) {
 	c.unknown = false
 	rec, l := c.sight.rec, c.lease
+	stands := l != nil && !l.over()
+	older := stands && (c.sight.pair == nil || rec.Token < l.term.Token ||
+		rec.Token == l.term.Token && rec.Instance == c.sight.me && rec.Beat < c.acked.beat)
+	if c.sight.mine() && !c.wrote(rec) && !older {
+		c.copied()
+		return
+	}
 	switch {
-	case c.sight.mine():
-		start, known := c.attempted(rec.Beat)
+	case c.sight.mine() && !older:
+		c.sent = []uint64{rec.Beat} // the others can no longer succeed
 		switch {
-		case !known:
+		case rec.Beat != c.acked.beat: // it has yet to be acknowledged (S5)
 		case l == nil:
-			c.begin(rec, start)
+			c.begin(rec, c.acked.start)
 		case l.term.Token == rec.Token:
-			l.renewed(start)
+			l.renewed(c.acked.start)
 		}
 		c.heed(rec.Ask)
-	case l == nil || l.over():
-	case c.sight.pair == nil || rec.Token < l.term.Token:
+	case !stands:
+	case older:
 		c.report(fmt.Errorf("leadership: key %q: %w: writing the record of term %d again", c.key, ErrRecordLost, l.term.Token))
 	default:
 		l.end(fmt.Errorf("%w: the record is now of term %d", ErrLost, rec.Token))
@@ -388,16 +446,23 @@ func (c *campaign) settle(now time.Duration) {
 	c.appoint(now)
 }
 
-// attempted returns when the put of that beat was attempted, and forgets those
-// before it, which can no longer succeed.
-func (c *campaign) attempted(beat uint64) (start clock.Instant, ok bool) {
-	for i, a := range c.attempts {
-		if a.beat == beat {
-			c.attempts = c.attempts[i:]
-			return a.start, true
-		}
+// wrote reports whether this process may have written rec.
+func (c *campaign) wrote(rec record) bool {
+	return rec.Instance == c.sight.me && slices.Contains(c.sent, rec.Beat)
+}
+
+// copied ends a term, or claim, that another process takes for its own: one with
+// the same memory, as that of a machine that was cloned, or restored from a
+// snapshot. The campaign goes on as somebody else, for whom the other is a rival.
+func (c *campaign) copied() {
+	why := fmt.Errorf("%w: the record of term %d is not as this process wrote it: it was put back to an older state, or is renewed by a copy of this machine",
+		ErrLost, c.sight.rec.Token)
+	if c.lease != nil {
+		c.lease.end(why)
 	}
-	return clock.Instant{}, false
+	c.report(fmt.Errorf("leadership: key %q: %w", c.key, why))
+	c.sent = nil
+	c.sight.become(rand.Text())
 }
 
 // finish ends what belongs to the campaign, waits for it, and closes the
@@ -429,10 +494,10 @@ func (c *campaign) release(call *call) {
 	for range refusals {
 		found := look(ctx, c.kv, c.key)
 		rec := found.rec // the zero record where there is none of an election
-		if rec.Instance != c.sight.me {
+		if !c.wrote(rec) {
 			return
 		}
-		if r := put(ctx, c.kv, c.key, rec.vacated(rec.Beat+1, c.reason).encode(), found.pair); !refused(r.err) {
+		if r := put(ctx, c.kv, c.key, rec.vacated(nextBeat(rec.Beat), c.reason).encode(), found.pair); !refused(r.err) {
 			return
 		}
 	}

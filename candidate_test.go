@@ -253,7 +253,7 @@ func TestVanishedRecordIsWrittenAgain(t *testing.T) {
 			t.Errorf("reported %v", err)
 		}
 		time.Sleep(ttl)
-		if err := kv.Put(ctx, key, record{V: 1, Leader: "x", Instance: "x", Token: 5, TTL: 1000}.encode(), nil); err != nil {
+		if err := kv.Put(ctx, key, record{Leader: "x", Instance: "x", Token: 5, TTL: 1000, Since: time.UnixMilli(1).UTC()}.encode(), nil); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -277,7 +277,7 @@ func TestLeaderWhoseRecordIsReplacedStepsDownAtOnce(t *testing.T) {
 		<-elected
 		<-elected
 		synctest.Wait()
-		usurper := record{V: 1, Leader: "x", Instance: "x", Token: maxToken - 1, TTL: 1000}
+		usurper := record{Leader: "x", Instance: "x", Token: maxToken - 1, TTL: 1000, Since: time.UnixMilli(1).UTC()}
 		if err := kv.Put(ctx, key, usurper.encode(), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -647,7 +647,7 @@ func TestWatchThatTalksTooMuchCostsNoTerm(t *testing.T) {
 func TestRecordThatNoTokenCanFollowIsLeftAlone(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
-		last := record{V: 1, Token: maxToken - 1, Beat: 1}.encode()
+		last := record{Token: maxToken - 1, Beat: 1}.encode()
 		if err := kv.Put(ctx, key, last, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -803,7 +803,7 @@ func TestReturnedPairOfSomebodyElseIsNotTakenForOurs(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
 		var puts atomic.Int32
-		usurper := record{V: 1, Leader: "x", Instance: "x", Token: maxToken - 1, TTL: 3_600_000}
+		usurper := record{Leader: "x", Instance: "x", Token: maxToken - 1, TTL: 3_600_000, Since: time.UnixMilli(1).UTC()}
 		kv := &standIn{Store: inner, put: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			ok, pair, err := inner.AtomicPut(ctx, key, value, previous, nil)
 			if puts.Add(1) == 3 && err == nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
@@ -16,10 +15,6 @@ const (
 	// claimTries is how often a claim that lost a race against another write
 	// looks again, before it says so.
 	claimTries = 4
-
-	// maxStride is by how much a beat is raised at most. Several servers may
-	// renew one record at once, and each has to tell its own beat from theirs.
-	maxStride = 1 << 32
 )
 
 // Claims claims and renews the seat of one election for holders that do so by
@@ -151,7 +146,7 @@ func (c *Claims) Resign(ctx context.Context, instance string, token uint64) erro
 			return nil
 		}
 		why := reasonOf(rec.Ask.against(rec.Leader))
-		stands, err := c.write(ctx, rec.vacated(nextBeat(rec), why))
+		stands, err := c.write(ctx, rec.vacated(nextBeat(rec.Beat), why))
 		switch {
 		case err != nil:
 			return err
@@ -313,30 +308,27 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*record, Claimed, error) {
 			return nil, a, err // it would keep a seat by which nobody may lead
 		}
 		next := rec
-		next.Beat, next.Ask = nextBeat(rec), rec.Ask.kept(by.Node)
+		next.Beat, next.Ask = nextBeat(rec.Beat), rec.Ask.kept(by.Node)
 		if by.Payload != nil {
 			next.Payload = by.Payload
 		}
 		return &next, a, nil
-	case c.sight.high >= maxToken-1:
-		err = fmt.Errorf("leadership: key %q: %w: no token can follow %d", c.key, ErrForeignRecord, c.sight.high)
+	case rec.followed() != nil:
+		err = fmt.Errorf("leadership: key %q: %w", c.key, rec.followed())
 	case c.sight.paused:
 		err = fmt.Errorf("leadership: key %q: %w", c.key, ErrPaused)
 	case now.Mono < free:
 		a.Wait = free - now.Mono
 	default:
 		return &record{
-			V: recordVersion, Leader: by.Node, Instance: by.Instance,
-			Token: nextToken(max(c.token, c.sight.high), now.Time()), TTL: by.TTL.Milliseconds(), Beat: nextBeat(rec),
+			Leader: by.Node, Instance: by.Instance,
+			Token: nextToken(max(c.token, c.sight.high), now.Time()), TTL: by.TTL.Milliseconds(), Beat: nextBeat(rec.Beat),
 			Since: now.Time().UTC().Truncate(time.Millisecond), Payload: by.Payload,
 			Last: rec.ended(), Waiting: rec.behind(by.Node, 0),
 		}, a, nil
 	}
 	return nil, a, err
 }
-
-// nextBeat is the beat of a record that follows rec.
-func nextBeat(rec record) uint64 { return rec.Beat + 1 + rand.Uint64N(maxStride) }
 
 // write replaces the record last seen by rec. It says whether rec stands; if it
 // does not, and there is no error, another write came first. After an error it

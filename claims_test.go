@@ -599,7 +599,7 @@ func TestForeignRecordIsNotClaimed(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
 		c := NewClaims(kv, key)
-		for _, value := range []string{"mine", `{"v":2}`, `{"v":1,"leader":"x","instance":"y","token":4611686018427387903,"ttl":1000}`} {
+		for _, value := range []string{"mine", `{"v":2}`, `{"v":1,"kind":"election","leader":"x","instance":"y","token":4611686018427387903,"ttl":1000,"beat":1,"since":"2026-01-02T03:04:05Z"}`} {
 			if err := kv.Put(ctx, key, []byte(value), nil); err != nil {
 				t.Fatal(err)
 			}

@@ -2,24 +2,27 @@ package leadership
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
+
+	"github.com/seed-a1d591d3/leadership/internal/format"
 )
 
-const (
-	recordVersion = 1
+// maxToken is above every token that is accepted. Milliseconds since 1970
+// get there in 146 million years.
+const maxToken = 1 << 62
 
-	// maxToken is above every token that is accepted. Milliseconds since 1970
-	// get there in 146 million years.
-	maxToken = 1 << 62
-)
+// electionFormat is that of the record of an election.
+var electionFormat = format.Header{V: 1, Kind: "election"}
 
 // record is what is stored under the key of an election.
 type record struct {
-	V        int       `json:"v"`
+	format.Header
 	Leader   string    `json:"leader"`
 	Instance string    `json:"instance,omitempty"`
 	Token    uint64    `json:"token"`
@@ -76,9 +79,9 @@ type binaryPayload struct {
 // MarshalJSON implements json.Marshaler.
 func (p payload) MarshalJSON() ([]byte, error) {
 	if utf8.Valid(p) {
-		return marshal(string(p))
+		return format.Marshal(string(p))
 	}
-	return marshal(binaryPayload{p})
+	return format.Marshal(binaryPayload{p})
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -98,38 +101,32 @@ func (p *payload) UnmarshalJSON(b []byte) error {
 // parseRecord reads what is stored under a key. Its errors are ErrForeignRecord.
 func parseRecord(value []byte) (record, error) {
 	var r record
-	if err := json.Unmarshal(value, &r); err != nil {
-		return record{}, fmt.Errorf("%w: %d bytes that are no election record", ErrForeignRecord, len(value))
+	if err := format.Unmarshal(value, electionFormat, &r); err != nil {
+		return record{}, fmt.Errorf("%w: %w", ErrForeignRecord, err)
 	}
 	switch {
-	case r.V != recordVersion:
-		return record{}, fmt.Errorf("%w: format version %d, not %d", ErrForeignRecord, r.V, recordVersion)
 	case r.Token == 0 || r.Token >= maxToken:
 		return record{}, fmt.Errorf("%w: token %d", ErrForeignRecord, r.Token)
+	case r.Beat >= maxToken:
+		return record{}, fmt.Errorf("%w: beat %d", ErrForeignRecord, r.Beat)
 	case (r.Leader == "") != (r.Instance == ""):
 		return record{}, fmt.Errorf("%w: leader and instance do not go together", ErrForeignRecord)
 	case r.held() && (r.TTL < 1 || r.TTL > MaxTTL.Milliseconds()):
 		return record{}, fmt.Errorf("%w: ttl %d ms", ErrForeignRecord, r.TTL)
+	case r.held() == r.Since.IsZero() || !r.held() && (r.TTL != 0 || r.Payload != nil):
+		return record{}, fmt.Errorf("%w: a term that is there in part", ErrForeignRecord)
 	}
 	return r, nil
 }
 
 func (r record) encode() []byte {
-	b, err := marshal(r)
+	r.Header = electionFormat
+	b, err := format.Marshal(r)
 	if err != nil {
 		// Nothing in a record can fail to encode.
 		panic(fmt.Sprintf("leadership: encode record: %v", err))
 	}
 	return b
-}
-
-// marshal is json.Marshal without the escapes for HTML, for people to read.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // held says whether somebody sits on the seat.
@@ -152,7 +149,7 @@ func (e *ending) public() Ending {
 // vacated is the record after its holder has given the seat up.
 func (r record) vacated(beat uint64, why reason) record {
 	return record{
-		V: recordVersion, Token: r.Token, Beat: beat, Last: &ending{r.Leader, r.Token, why},
+		Token: r.Token, Beat: beat, Last: &ending{r.Leader, r.Token, why},
 		Waiting: r.Waiting, Ask: r.Ask.left(),
 	}
 }
@@ -165,7 +162,36 @@ func (r record) ended() *ending {
 	return r.Last
 }
 
-// nextToken is the token of a term that begins at now, after a highest token.
+// maxStride is by how much a beat is raised at most.
+const maxStride = 1 << 32
+
+// nextBeat is the beat of a write that follows one of another beat. It is raised
+// at random, by what a copied machine does not repeat: two processes that renew
+// one record, be it servers of one holder or two with the same memory, each tell
+// their own write from the other's.
+func nextBeat(beat uint64) uint64 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	next := beat + 1 + uint64(binary.NativeEndian.Uint32(b[:]))
+	if next >= maxToken {
+		return next - maxToken + 1
+	}
+	return next
+}
+
+// followed returns nil, or why no term can follow that of the record.
+func (r record) followed() error {
+	if r.Token < maxToken-1 {
+		return nil
+	}
+	return fmt.Errorf("%w: no token can follow %d: delete the key", ErrForeignRecord, r.Token)
+}
+
+// nextToken is the token of a term that begins at now, after a highest token. One
+// that no token can follow was seen in a record that is gone, and is forgotten.
 func nextToken(highest uint64, now time.Time) uint64 {
+	if highest >= maxToken-1 {
+		highest = 0
+	}
 	return max(highest+1, uint64(max(now.UnixMilli(), 0)))
 }

@@ -232,7 +232,9 @@ func TestRoundDoesNotPileUpCallsOnAStoreThatHangs(t *testing.T) {
 
 func TestRoundRefusesForeignRecords(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
-		for _, value := range []string{"precious", `{"v":2,"winner":"a"}`, `{"v":1}`, `{}`, "", string(record{V: 1, Token: 1}.encode())} {
+		for _, value := range []string{
+			"precious", `{"v":2,"kind":"round","winner":"a"}`, `{"v":1,"kind":"round","winner":"a"}`, `{"v":1}`, `{}`, "", string(record{Token: 1}.encode()),
+		} {
 			kv := memory.New()
 			if err := kv.Put(ctx, "sys/1", []byte(value), nil); err != nil {
 				t.Fatal(err)

@@ -387,7 +387,7 @@ func TestNoTwoNodesTrustInAnAttemptAtOnce(t *testing.T) {
 func TestWhatIsSeenOfRoundsIsBounded(t *testing.T) {
 	s := newRoundShared(3)
 	pair := func(i int) *store.KVPair { return &store.KVPair{LastIndex: uint64(i), Value: []byte("value")} }
-	rec := roundRecord{V: 1, Winner: "a", TTL: 5, Attempt: 1}
+	rec := roundRecord{Winner: "a", TTL: 5, Attempt: 1}
 	for i := range 10 {
 		s.see(fmt.Sprint(i), pair(i), rec, 1, true)
 		s.see("0", pair(0), rec, 2, true)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/format"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -57,7 +58,7 @@ func (r *Round) elect(ctx context.Context) (roundRecord, error) {
 // has won, or there is nothing to be changed, the one that stands.
 func (r *Round) bid(v roundView) (roundRecord, bool) {
 	mine := roundRecord{
-		V: roundVersion, Winner: r.node, Instance: r.opts.instance,
+		Winner: r.node, Instance: r.opts.instance,
 		Elected: now(), TTL: r.opts.ttl.Milliseconds(),
 	}
 	waits := clock.System{}.Now().Mono < v.free
@@ -128,7 +129,8 @@ func (r *Round) look(ctx context.Context, add bool) (roundView, error) {
 // write replaces previous by rec, and returns what it sent. After an error it
 // may have been written.
 func (r *Round) write(ctx context.Context, rec roundRecord, previous *store.KVPair) ([]byte, error) {
-	value, err := marshal(rec)
+	rec.Header = roundFormat
+	value, err := format.Marshal(rec)
 	if err != nil {
 		return nil, fmt.Errorf("leadership: put %q: %w", r.key, err)
 	}

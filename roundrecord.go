@@ -2,16 +2,18 @@ package leadership
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/format"
 )
 
-const roundVersion = 1
+// roundFormat is that of the record of a round.
+var roundFormat = format.Header{V: 1, Kind: "round"}
 
 // roundRecord is what is stored under the key of a round.
 type roundRecord struct {
-	V         int         `json:"v"`
+	format.Header
 	Winner    string      `json:"winner"`
 	Instance  string      `json:"instance,omitempty"` // of a winner that is anonymous
 	Elected   time.Time   `json:"elected"`
@@ -33,12 +35,12 @@ type completion struct {
 // ErrForeignRecord.
 func parseRound(value []byte) (roundRecord, error) {
 	var r roundRecord
-	err := json.Unmarshal(value, &r)
+	if err := format.Unmarshal(value, roundFormat, &r); err != nil {
+		return roundRecord{}, fmt.Errorf("%w: %w", ErrForeignRecord, err)
+	}
 	switch {
-	case err != nil || r.Winner == "" && r.V == roundVersion:
-		return roundRecord{}, fmt.Errorf("%w: %d bytes that are no record of a round", ErrForeignRecord, len(value))
-	case r.V != roundVersion:
-		return roundRecord{}, fmt.Errorf("%w: format version %d, not %d", ErrForeignRecord, r.V, roundVersion)
+	case r.Winner == "" || r.Elected.IsZero():
+		return roundRecord{}, fmt.Errorf("%w: a round without a winner", ErrForeignRecord)
 	case r.TTL < 0 || r.TTL > MaxTTL.Milliseconds():
 		return roundRecord{}, fmt.Errorf("%w: ttl %d ms", ErrForeignRecord, r.TTL)
 	case r.Attempt >= maxToken:

@@ -90,6 +90,12 @@ func (s *sight) left(now time.Duration) time.Duration {
 	return max(0, max(s.seen+s.rec.ttl(), s.guard)-now)
 }
 
+// become gives the observer another instance: what was its own is a rival's.
+func (s *sight) become(instance string) {
+	s.me = instance
+	s.free = max(s.free, s.seen+s.rec.ttl()+s.holdBack(s.rec))
+}
+
 // mine says whether the record is one of ours.
 func (s *sight) mine() bool { return s.rec.held() && s.rec.Instance == s.me }
 

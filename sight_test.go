@@ -17,12 +17,12 @@ type seen struct {
 }
 
 func held(at time.Duration, instance string, token, beat uint64, free time.Duration) seen {
-	rec := record{V: 1, Leader: "n", Instance: instance, Token: token, TTL: 10_000, Beat: beat}
+	rec := record{Leader: "n", Instance: instance, Token: token, TTL: 10_000, Beat: beat}
 	return seen{at, &store.KVPair{Value: rec.encode(), LastIndex: beat}, rec, free}
 }
 
 func vacant(at time.Duration, token, beat uint64, free time.Duration) seen {
-	rec := record{V: 1, Token: token, Beat: beat}
+	rec := record{Token: token, Beat: beat}
 	return seen{at, &store.KVPair{Value: rec.encode(), LastIndex: beat}, rec, free}
 }
 
