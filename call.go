@@ -101,10 +101,15 @@ func newCaller(key string, timeout time.Duration) caller {
 // longer than ctx lasts, nor than the timeout. A call that does not return by
 // then is left to itself.
 func (c caller) call(ctx context.Context, f func(context.Context) result) result {
+	return c.callFor(ctx, c.timeout, f)
+}
+
+// callFor is call with another timeout.
+func (c caller) callFor(ctx context.Context, timeout time.Duration, f func(context.Context) result) result {
 	if err := checkContext(ctx); err != nil {
 		return result{err: err}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, noAnswer(c.timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, noAnswer(timeout))
 	defer cancel()
 	select {
 	case c.slot <- struct{}{}:

@@ -372,10 +372,11 @@ func (c *campaign) lookedAt(r result, now time.Duration) {
 		c.unknown = c.unknown && !c.foreign
 		return
 	}
-	if changed || !c.unknown {
+	ours := c.wrote(r.rec) // and not acknowledged, where it is unknown
+	if changed && !ours || !c.unknown {
 		c.fails = 0
 	}
-	if changed && !c.wrote(r.rec) {
+	if changed && !ours {
 		c.sent = nil // they were to replace what is gone
 	}
 	c.fresh = true

@@ -41,6 +41,8 @@ type Claims struct {
 	before   sight         // before the record in sight was seen
 	looked   time.Duration // when the last look that succeeded began
 	token    uint64        // the highest that was issued
+	took     time.Duration // how long the store takes, at most, by the last calls
+	failure  error         // of the last write that did not stand
 	lost     record        // a claim that was given up, and may have happened
 	over     uint64        // the highest token whose term was seen to have run out
 	verified bool          // the store has been seen to keep its indexes (S10)
@@ -103,7 +105,7 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 		stands, err := c.write(ctx, *next)
 		switch {
 		case err == nil && !stands && try == claimTries:
-			return failed, fmt.Errorf("leadership: put %q: %w, %d times in a row", c.key, store.ErrKeyModified, try)
+			return failed, fmt.Errorf("%w, %d times in a row", c.failure, try)
 		case err == nil && !stands:
 			continue
 		case err == nil:
@@ -154,7 +156,7 @@ func (c *Claims) Resign(ctx context.Context, instance string, token uint64) erro
 			c.opts.log.Info("no longer leading", "key", c.key, "node", rec.Leader, "token", rec.Token, "reason", why)
 			return nil
 		case try == claimTries:
-			return fmt.Errorf("leadership: put %q: %w, %d times in a row", c.key, store.ErrKeyModified, try)
+			return fmt.Errorf("%w, %d times in a row", c.failure, try)
 		}
 	}
 }
@@ -219,7 +221,7 @@ func (c *Claims) lookSince(ctx context.Context, came clock.Instant) error {
 // look reads the record.
 func (c *Claims) look(ctx context.Context) error {
 	began := c.opts.clock.Now().Mono
-	found := c.call(ctx, func(ctx context.Context) result { return look(ctx, c.kv, c.key) })
+	found := c.timed(ctx, func(ctx context.Context) result { return look(ctx, c.kv, c.key) })
 	if found.err != nil {
 		return found.err
 	}
@@ -330,12 +332,27 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*record, Claimed, error) {
 	return nil, a, err
 }
 
-// write replaces the record last seen by rec. It says whether rec stands; if it
-// does not, and there is no error, another write came first. After an error it
-// is not known whether it stands.
+// timed makes a call. One that renews a term leaves time for another try, unless
+// the store is known to take that long.
+func (c *Claims) timed(ctx context.Context, f func(context.Context) result) result {
+	began, limit := c.opts.clock.Now().Mono, c.timeout
+	if c.sight.rec.held() {
+		limit = min(limit, max(c.sight.rec.ttl()/4, 2*c.took))
+	}
+	r := c.callFor(ctx, limit, f)
+	if r.err == nil {
+		c.took = max(c.opts.clock.Now().Mono-began, c.took/2)
+	}
+	return r
+}
+
+// write replaces the record last seen by rec. It reports whether that was
+// acknowledged (S5); if not, and there is no error, the record has been read: either
+// another write came first, or rec stands and is to be written once more. After an
+// error it is not known whether it stands.
 func (c *Claims) write(ctx context.Context, rec record) (bool, error) {
 	value, previous := rec.encode(), c.sight.pair
-	wrote := c.call(ctx, func(ctx context.Context) result { return put(ctx, c.kv, c.key, value, previous) })
+	wrote := c.timed(ctx, func(ctx context.Context) result { return put(ctx, c.kv, c.key, value, previous) })
 	if wrote.err == nil && c.verified && bytes.Equal(wrote.pair.Value, value) {
 		c.see(wrote.pair, rec)
 		return true, nil
@@ -346,13 +363,18 @@ func (c *Claims) write(ctx context.Context, rec record) (bool, error) {
 	if err := c.look(ctx); err != nil {
 		return false, errors.Join(wrote.err, err)
 	}
+	c.failure = wrote.err
 	if wrote.err == nil && !c.confirm(wrote.pair) {
+		c.failure = fmt.Errorf("leadership: put %q: %w", c.key, store.ErrKeyModified)
 		return false, c.unsafe
 	}
-	if c.sight.rec.Beat == rec.Beat && c.sight.rec.Token == rec.Token && c.sight.rec.Instance == rec.Instance {
+	stands := c.sight.rec.Beat == rec.Beat && c.sight.rec.Token == rec.Token && c.sight.rec.Instance == rec.Instance
+	switch {
+	case stands && wrote.err == nil:
 		return true, nil
-	}
-	if wrote.err != nil && !refused(wrote.err) {
+	case !stands && wrote.err == nil:
+		c.failure = fmt.Errorf("leadership: put %q: %w", c.key, store.ErrKeyModified)
+	case !stands && !refused(wrote.err):
 		return false, wrote.err
 	}
 	return false, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,12 +150,22 @@ func TestTrustOfAClaimCountsSleep(t *testing.T) {
 	})
 }
 
-func TestClaimWhoseReplyWasLostIsReadBack(t *testing.T) {
+// every loses the replies of one write in n, beginning with the next.
+func every(n int) faultstore.Plan {
+	var writes atomic.Int32
+	return func(call faultstore.Call) faultstore.Fault {
+		if call.Op == faultstore.OpAtomicPut && int(writes.Add(1))%n == 1%n {
+			return faultstore.Fault{LoseReply: true, After: ttl / 5}
+		}
+		return faultstore.Fault{}
+	}
+}
+
+func TestClaimWhoseReplyWasLostIsWrittenOnceMore(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := faultstore.New(memory.New())
 		c := NewClaims(kv, key)
-		lose := faultstore.Always(faultstore.Fault{LoseReply: true, After: ttl / 5}, faultstore.OpAtomicPut)
-		kv.SetPlan(lose)
+		kv.SetPlan(every(2))
 		first := claimed(ctx, t, c, claimFor("a"))
 		if !first.Won || first.Trust != ttl*3/5 {
 			t.Fatalf("a got %+v", first)
@@ -162,6 +173,13 @@ func TestClaimWhoseReplyWasLostIsReadBack(t *testing.T) {
 		if again := claimed(ctx, t, c, claimFor("a")); !again.Won || again.Trust != ttl*3/5 || again.Term.Token != first.Term.Token {
 			t.Fatalf("a got %+v", again)
 		}
+		if n := kv.Calls(faultstore.OpAtomicPut); n != 4 {
+			t.Errorf("%d writes, want 4", n)
+		}
+		// Nothing is ever acknowledged.
+		kv.SetPlan(faultstore.Always(faultstore.Fault{LoseReply: true}, faultstore.OpAtomicPut))
+		refusedWith(ctx, t, c, claimFor("a"), faultstore.ErrInjected)
+		refusedWith(ctx, t, NewClaims(kv, "other"), claimFor("a"), faultstore.ErrInjected)
 		// Nothing can be read back now.
 		kv.SetPlan(func(call faultstore.Call) faultstore.Fault {
 			if call.Op == faultstore.OpGet {

@@ -1,7 +1,12 @@
 package leadership
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +29,7 @@ func deps(t *testing.T, packages ...string) []string {
 // Whoever imports the core gets the standard library, valkeyrie's store
 // package, the parser of cron specs, and nothing else.
 func TestCoreImportsNothingHeavy(t *testing.T) {
-	want := []string{"github.com/kvtools/valkeyrie/store", "github.com/robfig/cron/v3", module, module + "/internal/clock", module + "/store"}
+	want := []string{"github.com/kvtools/valkeyrie/store", "github.com/robfig/cron/v3", module, module + "/internal/clock", module + "/internal/format", module + "/store"}
 	seen := deps(t, module, module+"/store")
 	slices.Sort(seen)
 	if !slices.Equal(seen, want) {
@@ -85,5 +90,52 @@ func TestStoreImportsNoOtherStoresClient(t *testing.T) {
 				t.Errorf("store/%s imports %s", name, path)
 			}
 		}
+	}
+}
+
+// A store may refuse a write without an error. No caller may take that for success:
+// each looks at the first result, or hands it on.
+func TestEveryWriteLooksAtWhetherItHappened(t *testing.T) {
+	calls := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "test/") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		writes := func(e ast.Expr) bool {
+			call, ok := e.(*ast.CallExpr)
+			if !ok {
+				return false
+			}
+			f, ok := call.Fun.(*ast.SelectorExpr)
+			return ok && (f.Sel.Name == "AtomicPut" || f.Sel.Name == "AtomicDelete")
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ExprStmt:
+				if writes(n.X) {
+					t.Errorf("%s: the results of a write are dropped", path)
+				}
+			case *ast.AssignStmt:
+				if len(n.Rhs) != 1 || !writes(n.Rhs[0]) {
+					break
+				}
+				calls++
+				if ok, named := n.Lhs[0].(*ast.Ident); named && ok.Name == "_" {
+					t.Errorf("%s: whether a write has happened is not looked at", path)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if calls < 3 {
+		t.Errorf("only %d writes were found", calls)
 	}
 }

@@ -175,7 +175,7 @@ func (r *Round) conclude(ctx context.Context, verb string, result []byte, note f
 		}
 		rec := v.rec
 		note(&rec, &completion{By: r.node, At: now(), Result: result})
-		if _, err = r.write(ctx, rec, v.pair); err == nil || !refused(err) || try == completeTries {
+		if err = r.write(ctx, rec, v.pair); err == nil || !refused(err) || try == completeTries {
 			return err
 		}
 	}

@@ -45,14 +45,25 @@ func TestRoundElectsExactlyOne(t *testing.T) {
 	})
 }
 
-func TestRoundReadsALostReplyBack(t *testing.T) {
+func TestRoundIsWonOnlyByAWriteThatWasAcknowledged(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
 		lossy := faultstore.New(kv, faultstore.WithPlan(faultstore.Always(faultstore.Fault{LoseReply: true}, faultstore.OpAtomicPut)))
 		r := NewRound(lossy, "sys", "1", "a")
+		if won, err := r.Elect(ctx); won || !errors.Is(err, faultstore.ErrInjected) {
+			t.Errorf("got %v, %v", won, err)
+		}
+		if err := kv.Delete(ctx, "sys/1"); err != nil {
+			t.Fatal(err)
+		}
+		lossy.SetPlan(every(2))
 		if won, err := r.Elect(ctx); !won || err != nil {
 			t.Errorf("got %v, %v", won, err)
 		}
+		if n := lossy.Calls(faultstore.OpAtomicPut); n != 5 {
+			t.Errorf("%d writes, want 3 in vain and 2", n)
+		}
+		lossy.SetPlan(faultstore.Always(faultstore.Fault{LoseReply: true}, faultstore.OpAtomicPut))
 		if won, err := NewRound(kv, "sys", "1", "b").Elect(ctx); won || err != nil {
 			t.Errorf("the next got %v, %v", won, err)
 		}

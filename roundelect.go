@@ -22,8 +22,6 @@ func (r *Round) elect(ctx context.Context) (roundRecord, error) {
 	if r.err != nil {
 		return roundRecord{}, r.err
 	}
-	var sent []byte // by the try before, which has failed
-	var start clock.Instant
 	var failure error
 	for try := 0; ; try++ {
 		var v roundView
@@ -34,18 +32,21 @@ func (r *Round) elect(ctx context.Context) (roundRecord, error) {
 				return roundRecord{}, err
 			}
 		}
-		if failure != nil && v.pair != nil && bytes.Equal(v.pair.Value, sent) {
-			return v.rec, r.hold(v.rec, start)
+		next, ok, err := r.bid(v)
+		if failure != nil && !ok && v.pair != nil && r.won(next) {
+			// It stands, and was not acknowledged: once more (S5).
+			ok, next.Bid = true, rand.Text()
 		}
-		next, ok := r.bid(v)
 		switch {
+		case err != nil:
+			return roundRecord{}, fmt.Errorf("leadership: key %q: %w", r.key, err)
 		case !ok:
 			return next, nil
 		case failure != nil && (try == electTries || ctx.Err() != nil):
 			return roundRecord{}, failure
 		}
-		start = clock.System{}.Now()
-		if sent, failure = r.write(ctx, next, v.pair); failure == nil {
+		start := clock.System{}.Now()
+		if failure = r.write(ctx, next, v.pair); failure == nil {
 			return next, r.hold(next, start)
 		}
 		if errors.Is(failure, ErrUnsafeStore) {
@@ -56,7 +57,7 @@ func (r *Round) elect(ctx context.Context) (roundRecord, error) {
 
 // bid returns the record with which this node wins, and true; or, where another
 // has won, or there is nothing to be changed, the one that stands.
-func (r *Round) bid(v roundView) (roundRecord, bool) {
+func (r *Round) bid(v roundView) (roundRecord, bool, error) {
 	mine := roundRecord{
 		Winner: r.node, Instance: r.opts.instance,
 		Elected: now(), TTL: r.opts.ttl.Milliseconds(),
@@ -64,11 +65,14 @@ func (r *Round) bid(v roundView) (roundRecord, bool) {
 	waits := clock.System{}.Now().Mono < v.free
 	switch {
 	case v.pair != nil && !v.rec.open():
-		return v.rec, false
+		return v.rec, false, nil
 	case v.was.leased() && !r.won(v.was) && waits:
-		return v.was, false // it has vanished, but its winner may be at work (S2)
+		return v.was, false, nil // it has vanished, but its winner may be at work (S2)
 	case v.was.leased() && (v.pair == nil || mine.TTL > 0):
 		mine.Attempt = v.was.attempt() + 1
+		if mine.Attempt >= maxToken {
+			mine.Attempt = 1 // what none can follow is gone
+		}
 	case v.pair == nil:
 	case r.won(v.rec):
 		mine.Attempt, mine.Elected = v.rec.Attempt, v.rec.Elected
@@ -76,16 +80,18 @@ func (r *Round) bid(v roundView) (roundRecord, bool) {
 			mine.TTL = v.rec.TTL
 		}
 	case mine.TTL == 0 || waits:
-		return v.rec, false
+		return v.rec, false, nil
 	default:
-		mine.Attempt = v.rec.attempt() + 1
+		if mine.Attempt = v.rec.attempt() + 1; mine.Attempt >= maxToken {
+			return v.rec, false, fmt.Errorf("%w: no attempt can follow number %d: delete the key", ErrForeignRecord, v.rec.attempt())
+		}
 	}
 	if mine.leased() {
 		// What is written is never the same twice: rivals see each change (S2),
 		// and the winner knows which of its writes has happened (S5).
 		mine.Attempt, mine.Bid = mine.attempt(), rand.Text()
 	}
-	return mine, true
+	return mine, true, nil
 }
 
 // hold takes note of an attempt that was won by a write begun at start (S1).
@@ -126,36 +132,35 @@ func (r *Round) look(ctx context.Context, add bool) (roundView, error) {
 	return r.shared.see(r.key, found.pair, rec, clock.System{}.Now().Mono, add), nil
 }
 
-// write replaces previous by rec, and returns what it sent. After an error it
-// may have been written.
-func (r *Round) write(ctx context.Context, rec roundRecord, previous *store.KVPair) ([]byte, error) {
+// write replaces previous by rec. After an error it may have been written.
+func (r *Round) write(ctx context.Context, rec roundRecord, previous *store.KVPair) error {
 	rec.Header = roundFormat
 	value, err := format.Marshal(rec)
 	if err != nil {
-		return nil, fmt.Errorf("leadership: put %q: %w", r.key, err)
+		return fmt.Errorf("leadership: put %q: %w", r.key, err)
 	}
 	wrote := r.call(ctx, func(ctx context.Context) result { return put(ctx, r.kv, r.key, value, previous) })
 	if wrote.err != nil {
-		return value, wrote.err
+		return wrote.err
 	}
 	ours := bytes.Equal(wrote.pair.Value, value)
 	if ours && r.shared.verified.Load() {
 		r.shared.see(r.key, wrote.pair, rec, clock.System{}.Now().Mono, true)
-		return value, nil
+		return nil
 	}
 	// Not every store returns what it wrote, and one that is not known to
 	// compare and swap has to show that its indexes hold.
 	v, err := r.read(ctx)
 	switch {
 	case err != nil:
-		return value, err
+		return err
 	case v.pair == nil || !v.rec.follows(rec):
-		return value, fmt.Errorf("leadership: put %q: %w", r.key, store.ErrKeyModified)
+		return fmt.Errorf("leadership: put %q: %w", r.key, store.ErrKeyModified)
 	case ours && bytes.Equal(v.pair.Value, value) && v.pair.LastIndex != wrote.pair.LastIndex:
-		return value, unsafeStore(r.key, wrote.pair, v.pair)
+		return unsafeStore(r.key, wrote.pair, v.pair)
 	}
 	if ours && v.pair.LastIndex == wrote.pair.LastIndex {
 		r.shared.verified.Store(true)
 	}
-	return value, nil
+	return nil
 }

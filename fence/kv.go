@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/format"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -26,9 +26,10 @@ const (
 	// kvTries is how often a write may fail for another reason than that
 	// another check came first.
 	kvTries = 3
-
-	kvVersion = 1
 )
+
+// kvFormat is that of the record of a resource.
+var kvFormat = format.Header{V: 1, Kind: "fence"}
 
 // KV checks tokens in a key/value store, for any number of processes. Make it
 // with NewKV; the zero value is not usable. Its methods are safe for concurrent
@@ -44,7 +45,7 @@ var _ Checker = (*KV)(nil)
 
 // kvRecord is what stands under the key of a resource.
 type kvRecord struct {
-	V     int    `json:"v"`
+	format.Header
 	Token uint64 `json:"token"` // the highest
 	Check string `json:"check"` // random: no two writes are alike
 }
@@ -106,10 +107,6 @@ func (k *KV) Check(ctx context.Context, resource string, token uint64) error {
 // check puts token under the resource's key, unless a higher one is there.
 func (k *KV) check(ctx context.Context, resource string, token uint64) error {
 	key := k.folder + "/" + url.PathEscape(resource)
-	value, err := json.Marshal(kvRecord{kvVersion, token, rand.Text()})
-	if err != nil {
-		return fmt.Errorf("fence: put %q: %w", key, err)
-	}
 	highest, previous, err := k.read(ctx, key)
 	for failures := 0; ; {
 		if err != nil {
@@ -118,16 +115,22 @@ func (k *KV) check(ctx context.Context, resource string, token uint64) error {
 		if err := Judge(resource, token, highest); err != nil {
 			return err
 		}
-		_, wrote, failure := k.kv.AtomicPut(ctx, key, value, previous, nil)
-		if failure == nil {
+		// Each write is another: one whose reply was lost, and which stands, is
+		// written once more, for what a read shows a failover may take back.
+		value, failure := format.Marshal(kvRecord{kvFormat, token, rand.Text()})
+		if failure != nil {
+			return fmt.Errorf("fence: put %q: %w", key, failure)
+		}
+		ok, wrote, failure := k.kv.AtomicPut(ctx, key, value, previous, nil)
+		if failure == nil && ok {
 			return k.verify(ctx, key, value, wrote)
+		}
+		if failure == nil {
+			failure = store.ErrKeyModified
 		}
 		before := previous
 		if highest, previous, err = k.read(ctx, key); err != nil {
 			continue
-		}
-		if previous != nil && bytes.Equal(previous.Value, value) {
-			return nil // only the reply was lost
 		}
 		if !refused(failure) || same(before, previous) {
 			failures++
@@ -158,8 +161,11 @@ func (k *KV) read(ctx context.Context, key string) (uint64, *store.KVPair, error
 		return 0, nil, fmt.Errorf("fence: get %q: %w", key, err)
 	}
 	var rec kvRecord
-	if err := json.Unmarshal(pair.Value, &rec); err != nil || rec.V != kvVersion || rec.Token == 0 {
-		return 0, nil, fmt.Errorf("fence: key %q: %w: %.100q is no record of a token", key, leadership.ErrForeignRecord, pair.Value)
+	if err := format.Unmarshal(pair.Value, kvFormat, &rec); err != nil {
+		return 0, nil, fmt.Errorf("fence: key %q: %w: %w", key, leadership.ErrForeignRecord, err)
+	}
+	if rec.Token == 0 || rec.Check == "" {
+		return 0, nil, fmt.Errorf("fence: key %q: %w: token %d", key, leadership.ErrForeignRecord, rec.Token)
 	}
 	return rec.Token, pair, nil
 }

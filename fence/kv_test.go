@@ -62,19 +62,35 @@ func TestKVDoesNotTrustAReadAlone(t *testing.T) {
 	}
 }
 
-func TestKVReadsBackAWriteWhoseReplyWasLost(t *testing.T) {
+// What a read shows a failover may take back: only a write that was acknowledged
+// lets a token pass.
+func TestKVPassesATokenOnlyByAnAcknowledgedWrite(t *testing.T) {
 	shared := memory.New()
 	lost := errors.New("reply lost")
 	kv := &standIn{Store: shared}
+	puts, lose := 0, 1
 	kv.put = func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
-		if _, _, err := shared.AtomicPut(context.Background(), "fences/orders", value, previous, nil); err != nil {
-			return false, nil, err
+		ok, pair, err := shared.AtomicPut(context.Background(), "fences/orders", value, previous, nil)
+		if puts++; err == nil && puts <= lose {
+			return false, nil, lost
 		}
-		return false, nil, lost
+		return ok, pair, err
 	}
 	check := fence.NewKV(kv, "fences")
-	if err := check.Check(t.Context(), "orders", 7); err != nil {
-		t.Errorf("it has been written, and the check says %v", err)
+	if err := check.Check(t.Context(), "orders", 7); err != nil || puts != 2 {
+		t.Errorf("after %d writes: %v", puts, err)
+	}
+	puts, lose = 0, 100
+	if err := check.Check(t.Context(), "orders", 7); !errors.Is(err, lost) {
+		t.Errorf("nothing was acknowledged, and the check says %v", err)
+	}
+}
+
+func TestKVDoesNotTakeARefusalWithoutErrorForSuccess(t *testing.T) {
+	kv := &standIn{Store: memory.New()}
+	kv.put = func([]byte, *store.KVPair) (bool, *store.KVPair, error) { return false, nil, nil }
+	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, store.ErrKeyModified) {
+		t.Errorf("nothing was written, and the check says %v", err)
 	}
 }
 
@@ -100,7 +116,17 @@ func TestKVTellsWhatItsStoreCannotDo(t *testing.T) {
 }
 
 func TestKVDoesNotOverwriteWhatIsNoToken(t *testing.T) {
-	for _, value := range []string{"", "7", "seven", "{}", `{"v":1}`, `{"v":1,"token":-1}`, `{"v":1,"token":0}`, `{"v":2,"token":7}`} {
+	for _, value := range []string{
+		"", "7", "seven", "{}", `{"v":1}`, `{"v":1,"token":-1}`, `{"v":1,"token":0}`, `{"v":2,"token":7}`,
+		`{"v":1,"token":7,"check":"x"}`,
+		`{"v":1,"kind":"fence","token":0,"check":"x"}`,
+		`{"v":1,"kind":"fence","token":7,"check":""}`,
+		`{"v":1,"kind":"fence","token":7}`,
+		`{"v":1,"kind":"fence","token":7,"check":"x","leader":"a"}`,
+		`{"v":1,"kind":"fence","Token":7,"check":"x"}`,
+		`{"v":1,"kind":"election","leader":"","token":7,"beat":1}`,
+		`{"v":1,"kind":"election","leader":"a","instance":"i","token":7,"ttl":500,"beat":3,"since":"2026-01-02T03:04:05Z"}`,
+	} {
 		kv := memory.New()
 		if err := kv.Put(t.Context(), "fences/orders", []byte(value), nil); err != nil {
 			t.Fatal(err)

@@ -58,10 +58,25 @@ var claimSabotages = []switched{
 		"\t\tif !BROKEN {\n\t\t\tc.lost = record{}\n\t\t}\n\t}\n}",
 	}, "PutBack"},
 	{sabotage{
-		"S5", "another server's renewal is taken for one's own", "claims.go",
-		"if c.sight.rec.Beat == rec.Beat && c",
-		"if (BROKEN || c.sight.rec.Beat == rec.Beat) && c",
+		"S5", "a claim that was read back is trusted", "claims.go",
+		"case stands && wrote.err == nil:",
+		"case stands && (BROKEN || wrote.err == nil):",
 	}, ""},
+	{sabotage{
+		"S5", "a round that was read back is won", "roundelect.go",
+		"if failure != nil && !ok &&",
+		"if failure != nil && !ok && !BROKEN &&",
+	}, "Acknowledged"},
+	{sabotage{
+		"S5", "a record that a copy of the machine wrote is taken for one's own", "campaign.go",
+		"if c.sight.mine() && !c.wrote(rec) && !older {",
+		"if c.sight.mine() && !c.wrote(rec) && !older && !BROKEN {",
+	}, "Copied"},
+	{sabotage{
+		"S12", "formats are told apart loosely", "record.go",
+		"if err := format.Unmarshal(value, electionFormat, &r); err != nil {",
+		"if BROKEN {\n\t\treturn r, json.Unmarshal(value, &r)\n\t}\n\tif err := format.Unmarshal(value, electionFormat, &r); err != nil {",
+	}, "Foreign"},
 	{sabotage{
 		"S7", "a term that has run out is renewed", "claims.go",
 		"lapsed := own && rec.Token <= c.over",

@@ -128,6 +128,8 @@ type departure struct {
 	sure bool
 	// asked is when a server was asked for it.
 	asked time.Duration
+	// acked is to be called when the caller is told that the write has happened.
+	acked *func()
 }
 
 // The keys of a context's values.
@@ -226,7 +228,9 @@ func (l *ledger) wrote(by *contender, pair *store.KVPair, start departure) {
 	default:
 		l.begun(who, by, rec, old, start)
 	}
-	who.trust(rec.Token, who.machine.mono(start.v)+rec.ttl()-margin, start.sure && by == who)
+	*start.acked = func() {
+		who.trust(rec.Token, who.machine.mono(start.v)+rec.ttl()-margin, start.sure && by == who)
+	}
 	if by.serves != nil {
 		by.serves.wrote(rec, pair.LastIndex, start)
 	}

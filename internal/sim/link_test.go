@@ -217,13 +217,17 @@ func (l *link) call(ctx context.Context, op string, do func(context.Context) (bo
 	defer l.calls.Add(-1)
 	v := l.w.now()
 	came, _ := ctx.Value(asked{}).(time.Duration)
-	ctx = context.WithValue(ctx, departed{}, departure{v, l.machine.resumed.Load() < int64(v), came})
+	var acked func()
+	ctx = context.WithValue(ctx, departed{}, departure{v, l.machine.resumed.Load() < int64(v), came, &acked})
 
 	var r reply
 	if c := l.dice.at(v, 'w'); !l.w.calm(v) && c.p(l.wire) {
 		r = l.onTheWire(ctx, do)
 	} else {
 		r.ok, r.pair, r.err = do(ctx)
+	}
+	if r.err == nil && acked != nil {
+		acked()
 	}
 	l.machine.stayAwake()
 	// A link that heals lets all calls go at one instant.

@@ -26,8 +26,8 @@ type sabotage struct {
 var sabotages = []sabotage{
 	{
 		"S1", "trust runs from the reply", "campaign.go",
-		"start, known := c.attempted(rec.Beat)",
-		"start, known := c.attempted(rec.Beat)\n\t\tstart = c.opts.clock.Now()",
+		"c.acked = attempt{call.rec.Beat, call.start}",
+		"c.acked = attempt{call.rec.Beat, c.opts.clock.Now()}",
 	},
 	{
 		"S2", "a rival waits half the TTL", "sight.go",
@@ -63,14 +63,20 @@ var sabotages = []sabotage{
 		"S5", "an unknown outcome is taken for success", "campaign.go",
 		"\tc.unknown = true\n\tc.fails++\n",
 		"\tif !refused(r.err) && call.rec.held() {\n" +
+			"\t\tc.acked = attempt{call.rec.Beat, call.start}\n" +
 			"\t\tc.sight.see(&store.KVPair{Key: c.key, Value: r.wrote}, call.rec, now)\n" +
 			"\t\tc.settle(now)\n\t\treturn\n\t}\n" +
 			"\tc.unknown = true\n\tc.fails++\n",
 	},
 	{
-		"S5", "a claim that was read back is trusted from then", "campaign.go",
-		"c.begin(rec, start)",
-		"c.begin(rec, c.opts.clock.Now())",
+		"S5", "a claim that was read back is trusted", "campaign.go",
+		"case rec.Beat != c.acked.beat:",
+		"case rec.Beat != c.acked.beat && l == nil:\n\t\t\tc.begin(rec, c.opts.clock.Now())\n\t\tcase rec.Beat != c.acked.beat:",
+	},
+	{
+		"S5", "a renewal that was read back is trusted", "campaign.go",
+		"case rec.Beat != c.acked.beat:",
+		"case rec.Beat != c.acked.beat && l != nil:\n\t\t\tl.renewed(c.opts.clock.Now())\n\t\tcase rec.Beat != c.acked.beat:",
 	},
 	{
 		"S6", "a stuck call is repeated", "campaign.go",
