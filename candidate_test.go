@@ -662,6 +662,22 @@ func TestRecordThatNoTokenCanFollowIsLeftAlone(t *testing.T) {
 		if pair, _ := kv.Get(ctx, key, nil); string(pair.Value) != string(last) {
 			t.Errorf("overwritten by %s", pair.Value)
 		}
+		claims := NewClaims(kv, key)
+		refusedWith(ctx, t, claims, claimFor("b"), ErrForeignRecord)
+		// What was seen in a record that is gone does not outlive its use.
+		if err := kv.Delete(ctx, key); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		time.Sleep(ttl)
+		if term, ok := c.Term(); !ok || term.Token < uint64(began.UnixMilli()) || term.Token > uint64(time.Now().UnixMilli()) {
+			t.Errorf("leads %+v, %v, after the record was deleted", term, ok)
+		}
+		c.Stop()
+		time.Sleep(ttl)
+		if got := claimed(ctx, t, claims, claimFor("b")); !got.Won || got.Term.Token > uint64(time.Now().UnixMilli())+1 {
+			t.Errorf("b got %+v", got)
+		}
 	})
 }
 

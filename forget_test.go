@@ -130,7 +130,7 @@ func TestForgetLeavesForeignValuesAlone(t *testing.T) {
 func TestForgetDoesNotDeleteATermThatBegins(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
-		vacant := record{V: recordVersion, Token: 7, Beat: 3}
+		vacant := record{Token: 7, Beat: 3}
 		if _, _, err := inner.AtomicPut(ctx, key, vacant.encode(), nil, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestForgetDoesNotDeleteATermThatBegins(t *testing.T) {
 func TestForgetToleratesALostReplyOfADeletion(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
-		vacant := record{V: recordVersion, Token: 7, Beat: 3}
+		vacant := record{Token: 7, Beat: 3}
 		if _, _, err := kv.AtomicPut(ctx, key, vacant.encode(), nil, nil); err != nil {
 			t.Fatal(err)
 		}

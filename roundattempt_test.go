@@ -462,3 +462,26 @@ func TestWhoOnlyLooksHasNothingForgotten(t *testing.T) {
 		elected(t, b, true)
 	})
 }
+
+func TestAttemptThatNoneCanFollowIsForgottenOnceItIsGone(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		last := mustRound(roundRecord{Winner: "x", Elected: time.UnixMilli(1).UTC(), Attempt: maxToken - 1, TTL: attemptTTL.Milliseconds(), Bid: "b"})
+		if err := kv.Put(ctx, "sys/1", last, nil); err != nil {
+			t.Fatal(err)
+		}
+		r := leased(kv, "a")
+		elected(t, r, false)
+		time.Sleep(attemptTTL)
+		if won, err := r.Elect(ctx); won || !errors.Is(err, ErrForeignRecord) {
+			t.Errorf("got %v, %v", won, err)
+		}
+		if err := kv.Delete(ctx, "sys/1"); err != nil {
+			t.Fatal(err)
+		}
+		elected(t, r, false)
+		time.Sleep(attemptTTL)
+		elected(t, r, true)
+		holds(t, r, 1, attemptTTL*4/5)
+	})
+}
