@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
-	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -21,13 +21,13 @@ const (
 	Resign Action = "resign"
 
 	// Transfer has the leader resign, and the others leave the seat to one
-	// node for a while.
+	// node for a while. Where that node leads already it stays.
 	Transfer Action = "transfer"
 
 	// Pause has nobody take the seat until Resume.
 	Pause Action = "pause"
 
-	// Resume ends a pause.
+	// Resume ends a pause, and withdraws a request that has not been obeyed.
 	Resume Action = "resume"
 )
 
@@ -55,6 +55,10 @@ type Request struct {
 	// Keep has a Pause leave the present leader in the seat, and only keep
 	// others from taking it afterwards.
 	Keep bool
+
+	// Create has a Transfer or a Pause begin an election that does not exist,
+	// for candidates to come. Without it, that is ErrNoElection.
+	Create bool
 
 	// By is who asks, for people who read the record or the log. It may be
 	// empty.
@@ -170,6 +174,8 @@ func (r *Request) check() error {
 		return invalid("node to transfer to", fmt.Sprintf("%q", r.To), "must be empty for %s", r.Action)
 	case r.Keep && r.Action != Pause:
 		return invalid("keep", r.Keep, "is for %s only, not %s", Pause, r.Action)
+	case r.Create && r.Action != Pause && r.Action != Transfer:
+		return invalid("create", r.Create, "is for %s and %s only, not %s", Transfer, Pause, r.Action)
 	case r.Hold != 0:
 		return invalid("hold", r.Hold, "is for %s only, not %s", Transfer, r.Action)
 	}
@@ -182,29 +188,28 @@ func (r *Request) check() error {
 	return nil
 }
 
-// ErrNotObeyed says that a request was written, and had not been obeyed when the
-// context ended: it may be later.
-var ErrNotObeyed = errors.New("not obeyed yet")
-
-const (
-	// askPoll is how often Ask looks whether it was obeyed.
-	askPoll = 100 * time.Millisecond
-
-	// askPause is how long it waits at most after a write that was refused.
-	askPause = 20 * time.Millisecond
-)
+// askPause is how long Ask waits at most after a write that was refused.
+const askPause = 20 * time.Millisecond
 
 // Ask asks something of the election under key, from any process with the same
-// store. It writes the request into the record and returns when that has been
-// obeyed: the leader has given up its seat, once its work has returned, where that
-// is in Run, or, for Resume and for a Pause that keeps the leader, when it is
-// written. A leader obeys as soon as it sees the request, by its watch or at its
-// next renewal; where it has crashed, its claim runs out. Ask blocks until then.
+// store. It writes the request into the record, in place of one that has not been
+// obeyed yet: the latest request counts. It blocks until the request has been obeyed:
 //
-// At the end of ctx it returns its cause, with ErrNotObeyed where the request
-// is written and may be obeyed later. It returns ErrInvalidArgument,
-// ErrForeignRecord, ErrNoLeader for Resign where nobody leads, ErrPaused for
-// Resign and Transfer during a pause, and errors of the store.
+//   - Resign, and Pause without Keep: the leader has given up its seat, once its work
+//     has returned, where that is in Run, or its claim has run out, where it has
+//     crashed;
+//   - Transfer: the node leads. Where another takes the seat, or nobody has at the
+//     end of Hold, counted from the vacancy, and a little more, it returns
+//     ErrNotTransferred, and the message says who leads;
+//   - Resume, and Pause with Keep: the request is written.
+//
+// A leader obeys as soon as it sees the request, by its watch or at its next renewal.
+//
+// At the end of ctx Ask returns its cause, with ErrNotObeyed where the request
+// is written and may be obeyed later; ErrReplaced where a later request has taken its
+// place. It returns ErrInvalidArgument, ErrForeignRecord, ErrNoElection where there is
+// no record and r.Create is false, ErrNoLeader for Resign where nobody leads, ErrPaused
+// for Resign and Transfer during a pause, and errors of the store.
 func Ask(ctx context.Context, kv store.Store, key string, r Request) error {
 	if err := errors.Join(checkStore(kv), checkName("key", key), r.check()); err != nil {
 		return err
@@ -212,115 +217,82 @@ func Ask(ctx context.Context, kv store.Store, key string, r Request) error {
 	if err := checkContext(ctx); err != nil {
 		return err
 	}
-	token, err := r.write(ctx, kv, key)
-	if err != nil || token == 0 {
+	asked, err := r.write(ctx, kv, key)
+	if err != nil || r.Keep || r.Action == Resume {
 		return err
 	}
-	return obeyed(ctx, kv, key, token)
+	w := waiting{request: r, key: key, asked: asked}
+	return w.wait(ctx, kv)
 }
 
-// write writes the request into the record. It returns the token of the term
-// that is to end, or 0.
-func (r *Request) write(ctx context.Context, kv store.Store, key string) (token uint64, err error) {
+// write writes the request into the record. It returns the record that asks it.
+func (r *Request) write(ctx context.Context, kv store.Store, key string) (record, error) {
 	caller := newCaller(key, DefaultCallTimeout)
 	var last *store.KVPair
 	for again := 0; ; {
 		found := caller.call(ctx, func(ctx context.Context) result { return look(ctx, kv, key) })
-		switch {
-		case found.err != nil:
-			return 0, found.err
-		case found.foreign != nil:
-			return 0, fmt.Errorf("leadership: key %q: %w", key, found.foreign)
+		if found.err != nil {
+			return record{}, found.err
 		}
-		rec := found.rec
-		if found.pair == nil {
-			rec = record{Token: 1} // below that of a record that vanished
+		rec, write, err := r.asking(found)
+		if err != nil {
+			return record{}, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
 		}
-		switch {
-		case r.Action == Resume && !rec.Ask.pauses():
-			return 0, nil // nothing to end
-		case (r.Action == Resign || r.Action == Transfer) && rec.Ask.pauses():
-			return 0, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, ErrPaused)
-		case r.Action == Resign && !rec.held():
-			return 0, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, ErrNoLeader)
-		case r.Action == Transfer && rec.held() && rec.Leader == r.To:
-			return 0, nil
-		case r.Action == Resume:
-			rec.Ask = nil
-		default:
-			next := ask{Do: r.Action, To: r.To, Keep: r.Keep, By: r.By, At: time.Now().UTC().Truncate(time.Millisecond)}
-			if r.Action == Transfer {
-				next.Hold = r.Hold.Milliseconds()
-			}
-			// Each change is one from which rivals wait anew (S2): were it written
-			// again and again, they would wait for a dead leader for ever.
-			if rec.held() && next.repeats(rec.Ask) {
-				return r.ends(rec), nil
-			}
-			rec.Ask = &next
+		if !write {
+			return rec, nil
 		}
 		wrote := caller.call(ctx, func(ctx context.Context) result { return put(ctx, kv, key, rec.encode(), found.pair) })
 		switch {
 		case wrote.err == nil:
-			return r.ends(rec), nil
+			return rec, nil
 		case !refused(wrote.err):
-			return 0, wrote.err
+			return record{}, wrote.err
 		}
 		// More than a race would explain: the store does not compare and swap.
 		if again++; !samePair(found.pair, last) {
 			again = 0
 		}
 		if last = found.pair; again == refusals {
-			return 0, wrote.err
+			return record{}, wrote.err
 		}
 		if err := pause(ctx, rand.N(askPause)); err != nil {
-			return 0, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
+			return record{}, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
 		}
 	}
 }
 
-// ends returns the token of the term that the request is to end, or 0.
-func (r *Request) ends(rec record) uint64 {
-	if !rec.held() || r.Keep || r.Action == Resume {
-		return 0
+// asking returns the record with the request in it, and whether it has to be
+// written.
+func (r *Request) asking(found result) (rec record, write bool, err error) {
+	rec = found.rec
+	switch {
+	case found.foreign != nil:
+		return rec, false, found.foreign
+	case found.pair == nil && r.Action == Resign:
+		return rec, false, fmt.Errorf("%w: %w", ErrNoLeader, ErrNoElection)
+	case found.pair == nil && !r.Create:
+		return rec, false, ErrNoElection
+	case found.pair == nil:
+		rec = record{Token: 1} // below that of a record that vanished
 	}
-	return rec.Token
-}
-
-// obeyed waits until the term of a token is over.
-func obeyed(ctx context.Context, kv store.Store, key string, token uint64) error {
-	caller := newCaller(key, DefaultCallTimeout)
-	var failure error
-	var sight sight
-	for {
-		found := caller.call(ctx, func(ctx context.Context) result { return look(ctx, kv, key) })
-		now := clock.System{}.Now().Mono
-		if failure = found.err; failure == nil {
-			if found.foreign != nil {
-				return fmt.Errorf("leadership: key %q: %w", key, found.foreign)
-			}
-			sight.see(found.pair, found.rec, now)
-			// A record that is gone, or put back, says nothing: the leader may
-			// lead on, and write it again.
-			vacated := found.rec.Token == token && !found.rec.held()
-			if found.rec.Token > token || vacated || sight.left(now) == 0 {
-				return nil
-			}
-		}
-		if err := pause(ctx, askPoll); err != nil {
-			return errors.Join(fmt.Errorf("leadership: ask %q: %w: %w", key, ErrNotObeyed, err), failure)
-		}
+	switch {
+	case r.Action == Resume:
+		write, rec.Ask = rec.Ask != nil, nil
+		return rec, write, nil
+	case (r.Action == Resign || r.Action == Transfer) && rec.Ask.pauses():
+		return rec, false, ErrPaused
+	case r.Action == Resign && !rec.held():
+		return rec, false, ErrNoLeader
 	}
-}
-
-// pause waits for d, or returns the cause of ctx at its end.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
+	next := ask{Do: r.Action, To: r.To, Keep: r.Keep, By: strings.ToValidUTF8(r.By, "\uFFFD"), At: time.Now().UTC().Truncate(time.Millisecond)}
+	if r.Action == Transfer {
+		next.Hold = r.Hold.Milliseconds()
 	}
+	// Each change is one from which rivals wait anew (S2): were it written again and
+	// again, they would wait for a dead leader for ever.
+	if rec.held() && next.repeats(rec.Ask) {
+		return rec, false, nil
+	}
+	rec.Ask = &next
+	return rec, true, nil
 }

@@ -100,16 +100,19 @@ func TestSeatThatIsTransferredToNobodyIsFreeAfterTheHold(t *testing.T) {
 		kv := memory.New()
 		all := electorate(ctx, kv)
 		began := time.Now()
-		if err := Ask(ctx, kv, key, Request{Action: Transfer, To: "nobody", Hold: 3 * ttl}); err != nil {
-			t.Fatal(err)
-		}
+		asked := make(chan error, 1)
+		go func() { asked <- Ask(ctx, kv, key, Request{Action: Transfer, To: "nobody", Hold: 3 * ttl}) }()
 		time.Sleep(time.Until(began.Add(3*ttl - 1)))
 		if leader := sole(all); leader != "" {
 			t.Errorf("%q leads within the hold", leader)
 		}
 		time.Sleep(time.Nanosecond)
-		if leader := sole(all); leader == "" {
+		leader := sole(all)
+		if leader == "" {
 			t.Error("nobody leads after the hold")
+		}
+		if err := <-asked; !errors.Is(err, ErrNotTransferred) || !strings.Contains(err.Error(), fmt.Sprintf("%q leads", leader)) {
+			t.Errorf("%v, want ErrNotTransferred and that %s leads", err, leader)
 		}
 	})
 }
@@ -207,10 +210,13 @@ func TestLeaderThatIsLostDuringAPauseDoesNotLeadAgain(t *testing.T) {
 func TestRequestBeforeThereIsARecord(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
-		if err := Ask(ctx, kv, key, Request{Action: Resign}); !errors.Is(err, ErrNoLeader) {
-			t.Errorf("%v, want ErrNoLeader", err)
+		for _, r := range []Request{{Action: Resign}, {Action: Transfer, To: "a"}, {Action: Pause}, {Action: Pause, Keep: true}, {Action: Resume}} {
+			if err := Ask(ctx, kv, key, r); !errors.Is(err, ErrNoElection) || errors.Is(err, ErrNoLeader) != (r.Action == Resign) {
+				t.Errorf("%s: %v, want ErrNoElection", r.Action, err)
+			}
 		}
-		if err := Ask(ctx, kv, key, Request{Action: Pause}); err != nil {
+		gone(t, kv)
+		if err := Ask(ctx, kv, key, Request{Action: Pause, Create: true}); err != nil {
 			t.Fatal(err)
 		}
 		all := electorate(ctx, kv)
@@ -333,9 +339,9 @@ func TestHoldOfATransferDoesNotBeginAnewWithThoseThatEnterThemselves(t *testing.
 		kv := memory.New()
 		all := electorate(ctx, kv)
 		began := time.Now()
-		if err := Ask(ctx, kv, key, Request{Action: Transfer, To: "nobody", Hold: time.Minute}); err != nil {
-			t.Fatal(err)
-		}
+		asked := make(chan error, 1)
+		go func() { asked <- Ask(ctx, kv, key, Request{Action: Transfer, To: "nobody", Hold: time.Minute}) }()
+		time.Sleep(ttl)
 		for i := 0; sole(all) == "" && time.Since(began) < 30*time.Minute; i++ {
 			time.Sleep(40 * time.Second)
 			c := NewCandidate(kv, key, fmt.Sprint("p", i%2), ttl, WithPriority(1+i%2))
@@ -345,6 +351,9 @@ func TestHoldOfATransferDoesNotBeginAnewWithThoseThatEnterThemselves(t *testing.
 		}
 		if took := time.Since(began); took > 90*time.Second {
 			t.Errorf("a hold of a minute took %v", took)
+		}
+		if err := <-asked; !errors.Is(err, ErrNotTransferred) {
+			t.Errorf("%v, want ErrNotTransferred", err)
 		}
 	})
 }
@@ -410,7 +419,7 @@ func TestRequestSurvivesTheLossOfTheRecord(t *testing.T) {
 			if !keep {
 				lose()
 			}
-			if err := Ask(ctx, kv, key, Request{Action: Pause, Keep: keep}); err != nil {
+			if err := Ask(ctx, kv, key, Request{Action: Pause, Keep: keep, Create: true}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(2 * ttl)

@@ -348,10 +348,8 @@ func TestLeaderThatHasCrashedIsNotToldToLeadDuringTheHoldOfATransfer(t *testing.
 		NewCandidate(kv, key, "b", ttl, WithCallbacks(Callbacks{OnLeaderChange: func(term Term) { leader.Store(term.Leader) }})).RunForElection(ctx)
 		synctest.Wait()
 		link.Partition()
-		if err := Ask(ctx, kv, key, Request{Action: Transfer, To: "nobody", Hold: time.Hour / 12}); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(ttl)
+		written(ctx, t, kv, Request{Action: Transfer, To: "nobody", Hold: time.Hour / 12})
+		time.Sleep(2 * ttl)
 		synctest.Wait()
 		if leader.Load() != "" {
 			t.Errorf("%v is told to lead", leader.Load())
