@@ -58,7 +58,7 @@
 //	GET  /api/v1/elections/{key}               200 and how the election stands
 //	GET  /api/v1/elections/{key}/leader?node=  200 that node leads, 503 it does not, or the store does not answer
 //	GET  /api/v1/elections/{key}/events        200 and a stream of server-sent events
-//	POST /api/v1/elections/{key}/requests      200 obeyed, 202 written, 409 nobody leads, or paused
+//	POST /api/v1/elections/{key}/requests      200 obeyed, 202 written, 404 no such election, 409 nobody leads, paused, not transferred, or replaced
 //	GET  /api/v1/elections?prefix=&limit=      200 and how all elections below a prefix stand
 //	GET  /api/v1/events?prefix=&system=        200 and a stream of events of all elections, and of rounds
 //

@@ -274,6 +274,7 @@ func (d *desk) request(w http.ResponseWriter, r *http.Request) error {
 		To     string            `json:"to"`
 		Hold   span              `json:"hold"`
 		Keep   bool              `json:"keep"`
+		Create bool              `json:"create"`
 		By     string            `json:"by"`
 		Wait   *span             `json:"wait"`
 	}
@@ -304,14 +305,17 @@ func (d *desk) request(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	ctx, expire := context.WithTimeout(ctx, wait)
 	defer expire()
-	asked := leadership.Request{Action: body.Action, To: body.To, Hold: time.Duration(body.Hold), Keep: body.Keep, By: body.By}
+	asked := leadership.Request{Action: body.Action, To: body.To, Hold: time.Duration(body.Hold), Keep: body.Keep, Create: body.Create, By: body.By}
 	switch err := leadership.Ask(ctx, d.h.kv, key, asked); {
 	case err == nil:
 		return answerJSON(w, http.StatusOK, map[string]bool{"obeyed": true})
 	case errors.Is(err, leadership.ErrNotObeyed):
 		return answerJSON(w, http.StatusAccepted, map[string]bool{"obeyed": false})
-	case errors.Is(err, leadership.ErrNoLeader), errors.Is(err, leadership.ErrPaused):
+	case errors.Is(err, leadership.ErrNoLeader), errors.Is(err, leadership.ErrPaused),
+		errors.Is(err, leadership.ErrNotTransferred), errors.Is(err, leadership.ErrReplaced):
 		return problem{http.StatusConflict, reason(err)}
+	case errors.Is(err, leadership.ErrNoElection):
+		return problem{http.StatusNotFound, reason(err)}
 	default:
 		return unfit(err)
 	}

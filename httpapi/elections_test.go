@@ -190,6 +190,7 @@ func TestOperatorsAskOverHTTP(t *testing.T) {
 		expect(t, server, "POST", election("/resign"), fmt.Sprintf(`{"instance":"instance-of-holder-%s"}`, node), 204, "")
 	}
 	expect(t, server, "POST", election("/requests"), `{"action":"resign"}`, 409, `*no leader`)
+	expect(t, server, "POST", election("/requests"), `{"action":"pause"}`, 404, `*no such election`)
 	tell(t, server, "POST", election("/claim"), fmt.Sprintf(claim, "a"), 200)
 	expect(t, server, "POST", election("/requests"), `{"action":"transfer","to":"b","hold":"1m","by":"olga","wait":1}`, 202, "{\"obeyed\":false}\n")
 	if a := tell(t, server, "POST", election("/claim"), fmt.Sprintf(claim, "a"), 409); a.AskedAny != "transfer" || !strings.Contains(a.Error, "olga") {
@@ -211,6 +212,7 @@ func TestOperatorsAskOverHTTP(t *testing.T) {
 	if status := <-done; status != 200 {
 		t.Errorf("pause: %d", status)
 	}
+	expect(t, server, "POST", "/api/v1/elections/new/requests", `{"action":"transfer","to":"x","hold":"10ms","create":true}`, 409, `*nobody leads`)
 	if a := tell(t, server, "POST", election("/claim"), fmt.Sprintf(claim, "a"), 409); a.AskedAny != "pause" {
 		t.Errorf("a is told %+v", a)
 	}

@@ -216,6 +216,7 @@ func (w *walk) elections() {
 	w.ask(api, 200, get("/api/v1/elections"))
 	w.ask(api, 503, get(election("/leader?node=a")))
 	w.ask(api, 409, post(election("/requests"), `{"action":"resign"}`))
+	w.ask(api, 404, post(election("/requests"), `{"action":"pause"}`))
 	e := w.ask(api, 200, post(election("/claim"), `{"node":"a","ttl":"30s","instance":"`+instanceA+`","payload":"10.0.0.1:80"}`))
 	var a told
 	if err := json.Unmarshal(e.answer, &a); err != nil {
@@ -231,7 +232,7 @@ func (w *walk) elections() {
 	w.ask(api, 204, post(election("/resign"), fmt.Sprintf(`{"instance":%q}`, instanceA)))
 	w.ask(api, 200, get(election("")))
 	w.ask(api, 200, get("/api/v1/elections?prefix=service/&limit=10"))
-	w.ask(api, 200, post(election("/requests"), `{"action":"pause","keep":false,"by":"olga"}`))
+	w.ask(api, 200, post(election("/requests"), `{"action":"pause","keep":false,"create":true,"by":"olga"}`))
 	w.ask(api, 409, post(election("/claim"), `{"node":"b"}`))
 	w.ask(api, 200, post(election("/requests"), `{"action":"resume"}`))
 	full := w.open(kv)

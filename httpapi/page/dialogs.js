@@ -64,14 +64,18 @@ export class AskDialog {
 		sessionStorage.setItem(keptBy, by);
 		const request = { action };
 		if (by) request.by = by;
-		if (action === "transfer") request.to = $("ask-to").value.trim();
+		if (action === "transfer") {
+			request.to = $("ask-to").value.trim();
+			request.wait = 25; // seconds: until that node leads, or has not taken the seat
+		}
 		if (action === "pause" && v.type === "leader" && $("ask-keep").checked) request.keep = true;
 		this.#busy(true);
 		try {
 			const obeyed = await ask(v.key, request);
 			if (this.#what?.v === v) $("ask").close();
 			const who = action === "resign" || action === "transfer" ? v.leader : v.key;
-			const text = obeyed ? `${who} ${done[action]}.` : `Asked; ${v.leader || "the leader"} has not obeyed yet.`;
+			const late = action === "transfer" ? `${request.to} does not lead yet` : `${v.leader || "the leader"} has not obeyed yet`;
+			const text = obeyed ? `${who} ${done[action]}.` : `Asked; ${late}.`;
 			toast(text);
 			say(text);
 		} catch (e) {

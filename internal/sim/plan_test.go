@@ -183,6 +183,7 @@ func (p *plan) request(c *chance) {
 		case leadership.Pause:
 			a.request.Keep = c.p(0.5)
 		}
+		a.request.Create = a.request.Action == leadership.Transfer || a.request.Action == leadership.Pause
 		p.asks = append(p.asks, a)
 	}
 	p.patience = max(p.patience, 4*p.retry+p.ttl)
