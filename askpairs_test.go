@@ -90,7 +90,7 @@ func TestLatestRequestOfAVacantSeatCounts(t *testing.T) {
 	} {
 		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 			kv := memory.New()
-			vacant := record{V: recordVersion, Token: 7, Beat: 3, Ask: &ask{Do: Transfer, To: "nobody", Hold: MaxHold.Milliseconds()}}
+			vacant := record{Token: 7, Beat: 3, Ask: &ask{Do: Transfer, To: "nobody", Hold: MaxHold.Milliseconds()}}
 			if _, _, err := kv.AtomicPut(ctx, key, vacant.encode(), nil, nil); err != nil {
 				t.Fatal(err)
 			}
