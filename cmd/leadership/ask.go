@@ -16,20 +16,43 @@ func (p *program) askCommands() []*cobra.Command {
 	resign := p.askCommand(leadership.Resign, "Ask the leader to resign", `The leader ends its work and gives up its seat; anyone but it may win. Exits 1
 when nobody leads.`, nil)
 	transfer := p.askCommand(leadership.Transfer, "Ask the leader to hand over to another node", `The leader ends its work and gives up its seat, and the others leave it to the
-node that is named, for as long as --hold says.`, func(cmd *cobra.Command, r *leadership.Request) {
+node that is named, for as long as --hold says. It exits 0 when that node leads, and
+3 when another has taken the seat, or nobody has: the error says who leads.`, func(cmd *cobra.Command, r *leadership.Request) {
 		cmd.Flags().StringVar(&r.To, "to", "", "the node that is to lead (required)")
 		cmd.Flags().DurationVar(&r.Hold, "hold", leadership.DefaultHold, "how long the seat is left to that node")
 		if err := cmd.MarkFlagRequired("to"); err != nil {
 			panic(err) // there is no such flag
 		}
+		createFlag(cmd, r)
 		cmd.Example += " --to node-b"
 	})
 	pause := p.askCommand(leadership.Pause, "Have nobody lead until resume", `The leader ends its work and gives up its seat, and nobody takes it until resume.`,
 		func(cmd *cobra.Command, r *leadership.Request) {
 			cmd.Flags().BoolVar(&r.Keep, "keep", false, "leave the present leader in the seat, and keep others from it afterwards")
+			createFlag(cmd, r)
 		})
-	resume := p.askCommand(leadership.Resume, "End a pause", `Anyone may lead again.`, nil)
+	resume := p.askCommand(leadership.Resume, "End a pause", `Anyone may lead again. A request that has not been obeyed yet is withdrawn.`, nil)
 	return []*cobra.Command{resign, transfer, pause, resume}
+}
+
+func createFlag(cmd *cobra.Command, r *leadership.Request) {
+	cmd.Flags().BoolVar(&r.Create, "create", false, "begin the election, if there is none under that key")
+}
+
+// outcome says what has been done, for people.
+func outcome(key string, r leadership.Request) string {
+	switch key = printable(key); {
+	case r.Action == leadership.Resign:
+		return "the leader of " + key + " has resigned"
+	case r.Action == leadership.Transfer:
+		return printable(r.To) + " leads " + key
+	case r.Action == leadership.Resume:
+		return key + " is not paused"
+	case r.Keep:
+		return key + " is paused: who leads may lead on, and nobody after it"
+	default:
+		return key + " is paused: nobody leads"
+	}
 }
 
 func (p *program) askCommand(action leadership.Action, short, long string, more func(*cobra.Command, *leadership.Request)) *cobra.Command {
@@ -45,8 +68,9 @@ func (p *program) askCommand(action leadership.Action, short, long string, more 
 		Short: short,
 		Long: long + `
 
-It returns when that has been done` + wait + `. After --timeout it exits 3, though
-the request may be obeyed later.`,
+It returns when that has been done` + wait + `, and prints
+the outcome. After --timeout it exits 3, though the request may be obeyed later: the
+latest one counts. An election that does not exist is an error: exit code 3.`,
 		Example: "  leadership " + string(action) + " --key service/leader",
 		Args:    cobra.NoArgs,
 		RunE: does(func(ctx context.Context, _ []string) error {
@@ -60,13 +84,17 @@ the request may be obeyed later.`,
 			defer kv.Close()
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
-			err = leadership.Ask(ctx, kv, key, r)
-			if errors.Is(err, leadership.ErrNoLeader) {
+			switch err := leadership.Ask(ctx, kv, key, r); {
+			case errors.Is(err, leadership.ErrNoElection) && (action == leadership.Pause || action == leadership.Transfer):
+				return fmt.Errorf("%w: look at the key, or begin the election with --create", err)
+			case errors.Is(err, leadership.ErrNoElection):
+				return fmt.Errorf("%w: look at the key", err)
+			case errors.Is(err, leadership.ErrNoLeader):
 				return &exitError{exitNo, err}
+			case err != nil:
+				return err
 			}
-			if err == nil && isTerminal(p.stderr) {
-				fmt.Fprintf(p.stderr, "%s: done\n", action)
-			}
+			_, err = fmt.Fprintf(p.stdout, "%s: %s\n", action, outcome(key, r))
 			return err
 		}),
 	}

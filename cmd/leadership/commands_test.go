@@ -158,28 +158,57 @@ func TestNamesCannotMoveTheCursor(t *testing.T) {
 
 func TestRequestsAreObeyed(t *testing.T) {
 	url := sqliteURL(t)
-	if code, _, errs := inProcess(t, "resign", "--store", url, "--key", key); code != exitNo || !strings.Contains(errs, "no leader") {
-		t.Errorf("resign without a leader: exit code %d: %s", code, errs)
-	}
 	a := lead(t, url, "a")
 	eventually(t, "leader a", a.IsLeader)
 	b := lead(t, url, "b")
-	do := func(args ...string) {
+	do := func(want int, says string, args ...string) {
 		t.Helper()
-		if code, _, errs := inProcess(t, append(args, "--store", url, "--key", key)...); code != 0 {
-			t.Errorf("%v: exit code %d: %s", args, code, errs)
+		code, out, errs := inProcess(t, append(args, "--store", url, "--key", key)...)
+		if code != want || code == 0 && !strings.Contains(out, says) || !strings.Contains(out+errs, says) {
+			t.Errorf("%v: exit code %d: %s%s; want %d, %q", args, code, out, errs, want, says)
 		}
 	}
-	do("transfer", "--to", "b")
-	eventually(t, "leader b", b.IsLeader)
-	do("resign")
-	eventually(t, "leader a", a.IsLeader)
-	do("pause")
+	do(0, "b leads "+key, "transfer", "--to", "b")
+	if !b.IsLeader() {
+		t.Error("b does not lead")
+	}
+	do(0, "b leads "+key, "transfer", "--to", "b")
+	do(exitFailure, `" leads, term`, "transfer", "--to", "nobody", "--hold", "100ms")
+	eventually(t, "leader", func() bool { return a.IsLeader() || b.IsLeader() })
+	do(0, "has resigned", "resign")
+	eventually(t, "leader", func() bool { return a.IsLeader() || b.IsLeader() })
+	do(exitNo, "the seat is held", "forget")
+	do(0, "is paused", "pause")
 	if a.IsLeader() || b.IsLeader() {
 		t.Error("somebody leads during the pause")
 	}
-	do("resume")
+	do(exitFailure, "election paused", "resign")
+	do(exitFailure, "election paused", "forget")
+	do(0, "not paused", "resume")
 	eventually(t, "leader", func() bool { return a.IsLeader() || b.IsLeader() })
+	for _, c := range []*leadership.Candidate{a, b} {
+		c.Stop()
+		eventually(t, "end", func() bool { return c.State() == leadership.StateBootstrap })
+	}
+	do(exitNo, "no leader", "resign")
+	do(0, "is forgotten", "forget")
+	do(exitFailure, "no such election", "forget")
+}
+
+func TestRequestForAKeyWithATypoIsAnError(t *testing.T) {
+	url := sqliteURL(t)
+	for _, args := range []string{"pause", "pause --keep", "transfer --to b", "resume", "resign", "forget"} {
+		code, out, errs := inProcess(t, append(strings.Fields(args), "--store", url, "--key", "typo")...)
+		if code != exitFailure || !strings.Contains(errs, `"typo"`) || !strings.Contains(errs, "no such election") || out != "" {
+			t.Errorf("%s: exit code %d: %s%s", args, code, out, errs)
+		}
+	}
+	if _, out, _ := inProcess(t, "status", "--store", url, "--prefix", "t"); strings.Contains(out, "typo") {
+		t.Errorf("an election was made:\n%s", out)
+	}
+	if code, out, errs := inProcess(t, "pause", "--create", "--store", url, "--key", "typo"); code != 0 || !strings.Contains(out, "typo is paused") {
+		t.Errorf("with --create: exit code %d: %s%s", code, out, errs)
+	}
 }
 
 func TestFollowPrintsAnObjectForEveryChange(t *testing.T) {

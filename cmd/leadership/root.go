@@ -67,7 +67,7 @@ and round run exit with the code of the command that they ran.`,
 	flags.StringVar(&p.storeURL, "store", "", "URL of the store (default $LEADERSHIP_STORE, or a SQLite file of this user)")
 	flags.BoolVar(&p.verbose, "verbose", false, "log terms, not only errors, to stderr")
 	root.AddCommand(p.demoCommand(), p.serveCommand(), p.aliveCommand(), p.runCommand(), p.guardCommand(),
-		p.followCommand(), p.statusCommand(), p.roundCommands(), p.versionCommand())
+		p.followCommand(), p.statusCommand(), p.forgetCommand(), p.roundCommands(), p.versionCommand())
 	root.AddCommand(p.askCommands()...)
 	return root
 }

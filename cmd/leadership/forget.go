@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+func (p *program) forgetCommand() *cobra.Command {
+	var key string
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "forget --key KEY",
+		Short: "Delete the record of an election that is not used any more",
+		Long: `Forget deletes the record of an election, so that status, the page and the alerts
+do not tell of it any more. A value that is no record of an election is left alone.
+
+It exits 1 while somebody leads. Of a leader that has crashed it waits until its
+claim has run out. A pause is lost with the record, so an election that is paused
+has to be resumed first. The election begins anew where a candidate still runs.`,
+		Example: "  leadership forget --key service/leader",
+		Args:    cobra.NoArgs,
+		RunE: does(func(ctx context.Context, _ []string) error {
+			if timeout <= 0 {
+				return usage("--timeout is %v: must be above 0", timeout)
+			}
+			kv, err := p.openStore(ctx)
+			if err != nil {
+				return err
+			}
+			defer kv.Close()
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			switch err := leadership.Forget(ctx, kv, key); {
+			case errors.Is(err, leadership.ErrHeld):
+				return &exitError{exitNo, err}
+			case err != nil:
+				return err
+			}
+			_, err = fmt.Fprintf(p.stdout, "forget: %s is forgotten\n", printable(key))
+			return err
+		}),
+	}
+	keyFlag(cmd, &key)
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to wait for the claim of a leader that may have crashed")
+	return cmd
+}
