@@ -30,6 +30,10 @@ type Authority struct {
 
 	// ClientCert and ClientKey are a client's, of the common name "client".
 	ClientCert, ClientKey string
+
+	dir string
+	ca  *x509.Certificate
+	key *ecdsa.PrivateKey
 }
 
 // New makes an authority, a server's certificate and a client's.
@@ -51,15 +55,42 @@ func New(t testing.TB) Authority {
 	server.DNSNames, server.IPAddresses = []string{ServerName, "localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
 	// Servers of a cluster are each other's clients.
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	client := template(3, "client")
-	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 
-	var a Authority
+	a := Authority{dir: dir, ca: ca, key: caKey}
 	a.CA = writeCert(t, dir, "ca", ca, ca, caKey, caKey)
-	serverKey, clientKey := newKey(t), newKey(t)
+	serverKey := newKey(t)
 	a.Cert, a.Key = writeCert(t, dir, "server", server, ca, serverKey, caKey), writeKey(t, dir, "server", serverKey)
-	a.ClientCert, a.ClientKey = writeCert(t, dir, "client", client, ca, clientKey, caKey), writeKey(t, dir, "client", clientKey)
+	a.ClientCert, a.ClientKey = filepath.Join(dir, "client.pem"), filepath.Join(dir, "client.key")
+	a.RenewClient(t, 24*time.Hour)
 	return a
+}
+
+// RenewClient replaces the client's certificate and key by others, which expire after
+// so long.
+func (a Authority) RenewClient(t testing.TB, lifetime time.Duration) {
+	t.Helper()
+	client := template(time.Now().UnixNano(), "client")
+	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	client.NotAfter = time.Now().Add(lifetime)
+	key := newKey(t)
+	writeCert(t, a.dir, "client", client, a.ca, key, a.key)
+	writeKey(t, a.dir, "client", key)
+}
+
+// Become replaces the contents of the files by those of another authority's.
+func (a Authority) Become(t testing.TB, other Authority) {
+	t.Helper()
+	for to, from := range map[string]string{
+		a.CA: other.CA, a.Cert: other.Cert, a.Key: other.Key, a.ClientCert: other.ClientCert, a.ClientKey: other.ClientKey,
+	} {
+		content, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(to, content, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func template(serial int64, name string) *x509.Certificate {

@@ -15,6 +15,7 @@ const consulVersion = "1.21.0"
 
 var consulKind = kind{
 	name:  "consul",
+	data:  []string{"data"},
 	ports: 3,
 	find: func() (string, error) {
 		cache, err := os.UserCacheDir()
@@ -82,10 +83,26 @@ var consulKind = kind{
 		}
 		// Consul wants a UUID.
 		s.Secret.Password = "5ec2e7aa-0000-4000-8000-25a00f0a9954"
-		_, err = s.askConsul(ctx, "PUT", "/v1/acl/token", fmt.Sprintf(`{"SecretID": %q, "Policies": [{"Name": %q}]}`, s.Secret.Password, s.Secret.User))
+		return s.consulToken(ctx, s.Secret.Password)
+	},
+	password: func(ctx context.Context, s *Server, password string) error {
+		if err := s.consulToken(ctx, password); err != nil {
+			return err
+		}
+		_, err := s.askConsul(ctx, "DELETE", "/v1/acl/token/"+accessorOf(s.Secret.Password), "")
 		return err
 	},
 }
+
+// consulToken makes a token for the user of the Secret.
+func (s *Server) consulToken(ctx context.Context, token string) error {
+	_, err := s.askConsul(ctx, "PUT", "/v1/acl/token", fmt.Sprintf(
+		`{"AccessorID": %q, "SecretID": %q, "Policies": [{"Name": %q}]}`, accessorOf(token), token, s.Secret.User))
+	return err
+}
+
+// accessorOf returns the name of a token that is a UUID.
+func accessorOf(token string) string { return "acce5507" + token[8:] }
 
 // consulManagement is the token that may do anything.
 const consulManagement = "5ec2e7aa-0000-4000-8000-0a11fa117a11"

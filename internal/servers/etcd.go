@@ -10,6 +10,7 @@ import (
 
 var etcdKind = kind{
 	name:  "etcd",
+	data:  []string{"data"},
 	ports: 2,
 	find:  func() (string, error) { return inPath("etcd") },
 	command: func(s *Server) *exec.Cmd {

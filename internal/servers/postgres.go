@@ -10,10 +10,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 var postgresKind = kind{
 	name:  "postgres",
+	data:  []string{"data"},
 	ports: 1,
 	find: func() (string, error) {
 		// Debian keeps the server's programs out of $PATH. What is found there
@@ -84,22 +87,45 @@ var postgresKind = kind{
 	addr: func(hostport string) string {
 		return "postgres://postgres@" + hostport + "/postgres?sslmode=disable"
 	},
-	secure: true,
+	secure:  true,
+	secrets: postgresKey,
+	password: func(ctx context.Context, s *Server, password string) error {
+		user, err := pgx.ParseConfig("postgres://" + s.hostport(0) + "/postgres?sslmode=disable")
+		if err != nil {
+			return err
+		}
+		user.User, user.Password = s.Secret.User, s.Secret.Password
+		if user.TLSConfig, err = s.tlsOfClient(); err != nil {
+			return err
+		}
+		user.TLSConfig.ServerName = "127.0.0.1"
+		conn, err := pgx.ConnectConfig(ctx, user)
+		if err != nil {
+			return err
+		}
+		defer conn.Close(ctx)
+		_, err = conn.Exec(ctx, fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", pgx.Identifier{user.User}.Sanitize(), password))
+		return err
+	},
 }
 
 // securePostgres lets nobody in but over TLS, with a certificate of the
 // authority and a password.
 func securePostgres(s *Server) error {
-	// The server wants to be the only one who may read its key.
-	key, err := os.ReadFile(s.Secret.Key)
-	if err != nil {
-		return err
-	}
-	if err := postgresFile(s, "key", key); err != nil {
+	if err := postgresKey(s); err != nil {
 		return err
 	}
 	const rule = "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n"
 	return os.WriteFile(s.path("data", "pg_hba.conf"), []byte(rule), 0o600) // and stays the server's
+}
+
+// postgresKey copies the server's key: it wants to be the only one who may read it.
+func postgresKey(s *Server) error {
+	key, err := os.ReadFile(s.Secret.Key)
+	if err != nil {
+		return err
+	}
+	return postgresFile(s, "key", key)
 }
 
 // postgresFile writes a file that the user who runs the server may read, and

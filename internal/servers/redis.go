@@ -21,6 +21,7 @@ const RedisRights = "~service/* &leadership:service/* -@all" +
 
 var redisKind = kind{
 	name:  "redis",
+	data:  []string{"appendonlydir", "dump.rdb"},
 	ports: 1,
 	find:  func() (string, error) { return inPath("redis-server") },
 	setup: func(s *Server) error {

@@ -50,6 +50,17 @@ type kind struct {
 	// manager does.
 	revived bool
 
+	// data are the names, in the server's folder, of what it keeps its data in.
+	data []string
+
+	// secrets, where there is one, lays out what the server needs of its Secret, for
+	// those that do not read the Secret's own files.
+	secrets func(s *Server) error
+
+	// password, where there is one, has the server take another password of the
+	// Secret's user, and refuse the present one.
+	password func(ctx context.Context, s *Server, password string) error
+
 	// secure says that the kind heeds Server.Secret. Where there is one,
 	// enforce, if not nil, is called once the server has answered for the first
 	// time, for what can be set up only then.

@@ -25,9 +25,11 @@ const (
 
 var zooKeeperKind = kind{
 	name:    "zookeeper",
+	data:    []string{"data"},
 	ports:   1,
 	secure:  true,
 	enforce: lockZooKeeper,
+	secrets: joinZooKeeper,
 	find: func() (string, error) {
 		if _, err := os.Stat(zooKeeperJar); err != nil {
 			return "", err
@@ -39,7 +41,7 @@ var zooKeeperKind = kind{
 		var secure string
 		if s.Secret != nil {
 			port = "secureClientPort"
-			if err := joinFiles(s.path("server.pem"), s.Secret.Key, s.Secret.Cert); err != nil {
+			if err := joinZooKeeper(s); err != nil {
 				return err
 			}
 			secure = fmt.Sprintf("serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n"+
@@ -98,6 +100,11 @@ func lockZooKeeper(ctx context.Context, s *Server) error {
 	}
 	_, err = c.SetACL("/", zk.DigestACL(zk.PermAll, s.Secret.User, s.Secret.Password), -1)
 	return err
+}
+
+// joinZooKeeper writes the server's key and certificate into one file.
+func joinZooKeeper(s *Server) error {
+	return joinFiles(s.path("server.pem"), s.Secret.Key, s.Secret.Cert)
 }
 
 // joinFiles writes a file with what the others have.

@@ -1,0 +1,96 @@
+package servers
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/seed-a1d591d3/leadership/internal/certs"
+)
+
+// Rotate gives the server, and the files of its Secret, the certificates of another
+// authority, and starts it anew: the former ones are of no use any more.
+func (s *Server) Rotate() {
+	s.t.Helper()
+	s.Stop()
+	s.Secret.Become(s.t, certs.New(s.t))
+	if s.kind.secrets != nil {
+		if err := s.kind.secrets(s); err != nil {
+			s.t.Fatalf("rotate the certificates of %s: %v", s.kind.name, err)
+		}
+	}
+	s.Start()
+}
+
+// NewPassword has the server take another password of the Secret's user, which for Consul is
+// a UUID, and refuse the present one, also on connections that there are.
+func (s *Server) NewPassword(password string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	if err := s.kind.password(ctx, s, password); err != nil {
+		s.t.Fatalf("set a password of %s: %v", s.kind.name, err)
+	}
+	s.Secret.Password = password
+	s.Restart()
+}
+
+// Wipe starts the server anew without its data, as one that takes its place. Not for one
+// with a Secret, whose users are lost with the data.
+func (s *Server) Wipe() {
+	s.t.Helper()
+	s.Stop()
+	s.removeData()
+	if s.kind.setup != nil {
+		if err := s.kind.setup(s); err != nil {
+			s.t.Fatalf("set up %s again: %v", s.kind.name, err)
+		}
+	}
+	s.Start()
+}
+
+// Save has Restore bring back the data of now. It starts the server anew.
+func (s *Server) Save() {
+	s.t.Helper()
+	s.Stop()
+	for _, name := range s.kind.data {
+		copyAll(s.t, s.path(name), s.path("saved-"+name))
+	}
+	s.Start()
+}
+
+// Restore starts the server anew with the data that it had at Save.
+func (s *Server) Restore() {
+	s.t.Helper()
+	s.Stop()
+	s.removeData()
+	for _, name := range s.kind.data {
+		copyAll(s.t, s.path("saved-"+name), s.path(name))
+	}
+	s.Start()
+}
+
+func (s *Server) removeData() {
+	s.t.Helper()
+	for _, name := range s.kind.data {
+		if err := os.RemoveAll(s.path(name)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// copyAll copies a file or folder, if it is there, and who owns it.
+func copyAll(t testing.TB, from, to string) {
+	t.Helper()
+	if _, err := os.Stat(from); os.IsNotExist(err) {
+		return
+	}
+	if err := os.RemoveAll(to); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatal(fmt.Errorf("copy %s: %w: %s", from, err, out))
+	}
+}
