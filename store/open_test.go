@@ -260,7 +260,11 @@ func TestTLSIsAskedForByParametersAndEnvironment(t *testing.T) {
 		if _, err := open(t, url, nil); err != nil {
 			t.Fatal(err)
 		}
-		return opened.TLS(env, strings.HasPrefix(url, "tests://"))
+		secure, err := opened.TLS(env, strings.HasPrefix(url, "tests://"))
+		if err != nil {
+			return nil, err
+		}
+		return secure.Config()
 	}
 	for _, url := range []string{"test://h", "test://h?tls=false"} {
 		if c, err := config(t, url); c != nil || err != nil {

@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+
+	"github.com/seed-a1d591d3/leadership/internal/reread"
 )
 
 // TLSParams are the parameters that URL.TLS reads, for a Driver's Params.
@@ -13,6 +15,37 @@ func TLSParams() []string { return []string{"tls", "ca", "cert", "key", "server_
 // TLSEnv names the environment variables that stand in for the parameters of
 // TLS. Empty ones have none.
 type TLSEnv struct{ CA, Cert, Key, ServerName string }
+
+// TLS is how to talk TLS, as a URL says. Its files are read again when they have
+// changed, so that a certificate may be renewed while a store is open. Safe for
+// concurrent use.
+type TLS struct {
+	files *reread.Files[*tls.Config]
+}
+
+// Config returns the configuration for the next connection; call it for each.
+// The caller may clone it, and must not change it. While the files have not
+// changed it is the same one. nil, for no TLS, returns nil.
+//
+// Where the files cannot be read, or a certificate and its key do not fit, as in
+// the middle of a renewal, those that were read before are used until the
+// certificate expires. Then Config returns an error that names them.
+func (t *TLS) Config() (*tls.Config, error) {
+	if t == nil {
+		return nil, nil //nolint:nilnil // No TLS is no error.
+	}
+	config, err := t.files.Get()
+	switch {
+	case err == nil:
+		return config, nil
+	case config == nil:
+		return nil, err
+	}
+	if expired := reread.Expired(config); expired != nil {
+		return nil, fmt.Errorf("%w, and there is no new one: %w", expired, err)
+	}
+	return config, nil
+}
 
 // TLS returns how to talk TLS as the URL and the environment say, or nil where
 // neither asks for it. These parameters do, each:
@@ -25,7 +58,7 @@ type TLSEnv struct{ CA, Cert, Key, ServerName string }
 // An environment variable does as its parameter. With required, as for rediss://,
 // TLS is used even if nothing asks for it; tls=false then is an error, as it is
 // beside any of the others.
-func (u *URL) TLS(env TLSEnv, required bool) (*tls.Config, error) {
+func (u *URL) TLS(env TLSEnv, required bool) (*TLS, error) {
 	on, err := u.Bool("tls")
 	if err != nil {
 		return nil, err
@@ -47,36 +80,40 @@ func (u *URL) TLS(env TLSEnv, required bool) (*tls.Config, error) {
 	if !on && !asked && !required {
 		return nil, nil
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
-	if ca != "" {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", caFrom, err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s: %s has no certificate in PEM", caFrom, ca)
-		}
-	}
 	switch {
-	case cert == "" && key == "":
-		return config, nil
-	case key == "":
+	case cert != "" && key == "":
 		return nil, fmt.Errorf("%s is set, but %s is not: a client's certificate needs its key", certFrom, keyFrom)
-	case cert == "":
+	case cert == "" && key != "":
 		return nil, fmt.Errorf("%s is set, but %s is not: a key needs its certificate", keyFrom, certFrom)
 	}
-	for from, file := range map[string]string{certFrom: cert, keyFrom: key} {
-		if _, err := os.Stat(file); err != nil {
-			return nil, fmt.Errorf("%s: %w", from, err)
+	for _, file := range [][2]string{{caFrom, ca}, {certFrom, cert}, {keyFrom, key}} {
+		if _, err := os.Stat(file[1]); file[1] != "" && err != nil {
+			return nil, fmt.Errorf("%s: %w", file[0], err)
 		}
 	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s and %s %s: %w", certFrom, cert, keyFrom, key, err)
+	parse := func(contents [][]byte) (*tls.Config, error) {
+		config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
+		if ca != "" {
+			config.RootCAs = x509.NewCertPool()
+			if !config.RootCAs.AppendCertsFromPEM(contents[0]) {
+				return nil, fmt.Errorf("%s: %s has no certificate in PEM", caFrom, ca)
+			}
+			contents = contents[1:]
+		}
+		if cert != "" {
+			pair, err := tls.X509KeyPair(contents[0], contents[1])
+			if err != nil {
+				return nil, fmt.Errorf("%s %s and %s %s: %w", certFrom, cert, keyFrom, key, err)
+			}
+			config.Certificates = []tls.Certificate{pair}
+		}
+		return config, nil
 	}
-	config.Certificates = []tls.Certificate{pair}
-	return config, nil
+	t := &TLS{reread.New(parse, ca, cert, key)}
+	if _, err := t.Config(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func names(variable string) []string {

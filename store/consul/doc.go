@@ -13,7 +13,8 @@
 // $CONSUL_HTTP_ADDR (host:port, or a URL of http, https or unix), or else
 // 127.0.0.1:8500. The parameters, and the variables that stand in for them:
 //
-//	token=TOKEN                        CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN
+//	token=TOKEN                        CONSUL_HTTP_TOKEN
+//	token_file=FILE                    CONSUL_HTTP_TOKEN_FILE, which goes before CONSUL_HTTP_TOKEN
 //	datacenter=NAME                    that of the agent by default
 //	tls=true                           CONSUL_HTTP_SSL
 //	ca=FILE                            CONSUL_CACERT
@@ -23,8 +24,8 @@
 //	user:password@ before the host     CONSUL_HTTP_AUTH, for a proxy that asks for them
 //
 // Any of those about TLS switches it on. CONSUL_CAPATH and
-// CONSUL_HTTP_SSL_VERIFY are not heeded: certificates are always checked. A token
-// in a file is read once. Opening reads the key that is the prefix, and the
+// CONSUL_HTTP_SSL_VERIFY are not heeded: certificates are always checked. The
+// files, of a token and of TLS, are read again when they have changed. Opening reads the key that is the prefix, and the
 // token has to be allowed to.
 //
 // # What it guarantees

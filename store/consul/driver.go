@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/consul/api"
 
+	"github.com/seed-a1d591d3/leadership/internal/reread"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -20,7 +22,7 @@ func init() {
 	store.Register("consul", store.Driver{
 		Port:     8500,
 		Hostless: true,
-		Params:   append(store.TLSParams(), "token", "datacenter", "namespace", "partition"),
+		Params:   append(store.TLSParams(), "token", "token_file", "datacenter", "namespace", "partition"),
 		Open:     open,
 	})
 }
@@ -34,7 +36,11 @@ var tlsEnv = store.TLSEnv{
 }
 
 func open(ctx context.Context, u *store.URL) (store.Store, error) {
-	config, err := configOf(u)
+	config, transport, err := configOf(u)
+	if err != nil {
+		return nil, err
+	}
+	token, err := tokenFileOf(u)
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +50,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	}
 	kv := &Store{
 		client:    client,
+		token:     token,
 		own:       config.HttpClient.CloseIdleConnections,
 		namespace: config.Namespace,
 		partition: config.Partition,
@@ -55,7 +62,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	}
 	if _, err := kv.Get(ctx, key, nil); err != nil && !errors.Is(err, store.ErrKeyNotFound) {
 		_ = kv.Close()
-		return nil, explain(err, config.Transport.TLSClientConfig)
+		return nil, explain(err, transport.config)
 	}
 	return store.WithPrefix(kv, u.Prefix()), nil
 }
@@ -63,46 +70,45 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 // configOf returns what the URL and the environment say. Where it leaves a
 // field empty api.NewClient looks into the environment for itself; all that
 // matters is set here, so that the URL comes first.
-func configOf(u *store.URL) (*api.Config, error) {
+func configOf(u *store.URL) (*api.Config, *freshTransport, error) {
 	address, err := addressOf(u)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// Of the two variables that switch TLS on, an address is the nearer.
 	required, err := u.Bool("tls", api.HTTPSSLEnvName)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !u.Has("tls") && strings.HasPrefix(address, "https://") {
 		required = true
 	}
-	tlsConfig, err := u.TLS(tlsEnv, required)
+	secure, err := u.TLS(tlsEnv, required)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	token, err := tokenOf(u)
-	if err != nil {
-		return nil, err
+	transport := &freshTransport{secure: secure}
+	if _, err := transport.current(); err != nil {
+		return nil, nil, err
 	}
 	config := &api.Config{
 		Address:    address,
 		Scheme:     "http",
-		Token:      token,
+		Token:      u.Setting("token", api.HTTPTokenEnvName),
 		HttpAuth:   authOf(u),
 		Datacenter: u.Setting("datacenter"),
 		Namespace:  u.Setting("namespace", api.HTTPNamespaceEnvName),
 		Partition:  u.Setting("partition", api.HTTPPartitionEnvName),
-		Transport:  transport(tlsConfig),
 	}
-	if tlsConfig != nil {
+	if secure != nil {
 		config.Scheme = "https"
 	}
 	config.HttpClient = &http.Client{
-		Transport: config.Transport,
+		Transport: transport,
 		// Consul has no need of redirections, and the token would go with them.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return config, nil
+	return config, transport, nil
 }
 
 func addressOf(u *store.URL) (string, error) {
@@ -118,19 +124,34 @@ func addressOf(u *store.URL) (string, error) {
 	return "", fmt.Errorf("it names %d hosts and must name one: an agent of Consul, which finds the servers by itself", len(u.Hosts))
 }
 
-// tokenOf prefers a file to a token in the environment, as Consul does.
-func tokenOf(u *store.URL) (string, error) {
-	file := os.Getenv(api.HTTPTokenFileEnvName)
-	if u.Has("token") || file == "" {
-		return u.Setting("token", api.HTTPTokenEnvName), nil
+// tokenFileOf returns the file that has the token, or nil where there is none. It
+// is preferred to a token in the environment, as Consul does.
+func tokenFileOf(u *store.URL) (*reread.Files[string], error) {
+	name, from := u.Setting("token_file"), `parameter "token_file"`
+	switch {
+	case u.Has("token") && u.Has("token_file"):
+		return nil, fmt.Errorf("parameters %q and %q are both there: use either", "token", "token_file")
+	case u.Has("token"):
+		return nil, nil //nolint:nilnil // No file is no error.
+	case name == "":
+		name, from = os.Getenv(api.HTTPTokenFileEnvName), "$"+api.HTTPTokenFileEnvName
 	}
-	content, err := os.ReadFile(file)
+	if name == "" {
+		return nil, nil //nolint:nilnil // No file is no error.
+	}
+	file := reread.New(func(contents [][]byte) (string, error) {
+		token := strings.TrimSpace(string(contents[0]))
+		if token == "" {
+			return "", fmt.Errorf("%s has no token in it", name)
+		}
+		return token, nil
+	}, name)
+	token, err := file.Get()
 	if err != nil {
-		return "", fmt.Errorf("$%s: %w", api.HTTPTokenFileEnvName, err)
+		return nil, fmt.Errorf("%s: %w", from, err)
 	}
-	token := strings.TrimSpace(string(content))
 	u.Hide(token)
-	return token, nil
+	return file, nil
 }
 
 func authOf(u *store.URL) *api.HttpBasicAuth {
@@ -146,10 +167,55 @@ func authOf(u *store.URL) *api.HttpBasicAuth {
 	return &api.HttpBasicAuth{Username: user, Password: password}
 }
 
-// transport speaks HTTP/1: of that, a request that is given up takes its
+// freshTransport sends requests with the files of TLS as they are: by another
+// transport once they have changed.
+type freshTransport struct {
+	secure *store.TLS // nil: no TLS
+
+	mu        sync.Mutex
+	config    *tls.Config // of transport
+	transport *http.Transport
+}
+
+func (t *freshTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	transport, err := t.current()
+	if err != nil {
+		return nil, err
+	}
+	return transport.RoundTrip(r)
+}
+
+func (t *freshTransport) current() (*http.Transport, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	config, err := t.secure.Config()
+	if err != nil {
+		return nil, err
+	}
+	if t.transport == nil || config != t.config {
+		t.closeIdle() // and what is busy once it is idle
+		t.config, t.transport = config, newTransport(config)
+	}
+	return t.transport, nil
+}
+
+// CloseIdleConnections is what a http.Client looks for.
+func (t *freshTransport) CloseIdleConnections() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closeIdle()
+}
+
+func (t *freshTransport) closeIdle() {
+	if t.transport != nil {
+		t.transport.CloseIdleConnections()
+	}
+}
+
+// newTransport speaks HTTP/1: of that, a request that is given up takes its
 // connection along, so that the next one does not wait on a dead one. It does
 // not send a write again unless nothing of it had been sent.
-func transport(config *tls.Config) *http.Transport {
+func newTransport(config *tls.Config) *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: 3 * time.Second}).DialContext,

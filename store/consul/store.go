@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
+	"github.com/seed-a1d591d3/leadership/internal/reread"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/internal/life"
 )
@@ -23,7 +24,8 @@ var _ store.Store = (*Store)(nil)
 type Store struct {
 	client *api.Client
 	life   life.Life
-	own    func() // ends the client, where the store owns it
+	token  *reread.Files[string] // the file that has it; nil: the client's
+	own    func()                // ends the client, where the store owns it
 
 	// Those of Consul Enterprise. A transaction does not take them from the
 	// client's configuration, as other calls do.
@@ -39,14 +41,14 @@ func New(client *api.Client) *Store { return &Store{client: client} }
 // an older state.
 func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 	if err := s.check(ctx, key); err != nil {
-		return nil, failed("get", key, err)
+		return nil, s.failed("get", key, err)
 	}
-	found, _, err := s.client.KV().Get(escape(key), query(ctx, opts))
+	found, _, err := s.client.KV().Get(escape(key), s.query(ctx, opts))
 	if err == nil && found == nil {
 		err = store.ErrKeyNotFound
 	}
 	if err != nil {
-		return nil, failed("get", key, err)
+		return nil, s.failed("get", key, err)
 	}
 	return pairOf(key, found), nil
 }
@@ -63,7 +65,7 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	index, err := s.put(ctx, key, value, previous, opts)
 	if err != nil {
-		return false, nil, failed("atomic put", key, err)
+		return false, nil, s.failed("atomic put", key, err)
 	}
 	return true, &store.KVPair{Key: key, Value: append([]byte{}, value...), LastIndex: index}, nil
 }
@@ -95,7 +97,7 @@ func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KV
 		_, err = s.transact(ctx, key, previous, api.KVTxnOp{Verb: api.KVDeleteCAS, Key: escape(key), Index: previous.LastIndex})
 	}
 	if err != nil {
-		return false, failed("atomic delete", key, err)
+		return false, s.failed("atomic delete", key, err)
 	}
 	return true, nil
 }
@@ -114,7 +116,7 @@ func (s *Store) transact(ctx context.Context, key string, previous *store.KVPair
 		check := api.KVTxnOp{Verb: api.KVCheckIndex, Key: op.Key, Index: op.Index, Namespace: op.Namespace, Partition: op.Partition}
 		ops = api.TxnOps{{KV: &check}, {KV: &op}}
 	}
-	ok, answer, _, err := s.client.Txn().Txn(ops, query(ctx, &store.ReadOptions{}))
+	ok, answer, _, err := s.client.Txn().Txn(ops, s.query(ctx, &store.ReadOptions{}))
 	switch {
 	case err != nil:
 		return 0, err
@@ -158,9 +160,9 @@ func refusal(errs api.TxnErrors, previous *store.KVPair) error {
 // those that the token may not read. opts are as for Get.
 func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
 	if err := s.life.Check(ctx); err != nil {
-		return nil, failed("list", directory, err)
+		return nil, s.failed("list", directory, err)
 	}
-	found, _, err := s.client.KV().List(escapePrefix(directory), query(ctx, opts))
+	found, _, err := s.client.KV().List(escapePrefix(directory), s.query(ctx, opts))
 	var pairs []*store.KVPair
 	for _, f := range found {
 		key, ok := unescape(f.Key)
@@ -172,7 +174,7 @@ func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOpti
 		err = store.ErrKeyNotFound
 	}
 	if err != nil {
-		return nil, failed("list", directory, err)
+		return nil, s.failed("list", directory, err)
 	}
 	return pairs, nil
 }
@@ -194,8 +196,11 @@ func (s *Store) check(ctx context.Context, key string) error {
 	return s.life.Check(ctx)
 }
 
-func query(ctx context.Context, opts *store.ReadOptions) *api.QueryOptions {
+func (s *Store) query(ctx context.Context, opts *store.ReadOptions) *api.QueryOptions {
 	q := &api.QueryOptions{RequireConsistent: opts == nil || opts.Consistent}
+	if s.token != nil {
+		q.Token, _ = s.token.Get() // else the one before: the server knows whether it is still good
+	}
 	return q.WithContext(ctx)
 }
 
@@ -207,6 +212,11 @@ func pairOf(key string, found *api.KVPair) *store.KVPair {
 	return pair
 }
 
-func failed(op, key string, err error) error {
+func (s *Store) failed(op, key string, err error) error {
+	if s.token != nil && isRefusal(err) {
+		if _, unread := s.token.Get(); unread != nil {
+			err = fmt.Errorf("%w; the token could not be read again: %w", err, unread)
+		}
+	}
 	return fmt.Errorf("consul: %s %q: %w", op, key, err)
 }

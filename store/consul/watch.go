@@ -37,13 +37,13 @@ const (
 // and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
 	if err := s.check(ctx, key); err != nil {
-		return nil, failed("watch", key, err)
+		return nil, s.failed("watch", key, err)
 	}
 	pairs, err := watching.Run(ctx, &s.life, func(ctx context.Context, tell func(*store.KVPair)) {
 		s.follow(ctx, key, tell)
 	})
 	if err != nil {
-		return nil, failed("watch", key, err)
+		return nil, s.failed("watch", key, err)
 	}
 	return pairs, nil
 }
@@ -96,7 +96,7 @@ func (s *Store) later(ctx context.Context, key string, index uint64) (*store.KVP
 	// A server that has vanished must not hold it up for good.
 	ctx, cancel := context.WithTimeout(ctx, waitTime+waitTime/16+waitSlack)
 	defer cancel()
-	q := query(ctx, &store.ReadOptions{Consistent: index == 0})
+	q := s.query(ctx, &store.ReadOptions{Consistent: index == 0})
 	q.WaitIndex, q.WaitTime = index, waitTime
 	found, meta, err := s.client.KV().Get(escape(key), q)
 	if err != nil {

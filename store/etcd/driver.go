@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -103,10 +104,16 @@ func configOf(u *store.URL) (clientv3.Config, error) {
 			return config, errors.New("the URL names no host, and $ETCDCTL_ENDPOINTS none either")
 		}
 	}
-	var err error
-	config.TLS, err = u.TLS(store.TLSEnv{CA: "ETCDCTL_CACERT", Cert: "ETCDCTL_CERT", Key: "ETCDCTL_KEY"}, secure)
+	tlsOf, err := u.TLS(store.TLSEnv{CA: "ETCDCTL_CACERT", Cert: "ETCDCTL_CERT", Key: "ETCDCTL_KEY"}, secure)
 	if err != nil {
 		return config, err
+	}
+	if config.TLS, err = tlsOf.Config(); err != nil {
+		return config, err
+	}
+	if config.TLS != nil {
+		fresh := freshCredentials{credentials.NewTLS(config.TLS), tlsOf}
+		config.DialOptions = append(config.DialOptions, grpc.WithTransportCredentials(fresh))
 	}
 	if config.TLS != nil && config.TLS.ServerName != "" {
 		// etcd's client names each server after its host, over gRPC's TLS.

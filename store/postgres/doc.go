@@ -33,6 +33,9 @@
 // PGPASSFILE, PGSERVICE, PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY,
 // PGTARGETSESSIONATTRS, PGCONNECT_TIMEOUT, PGAPPNAME, PGOPTIONS and more.
 //
+// The files of passwords, certificates and keys, of whichever parameter or variable, are
+// read again for each new connection, so they may be renewed while the program runs.
+//
 // Of several hosts that server is used which takes writes:
 // target_session_attrs is read-write unless it is given. A connection may take 4
 // seconds to be made, for each host, unless connect_timeout is given.

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -79,22 +77,14 @@ func poolConfig(u *store.URL) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := pgxpool.ParseConfig(connString(u, secure != nil))
+	settings := &settings{text: connString(u, secure != nil), password: u.Password, secure: secure}
+	config, err := settings.parse()
 	if err != nil {
-		return nil, settingsError(err)
+		return nil, err
 	}
 	conn := &config.ConnConfig.Config
 	u.Hide(conn.Password) // which may be from a file
-	if u.Password != "" {
-		conn.Password = u.Password
-	}
-	if secure != nil {
-		// Without a fallback that would do without TLS.
-		conn.TLSConfig = named(secure, conn.Host)
-		for _, other := range conn.Fallbacks {
-			other.TLSConfig = named(secure, other.Host)
-		}
-	}
+	config.BeforeConnect = settings.renew
 	if conn.ConnectTimeout == 0 {
 		conn.ConnectTimeout = connectTimeout
 	}
@@ -112,7 +102,7 @@ const connectTimeout = 4 * time.Second
 
 // secure returns how to talk TLS if the URL says so by the parameters that all
 // stores have, and nil if it leaves that to PostgreSQL's own.
-func secure(u *store.URL) (*tls.Config, error) {
+func secure(u *store.URL) (*store.TLS, error) {
 	first := func(names []string) string {
 		if i := slices.IndexFunc(names, u.Has); i >= 0 {
 			return names[i]
@@ -131,18 +121,6 @@ func secure(u *store.URL) (*tls.Config, error) {
 		env.CA = ""
 	}
 	return u.TLS(env, false)
-}
-
-// named returns config for a host.
-func named(config *tls.Config, host string) *tls.Config {
-	if strings.HasPrefix(host, "/") { // a Unix socket
-		return nil
-	}
-	config = config.Clone()
-	if config.ServerName == "" {
-		config.ServerName = host
-	}
-	return config
 }
 
 // connString returns what pgx is to parse, without the password. Whatever it
@@ -176,20 +154,6 @@ func connString(u *store.URL, secure bool) string {
 		set("target_session_attrs", "read-write")
 	}
 	return b.String()
-}
-
-// settingsError returns an error of pgx's parser without the settings that it
-// quotes.
-func settingsError(err error) error {
-	var parse *pgconn.ParseConfigError
-	if !errors.As(err, &parse) {
-		return err
-	}
-	_, text, ok := strings.Cut(err.Error(), "`: ")
-	if cause := parse.Unwrap(); cause != nil && !ok {
-		return cause
-	}
-	return fmt.Errorf("connection settings: %s", text)
 }
 
 // closePool closes a pool. It does not wait for connections to a server that

@@ -17,7 +17,7 @@ import (
 // dialer makes the connections of a client that a store owns. To close it cuts
 // them, and with them all calls that wait for a server which hangs.
 type dialer struct {
-	tls *tls.Config // nil: plain
+	tls *store.TLS // nil: plain
 
 	mu     sync.Mutex
 	closed bool
@@ -41,6 +41,10 @@ func (d *dialer) fail(err error) {
 }
 
 func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	config, err := d.tls.Config()
+	if err != nil {
+		return nil, err
+	}
 	raw, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
@@ -50,10 +54,9 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 		conn.Close()
 		return nil, store.ErrClosed
 	}
-	if d.tls == nil {
+	if config == nil {
 		return &plainConn{conn, greeting{dialer: d}}, nil
 	}
-	config := d.tls
 	if config.ServerName == "" {
 		config = config.Clone()
 		config.ServerName, _, _ = net.SplitHostPort(addr)

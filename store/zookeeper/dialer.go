@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 const (
@@ -28,7 +30,7 @@ const (
 // dialer makes the connections of a client, one after another, and keeps what
 // went wrong.
 type dialer struct {
-	config *tls.Config // nil: no TLS
+	secure *store.TLS // nil: no TLS
 	ctx    context.Context
 	end    context.CancelFunc
 
@@ -39,8 +41,8 @@ type dialer struct {
 	hopeless chan struct{} // closed when there is one for each host
 }
 
-func newDialer(config *tls.Config, hosts int) *dialer {
-	d := &dialer{config: config, hosts: hosts, failures: make(map[string]error), hopeless: make(chan struct{})}
+func newDialer(secure *store.TLS, hosts int) *dialer {
+	d := &dialer{secure: secure, hosts: hosts, failures: make(map[string]error), hopeless: make(chan struct{})}
 	d.ctx, d.end = context.WithCancel(context.Background())
 	return d
 }
@@ -68,10 +70,14 @@ func (d *dialer) dial(network, address string, _ time.Duration) (net.Conn, error
 }
 
 func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn, error) {
-	if d.config == nil {
+	config, err := d.secure.Config()
+	if err != nil {
+		return nil, err
+	}
+	if config == nil {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}
-	conn, err := (&tls.Dialer{Config: d.config}).DialContext(ctx, network, address)
+	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("TLS with %s: %w", address, err)
 	}
@@ -101,7 +107,7 @@ func (d *dialer) fail(address string, err error) {
 
 // explain says more about the end of a connection before anything has come.
 func (d *dialer) explain(err error) error {
-	if d.config == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+	if d.secure == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
 		return fmt.Errorf("it ends the connection at once, as if it wanted TLS, or were just starting: %w", err)
 	}
 	return fmt.Errorf("no answer: %w", err)

@@ -22,7 +22,7 @@ func init() {
 }
 
 func open(ctx context.Context, u *store.URL) (store.Store, error) {
-	config, err := u.TLS(store.TLSEnv{}, false)
+	secure, err := u.TLS(store.TLSEnv{}, false)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 		// login.
 		opts = append(opts, WithACL(zk.DigestACL(zk.PermAll, u.User, u.Password)))
 	}
-	d := newDialer(config, len(u.Hosts))
+	d := newDialer(secure, len(u.Hosts))
 	conn, events, err := zk.Connect(u.Hosts, sessionTimeout,
 		zk.WithDialer(d.dial), zk.WithHostProvider(new(hosts)), zk.WithLogger(silent{}), zk.WithLogInfo(false))
 	if err != nil {

@@ -1,0 +1,106 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/seed-a1d591d3/leadership/internal/reread"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// settings are how connections are made. The files that they name, of passwords and
+// certificates, are read for each connection: pgx reads them once for a pool.
+type settings struct {
+	text     string // what pgx parses, without a password
+	password string // of the URL
+	secure   *store.TLS
+
+	mu   sync.Mutex
+	last *pgconn.Config // as the files could be read last
+}
+
+// parse returns the settings as the files are now, and keeps them.
+func (s *settings) parse() (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(s.text)
+	if err != nil {
+		return nil, settingsError(err)
+	}
+	conn := &config.ConnConfig.Config
+	if s.password != "" {
+		conn.Password = s.password
+	}
+	secure, err := s.secure.Config()
+	if err != nil {
+		return nil, err
+	}
+	if secure != nil {
+		// Without a fallback that would do without TLS.
+		conn.TLSConfig = named(secure, conn.Host)
+		for _, other := range conn.Fallbacks {
+			other.TLSConfig = named(secure, other.Host)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if conn.Password == "" && s.last != nil {
+		conn.Password = s.last.Password // pgx says nothing of a file that is not there
+	}
+	s.last = conn
+	return config, nil
+}
+
+// renew gives a new connection the passwords and certificates that the files hold
+// now. While they cannot be read, as in the middle of a renewal, it has the last ones,
+// until the client's certificate expires.
+func (s *settings) renew(_ context.Context, conn *pgx.ConnConfig) error {
+	_, err := s.parse()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		if expired := reread.Expired(s.last.TLSConfig); expired != nil {
+			return fmt.Errorf("%w, and there is no new one: %w", expired, err)
+		}
+	}
+	if len(conn.Fallbacks) != len(s.last.Fallbacks) {
+		return errors.New("the service file names other servers than at the start: restart the program")
+	}
+	conn.Password, conn.TLSConfig = s.last.Password, s.last.TLSConfig
+	for i, other := range conn.Fallbacks {
+		other.TLSConfig = s.last.Fallbacks[i].TLSConfig
+	}
+	return nil
+}
+
+// named returns config for a host.
+func named(config *tls.Config, host string) *tls.Config {
+	if strings.HasPrefix(host, "/") { // a Unix socket
+		return nil
+	}
+	config = config.Clone()
+	if config.ServerName == "" {
+		config.ServerName = host
+	}
+	return config
+}
+
+// settingsError returns an error of pgx's parser without the settings that it
+// quotes.
+func settingsError(err error) error {
+	var parse *pgconn.ParseConfigError
+	if !errors.As(err, &parse) {
+		return err
+	}
+	_, text, ok := strings.Cut(err.Error(), "`: ")
+	if cause := parse.Unwrap(); cause != nil && !ok {
+		return cause
+	}
+	return fmt.Errorf("connection settings: %s", text)
+}
