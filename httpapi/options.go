@@ -20,6 +20,7 @@ type options struct {
 	log         *slog.Logger
 	readTokens  []string
 	writeTokens []string
+	tokenSource func() (read, write []string)
 	retention   time.Duration
 	margin      time.Duration
 	grace       time.Duration
@@ -70,6 +71,15 @@ func WithTokens(read, write []string) Option {
 		o.readTokens = append(o.readTokens, read...)
 		o.writeTokens = append(o.writeTokens, write...)
 	}
+}
+
+// WithTokenSource has each request that needs a token ask source for those that are
+// valid now, beside those of WithTokens: they may change while the handler serves. A
+// request without one of them is refused, also while there are none. source is called
+// by many goroutines at once and must not block; tokens that are shorter than MinToken
+// are valid for nobody. The default, and nil, is no source.
+func WithTokenSource(source func() (read, write []string)) Option {
+	return func(o *options) { o.tokenSource = source }
 }
 
 // WithRetention has the handler delete rounds that were won longer ago than age,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,15 +81,20 @@ func alive(ctx context.Context, u *url.URL, config *tls.Config) error {
 func clientTLS(ca, cert, key string) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if ca != "" {
-		var err error
-		if config.RootCAs, err = authorities("--tls-ca", ca); err != nil {
-			return nil, usage("%w", err)
+		content, err := os.ReadFile(ca)
+		if err == nil {
+			config.RootCAs, err = authorities(ca, content)
+		}
+		if err != nil {
+			return nil, usage("--tls-ca: %w", err)
 		}
 	}
 	if cert != "" {
-		if err := addPair(config, cert, key); err != nil {
-			return nil, usage("%w", err)
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, usage("--tls-cert, --tls-key: %w", err)
 		}
+		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
 }

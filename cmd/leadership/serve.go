@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	stdlog "log"
@@ -18,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership/httpapi"
+	"github.com/seed-a1d591d3/leadership/internal/reread"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -57,8 +59,10 @@ reaches it may use it, until there are tokens or client certificates:
 
 A file has a token a line, of 16 bytes at least. Clients send "Authorization:
 Bearer TOKEN". /alive and the health of a leader need none. With --tls-client-ca
-nobody is served who has no certificate of that authority. Certificates are read
-again when their files change, and at SIGHUP; new connections have the new ones.
+nobody is served who has no certificate of that authority. All these files are read
+again when they have changed: the next request needs a token of the new ones, and the
+next connection has the new certificates. While one cannot be read, or has no token in
+it, the former ones are used, which is logged, within 5 seconds or at SIGHUP.
 
 The page at / shows all elections of the store, or those whose keys begin with what
 --observe says: give that, or the store's URL a prefix, where the store holds much
@@ -109,20 +113,30 @@ func (s *service) run(ctx context.Context) error {
 	if s.json {
 		log = slog.New(slog.NewJSONHandler(s.stderr, &slog.HandlerOptions{Level: s.level()}))
 	}
-	read, write, err := s.tokens.read(s.program)
+	tokens, err := s.tokens.load(s.program)
 	if err != nil {
 		return err
 	}
-	certificates, err := s.tls.load(log)
+	certificates, err := s.tls.load()
 	if err != nil {
 		return err
 	}
-	defer certificates.close()
+	files := []*watchedFile{
+		{what: "read tokens", get: func() (any, error) { return tokens.read.Get() }},
+		{what: "write tokens", get: func() (any, error) { return tokens.write.Get() }},
+	}
+	if certificates != nil {
+		files = append(files, &watchedFile{what: "certificates", get: func() (any, error) { return certificates.Get() }})
+	}
+	defer watchFiles(log, files...)()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	opts := []httpapi.Option{
-		httpapi.WithTokens(read, write), httpapi.WithTimeout(s.timeout),
+		httpapi.WithTimeout(s.timeout),
 		httpapi.WithRetention(s.retention, s.systems...), httpapi.WithNode(s.node), httpapi.WithLogger(log),
+	}
+	if !tokens.none() {
+		opts = append(opts, httpapi.WithTokenSource(tokens.now))
 	}
 	if !s.blind {
 		opts = append(opts, httpapi.WithObserved(s.observe))
@@ -144,7 +158,7 @@ func (s *service) run(ctx context.Context) error {
 		listener.Close()
 		return err
 	}
-	if !web.local() && len(read)+len(write) == 0 && s.tls.clientCA == "" {
+	if !web.local() && tokens.none() && s.tls.clientCA == "" {
 		log.Warn("anyone who reaches this address may depose leaders: set tokens or client certificates, or listen on "+defaultListen,
 			"address", listener.Addr().String())
 	}
@@ -186,7 +200,7 @@ type web struct {
 
 // newWeb serves kv on a listener, which it then owns, with TLS where there are
 // certificates. End it with end.
-func newWeb(kv store.Store, listener net.Listener, certificates *certificates, log *slog.Logger, opts []httpapi.Option) (*web, error) {
+func newWeb(kv store.Store, listener net.Listener, certificates *reread.Files[*tls.Config], log *slog.Logger, opts []httpapi.Option) (*web, error) {
 	api, err := httpapi.New(kv, opts...)
 	if err != nil {
 		return nil, err
@@ -196,7 +210,7 @@ func newWeb(kv store.Store, listener net.Listener, certificates *certificates, l
 	w.server.ErrorLog = stdlog.New(serverLog{log}, "", 0)
 	serve := w.server.Serve
 	if w.secure {
-		w.server.TLSConfig = certificates.config()
+		w.server.TLSConfig = eachConnection(certificates)
 		serve = func(l net.Listener) error { return w.server.ServeTLS(l, "", "") }
 	}
 	w.serving.Go(func() { w.failed <- fmt.Errorf("serve: %w", serve(listener)) })

@@ -138,3 +138,53 @@ func TestServerTellsWhatItServesWithoutSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestServerTakesNewTokensWhileItServes: no request is served without a token in between,
+// though the file is away, or empty.
+func TestServerTakesNewTokensWhileItServes(t *testing.T) {
+	t.Parallel()
+	const first, second = "first-0123456789abc", "second-0123456789ab"
+	path := filepath.Join(t.TempDir(), "tokens")
+	write := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(first)
+	s := serving(t, nil, "--store", sqliteURL(t), "--write-token-file", path)
+	want := func(token string, status int) {
+		t.Helper()
+		if got, _ := s.ask("GET", "/api/v1/elected/sys/r", "", "Authorization", "Bearer "+token); got != status {
+			t.Errorf("with %q: %d, want %d", token, got, status)
+		}
+	}
+	want(first, 204)
+	want(second, 401)
+	write(first + "\n" + second)
+	want(first, 204)
+	want(second, 204)
+	write(second)
+	want(first, 401)
+	want(second, 204)
+
+	for _, broken := range []func(){func() { write("") }, func() { write("short") }, func() { os.Remove(path) }} {
+		broken()
+		want("", 401)
+		want("short", 401)
+		want(first, 401)
+		want(second, 204)
+	}
+	s.signal(syscall.SIGHUP)
+	eventually(t, "word of it in the log", func() bool { return strings.Contains(s.errs.String(), path) })
+	write(first)
+	want(first, 204)
+	want(second, 401)
+	s.signal(syscall.SIGTERM)
+	if code := s.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if strings.Contains(s.errs.String(), "0123456789") {
+		t.Errorf("it prints a token: %s", s.errs.String())
+	}
+}

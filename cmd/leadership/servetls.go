@@ -1,24 +1,14 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"log/slog"
-	"os"
-	"os/signal"
-	"slices"
-	"sync"
-	"sync/atomic"
-	"syscall"
-	"time"
 
 	"github.com/spf13/pflag"
-)
 
-// certificatePoll is how often the files of certificates are looked at.
-const certificatePoll = 5 * time.Second
+	"github.com/seed-a1d591d3/leadership/internal/reread"
+)
 
 // tlsFiles are the files of a server's certificates.
 type tlsFiles struct {
@@ -31,9 +21,8 @@ func (t *tlsFiles) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&t.clientCA, "tls-client-ca", "", "file with authorities: clients need a certificate of one of them")
 }
 
-// load reads the certificates, and returns nil where there are none. Close what
-// it returns.
-func (t *tlsFiles) load(log *slog.Logger) (*certificates, error) {
+// load reads the certificates, and returns nil where there are none.
+func (t *tlsFiles) load() (*reread.Files[*tls.Config], error) {
 	switch {
 	case (t.cert == "") != (t.key == ""):
 		return nil, usage("--tls-cert and --tls-key go together")
@@ -42,36 +31,39 @@ func (t *tlsFiles) load(log *slog.Logger) (*certificates, error) {
 	case t.cert == "":
 		return nil, nil //nolint:nilnil // No certificates are no error.
 	}
-	c := &certificates{files: *t, log: log}
-	state := c.state()
-	if err := c.load(); err != nil {
-		return nil, usage("%w", err)
+	files := reread.New(t.parse, t.cert, t.key, t.clientCA)
+	if _, err := files.Get(); err != nil {
+		return nil, usage("--tls-cert, --tls-key, --tls-client-ca: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	c.cancel = cancel
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	c.all.Go(func() {
-		defer signal.Stop(hup)
-		c.watch(ctx, hup, state)
-	})
-	return c, nil
+	return files, nil
 }
 
-// certificates are what clients are shown, and asked for; always the latest that
-// could be read.
-type certificates struct {
-	files  tlsFiles
-	log    *slog.Logger
-	now    atomic.Pointer[tls.Config]
-	cancel context.CancelFunc
-	all    sync.WaitGroup
-}
-
-// config is for the server: each connection has the configuration of its time.
-func (c *certificates) config() *tls.Config {
+// parse returns the configuration of a server with those files.
+func (t *tlsFiles) parse(contents [][]byte) (*tls.Config, error) {
 	config := serverTLS()
-	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.now.Load(), nil }
+	pair, err := tls.X509KeyPair(contents[0], contents[1])
+	if err != nil {
+		return nil, fmt.Errorf("%s and %s: %w", t.cert, t.key, err)
+	}
+	config.Certificates = []tls.Certificate{pair}
+	if t.clientCA != "" {
+		pool, err := authorities(t.clientCA, contents[2])
+		if err != nil {
+			return nil, err
+		}
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, pool
+	}
+	return config, nil
+}
+
+// eachConnection has the server use for each connection what the files hold then, or
+// held when they could be read last.
+func eachConnection(files *reread.Files[*tls.Config]) *tls.Config {
+	config := serverTLS()
+	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		now, _ := files.Get() // it has been read before; what is wrong since is logged
+		return now, nil
+	}
 	return config
 }
 
@@ -80,95 +72,11 @@ func serverTLS() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 }
 
-// load reads the files.
-func (c *certificates) load() error {
-	next := serverTLS()
-	if err := addPair(next, c.files.cert, c.files.key); err != nil {
-		return err
-	}
-	if c.files.clientCA != "" {
-		pool, err := authorities("--tls-client-ca", c.files.clientCA)
-		if err != nil {
-			return err
-		}
-		next.ClientAuth, next.ClientCAs = tls.RequireAndVerifyClientCert, pool
-	}
-	c.now.Store(next)
-	return nil
-}
-
-// addPair adds the certificate that --tls-cert and --tls-key name.
-func addPair(config *tls.Config, cert, key string) error {
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return fmt.Errorf("--tls-cert, --tls-key: %w", err)
-	}
-	config.Certificates = []tls.Certificate{pair}
-	return nil
-}
-
-// authorities are the certificates in the file that a flag names.
-func authorities(flag, file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
-	}
+// authorities returns the certificates in the content of a file.
+func authorities(file string, content []byte) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s: %s has no certificate in it", flag, file)
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("%s has no certificate in it", file)
 	}
 	return pool, nil
-}
-
-// watch reads the files again when they have changed, and at hup.
-func (c *certificates) watch(ctx context.Context, hup <-chan os.Signal, last []fileState) {
-	tick := time.NewTicker(certificatePoll)
-	defer tick.Stop()
-	for {
-		asked := false
-		select {
-		case <-ctx.Done():
-			return
-		case <-hup:
-			asked = true
-		case <-tick.C:
-		}
-		now := c.state()
-		if !asked && slices.Equal(now, last) {
-			continue
-		}
-		// Files are replaced one by one, so a certificate and a key may not
-		// fit: they will at the next look, when the other has changed too.
-		last = now
-		if err := c.load(); err != nil {
-			c.log.Warn("the certificates were not replaced", "error", err)
-			continue
-		}
-		c.log.Info("certificates read again")
-	}
-}
-
-// fileState tells a file from what it is after a change.
-type fileState struct {
-	size int64
-	time time.Time
-}
-
-func (c *certificates) state() []fileState {
-	states := make([]fileState, 0, 3)
-	for _, file := range []string{c.files.cert, c.files.key, c.files.clientCA} {
-		var s fileState
-		if info, err := os.Stat(file); err == nil {
-			s = fileState{info.Size(), info.ModTime()}
-		}
-		states = append(states, s)
-	}
-	return states
-}
-
-func (c *certificates) close() {
-	if c != nil {
-		c.cancel()
-		c.all.Wait()
-	}
 }

@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
-	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/seed-a1d591d3/leadership/httpapi"
+	"github.com/seed-a1d591d3/leadership/internal/reread"
 )
 
 // tokenFiles are where bearer tokens are read from: never from the command line,
@@ -21,36 +22,61 @@ func (t *tokenFiles) flags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&t.writers, "write-token-file", nil, "file with tokens of those who may look and change things, a token a line")
 }
 
-// read returns the tokens of both roles, with those of the environment. A file
-// or variable without a token is an error: it would leave the service open to
-// all.
-func (t *tokenFiles) read(p *program) (readers, writers []string, err error) {
-	if readers, err = tokensOf(p, "--read-token-file", t.readers, "LEADERSHIP_READ_TOKEN"); err != nil {
-		return nil, nil, err
+// tokens are those of both roles. Those in files are as the files are now, or were
+// when they could be read last.
+type tokens struct{ read, write *reread.Files[*tokenList] }
+
+// tokenList is what the files of one role hold.
+type tokenList struct{ all []string }
+
+// load reads the tokens of both roles, with those of the environment. A file or
+// variable without a token is an error: it would leave the service open to all.
+func (t *tokenFiles) load(p *program) (tokens, error) {
+	read, err := tokensOf(p, "--read-token-file", t.readers, "LEADERSHIP_READ_TOKEN")
+	if err != nil {
+		return tokens{}, err
 	}
-	writers, err = tokensOf(p, "--write-token-file", t.writers, "LEADERSHIP_WRITE_TOKEN")
-	return readers, writers, err
+	write, err := tokensOf(p, "--write-token-file", t.writers, "LEADERSHIP_WRITE_TOKEN")
+	return tokens{read, write}, err
 }
 
-func tokensOf(p *program, flag string, files []string, variable string) ([]string, error) {
-	var all []string
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", flag, err)
-		}
-		found, err := splitTokens(string(content))
-		if err != nil {
-			return nil, usage("%s: %s: %w", flag, file, err)
-		}
-		all = append(all, found...)
-	}
+// none reports whether there are no tokens: then nobody is asked for one.
+func (t tokens) none() bool {
+	read, write := t.now()
+	return len(read)+len(write) == 0
+}
+
+// now returns the tokens of both roles.
+func (t tokens) now() (read, write []string) {
+	readers, _ := t.read.Get()  // what is wrong with a file since
+	writers, _ := t.write.Get() // the start is logged
+	return readers.all, writers.all
+}
+
+func tokensOf(p *program, flag string, files []string, variable string) (*reread.Files[*tokenList], error) {
+	var given []string
 	if value, ok := p.lookupEnv(variable); ok {
-		found, err := splitTokens(value)
-		if err != nil {
+		var err error
+		if given, err = splitTokens(value); err != nil {
 			return nil, usage("%s: %w", variable, err)
 		}
-		all = append(all, found...)
+	}
+	if slices.Contains(files, "") {
+		return nil, usage("%s names no file", flag)
+	}
+	all := reread.New(func(contents [][]byte) (*tokenList, error) {
+		list := &tokenList{slices.Clone(given)}
+		for i, content := range contents {
+			found, err := splitTokens(string(content))
+			if err != nil {
+				return nil, usage("%s: %w", files[i], err)
+			}
+			list.all = append(list.all, found...)
+		}
+		return list, nil
+	}, files...)
+	if _, err := all.Get(); err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	return all, nil
 }
