@@ -332,12 +332,12 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*record, Claimed, error) {
 	return nil, a, err
 }
 
-// timed makes a call. One that renews a term leaves time for another try, unless
-// the store is known to take that long.
+// timed makes a call. While a term may stand it leaves time for another try, as that
+// of a campaign does, unless the store is known to take that long.
 func (c *Claims) timed(ctx context.Context, f func(context.Context) result) result {
 	began, limit := c.opts.clock.Now().Mono, c.timeout
-	if c.sight.rec.held() {
-		limit = min(limit, max(c.sight.rec.ttl()/4, 2*c.took))
+	if left := c.sight.left(began) - c.sight.rec.ttl()/5; left > 0 {
+		limit = min(limit, max(left/2, 2*c.took))
 	}
 	r := c.callFor(ctx, limit, f)
 	if r.err == nil {
@@ -356,6 +356,9 @@ func (c *Claims) write(ctx context.Context, rec record) (bool, error) {
 	if wrote.err == nil && c.verified && bytes.Equal(wrote.pair.Value, value) {
 		c.see(wrote.pair, rec)
 		return true, nil
+	}
+	if errors.Is(wrote.err, context.DeadlineExceeded) {
+		return false, wrote.err // a read would take no less: let the holder ask again
 	}
 	// The reply may have been lost (S5); not every store returns what it wrote;
 	// and one that is not known to compare and swap has to show that its indexes

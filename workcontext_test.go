@@ -89,7 +89,7 @@ func TestWorkContextTellsNoDeadline(t *testing.T) {
 			l.renewed(clock.System{}.Now())
 			time.Sleep(100 * time.Millisecond)
 		}
-		if took := time.Since(start); took != 2*time.Second || l.ctx.Err() != nil {
+		if took := time.Since(start); took < 2*time.Second || took > 2100*time.Millisecond || l.ctx.Err() != nil { // timers of one instant fire in any order
 			t.Errorf("the derived context ended after %v, want 2s", took)
 		}
 	})
