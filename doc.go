@@ -46,6 +46,8 @@
 // of those; where only a derived context is at hand, call [TermFromContext] with it, and
 // then its Err. The same goes for the context that [Round.Do] gives to its work, whose
 // own Err and Done compute, and for the channels and callbacks that tell of changes.
+// After the machine was suspended, all of them end, or tell, within 250 ms, whatever the
+// TTL.
 //
 // A store that loses the record, or goes back to an older one, forgets who
 // leads. Candidates that saw the record wait for its TTL all the same, and the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,6 +144,29 @@ func (c *handClock) move(mono, wall time.Duration) {
 	defer c.mu.Unlock()
 	c.now.Mono += mono
 	c.now.Wall += int64(wall)
+}
+
+// lidClock is the clock of a machine that can be suspended, in virtual time: of that its
+// wall clock alone tells.
+type lidClock struct {
+	clock.System
+	slept atomic.Int64
+	jumps *clock.Jumps
+}
+
+func newLidClock() *lidClock {
+	c := &lidClock{}
+	c.jumps = clock.NewJumps(c)
+	return c
+}
+
+func (c *lidClock) suspend(d time.Duration) { c.slept.Add(int64(d)) }
+func (c *lidClock) Jumps() *clock.Jumps     { return c.jumps }
+
+func (c *lidClock) Now() clock.Instant {
+	now := c.System.Now()
+	now.Wall += c.slept.Load()
+	return now
 }
 
 func equal[T comparable](t *testing.T, what string, got, want []T) {

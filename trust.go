@@ -30,6 +30,8 @@ type trust struct {
 	ended  func() // called once, when it ends; it must not block
 	around *trust // that ctx is within, or nil
 
+	jumps *clock.Jumps
+
 	mu    sync.Mutex
 	timer *time.Timer
 }
@@ -42,7 +44,9 @@ func (t *trust) begin(outer context.Context, c clock.Clock, length time.Duration
 	t.around, _ = outer.Value(trustKey{}).(*trust)
 	t.inside, t.cancel = context.WithCancelCause(outer)
 	t.start.Store(&start)
-	t.watch()
+	t.jumps = c.Jumps()
+	t.jumps.Add(t)
+	t.Look()
 }
 
 // standing reports whether the trust stands now.
@@ -88,6 +92,7 @@ func (t *trust) end(why error) {
 	}
 	t.cancel(why)
 	t.ended()
+	t.jumps.Remove(t)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.timer != nil {
@@ -95,14 +100,15 @@ func (t *trust) end(why error) {
 	}
 }
 
-// tardiness is by how much the watch of a trust may be late.
+// tardiness is by how much the timer of a trust may be late.
 const tardiness = 100 * time.Microsecond
 
-// watch ends the trust when it has run out, though nobody asks. It looks more often
-// than that, for timers stand still on a suspended machine.
-func (t *trust) watch() {
+// Look implements clock.Looker: it ends the trust when it has run out, though nobody
+// asks, and comes back when that may be. Timers stand still on a suspended machine:
+// afterwards the jump of the clock has it look.
+func (t *trust) Look() {
 	for left := t.left(); left > 0; {
-		t.arm(min(left, t.length/8))
+		t.arm(left)
 		// A pause between reading the clock and arming a timer makes that late.
 		before := left
 		if left = t.left(); before-left <= tardiness {
@@ -111,7 +117,7 @@ func (t *trust) watch() {
 	}
 }
 
-// arm has watch called after d.
+// arm has Look called after d.
 func (t *trust) arm(d time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -119,7 +125,7 @@ func (t *trust) arm(d time.Duration) {
 		t.timer.Stop()
 	}
 	if !t.over() {
-		t.timer = t.clock.AfterFunc(d, t.watch)
+		t.timer = t.clock.AfterFunc(d, t.Look)
 	}
 }
 

@@ -25,6 +25,9 @@ func (i Instant) Since(earlier Instant) time.Duration {
 	return max(i.Mono-earlier.Mono, time.Duration(i.Wall-earlier.Wall))
 }
 
+// ahead is by how much the wall clock is ahead of the monotonic one.
+func (i Instant) ahead() time.Duration { return time.Duration(i.Wall) - i.Mono }
+
 // Time returns the wall clock's reading.
 func (i Instant) Time() time.Time { return time.Unix(0, i.Wall) }
 
@@ -40,6 +43,9 @@ type Clock interface {
 
 	// Float64 returns a random number in [0, 1).
 	Float64() float64
+
+	// Jumps tells when the two clocks go apart; nil where they cannot.
+	Jumps() *Jumps
 }
 
 // System is the machine's own clock.
@@ -58,6 +64,18 @@ func (System) AfterFunc(d time.Duration, f func()) *time.Timer { return time.Aft
 
 // Float64 implements Clock.
 func (System) Float64() float64 { return rand.Float64() }
+
+var jumps = NewJumps(System{})
+
+// Jumps implements Clock. In a bubble of testing/synctest it returns nil: there time has no
+// monotonic reading, so that both clocks are one; and no bubble may wait for the timer
+// of another.
+func (System) Jumps() *Jumps {
+	if t := time.Now(); t == t.Round(0) {
+		return nil
+	}
+	return jumps
+}
 
 // Option makes a leadership.Option (in the any) of a Clock. Package leadership
 // sets it; simulations use it.

@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// jumpNoticed is how long after a jump of its clock, or after it woke up, a process
+// may take to notice.
+const jumpNoticed = 250 * time.Millisecond
+
 // checker asks all candidates at once who leads, at every event, around every
 // deadline and at random between, when everyone else is blocked: so nothing
 // happens while it asks. It alone calls synctest.Wait.
@@ -52,7 +56,7 @@ func (k *checker) check() {
 	tampered := w.ledger.excused(v)
 	var leaders []*contender
 	for _, c := range w.contenders() {
-		if w.plan.shy && c.machine.frozen(v) {
+		if w.plan.shy && (c.machine.frozen(v) || c.machine.torn(v-jumpNoticed, v)) {
 			continue
 		}
 		if k.examine(c, v) {
@@ -84,7 +88,7 @@ func (k *checker) examine(c *contender, v time.Duration) bool {
 	works := work != nil && work.derived.Err() == nil
 	open := work != nil && c.goesOn(work.ctx)
 	term, leads := c.asked()
-	torn := c.machine.torn(c.since-slowest(c.ttl), v)
+	torn := c.machine.torn(v-jumpNoticed, v)
 
 	if open && (!leads || term.Token != work.term.Token) {
 		w.violate("S3", "the context of the work tells %s that it leads term %d, which it does not", c.name, work.term.Token)

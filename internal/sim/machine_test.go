@@ -25,6 +25,8 @@ type machine struct {
 	// sets it only while everyone else is blocked.
 	quiet atomic.Bool
 
+	apart *clock.Jumps
+
 	paused  atomic.Int32 // callers that are paused now
 	resumed atomic.Int64 // when the last pause ended, v
 }
@@ -50,6 +52,13 @@ type jump struct{ at, by time.Duration }
 func newMachine(w *world, name string, plan machinePlan, d dice) *machine {
 	m := &machine{w: w, name: name, machinePlan: plan, dice: d}
 	m.resumed.Store(math.MinInt64)
+	m.apart = clock.NewJumps(steady{m})
+	for _, s := range plan.sleeps {
+		w.alarm(s.to + jumpNoticed)
+	}
+	for _, j := range plan.jumps {
+		w.alarm(j.at + jumpNoticed)
+	}
 	return m
 }
 
@@ -97,6 +106,18 @@ func (m *machine) AfterFunc(d time.Duration, f func()) *time.Timer {
 // Float64 implements clock.Clock.
 func (m *machine) Float64() float64 {
 	return m.dice.at(m.w.now(), callSite()).float()
+}
+
+// Jumps implements clock.Clock.
+func (m *machine) Jumps() *clock.Jumps { return m.apart }
+
+// steady is the clock of a machine whose readers are not paused, but for those who
+// find it suspended: what compares the clocks is to be held to the time that it has.
+type steady struct{ *machine }
+
+func (s steady) Now() clock.Instant {
+	s.stayAwake()
+	return s.read(s.w.now())
 }
 
 // read returns what both clocks say at v.

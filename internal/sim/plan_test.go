@@ -15,7 +15,7 @@ type plan struct {
 	faults     time.Duration // how long they last
 	calm       time.Duration // how long the leader has to stand after them
 	walls      bool          // all clocks are right
-	shy        bool          // the checker doesn't ask a process that is paused
+	shy        bool          // the checker doesn't ask a process that is paused, or may not have noticed a jump
 	tampers    []time.Duration
 	asks       []askPlan
 	patience   time.Duration // how long a free seat may be left to others that are to have it

@@ -55,6 +55,11 @@ var sabotages = []sabotage{
 		"",
 	},
 	{
+		"S4", "nobody is told that the machine was suspended", "trust.go",
+		"\tt.jumps.Add(t)\n",
+		"",
+	},
+	{
 		"S4", "sleep does not count", "internal/clock/clock.go",
 		"return max(i.Mono-earlier.Mono, time.Duration(i.Wall-earlier.Wall))",
 		"return i.Mono - earlier.Mono",
