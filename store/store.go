@@ -71,7 +71,9 @@ type Store interface {
 	Get(ctx context.Context, key string, opts *ReadOptions) (*KVPair, error)
 
 	// AtomicPut writes value under key if the key still is as previous says:
-	// unchanged since that pair was read or written, or, for nil, missing. It
+	// unchanged since that pair was read or written, or, for nil, missing. Where
+	// the store can, it compares the value of previous as well as its index: an
+	// index may be another write's after an older state was restored. It
 	// returns the pair as written. Where the key is otherwise it writes
 	// nothing and returns ErrKeyModified (ErrKeyNotFound from some stores for
 	// a key that is gone), or ErrKeyExists when previous is nil. After any

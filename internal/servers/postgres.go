@@ -145,18 +145,25 @@ func (a postgresAnswer) Error() string { return fmt.Sprintf("its answer to a ses
 // connectPostgres opens a session and closes it. pg_isready would say less: it
 // is content with a server that takes no sessions yet.
 func connectPostgres(ctx context.Context, addr string) error {
+	_, err := sessionPostgres(ctx, addr, "")
+	return err
+}
+
+// sessionPostgres opens a session, sends messages, and returns all that the
+// server answers.
+func sessionPostgres(ctx context.Context, addr, messages string) (string, error) {
 	const parameters = "user\x00postgres\x00database\x00postgres\x00\x00"
 	startup := binary.BigEndian.AppendUint32(nil, uint32(8+len(parameters)))
 	startup = binary.BigEndian.AppendUint32(startup, 3<<16) // version 3.0 of the protocol
 	startup = append(startup, parameters...)
 	terminate := []byte{'X', 0, 0, 0, 4}
-	answer, err := ask(ctx, addr, string(startup)+string(terminate))
+	answer, err := ask(ctx, addr, string(startup)+messages+string(terminate))
 	if err != nil {
-		return err
+		return "", err
 	}
 	// AuthenticationOk at its beginning, ReadyForQuery (idle) at its end.
 	if !strings.HasPrefix(answer, "R\x00\x00\x00\x08\x00\x00\x00\x00") || !strings.HasSuffix(answer, "Z\x00\x00\x00\x05I") {
-		return postgresAnswer(answer)
+		return "", postgresAnswer(answer)
 	}
-	return nil
+	return answer, nil
 }

@@ -64,7 +64,7 @@ func TestConformance(t *testing.T) {
 	proxy := servers.NewProxy(t, server.Addr)
 	storetest.Run(t, func(t testing.TB) store.Store {
 		return consul.New(newClient(t, proxy.Addr))
-	}, storetest.Capabilities{Server: server, Cut: proxy.Cut})
+	}, storetest.Capabilities{IndexAlone: true, Server: server, Cut: proxy.Cut})
 }
 
 func TestElections(t *testing.T) {

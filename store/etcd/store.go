@@ -197,9 +197,14 @@ func (s *Store) swap(ctx context.Context, key string, previous *store.KVPair, op
 			revision = -1 // no key's, be it there or not
 		}
 	}
+	unchanged := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", revision)}
+	if previous != nil {
+		// After a backup was restored a revision may be another write's.
+		unchanged = append(unchanged, clientv3.Compare(clientv3.Value(key), "=", string(previous.Value)))
+	}
 	ctx, c := withCall(ctx)
 	done, err := s.client.Txn(ctx).
-		If(clientv3.Compare(clientv3.ModRevision(key), "=", revision)).
+		If(unchanged...).
 		Then(op).
 		Else(clientv3.OpGet(key)).
 		Commit()

@@ -20,6 +20,7 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -326,7 +327,7 @@ func unchanged(e entry, found bool, previous *store.KVPair) error {
 	switch {
 	case !found:
 		return store.ErrKeyNotFound
-	case e.index != previous.LastIndex:
+	case e.index != previous.LastIndex || !bytes.Equal(e.value, previous.Value):
 		return store.ErrKeyModified
 	default:
 		return nil

@@ -46,9 +46,24 @@
 // at whatever isolation level the database has for a default. (A user's pool may
 // add a ping before it: pgx does, on a connection that was idle for a second,
 // unless pgxpool.Config.ShouldPing says otherwise.) A write that was
-// acknowledged is on disk, even where the role or database has
-// synchronous_commit off. Get reads from the primary alone: on a standby it
-// returns an error.
+// acknowledged is on disk, and on that of the synchronous standby if there is one:
+// even where the role or database has synchronous_commit off, local or
+// remote_write, for which each statement sets on. Get and List read from the
+// primary alone: on a standby they return an error.
+//
+// A read with nil options, or Consistent, tells only what a failover to the
+// synchronous standby keeps. Where synchronous_standby_names is set it writes a
+// message to the log (pg_logical_emit_message), so that its commit waits for the
+// standby as a write's does; elsewhere it writes nothing. While the standby is
+// away reads and writes so wait until their contexts end, and leaders step down.
+// Watches wait for nothing: they are hints.
+//
+// PostgreSQL says that all is done, with a warning, where the wait for a standby
+// is cancelled: by pg_cancel_backend, or by a pool whose contexts cancel requests.
+// Such a call returns an error, which leaves open whether it has happened. For
+// that the messages of each call are traced: a trace of your own that you have set
+// by pgproto3.Frontend.Trace on a connection of the pool ends with the first
+// call that uses it.
 //
 // A write is never sent twice, except where the server has said that it was
 // undone. After an error that is none of the store package's the write may have
@@ -65,17 +80,21 @@
 // A server that is killed and started again has every write that it
 // acknowledged, unless fsync or full_page_writes is off. A standby that takes
 // over has them all if the replication is synchronous
-// (synchronous_standby_names, and synchronous_commit neither local nor
-// remote_write). Otherwise the writes of the last moments are lost: a leader's
+// (synchronous_standby_names), and if it is one that the primary waited for: with
+// ANY 1 (a, b) promote the one that has more. Who empties synchronous_standby_names
+// while the standby is away lets go what waits for it, and gives up that promise.
+// Otherwise the writes of the last moments are lost: a leader's
 // renewal, which is harmless, or the election of a leader, and then there may be
 // two until the elder one has noticed, within its TTL. A primary that is cut off
 // and is not shut down when another takes over goes on by itself, and so do
 // those who reach no other. Fencing tokens cover both: tokens rise with the
 // clock, also over what was lost, so whoever checks them turns the elder away.
 //
-// Indexes come from a sequence. It is copied by physical replication and by
+// A write compares the value of the previous pair as well as its index, in the
+// same statement: for an index may come again. They come from a sequence. It is copied by physical replication and by
 // pg_dump, but not by logical replication: elections that run on through a
-// switch by that may see an index again. So may those whose standby takes over
+// switch by that may see an index again, and so may those on a backup that was
+// restored. So may those whose standby takes over
 // without the last writes: PostgreSQL logs a sequence 32 numbers ahead, and if
 // that was lost too, the new primary gives out numbers that the old one had
 // acknowledged.
@@ -108,6 +127,6 @@
 // PgBouncer 1.18 ends by itself now and then when clients cancel requests, as pgx
 // does with those that it gives up: have it started again.
 //
-// Tested with PostgreSQL 15, pgx 5.11 and PgBouncer 1.18. PostgreSQL 11 and
+// Tested with PostgreSQL 15, alone and with a synchronous standby, pgx 5.11 and PgBouncer 1.18. PostgreSQL 11 and
 // later have what it uses.
 package postgres

@@ -56,8 +56,8 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	s, err := New(pool, opts...)
 	if err == nil {
 		s.owned = true
-		// What is read matters less than that it may be.
-		if _, err = s.Get(ctx, "leadership", nil); errors.Is(err, store.ErrKeyNotFound) {
+		// What is read matters less than that it may be: it waits for no standby.
+		if _, err = s.Get(ctx, "leadership", &store.ReadOptions{}); errors.Is(err, store.ErrKeyNotFound) {
 			err = nil
 		}
 	}

@@ -25,29 +25,51 @@ const plain = pgx.QueryExecModeExec
 // errStandby says that what was read may be out of date.
 var errStandby = errors.New("the server is a standby, which may lag behind: connect to the primary")
 
-// read returns the pair under key, nil for none, and how long it has left.
-func (s *Store) read(ctx context.Context, key string) (*store.KVPair, time.Duration, error) {
+// found is a pair that was read, and how long it has left, 0 for ever.
+type found struct {
+	pair *store.KVPair
+	left time.Duration
+}
+
+// read returns the pair under key, nil for none, and how long it has left. Where
+// stays is true, no failover to a synchronous standby takes back what it tells.
+func (s *Store) read(ctx context.Context, key string, stays bool) (*store.KVPair, time.Duration, error) {
+	all, err := s.find(ctx, s.table.read, key, stays)
+	if err != nil || len(all) == 0 {
+		return nil, 0, err
+	}
+	return all[0].pair, all[0].left, nil
+}
+
+// find runs a statement that reads.
+func (s *Store) find(ctx context.Context, statement, what string, stays bool) ([]found, error) {
 	type row struct {
 		standby     bool
+		key         *string
 		index, left *int64
 		value       []byte
 	}
-	r, err := ask(ctx, s, s.table.read, []any{key}, func(rows pgx.CollectableRow) (r row, err error) {
-		return r, rows.Scan(&r.standby, &r.index, &r.value, &r.left)
+	rows, err := ask(ctx, s, statement, []any{what, stays}, func(rows pgx.CollectableRow) (r row, err error) {
+		return r, rows.Scan(&r.standby, &r.key, &r.index, &r.value, &r.left, nil)
 	})
-	switch {
-	case err != nil:
-		return nil, 0, err
-	case r[0].standby:
-		return nil, 0, errStandby
-	case r[0].index == nil:
-		return nil, 0, nil
+	if err != nil {
+		return nil, err
 	}
-	pair := &store.KVPair{Key: key, Value: r[0].value, LastIndex: uint64(*r[0].index)}
-	if r[0].left == nil {
-		return pair, 0, nil
+	var all []found
+	for _, r := range rows {
+		if r.standby {
+			return nil, errStandby
+		}
+		if r.index == nil {
+			continue
+		}
+		f := found{pair: &store.KVPair{Key: *r.key, Value: r.value, LastIndex: uint64(*r.index)}}
+		if r.left != nil {
+			f.left = max(1, time.Duration(*r.left)*time.Microsecond)
+		}
+		all = append(all, f)
 	}
-	return pair, max(1, time.Duration(*r[0].left)*time.Microsecond), nil
+	return all, nil
 }
 
 // write returns the index that a statement gave or took away, 0 where it was
@@ -69,17 +91,19 @@ func (s *Store) write(ctx context.Context, statement string, args []any) (done, 
 	return done, seen, nil
 }
 
-func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, error) {
+func (s *Store) list(ctx context.Context, directory string, stays bool) ([]*store.KVPair, error) {
 	if err := s.life.Check(ctx); err != nil {
 		return nil, err
 	}
 	if err := checkText("directory", directory); err != nil {
 		return nil, err
 	}
-	return ask(ctx, s, s.table.list, []any{directory}, func(rows pgx.CollectableRow) (*store.KVPair, error) {
-		pair := new(store.KVPair)
-		return pair, rows.Scan(&pair.Key, &pair.LastIndex, &pair.Value)
-	})
+	all, err := s.find(ctx, s.table.list, directory, stays)
+	var pairs []*store.KVPair
+	for _, f := range all {
+		pairs = append(pairs, f.pair)
+	}
+	return pairs, err
 }
 
 // ask runs a statement and returns its rows. It runs it again where the server
@@ -91,8 +115,7 @@ func ask[T any](ctx context.Context, s *Store, statement string, args []any, row
 	return await.Call(ctx, func() ([]T, error) {
 		made := false
 		for {
-			rows, _ := s.pool.Query(ctx, statement, args...)
-			all, err := pgx.CollectRows(rows, row)
+			all, err := witnessed(ctx, s.pool, statement, args, row)
 			switch code(err) {
 			case serializationFailure, deadlockDetected:
 				if ctx.Err() == nil {

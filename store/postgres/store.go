@@ -89,9 +89,15 @@ func New(pool *pgxpool.Pool, opts ...Option) (*Store, error) {
 
 // Get returns the pair under key, or store.ErrKeyNotFound. It always finds the
 // last write, and returns an error where the server is a standby, which may not
-// have it yet: opts are ignored, and may be nil.
-func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*store.KVPair, error) {
-	pair, _, err := s.get(ctx, key)
+// have it yet. With nil opts, or opts.Consistent, it waits for the synchronous
+// standby, if there is one, until that has what was read: no failover to it takes
+// that back.
+func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	var pair *store.KVPair
+	err := s.check(ctx, key)
+	if err == nil {
+		pair, _, err = s.read(ctx, key, stays(opts))
+	}
 	if err == nil && pair == nil {
 		err = store.ErrKeyNotFound
 	}
@@ -101,18 +107,12 @@ func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*sto
 	return pair, nil
 }
 
-// get returns the pair under key, nil for none, and how long it has left, 0
-// for ever.
-func (s *Store) get(ctx context.Context, key string) (*store.KVPair, time.Duration, error) {
-	if err := s.check(ctx, key); err != nil {
-		return nil, 0, err
-	}
-	return s.read(ctx, key)
-}
+// stays reports whether a read with opts must tell only what stays.
+func stays(opts *store.ReadOptions) bool { return opts == nil || opts.Consistent }
 
 // AtomicPut writes value under key if the key is unchanged since previous, or,
-// when previous is nil, if it is missing. It returns true and the pair as
-// written. Otherwise it writes nothing and returns store.ErrKeyExists when
+// when previous is nil, if it is missing: its index and its value are compared. It
+// returns true and the pair as written. Otherwise it writes nothing and returns store.ErrKeyExists when
 // previous is nil, store.ErrKeyModified when another write came between, or
 // store.ErrKeyNotFound when the key is gone. After any other error the write
 // may have happened. It is one statement, and one round trip.
@@ -139,10 +139,10 @@ func (s *Store) put(ctx context.Context, key string, value []byte, previous *sto
 	if err := s.check(ctx, key); err != nil {
 		return nil, err
 	}
-	value = append([]byte{}, value...) // never nil, which would be NULL
+	value = notNil(value)
 	statement, args := s.table.create, []any{key, topic(key), value, microseconds(ttl)}
 	if previous != nil {
-		statement, args = s.table.update, append(args, index(previous))
+		statement, args = s.table.update, append(args, index(previous), notNil(previous.Value))
 	}
 	if ttl > 0 {
 		statement = s.table.sweeping(statement)
@@ -178,7 +178,7 @@ func (s *Store) delete(ctx context.Context, key string, previous *store.KVPair) 
 	if err := s.check(ctx, key); err != nil {
 		return err
 	}
-	deleted, seen, err := s.write(ctx, s.table.delete, []any{key, topic(key), index(previous)})
+	deleted, seen, err := s.write(ctx, s.table.delete, []any{key, topic(key), index(previous), notNil(previous.Value)})
 	if err != nil || deleted != 0 {
 		return err
 	}
@@ -189,9 +189,9 @@ func (s *Store) delete(ctx context.Context, key string, previous *store.KVPair) 
 // missing.
 func (s *Store) refusal(ctx context.Context, key string, previous *store.KVPair, seen uint64) error {
 	if seen == previous.LastIndex {
-		// The key was changed after the statement had begun: it waited for
-		// that, and still saw the key as it had been.
-		if pair, _, err := s.read(ctx, key); err == nil && pair == nil {
+		// The value is another, or the key was changed after the statement had
+		// begun: it waited for that, and still saw the key as it had been.
+		if pair, _, err := s.read(ctx, key, false); err == nil && pair == nil {
 			seen = 0
 		}
 	}
@@ -204,10 +204,10 @@ func (s *Store) refusal(ctx context.Context, key string, previous *store.KVPair,
 // List returns the pairs whose keys begin with directory, sorted by key, as of
 // one instant. directory is a plain prefix ("job" covers "jobs/1" too; end it
 // with a slash to prevent that), and a key that equals it is left out. It
-// returns store.ErrKeyNotFound when there are no such keys. opts are ignored,
-// and may be nil.
-func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions) ([]*store.KVPair, error) {
-	pairs, err := s.list(ctx, directory)
+// returns store.ErrKeyNotFound when there are no such keys. opts, and a standby,
+// are as for Get.
+func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
+	pairs, err := s.list(ctx, directory, stays(opts))
 	if err == nil && len(pairs) == 0 {
 		err = store.ErrKeyNotFound
 	}
@@ -248,6 +248,9 @@ func checkText(what, text string) error {
 	}
 	return nil
 }
+
+// notNil returns a copy of value that is not nil, which would be NULL.
+func notNil(value []byte) []byte { return append([]byte{}, value...) }
 
 // index returns a pair's index as the column has it. One that is too large was
 // never given.

@@ -242,7 +242,7 @@ func TestIndexCannotBeSetByHand(t *testing.T) {
 // TestWriteIsOnDiskBeforeItIsAcknowledged looks at the setting by a trigger that
 // is run at the commit.
 func TestWriteIsOnDiskBeforeItIsAcknowledged(t *testing.T) {
-	for setting, want := range map[string]string{"off": "on", "on": "on", "remote_apply": "remote_apply", "local": "local"} {
+	for setting, want := range map[string]string{"off": "on", "on": "on", "remote_apply": "remote_apply", "local": "on", "remote_write": "on"} {
 		pool := newPool(t, at(servers.Shared(t, "postgres").Addr, "", "synchronous_commit", setting))
 		table := newTable()
 		exec(t, pool, postgres.Schema(table), pgx.QueryExecModeSimpleProtocol)

@@ -86,12 +86,23 @@ const (
 	there  = `(t.expires IS NULL OR t.expires > clock_timestamp())`
 	expiry = `clock_timestamp() + $4::bigint * interval '1 microsecond'`
 
-	readSQL = `SELECT pg_is_in_recovery(), t.index, t.value,
-	ceil(extract(epoch FROM t.expires - clock_timestamp()) * 1000000)::bigint
-FROM (VALUES (0)) AS one LEFT JOIN {table} AS t ON t.key = $1::text AND ` + there
+	// A read answers with one row at least, without an index where there is
+	// nothing. $1 is the key or directory, and $2 whether what is read must be
+	// there to stay: the read then writes, too, so that its commit waits for the
+	// standby as a write's does, and for all that it has read. There is nothing to
+	// wait for where no standby is synchronous.
 
-	listSQL = `SELECT t.key, t.index, t.value FROM {table} AS t
-WHERE t.key > $1::text AND starts_with(t.key, $1::text) AND ` + there + ` ORDER BY t.key`
+	readSQL = one + `SELECT one.standby, t.key, t.index, t.value,
+	ceil(extract(epoch FROM t.expires - clock_timestamp()) * 1000000)::bigint, one.waits
+FROM one LEFT JOIN {table} AS t ON t.key = $1::text AND ` + there
+
+	listSQL = one + `SELECT one.standby, t.key, t.index, t.value, NULL::bigint, one.waits
+FROM one LEFT JOIN {table} AS t ON t.key > $1::text AND starts_with(t.key, $1::text) AND ` + there + ` ORDER BY t.key`
+
+	one = `WITH one AS (SELECT pg_is_in_recovery() AS standby, concat(` + durable + `,
+	CASE WHEN $2::boolean AND NOT pg_is_in_recovery() AND current_setting('synchronous_standby_names') <> ''
+	THEN pg_logical_emit_message(true, 'leadership', ''::text) END) AS waits)
+`
 
 	// A write answers with one row: the index that it gave or took away, null
 	// where it was refused, and then the one that it saw before. $1 is the key
@@ -106,21 +117,25 @@ SELECT (SELECT index FROM done), NULL::bigint, ` + done
 
 	updateSQL = `WITH done AS (
 	UPDATE {table} AS t SET value = $3::bytea, index = DEFAULT, expires = ` + expiry + `
-	WHERE t.key = $1::text AND t.index = $5::bigint AND ` + there + `
+	WHERE t.key = $1::text AND t.index = $5::bigint AND t.value = $6::bytea AND ` + there + `
 	RETURNING t.index)
 SELECT (SELECT index FROM done), (SELECT t.index FROM {table} AS t WHERE t.key = $1::text AND ` + there + `), ` + done
 
 	deleteSQL = `WITH done AS (
 	DELETE FROM {table} AS t
-	WHERE t.key = $1::text AND t.index = $3::bigint AND ` + there + `
+	WHERE t.key = $1::text AND t.index = $3::bigint AND t.value = $4::bytea AND ` + there + `
 	RETURNING t.index)
 SELECT (SELECT index FROM done), (SELECT t.index FROM {table} AS t WHERE t.key = $1::text AND ` + there + `), ` + done
 
-	// What a write does besides. Watches are told at its commit. The commit has
-	// to be on disk before it is acknowledged, also for a role or database that
-	// has that switched off.
-	done = `(SELECT count(pg_notify(` + channelName + `, $2::text)) FROM done),
-	CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END`
+	// What a write does besides. Watches are told at its commit.
+	done = `(SELECT count(pg_notify(` + channelName + `, $2::text)) FROM done), concat(` + durable + `)`
+
+	// The commit has to be on disk before it is acknowledged, here and on the
+	// synchronous standby if there is one, also for a role or database that has
+	// less set for itself; and the client has to be told if the wait for that was
+	// cancelled (see witness).
+	durable = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
+	THEN set_config('synchronous_commit', 'on', true) END, set_config('client_min_messages', 'warning', true)`
 
 	// A channel is of the whole database, and named by the table itself, however
 	// that is called by whom.

@@ -54,7 +54,7 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 	pause := firstPause
 	for {
 		attempt, cancel := context.WithTimeout(ctx, patience)
-		pair, left, err := s.read(attempt, key)
+		pair, left, err := s.read(attempt, key, false)
 		cancel()
 		var wait time.Duration
 		switch {

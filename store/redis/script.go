@@ -60,14 +60,15 @@ redis.call('PUBLISH', ARGV[3], text)
 return i`)
 
 // updateScript: KEYS the key; ARGV the value, the TTL in milliseconds or 0, the
-// channel, and the previous index.
+// channel, and the previous index and value.
 var updateScript = newScript(true, `
-local old = redis.call('HGET', KEYS[1], 'i')
+local was = redis.call('HMGET', KEYS[1], 'i', 'v')
+local old = was[1]
 if not old then
   if redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
   return -3
 end
-if old ~= ARGV[4] then return -2 end
+if old ~= ARGV[4] or was[2] ~= ARGV[5] then return -2 end
 local now = redis.call('TIME')
 local i = now[1] * 1000000 + now[2]
 if i <= tonumber(old) then i = tonumber(old) + 1 end
@@ -81,16 +82,16 @@ end
 redis.call('PUBLISH', ARGV[3], text)
 return i`)
 
-// deleteScript: KEYS the key; ARGV the previous index and the channel.
+// deleteScript: KEYS the key; ARGV the previous index and value, and the channel.
 var deleteScript = newScript(true, `
-local old = redis.call('HGET', KEYS[1], 'i')
-if not old then
+local was = redis.call('HMGET', KEYS[1], 'i', 'v')
+if not was[1] then
   if redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
   return -3
 end
-if old ~= ARGV[1] then return -2 end
+if was[1] ~= ARGV[1] or was[2] ~= ARGV[2] then return -2 end
 redis.call('DEL', KEYS[1])
-redis.call('PUBLISH', ARGV[2], '')
+redis.call('PUBLISH', ARGV[3], '')
 return 0`)
 
 // getScript returns the value, the index and the milliseconds left, which are

@@ -132,6 +132,10 @@ func TestWriteWaitsForReplicas(t *testing.T) {
 	if pair, err := kv.Get(t.Context(), key, nil); err == nil || isRefusal(err) || !strings.Contains(err.Error(), "0 of 1 replicas") {
 		t.Errorf("without the replica: Get = %v, %v", pair, err)
 	}
+	another := newStore(t, clientOf(t, set.Master.Addr), redis.WithReplicas(1)) // whose connection has written nothing
+	if pair, err := another.Get(t.Context(), key, nil); err == nil || isRefusal(err) || !strings.Contains(err.Error(), "0 of 1 replicas") {
+		t.Errorf("without the replica: Get by another client = %v, %v", pair, err)
+	}
 	if won, err := leadership.NewRound(kv, "system", "round", "a").Elect(t.Context()); won || err == nil {
 		t.Errorf("without the replica a round is won: %v, %v", won, err)
 	}

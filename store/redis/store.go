@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -113,7 +114,7 @@ func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previou
 	ms := int64((ttl + time.Millisecond - 1) / time.Millisecond)
 	script, args := createScript, []any{value, ms, channel(key)}
 	if previous != nil {
-		script, args = updateScript, append(args, strconv.FormatUint(previous.LastIndex, 10))
+		script, args = updateScript, append(args, strconv.FormatUint(previous.LastIndex, 10), bytes.Clone(previous.Value))
 	}
 	written, err := call(ctx, s, key, func() (any, error) { return s.run(ctx, script, key, args...) })
 	if err != nil {
@@ -130,9 +131,9 @@ func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KV
 	if previous == nil {
 		return false, failed("atomic delete", key, store.ErrPreviousNotSpecified)
 	}
-	index := strconv.FormatUint(previous.LastIndex, 10)
+	index, old := strconv.FormatUint(previous.LastIndex, 10), bytes.Clone(previous.Value)
 	_, err := call(ctx, s, key, func() (any, error) {
-		return s.run(ctx, deleteScript, key, index, channel(key))
+		return s.run(ctx, deleteScript, key, index, old, channel(key))
 	})
 	if err != nil {
 		return false, failed("atomic delete", key, err)

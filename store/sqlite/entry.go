@@ -88,7 +88,7 @@ func put(ctx context.Context, db database, key string, value []byte, previous *s
 	}
 	statement, args := sqlCreate, []any{[]byte(key), value, expires, at.UnixMilli()}
 	if previous != nil {
-		statement, args = sqlSwap, append(args, int64(previous.LastIndex))
+		statement, args = sqlSwap, append(args, int64(previous.LastIndex), notNil(previous.Value))
 	}
 	result, err := db.ExecContext(ctx, statement, args...)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *Store) delete(ctx context.Context, key string, previous *store.KVPair) 
 		return err
 	}
 	_, err := call(ctx, s, s.writing, func(ctx context.Context, db database) (struct{}, error) {
-		result, err := db.ExecContext(ctx, sqlDelete, []byte(key), int64(previous.LastIndex), now())
+		result, err := db.ExecContext(ctx, sqlDelete, []byte(key), int64(previous.LastIndex), now(), notNil(previous.Value))
 		if err != nil {
 			return struct{}{}, err
 		}

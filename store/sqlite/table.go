@@ -34,8 +34,8 @@ const (
 	sqlInsert  = `INSERT OR REPLACE INTO leadership_kv (key, value, expires) SELECT ?1, ?2, ?3 WHERE `
 	sqlLive    = `(expires IS NULL OR expires > ?4)`
 	sqlCreate  = sqlInsert + `NOT EXISTS (SELECT 1 FROM leadership_kv WHERE key = ?1 AND ` + sqlLive + `)`
-	sqlSwap    = sqlInsert + `EXISTS (SELECT 1 FROM leadership_kv WHERE key = ?1 AND id = ?5 AND ` + sqlLive + `)`
-	sqlDelete  = `DELETE FROM leadership_kv WHERE key = ?1 AND id = ?2 AND (expires IS NULL OR expires > ?3)`
+	sqlSwap    = sqlInsert + `EXISTS (SELECT 1 FROM leadership_kv WHERE key = ?1 AND id = ?5 AND value = ?6 AND ` + sqlLive + `)`
+	sqlDelete  = `DELETE FROM leadership_kv WHERE key = ?1 AND id = ?2 AND value = ?4 AND (expires IS NULL OR expires > ?3)`
 	sqlGet     = `SELECT id, value, expires FROM leadership_kv WHERE key = ?1 AND (expires IS NULL OR expires > ?2)`
 	sqlList    = `SELECT key, id, value FROM leadership_kv WHERE key > ?1 AND (?2 IS NULL OR key < ?2) AND (expires IS NULL OR expires > ?3) ORDER BY key`
 	sqlSweep   = `DELETE FROM leadership_kv WHERE expires <= ?1`

@@ -29,6 +29,7 @@ var breakages = []struct {
 	{name: "swap of what is gone", how: createsWhatIsGone, can: precise, caughtBy: []string{"AtomicPut/GoneIsRefused", "AtomicPut/PairOfAMissingKeyIsRefused", "TTL/ExpiredKeyIsMissing", "Linearizable/Calls"}},
 	{name: "create from index 0", how: createsFromZero, can: precise, caughtBy: []string{"AtomicPut/PairOfAMissingKeyIsRefused"}},
 	{name: "values compared", how: comparesValues, can: precise, caughtBy: []string{"AtomicPut/StaleIsRefused", "AtomicPut/PairFromBeforeADeleteIsRefused"}},
+	{name: "value of the previous pair ignored", how: comparesIndexesAlone, can: precise, caughtBy: []string{"AtomicPut/IndexOfAnotherValueIsRefused", "AtomicDelete/IndexOfAnotherValueIsRefused"}},
 	{name: "create that does nothing", how: writesNothing, can: precise, caughtBy: []string{"AtomicPut/CreatesAndReplaces", "Get/FindsWhatWasWritten"}},
 	{name: "refused and written", how: writesWhatItRefuses, can: precise, caughtBy: []string{"AtomicPut/StaleIsRefused", "Linearizable/Calls"}},
 	{name: "index that no read finds", how: returnsAnotherIndex, can: precise, caughtBy: []string{"AtomicPut/ReturnsTheIndexThatAReadFinds", "Get/FindsWhatWasWritten", "Linearizable/Calls"}},

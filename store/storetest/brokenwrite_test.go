@@ -161,6 +161,23 @@ func keepsTheCallersBytes(b *broken, shared *memory.Store) {
 	}
 }
 
+// comparesIndexesAlone takes any value of a previous pair for the one that is there.
+func comparesIndexesAlone(b *broken, _ *memory.Store) {
+	present := func(ctx context.Context, key string, previous *store.KVPair) *store.KVPair {
+		now, err := b.Store.Get(ctx, key, nil)
+		if err == nil && previous != nil && now.LastIndex == previous.LastIndex {
+			return now
+		}
+		return previous
+	}
+	b.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+		return b.Store.AtomicPut(ctx, key, value, present(ctx, key, previous), opts)
+	}
+	b.delete = func(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
+		return b.Store.AtomicDelete(ctx, key, present(ctx, key, previous))
+	}
+}
+
 // The breakages of AtomicDelete.
 
 func deletesStale(b *broken, shared *memory.Store) {

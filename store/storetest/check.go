@@ -23,6 +23,7 @@ const (
 	noTTL                    // it does not
 	longTTL                  // it does, after a TTL that is not the very shortest
 	indexes                  // an index never comes back
+	values                   // the value of a previous pair is compared
 	server                   // its server can be killed and halted
 	cuts                     // its connections can be cut
 )
@@ -38,6 +39,8 @@ func (n need) missing(can Capabilities) string {
 		return "no TTL is too short for the store"
 	case n&indexes != 0 && can.IndexRestarts:
 		return "its indexes come back"
+	case n&values != 0 && can.IndexAlone:
+		return "it compares the index alone"
 	case n&server != 0 && can.Server == nil:
 		return "there is no server to kill or halt"
 	case n&cuts != 0 && can.Cut == nil:

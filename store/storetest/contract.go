@@ -75,6 +75,7 @@ var putChecks = []check{
 	{name: "PairOfAMissingKeyIsRefused", test: putMissing},
 	{name: "UnknownIndexIsRefused", test: putUnknown},
 	{name: "PairFromBeforeADeleteIsRefused", needs: indexes, test: putReborn},
+	{name: "IndexOfAnotherValueIsRefused", needs: values, test: putValue},
 	{name: "SameValueHasAnotherIndex", test: putSame},
 	{name: "IndexNeverComesBack", needs: indexes, test: putIndexes},
 }
@@ -85,8 +86,6 @@ func putWrites(tr *trial) {
 	kv.wantPair(kv.swap(kv.get(tr.base), "b")) // from what was read
 	pair := kv.swap(kv.get(tr.base), "c")
 	kv.wantPair(kv.swap(pair, "d")) // from what was written
-	// The value of the previous pair is not part of the condition.
-	kv.wantPair(kv.swap(&store.KVPair{Key: tr.base, LastIndex: kv.get(tr.base).LastIndex}, "e"))
 }
 
 func putIndex(tr *trial) {
@@ -162,6 +161,20 @@ func putReborn(tr *trial) {
 	kv.wantPair(pair)
 }
 
+// putValue: where a backup was restored, indexes are given again to other values.
+func putValue(tr *trial) {
+	kv := tr.client()
+	pair := kv.create(tr.base, "a")
+	for _, value := range otherValues {
+		kv.wantRefused(tr.base, &store.KVPair{Key: tr.base, Value: value, LastIndex: pair.LastIndex}, store.ErrKeyModified)
+		kv.wantPair(pair)
+	}
+	kv.wantPair(kv.swap(pair, "b"))
+}
+
+// otherValues are not "a".
+var otherValues = [][]byte{[]byte("b"), []byte("A"), []byte("aa"), []byte("a\x00"), {}, nil}
+
 func putSame(tr *trial) {
 	kv := tr.client()
 	pair := kv.create(tr.base, "a")
@@ -202,6 +215,7 @@ var deleteChecks = []check{
 	{name: "GoneIsRefused", test: deleteGone},
 	{name: "PreviousMustBeGiven", test: deleteAnything},
 	{name: "PairFromBeforeADeleteIsRefused", needs: indexes, test: deleteReborn},
+	{name: "IndexOfAnotherValueIsRefused", needs: values, test: deleteValue},
 }
 
 func deletes(tr *trial) {
@@ -250,4 +264,14 @@ func deleteReborn(tr *trial) {
 	pair := kv.create(tr.base, "a")
 	kv.wantKept(tr.base, old, store.ErrKeyModified)
 	kv.wantPair(pair)
+}
+
+func deleteValue(tr *trial) {
+	kv := tr.client()
+	pair := kv.create(tr.base, "a")
+	for _, value := range otherValues {
+		kv.wantKept(tr.base, &store.KVPair{Key: tr.base, Value: value, LastIndex: pair.LastIndex}, store.ErrKeyModified)
+		kv.wantPair(pair)
+	}
+	kv.remove(pair)
 }

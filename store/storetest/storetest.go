@@ -49,6 +49,11 @@ type Capabilities struct {
 	// has been deleted.
 	IndexRestarts bool
 
+	// IndexAlone says that AtomicPut and AtomicDelete do not compare the value of
+	// the previous pair, but its index alone: after a backup was restored, in
+	// which indexes come back, a write may then replace what another has written.
+	IndexAlone bool
+
 	// Server is what runs the store, for tests that kill or halt it; they are
 	// left out where it is nil.
 	Server Server

@@ -1,0 +1,199 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/seed-a1d591d3/leadership/internal/servers"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/postgres"
+)
+
+// moment is how long calls have that cannot be done, as the standby is cut off.
+const moment = 150 * time.Millisecond
+
+// soon returns a context for one of those.
+func soon(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), moment)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eventually waits until ok returns true.
+func eventually(t testing.TB, ok func() bool) {
+	t.Helper()
+	for began := time.Now(); !ok(); time.Sleep(time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("it has not happened within 10s")
+		}
+	}
+}
+
+// wantUnknown fails unless err leaves open whether the write has happened.
+func wantUnknown(t testing.TB, what string, err error) {
+	t.Helper()
+	refused := errors.Is(err, store.ErrKeyExists) || errors.Is(err, store.ErrKeyModified) || errors.Is(err, store.ErrKeyNotFound)
+	if err == nil || refused {
+		t.Errorf("%s without the synchronous standby: %v; want an error that leaves it open", what, err)
+	}
+}
+
+// TestNothingIsToldThatTheStandbyLacks: what a read tells is there to stay.
+func TestNothingIsToldThatTheStandbyLacks(t *testing.T) {
+	pair := servers.PostgresWithStandby(t)
+	owner := newPool(t, pair.Primary.Addr)
+	kv := newStore(t, owner)
+	put(t, kv, "first", "a", nil, 0) // and the table
+	for _, role := range []string{"off", "local", "remote_write", "on", "remote_apply"} {
+		exec(t, owner, `CREATE ROLE commits_`+role+` LOGIN SUPERUSER`)
+		exec(t, owner, `ALTER ROLE commits_`+role+` SET synchronous_commit = `+role)
+		exec(t, owner, `ALTER ROLE commits_`+role+` SET client_min_messages = error`)
+	}
+	bouncer := servers.PgBouncer(t, pair.Primary)
+	for name, open := range map[string]func(t *testing.T) store.Store{
+		"by URL":           func(t *testing.T) store.Store { return wantOpen(t, pair.Primary.Addr) },
+		"through a pooler": func(t *testing.T) store.Store { return wantOpen(t, bouncer.Addr) },
+		"on a user's pool": func(t *testing.T) store.Store { return newStore(t, newPool(t, pair.Primary.Addr)) },
+		"on a pool that cancels politely": func(t *testing.T) store.Store {
+			return newStore(t, newPool(t, pair.Primary.Addr, func(c *pgxpool.Config) {
+				c.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+					return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 10 * time.Second}
+				}
+			}))
+		},
+		"commit off":          func(t *testing.T) store.Store { return wantOpen(t, as("commits_off", pair)) },
+		"commit local":        func(t *testing.T) store.Store { return wantOpen(t, as("commits_local", pair)) },
+		"commit remote_write": func(t *testing.T) store.Store { return wantOpen(t, as("commits_remote_write", pair)) },
+		"commit on":           func(t *testing.T) store.Store { return wantOpen(t, as("commits_on", pair)) },
+		"commit remote_apply": func(t *testing.T) store.Store { return wantOpen(t, as("commits_remote_apply", pair)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			kv, key := open(t), newTable()+"/"
+			changed := put(t, kv, key+"changed", "a", nil, 0)
+			deleted := put(t, kv, key+"deleted", "a", nil, 0)
+			pair.Cut()
+			defer pair.Heal()
+
+			if _, err := openStore(t, pair.Primary.Addr); err != nil {
+				t.Errorf("Open: %v", err)
+			}
+			_, _, err := kv.AtomicPut(soon(t), key+"created", []byte("b"), nil, nil)
+			wantUnknown(t, "create", err)
+			_, _, err = kv.AtomicPut(soon(t), key+"changed", []byte("b"), changed, nil)
+			wantUnknown(t, "AtomicPut", err)
+			_, err = kv.AtomicDelete(soon(t), key+"deleted", deleted)
+			wantUnknown(t, "AtomicDelete", err)
+
+			// They have happened, for who asks no more than that.
+			for name, value := range map[string]string{"created": "b", "changed": "b", "deleted": ""} {
+				eventually(t, func() bool {
+					found, err := kv.Get(t.Context(), key+name, &store.ReadOptions{})
+					return err == nil && string(found.Value) == value || value == "" && errors.Is(err, store.ErrKeyNotFound)
+				})
+				for _, opts := range []*store.ReadOptions{nil, {Consistent: true}} {
+					_, err := kv.Get(soon(t), key+name, opts)
+					wantUnknown(t, "Get of what was "+name, err)
+				}
+			}
+			if found, err := kv.List(t.Context(), key, &store.ReadOptions{}); err != nil || len(found) != 2 {
+				t.Errorf("List found %v, %v", found, err)
+			}
+			for _, directory := range []string{key, key + "deleted"} {
+				_, err = kv.List(soon(t), directory, nil)
+				wantUnknown(t, "List", err)
+			}
+
+			pair.Heal()
+			found, err := kv.Get(t.Context(), key+"changed", nil)
+			if err != nil || string(found.Value) != "b" {
+				t.Errorf("Get found %v, %v once the standby was back", found, err)
+			}
+			if all, err := kv.List(t.Context(), key, nil); err != nil || len(all) != 2 {
+				t.Errorf("List found %v, %v once the standby was back", all, err)
+			}
+		})
+	}
+}
+
+// as returns the URL of the primary for another user.
+func as(user string, pair *servers.PostgresPair) string {
+	return "postgres://" + user + "@" + hostport(pair.Primary) + "/postgres?sslmode=disable"
+}
+
+// TestWaitCancelledByAnOperatorIsNoSuccess: the server then says that all is done.
+func TestWaitCancelledByAnOperatorIsNoSuccess(t *testing.T) {
+	pair := servers.PostgresWithStandby(t)
+	operator := newPool(t, pair.Primary.Addr)
+	cancel := func(t *testing.T) {
+		t.Helper()
+		eventually(t, func() bool {
+			var n int
+			err := operator.QueryRow(t.Context(), `SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`).Scan(&n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n > 0
+		})
+	}
+	bouncer := servers.PgBouncer(t, pair.Primary)
+	for name, addr := range map[string]string{"directly": pair.Primary.Addr, "through a pooler": bouncer.Addr} {
+		t.Run(name, func(t *testing.T) {
+			kv := newStore(t, newPool(t, addr), postgres.WithTable(newTable()))
+			key := put(t, kv, "key", "a", nil, 0)
+			pair.Cut()
+			defer pair.Heal()
+			for what, do := range map[string]func() error{
+				"Get":              func() error { _, err := kv.Get(t.Context(), "key", nil); return err },
+				"Get of a missing": func() error { _, err := kv.Get(t.Context(), "none", nil); return err },
+				"List":             func() error { _, err := kv.List(t.Context(), "k", nil); return err },
+				"create":           func() error { _, _, err := kv.AtomicPut(t.Context(), "new", nil, nil, nil); return err },
+			} {
+				did := make(chan error, 1)
+				go func() { did <- do() }()
+				cancel(t)
+				err := <-did
+				wantUnknown(t, what, err)
+				wantText(t, err, "synchronous standby")
+			}
+			did := make(chan error, 1)
+			go func() { _, err := kv.AtomicDelete(t.Context(), "key", key); did <- err }()
+			cancel(t)
+			wantUnknown(t, "AtomicDelete", <-did)
+		})
+	}
+}
+
+// TestReadWritesNothingWithoutAStandby: it takes no transaction number, and no
+// place in the log.
+func TestReadWritesNothingWithoutAStandby(t *testing.T) {
+	server := servers.Postgres(t) // nobody else writes
+	pool := newPool(t, server.Addr)
+	kv := newStore(t, pool)
+	put(t, kv, "key", "a", nil, 0)
+	exec(t, pool, `CHECKPOINT`)
+	written := func() (n string) {
+		t.Helper()
+		if err := pool.QueryRow(t.Context(), `SELECT pg_snapshot_xmax(pg_current_snapshot())::text`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := written()
+	for range 10 {
+		if _, err := kv.Get(t.Context(), "key", nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := kv.List(t.Context(), "k", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := written(); after != before {
+		t.Errorf("reads moved the next transaction from %s to %s", before, after)
+	}
+}
