@@ -64,13 +64,13 @@
 //	           vacant, missing, or unchanged for its TTL
 //	candidate ------------------------------------------> leader
 //	    ^      claim: token+1, from the attempt's start      |
-//	    |                                                    | renew: beat+1
+//	    |                                                    | renew: beat+n
 //	    |      trust ran out, another's record, resigned     |
 //	    +----------------------------------------------------+
 //
 // The leader trusts its claim until
 //
-//	start of the last attempt that succeeded + TTL - margin
+//	start of the last acknowledged attempt + TTL - margin
 //
 // where the attempt starts before its request is sent. A rival may replace a
 // record that it has seen unchanged for the whole TTL, counted from when it had
@@ -81,10 +81,12 @@
 // on a watch: a watch is a hint to look again, and a poll stands behind it.
 //
 // A reply that was lost leaves open whether a write has happened. The record is
-// read back: it names the candidate, the term and the attempt. A call of the
+// read back: it names the candidate, the term and the attempt. But a read may show
+// what a failover can still take back, so trust begins, and is renewed, only by a write
+// that the store acknowledged: what turns out to be ours is written once more. A call of the
 // store that does not return, though its context has ended, is neither waited
 // for nor repeated. A term whose trust has run out is over, whatever succeeds
-// later. The rules are numbered S1 to S10 in docs/decisions.md, and each has
+// later. The rules are numbered in docs/decisions.md, and each has
 // tests that fail when it is broken: most of them simulations of whole
 // elections in virtual time (internal/sim).
 //
@@ -92,12 +94,12 @@
 //
 // It is JSON, for people to read:
 //
-//	v         format, 1; anything else is never overwritten
+//	v, kind   format 1 of an "election"; what is not exactly that is never overwritten
 //	leader    node name; empty when the seat is vacant
 //	instance  random id of one campaign
 //	token     fencing token of the term, kept through a vacancy
 //	ttl       milliseconds, as the holder promised
-//	beat      counts the holder's writes
+//	beat      another with each of the holder's writes, raised at random
 //	since     when the term began
 //	payload   what WithPayload set
 //	last      who led before, with which token, and why that term ended
