@@ -1,7 +1,8 @@
 // Package sim plays whole elections in virtual time, each from a seed: a
 // handful of candidates and a follower on one store, with clocks that run at
 // different rates, machines that sleep and processes that pause, a network
-// that delays, loses and cuts, people who stop, resign and restart, and an
+// that delays, loses and cuts, a store whose standby is cut off, and promoted without
+// what was shown and not acknowledged, people who stop, resign and restart, and an
 // operator who deletes the record or puts an old one back. In about a third of
 // the seeds there are holders as well, who lead by asking servers as package httpapi
 // documents it: servers pause and crash, requests and answers are late or lost, and

@@ -295,6 +295,9 @@ func (p *process) answered(by leadership.Claim, start clock.Instant, got leaders
 			p.w.note(p.who.name, "resigns again term %d", token)
 			p.background(by.Instance, token)
 		}
+		if p.over[token] && by.Instance == p.instance {
+			p.leaving = true // else it would renew for ever what it does not lead by
+		}
 	case err == nil && got.Won && left <= 0 && !p.leads:
 		p.w.note(p.who.name, "hears too late of term %d", token)
 		p.over[token], p.leaving = true, true

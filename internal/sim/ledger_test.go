@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	leadership "github.com/seed-a1d591d3/leadership"
@@ -22,7 +23,10 @@ type ledger struct {
 	w   *world
 	key string
 
+	renamed atomic.Pointer[renamed] // the index of a record that a failover brought back
+
 	mu       sync.Mutex
+	cut      *cut                  // while nothing is acknowledged
 	history  []entry               // of the key; a deletion is an entry without a value
 	claimed  map[string]*contender // the holders, by the instances that they have made
 	writers  map[string]*contender // whoever has claimed a seat, by instance
@@ -149,10 +153,13 @@ func (l *ledger) enter(instance string, who *contender) {
 func (d desk) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ok, pair, err := d.Store.AtomicPut(ctx, key, value, previous, opts)
+	ok, pair, err := d.Store.AtomicPut(ctx, key, value, d.stored(previous), opts)
 	if err == nil && ok && key == d.key {
 		start, _ := ctx.Value(departed{}).(departure)
 		d.wrote(d.who, pair, start)
+		if d.cut != nil {
+			return false, nil, errNotAcknowledged
+		}
 	}
 	return ok, pair, err
 }
@@ -164,7 +171,7 @@ type office struct{ *ledger }
 func (o office) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	ok, pair, err := o.Store.AtomicPut(ctx, key, value, previous, opts)
+	ok, pair, err := o.Store.AtomicPut(ctx, key, value, o.stored(previous), opts)
 	if err == nil && ok {
 		var rec record
 		if err := json.Unmarshal(pair.Value, &rec); err != nil {
@@ -172,6 +179,9 @@ func (o office) AtomicPut(ctx context.Context, key string, value []byte, previou
 		}
 		o.history = append(o.history, entry{o.w.now(), pair.LastIndex, pair.Value, rec, nil})
 		o.w.note("operator", "wrote: %v, asking for %q", rec, rec.Ask.Do)
+		if o.cut != nil {
+			return false, nil, errNotAcknowledged
+		}
 	}
 	return ok, pair, err
 }
@@ -373,6 +383,9 @@ func (l *ledger) tamper(c *chance) {
 	l.tampered = now
 	if !l.w.plan.walls {
 		l.highest = 0
+	}
+	if l.cut != nil {
+		l.cut.highest = l.highest
 	}
 	l.w.tampers.Add(1)
 }

@@ -17,6 +17,7 @@ type plan struct {
 	walls      bool          // all clocks are right
 	shy        bool          // the checker doesn't ask a process that is paused, or may not have noticed a jump
 	tampers    []time.Duration
+	cuts       []cutPlan
 	asks       []askPlan
 	patience   time.Duration // how long a free seat may be left to others that are to have it
 	slots      []slotPlan
@@ -128,6 +129,13 @@ func newPlan(d dice) plan {
 	if c.p(0.3) {
 		for range 1 + c.n(4) {
 			p.tampers = append(p.tampers, c.between(p.ttl, p.faults))
+		}
+	}
+	if c := d.child("standby").rolls(); c.p(0.3) {
+		for v := c.between(0, 5*p.ttl); v < p.faults; v += c.spread(p.ttl/2, 10*p.ttl) {
+			s := span{v, min(v+c.spread(p.ttl/10, 3*p.ttl), p.faults)}
+			p.cuts = append(p.cuts, cutPlan{s, c.p(0.7)})
+			v = s.to
 		}
 	}
 	if c := d.child("holders").rolls(); c.p(0.3) {

@@ -98,6 +98,13 @@ func (f *watcher) reads(pair *store.KVPair) {
 	f.until = f.machine.mono(f.w.now()) + e.rec.ttl() + margin
 }
 
+// forget has the next record that is read count as one that was not seen before.
+func (f *watcher) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.index = 0
+}
+
 // check holds what the follower believes against what it read. Only the checker
 // may call it. A follower that is paused with a reply in its hands takes it for
 // fresh; that harms nobody.

@@ -91,6 +91,7 @@ func (w *world) run() {
 	}
 	go w.watcher.run()
 	w.background.Go(w.operate)
+	w.background.Go(w.replicate)
 	w.background.Go(w.request)
 
 	w.sleepUntil(w.faultsEnd + w.slack())
