@@ -50,6 +50,7 @@ The command is started without a shell, in a process group of its own. SIGINT an
 SIGTERM end it, and all that it has started, by SIGTERM, and by SIGKILL after the
 grace; so does the end of run itself.`,
 		Example: `  # in the crontab of every machine:
+  LEADERSHIP_STORE=redis://10.0.0.5
   0 3 * * *  leadership round run backup "$(date +\%F)" -- /usr/local/bin/backup`,
 		Args: commandArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,6 +70,7 @@ grace; so does the end of run itself.`,
 	flags.DurationVar(&r.grace, "grace", 10*time.Second, "time from SIGTERM to SIGKILL; at most a fifth of --attempt-ttl, where there is one")
 	flags.DurationVar(&r.ttl, "attempt-ttl", 0, "how long a win stands that is not renewed, 50ms at least; 0 for ever")
 	flags.BoolVar(&r.wait, "wait", false, "where another has won, wait until the round has been completed")
+	r.localFlag(flags)
 	return cmd
 }
 

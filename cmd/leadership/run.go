@@ -96,6 +96,7 @@ run, 126 for a command that cannot be run and 127 for one that is not found.`,
 	flags.StringVar(&r.payload, "payload", "", "what followers are told, such as an address")
 	flags.BoolVar(&r.once, "once", false, "exit after one term, however it ends")
 	flags.BoolVar(&r.restart, "restart", false, "campaign on when the command exits by itself")
+	r.localFlag(flags)
 	cmd.MarkFlagsMutuallyExclusive("once", "restart")
 	return cmd
 }
@@ -183,7 +184,7 @@ func (p *program) readied(ctx context.Context, command string, do func(store.Sto
 	}
 	signals := catchSignals(ctx)
 	defer signals.stop()
-	kv, err := p.openStore(signals.ctx)
+	kv, name, err := p.openSharedStore(signals.ctx)
 	switch {
 	case err != nil && signals.code() != 0:
 		return signals.code(), nil
@@ -191,6 +192,9 @@ func (p *program) readied(ctx context.Context, command string, do func(store.Sto
 		return 0, err
 	}
 	defer kv.Close()
+	if hint := p.localHint(name); hint != "" {
+		fmt.Fprintln(p.stderr, "leadership: "+hint)
+	}
 	return do(kv, signals)
 }
 

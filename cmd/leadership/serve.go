@@ -91,6 +91,7 @@ second signal it ends at once.`,
 	flags.StringVar(&s.node, "node", "", "whose leadership /api/v1/elections/KEY/leader tells where nobody is named")
 	flags.DurationVar(&s.timeout, "timeout", httpapi.DefaultTimeout, "how long a request waits for the store")
 	flags.DurationVar(&s.drain, "drain", 10*time.Second, "how long the end waits for requests that are under way")
+	s.localFlag(flags)
 	jsonFlag(cmd, &s.json)
 	cmd.Flags().Lookup("json").Usage = "print where it listens, and log, as JSON"
 	return cmd
@@ -149,6 +150,11 @@ func (s *service) run(ctx context.Context) error {
 		return err
 	}
 	defer kv.Close()
+	if hint := s.localHint(name); hint != "" && s.json {
+		log.Warn(hint)
+	} else if hint != "" {
+		fmt.Fprintln(s.stderr, "leadership: "+hint)
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)

@@ -32,7 +32,7 @@ type served struct {
 // serving starts leadership serve, and waits until it serves.
 func serving(t *testing.T, environ []string, args ...string) *served {
 	t.Helper()
-	s := &served{process: startWith(t, environ, append([]string{"serve", "--json", "--listen", "127.0.0.1:0"}, args...)...)}
+	s := &served{process: startWith(t, environ, append([]string{"serve", "--json", "--local", "--listen", "127.0.0.1:0"}, args...)...)}
 	var where struct{ URL string }
 	eventually(t, "address", func() bool {
 		line, _, ok := strings.Cut(s.out.String(), "\n")

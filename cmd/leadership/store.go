@@ -15,21 +15,23 @@ import (
 // openStore opens the store that --store or LEADERSHIP_STORE names, or this
 // user's own. It blocks for store.OpenTimeout at most.
 func (p *program) openStore(ctx context.Context) (store.Store, error) {
-	kv, name, err := p.openNamedStore(ctx)
-	if err == nil && strings.HasPrefix(name, "memory:") {
-		err = usage("%s is a store of this process alone, where nobody stands against it: name another", name)
-		return nil, errors.Join(err, kv.Close())
-	}
+	kv, _, err := p.openSharedStore(ctx)
 	return kv, err
 }
 
-// openNamedStore does, and tells people which one that is.
-func (p *program) openNamedStore(ctx context.Context) (kv store.Store, name string, err error) {
-	from := "--store"
-	address := p.storeURL
-	if address == "" {
-		from, address = "LEADERSHIP_STORE", p.env("LEADERSHIP_STORE")
+// openSharedStore does, and tells people which one that is.
+func (p *program) openSharedStore(ctx context.Context) (kv store.Store, name string, err error) {
+	kv, name, err = p.openNamedStore(ctx)
+	if err == nil && strings.HasPrefix(name, "memory:") {
+		err = usage("%s is a store of this process alone, where nobody stands against it: name another", name)
+		return nil, "", errors.Join(err, kv.Close())
 	}
+	return kv, name, err
+}
+
+// openNamedStore does, and takes one of this process alone, too.
+func (p *program) openNamedStore(ctx context.Context) (kv store.Store, name string, err error) {
+	from, address := p.namedStore()
 	if address == "" {
 		if from, address, err = p.ownStore(); err != nil {
 			return nil, "", err
@@ -39,6 +41,14 @@ func (p *program) openNamedStore(ctx context.Context) (kv store.Store, name stri
 		return nil, "", fmt.Errorf("%s: %w", from, err)
 	}
 	return kv, withoutSecrets(address), nil
+}
+
+// namedStore returns the URL that --store or LEADERSHIP_STORE names, or "".
+func (p *program) namedStore() (from, address string) {
+	if p.storeURL != "" {
+		return "--store", p.storeURL
+	}
+	return "LEADERSHIP_STORE", p.env("LEADERSHIP_STORE")
 }
 
 // withoutSecrets is a URL without its user, password and parameters. It may name
