@@ -73,6 +73,11 @@ var claimSabotages = []switched{
 		"if c.sight.mine() && !c.wrote(rec) && !older && !BROKEN {",
 	}, "Copied"},
 	{sabotage{
+		"requests", "a request takes a beat of the leader's", "ask.go",
+		"\t\twrote := caller.call(",
+		"\t\tif BROKEN {\n\t\t\trec.Beat++\n\t\t}\n\t\twrote := caller.call(",
+	}, "PauseThatKeeps"},
+	{sabotage{
 		"S12", "formats are told apart loosely", "record.go",
 		"if err := format.Unmarshal(value, electionFormat, &r); err != nil {",
 		"if BROKEN {\n\t\treturn r, json.Unmarshal(value, &r)\n\t}\n\tif err := format.Unmarshal(value, electionFormat, &r); err != nil {",

@@ -159,11 +159,6 @@ var sabotages = []sabotage{
 		"return 0",
 	},
 	{
-		"requests", "a request takes a beat of the leader's", "ask.go",
-		"\t\twrote := caller.call(",
-		"\t\trec.Beat++\n\t\twrote := caller.call(",
-	},
-	{
 		"follower", "a leader is believed in for too long", "follower.go",
 		"now + rec.ttl() + margin",
 		"now + 2*rec.ttl() + margin",
