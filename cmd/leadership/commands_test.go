@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/internal/view"
+	"github.com/seed-a1d591d3/leadership/store/faultstore"
 )
 
 // lead has a node lead until the end of the test.
@@ -144,6 +145,45 @@ func TestStatusTellsOfLeaderTermAndRequest(t *testing.T) {
 	}
 	if code, out, _ := inProcess(t, "status", "--store", url, "--key", key); code != 0 || !strings.Contains(out, "node-a") || !strings.Contains(out, "pause by ops") {
 		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
+func TestStatusTellsOfALeaderThatHasCrashed(t *testing.T) {
+	url := sqliteURL(t)
+	link := faultstore.New(open(t, url))
+	dead := leadership.NewCandidate(link, "service/dead", "node-d", time.Second)
+	_, errs := dead.RunForElection(t.Context())
+	t.Cleanup(func() {
+		dead.Stop()
+		_ = link.Close()
+		for range errs {
+		}
+	})
+	eventually(t, "leader", dead.IsLeader)
+	link.Partition()
+	alive := lead(t, url, "node-a")
+	eventually(t, "leader", alive.IsLeader)
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"--key service/dead", 0, "node-d "}, // one look does not tell
+		{"--key service/dead --check --timeout 300ms", exitNo, "node-d "},
+		{"--key service/dead --wait", exitNo, "node-d (expired)"},
+		{"--key service/dead --check", exitNo, "node-d (expired)"},
+		{"--key service/dead --check --json", exitNo, `"expired":true`},
+		{"--key " + key + " --wait", 0, "node-a "},
+		{"--key " + key + " --check", 0, "node-a "},
+		{"--key service/none --check", exitNo, "service/none"},
+		{"--prefix service/ --wait", 0, "node-d (expired)"},
+		{"--prefix service/ --check", exitNo, "node-d (expired)"},
+		{"--prefix nothing --check", exitNo, ""},
+	} {
+		code, out, errs := inProcess(t, append(strings.Fields("status "+c.args), "--store", url)...)
+		if code != c.code || !strings.Contains(out, c.want) || strings.Contains(out, "node-a (expired)") {
+			t.Errorf("%s: exit code %d: %s%s; want %d, %q", c.args, code, out, errs, c.code, c.want)
+		}
 	}
 }
 

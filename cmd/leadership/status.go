@@ -22,73 +22,114 @@ func viewOf(s leadership.Standing) view.Election {
 	return e
 }
 
+// statusCall is what leadership status is told.
+type statusCall struct {
+	*program
+	key, prefix string
+	wait, check bool
+	timeout     time.Duration
+	json        bool
+}
+
 func (p *program) statusCommand() *cobra.Command {
-	var key, prefix string
-	var asJSON bool
+	s := &statusCall{program: p}
 	cmd := &cobra.Command{
 		Use:   "status [--key KEY | --prefix PREFIX]",
 		Short: "Print who leads, the term, which preferred candidates wait and what was asked",
 		Long: `Status prints the record of an election as it is in the store, or of all whose
-keys begin with a prefix. A leader that has crashed is in it until another
-takes over: follow tells whether it is still heard of.
+keys begin with a prefix. A leader that has crashed is in it until another takes
+over: one look does not tell. With --wait status looks until each leader has renewed
+its term, which takes a third of its TTL by default, or has not for its TTL: then it
+prints "expired".
 
-With --key it exits 1 when nobody leads.`,
+With --key it exits 1 when nobody leads: the seat is vacant, or with --wait expired.
+With --check it looks as with --wait, and exits 1 unless each election that it prints,
+and one at least, has a leader that was seen to renew its term.`,
 		Example: `  leadership status --key service/leader
+  leadership status --key service/leader --check --timeout 20s
   leadership status --prefix service/ --json`,
 		Args: cobra.NoArgs,
 		RunE: does(func(ctx context.Context, _ []string) error {
-			if key != "" {
-				return p.status(ctx, key, asJSON)
+			if s.timeout < 0 {
+				return usage("--timeout is %v: must not be below 0", s.timeout)
 			}
-			return p.statusAll(ctx, prefix, asJSON)
+			return s.run(ctx)
 		}),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&key, "key", "", "key of the election")
-	flags.StringVar(&prefix, "prefix", "", "what the keys of the elections begin with")
+	flags.StringVar(&s.key, "key", "", "key of the election")
+	flags.StringVar(&s.prefix, "prefix", "", "what the keys of the elections begin with")
+	flags.BoolVar(&s.wait, "wait", false, "look for as long as it takes to know whether the leaders are alive: for their TTL at most")
+	flags.BoolVar(&s.check, "check", false, "as --wait, and exit 1 where nobody can be shown to lead")
+	flags.DurationVar(&s.timeout, "timeout", 0, "how long to look with --wait or --check; 0 for as long as it takes")
 	cmd.MarkFlagsMutuallyExclusive("key", "prefix")
 	cmd.MarkFlagsOneRequired("key", "prefix")
-	jsonFlag(cmd, &asJSON)
+	jsonFlag(cmd, &s.json)
 	return cmd
 }
 
-func (p *program) status(ctx context.Context, key string, asJSON bool) error {
-	kv, err := p.openStore(ctx)
+func (c *statusCall) run(ctx context.Context) error {
+	kv, err := c.openStore(ctx)
 	if err != nil {
 		return err
 	}
 	defer kv.Close()
-	standing, err := leadership.NewClaims(kv, key).Look(ctx)
+	// Elections passes over what is no election: there may be rounds, and whatever
+	// else is in the store.
+	look := func(ctx context.Context) ([]leadership.Standing, error) {
+		return leadership.Elections(ctx, kv, c.prefix)
+	}
+	if c.key != "" {
+		claims := leadership.NewClaims(kv, c.key)
+		look = func(ctx context.Context) ([]leadership.Standing, error) {
+			s, err := claims.Look(ctx)
+			return []leadership.Standing{s}, err
+		}
+	}
+	all, err := c.look(ctx, look)
+	if err == nil {
+		err = context.Cause(ctx) // it was interrupted
+	}
 	if err != nil {
 		return err
 	}
-	e := viewOf(standing)
-	if err := p.printElections([]view.Election{e}, asJSON); err != nil {
+	now := time.Now()
+	leads, shown := len(all) > 0, len(all) > 0
+	views := make([]view.Election, 0, len(all))
+	for _, s := range all {
+		v := viewOf(s.Standing)
+		v.Expired = c.looks() && s.expired(now)
+		views = append(views, v)
+		leads = leads && v.Leader != "" && !v.Expired
+		shown = shown && v.Leader != "" && s.renewed
+	}
+	if err := c.printElections(views, c.json); err != nil {
 		return err
 	}
-	if e.Leader == "" {
+	if c.key != "" && !leads || c.check && !shown {
 		return exit(exitNo)
 	}
 	return nil
 }
 
-// statusAll passes over what is no election: there may be rounds, and whatever
-// else is in the store.
-func (p *program) statusAll(ctx context.Context, prefix string, asJSON bool) error {
-	kv, err := p.openStore(ctx)
-	if err != nil {
-		return err
+// looks reports whether it is to look for longer than once.
+func (c *statusCall) looks() bool { return c.wait || c.check }
+
+func (c *statusCall) look(ctx context.Context, look func(context.Context) ([]leadership.Standing, error)) ([]*sighting, error) {
+	if c.looks() {
+		if c.timeout > 0 {
+			limited, cancel := context.WithTimeout(ctx, c.timeout)
+			defer cancel()
+			return watchOver(limited, look)
+		}
+		return watchOver(ctx, look)
 	}
-	defer kv.Close()
-	standings, err := leadership.Elections(ctx, kv, prefix)
-	if err != nil {
-		return err
+	found, err := look(ctx)
+	all := make([]*sighting, 0, len(found))
+	for _, s := range found {
+		all = append(all, &sighting{Standing: s})
 	}
-	all := make([]view.Election, 0, len(standings))
-	for _, s := range standings {
-		all = append(all, viewOf(s))
-	}
-	return p.printElections(all, asJSON)
+	return all, err
 }
 
 func (p *program) printElections(all []view.Election, asJSON bool) error {
@@ -117,6 +158,9 @@ func row(e view.Election) []string {
 	}
 	if e.Leader != "" {
 		row[1] = printable(e.Leader)
+		if e.Expired {
+			row[1] += " (expired)"
+		}
 		row[3] = lasting(time.Since(e.Since))
 		row[4] = (time.Duration(e.TTL) * time.Millisecond).String()
 	}

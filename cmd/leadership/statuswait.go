@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+// sighting is what was seen of an election since status began to look at it.
+type sighting struct {
+	leadership.Standing
+	since   time.Time // when the record was first seen as the leader wrote it
+	renewed bool      // the leader has written it since: it leads
+}
+
+// expired reports whether the record has stood unchanged for its TTL: its leader
+// does not lead any more.
+func (s *sighting) expired(now time.Time) bool {
+	return s.Term.Leader != "" && !s.renewed && now.Sub(s.since) >= s.Term.TTL
+}
+
+// settled reports whether it is known who leads.
+func (s *sighting) settled(now time.Time) bool {
+	return s.Term.Leader == "" || s.renewed || s.expired(now)
+}
+
+// see takes in what was found at now.
+func (s *sighting) see(found leadership.Standing, now time.Time) {
+	if found.Term.Token != s.Term.Token || found.Beat != s.Beat {
+		s.since, s.renewed = now, found.Term.Leader != ""
+	}
+	s.Standing = found
+}
+
+const minStatusPoll, maxStatusPoll = 10 * time.Millisecond, time.Second
+
+// watchOver looks at elections until it is known of each whether its leader is
+// alive, or ctx ends, which is no error.
+func watchOver(ctx context.Context, look func(context.Context) ([]leadership.Standing, error)) ([]*sighting, error) {
+	var seen map[string]*sighting
+	for {
+		found, err := look(ctx)
+		now := time.Now()
+		switch {
+		case err != nil && ctx.Err() != nil && seen != nil:
+		case err != nil:
+			return nil, err
+		}
+		all, known := make([]*sighting, 0, len(found)), make(map[string]*sighting, len(found))
+		pause, open := maxStatusPoll, false
+		for _, standing := range found {
+			s, ok := seen[standing.Key]
+			if !ok {
+				s = &sighting{Standing: standing, since: now}
+			}
+			s.see(standing, now)
+			all, known[standing.Key] = append(all, s), s
+			if !s.settled(now) {
+				open, pause = true, min(pause, max(s.Term.TTL/20, minStatusPoll))
+			}
+		}
+		if !open {
+			return all, nil
+		}
+		seen = known
+		select {
+		case <-ctx.Done():
+			return all, nil
+		case <-time.After(pause):
+		}
+	}
+}
