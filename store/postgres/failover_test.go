@@ -75,7 +75,8 @@ func (f *failover) run() {
 		standing, err := look.Look(ctx)
 		return err == nil && standing.Term.Leader == ""
 	})
-	if f.dice.IntN(4) == 0 {
+	early := f.dice.IntN(2) == 0
+	if early {
 		f.stand(ctx, primary, "early")
 		f.upTo(failoverTTL)
 	}
@@ -87,8 +88,12 @@ func (f *failover) run() {
 	if f.dice.IntN(2) == 0 {
 		f.stand(ctx, f.standby(), "waiting") // which sees nothing until the standby takes over
 	}
-	time.Sleep(failoverTTL / 2)
-	f.upTo(failoverTTL)
+	if early && f.dice.IntN(2) == 0 {
+		f.upTo(failoverTTL / 4) // it leads yet, by what the standby has
+	} else {
+		time.Sleep(failoverTTL / 2)
+		f.upTo(failoverTTL)
+	}
 	var before []string
 	for i, token := range f.leading() {
 		if token != 0 {
