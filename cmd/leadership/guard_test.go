@@ -5,10 +5,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,6 +47,51 @@ func TestCommandThatFleesIsGoneBeforeTheDeadline(t *testing.T) {
 				})
 			})
 			t.Logf("after %v", time.Since(began))
+			_ = p.cmd.Process.Signal(syscall.SIGCONT)
+			_ = p.cmd.Process.Signal(syscall.SIGTERM)
+			p.wait()
+		})
+	}
+}
+
+// TestCommandEndsInTimeThoughASessionIsHit strikes all processes of the session, or
+// of the process group, that run is in, as job control and closed logins do.
+func TestCommandEndsInTimeThoughASessionIsHit(t *testing.T) {
+	const ttl = 2 * time.Second
+	for name, c := range map[string]struct {
+		sig   syscall.Signal
+		field int // of a process, which they share
+	}{
+		"group stopped":   {syscall.SIGSTOP, 5 - 3},
+		"group killed":    {syscall.SIGKILL, 5 - 3},
+		"session stopped": {syscall.SIGSTOP, 6 - 3},
+		"session killed":  {syscall.SIGKILL, 6 - 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := newJournal(t)
+			p := prepare(t, nil, "run", "--store", sqliteURL(t), "--key", key, "--ttl", ttl.String(), "--grace", "300ms", "--",
+				"sh", "-c", `trap "" TERM HUP; (while :; do echo beside >>"$0"; sleep 0.02; done) & while :; do echo work >>"$0"; sleep 0.02; done`, j.path)
+			p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+			p.begin()
+			j.await("work", 1)
+			j.await("beside", 1)
+			own := strconv.Itoa(p.cmd.Process.Pid)
+			var others []int
+			for _, pid := range p.family() {
+				if procStat(fmt.Sprintf("/proc/%d/stat", pid), c.field) == own {
+					kill(t, pid, c.sig)
+				} else {
+					others = append(others, pid)
+				}
+			}
+			struck := time.Now()
+			eventually(t, "end of its guard and all that it started", func() bool {
+				return !slices.ContainsFunc(p.family(), func(pid int) bool { return pid != p.cmd.Process.Pid })
+			})
+			if took := time.Since(struck); took > ttl || len(others) == 0 {
+				t.Errorf("the command was gone %v after that, with a TTL of %v; %d processes were out of reach", took, ttl, len(others))
+			}
 			_ = p.cmd.Process.Signal(syscall.SIGCONT)
 			_ = p.cmd.Process.Signal(syscall.SIGTERM)
 			p.wait()

@@ -47,20 +47,25 @@ The command is started when a term begins. When the term ends, because the store
 cannot be reached, an operator asks for it, or run is told to stop, the command
 and its process group are sent SIGTERM, and they and all else that it has started
 SIGKILL after the grace: before another can lead, and before the seat is given up.
-That holds when run itself is frozen or killed with kill -9: a second process, the
-guard, sees to it, by a clock that counts the time that the machine is suspended.
-What the command leaves running when it exits, in the background or detached, is ended too.
+That holds when run itself, its process group or its session is stopped, frozen or
+killed with kill -9: a second process, the guard, in a session of its own, sees to
+it, by a clock that counts the time that the machine is suspended. What the command
+leaves running when it exits, in the background or detached, is ended too.
 
-Two things it cannot do. Where run and the guard are killed with -9 at once, the
-command is too, but what it has started goes on. And it cannot end what has become
-another user's, by sudo for one, unless run is root's. Have what must not be done
-by a leader of the past check LEADERSHIP_TOKEN.
+What it cannot do. Where run and the guard are both stopped, and the command is not,
+the command works on. Where all three are, by a cgroup's freezer (docker pause,
+systemctl freeze) or with the machine, the command may go on for a moment when they
+are thawed, until the guard has ended it. Where run and the guard are killed with -9
+at once, the command is too, but what it has started goes on. And it cannot end what
+has become another user's, by sudo for one, unless run is root's. Have what must not
+be done by a leader of the past check LEADERSHIP_TOKEN.
 
 After a lost term run campaigns on, and starts the command again when it is
 elected again; with --once it exits. When the command exits by itself, run
 resigns and exits; with --restart it campaigns on, after a pause.
 
-The command is started without a shell, in a process group of its own, with
+The command is started without a shell, in a process group of its own and without
+a controlling terminal, with
   LEADERSHIP_KEY    the key
   LEADERSHIP_NODE   who leads: the name of this node
   LEADERSHIP_TOKEN  the fencing token of the term; higher than those before it

@@ -136,8 +136,9 @@ func (s *supervised) start(ctx context.Context) (*guardian, error) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.stdin, s.stdout, s.stderr
 	cmd.WaitDelay = time.Millisecond // its descendants may hold a pipe
 	cmd.ExtraFiles = []*os.File{ordersIn, reportsOut}
-	// Signals of the terminal, Ctrl-Z for one, are for this process alone.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// In a session of its own: what stops or kills this process with its group, or
+	// its session, as Ctrl-Z and the end of a login do, does not reach the guard.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		orders.Close()
 		reports.Close()
