@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,12 +134,11 @@ func TestCopiedMachineIsTakenForARival(t *testing.T) {
 func TestCopiedMachineWhoseWriteComesFirstIsARival(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
-		armed := false
+		var armed atomic.Bool
 		kv := &standIn{Store: inner}
 		kv.watch = func(context.Context) <-chan *store.KVPair { return nil }
 		kv.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
-			if armed {
-				armed = false
+			if armed.Swap(false) {
 				again(ctx, t, inner)
 			}
 			return inner.AtomicPut(ctx, key, value, previous, nil)
@@ -147,7 +147,7 @@ func TestCopiedMachineWhoseWriteComesFirstIsARival(t *testing.T) {
 		elected, _ := a.RunForElection(ctx)
 		<-elected
 		<-elected
-		armed = true
+		armed.Store(true)
 		began := time.Now()
 		if <-elected {
 			t.Fatal("true twice")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func outagePhases(t *testing.T) int {
 	t.Helper()
 	n, err := strconv.Atoi(os.Getenv("OUTAGE_PHASES"))
 	if err != nil {
-		return 100
+		return 25
 	}
 	return n
 }
@@ -34,12 +35,15 @@ type outages struct {
 // suffer has the store of a leader fail for as long, from each phase in turn.
 func suffer(ctx context.Context, ttl, length time.Duration, phases int, fault faultstore.Fault) outages {
 	var down atomic.Bool
+	var mu sync.Mutex
 	var tries []time.Time
 	link := faultstore.New(memory.New(), faultstore.WithPlan(func(call faultstore.Call) faultstore.Fault {
 		if call.Op == faultstore.OpWatch {
 			return faultstore.Fault{}
 		}
 		if down.Load() {
+			mu.Lock()
+			defer mu.Unlock()
 			tries = append(tries, time.Now())
 			return fault
 		}
@@ -63,10 +67,10 @@ func suffer(ctx context.Context, ttl, length time.Duration, phases int, fault fa
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(ttl / 3 * time.Duration(i) / time.Duration(phases))
-		tries = nil
 		down.Store(true)
 		time.Sleep(length)
 		down.Store(false)
+		mu.Lock()
 		for first, at := range tries {
 			n := 0
 			for _, next := range tries[first:] {
@@ -76,6 +80,8 @@ func suffer(ctx context.Context, ttl, length time.Duration, phases int, fault fa
 			}
 			result.tries = max(result.tries, n)
 		}
+		tries = nil
+		mu.Unlock()
 		time.Sleep(2 * ttl)
 		if terms.Load() != before {
 			result.lost++
