@@ -19,6 +19,10 @@ const (
 
 	// tick is how often a call looks whether the client has a session.
 	tick = 5 * time.Millisecond
+
+	// tellBehind is how long a client may be without a session before more is said
+	// of it than that.
+	tellBehind = 5 * time.Second
 )
 
 var (
@@ -84,6 +88,7 @@ func (s *Store) session(ctx context.Context) error {
 		// A client that is disconnected begins to connect at once, unless it is
 		// closed. It says so itself.
 		case zk.StateHasSession, zk.StateDisconnected:
+			s.lost.Store(0)
 			if !late {
 				return nil
 			}
@@ -93,10 +98,23 @@ func (s *Store) session(ctx context.Context) error {
 				return nil
 			}
 		}
+		s.lost.CompareAndSwap(0, time.Now().UnixNano())
 		if pause(ctx) != nil {
-			return fmt.Errorf("%w: the client has no session: %w", store.ErrNotReachable, ctx.Err())
+			return fmt.Errorf("%w: the client has no session%s: %w", store.ErrNotReachable, s.behind(), ctx.Err())
 		}
 	}
+}
+
+// behind returns what to say of a client of the user's that has been without its session for
+// long. That of a URL begins another.
+func (s *Store) behind() string {
+	lost := s.lost.Load()
+	since := time.Since(time.Unix(0, lost))
+	if s.own != nil || s.conn.SessionID() == 0 || lost == 0 || since < tellBehind {
+		return ""
+	}
+	return fmt.Sprintf(", for %v; if the servers run, they may have lost data that it has seen, or were put back to an older state: "+
+		"then go-zookeeper never comes back, so give New a new client (one of store.Open comes back by itself)", since.Round(time.Second))
 }
 
 // pause waits for a tick, or returns the error of ctx.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -25,6 +26,9 @@ const (
 	// gets the answer to a call. Without it a watch is now and then lost, and the
 	// client reads what it writes elsewhere without a lock.
 	settleTime = 20 * time.Millisecond
+
+	// refusedFor is how long all servers have to refuse a client before it begins anew.
+	refusedFor = 2 * time.Second
 )
 
 // dialer makes the connections of a client, one after another, and keeps what
@@ -38,6 +42,12 @@ type dialer struct {
 	last     *link
 	failures map[string]error // by host, before its first answer
 	hosts    int
+
+	// Since when, and how often, servers have taken a connection and ended it without
+	// an answer.
+	refusals  int
+	refusedAt time.Time
+
 	hopeless chan struct{} // closed when there is one for each host
 }
 
@@ -56,7 +66,7 @@ func (d *dialer) dial(network, address string, _ time.Duration) (net.Conn, error
 		d.fail(address, err)
 		return nil, err
 	}
-	l := &link{Conn: conn, failed: func(err error) { d.fail(address, d.explain(err)) }}
+	l := &link{Conn: conn, anew: d.anew(), failed: func(err error) { d.fail(address, d.explain(err)) }, heard: d.heard}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.last != nil {
@@ -94,9 +104,33 @@ func (d *dialer) cut() {
 	}
 }
 
+// anew reports whether the next connection is to begin a session as a new client does. A
+// server closes the connection of a client that has seen later changes than it has, and
+// go-zookeeper tells it so for ever: where all servers have lost their data, or were put
+// back to an older state, it never comes back. One that was merely behind, or starting,
+// costs a session, which nothing here depends on: reads have the server catch up.
+func (d *dialer) anew() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.refusals >= 2*d.hosts && time.Since(d.refusedAt) >= refusedFor
+}
+
+// heard is called when a server has answered.
+func (d *dialer) heard() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refusals = 0
+}
+
 func (d *dialer) fail(address string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		if d.refusals == 0 {
+			d.refusedAt = time.Now()
+		}
+		d.refusals++
+	}
 	if d.failures[address] == nil {
 		d.failures[address] = err
 		if len(d.failures) == d.hosts {
@@ -129,9 +163,27 @@ func (d *dialer) failure() error {
 // in the world; a server that is just starting may not answer at all.
 type link struct {
 	net.Conn
+	anew      bool // its first message is to be that of a new client
 	failed    func(error)
+	heard     func()
 	deadlines int  // how many have been set for reading
+	asked     bool // whether the first message has been sent
 	answered  bool // whether anything has come
+}
+
+// Write writes, and changes the first message where the client is to begin anew: to one
+// that has seen no change, and has no session. With its length before it that is
+//
+//	protocol 4 bytes, last change seen 8, timeout 4, session 8, password 4 and 16
+func (l *link) Write(b []byte) (int, error) {
+	if !l.asked && l.anew && len(b) == 48 {
+		b = slices.Clone(b)
+		clear(b[8:16])
+		clear(b[20:28])
+		clear(b[32:48])
+	}
+	l.asked = true
+	return l.Conn.Write(b)
 }
 
 // SetReadDeadline sets a deadline for reading, but for the first two that the
@@ -163,7 +215,10 @@ func (l *link) Read(b []byte) (int, error) {
 	if err != nil {
 		l.failed(err)
 	}
-	l.answered = n > 0
+	if n > 0 {
+		l.answered = true
+		l.heard()
+	}
 	return n, err
 }
 

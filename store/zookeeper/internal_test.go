@@ -143,7 +143,7 @@ func Settling(network, address string, timeout time.Duration) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &link{Conn: conn, failed: func(error) {}}, nil
+	return &link{Conn: conn, failed: func(error) {}, heard: func() {}}, nil
 }
 
 // TestHandshakeIsGivenUp: a server lets the client in, and then answers nothing,
@@ -159,7 +159,7 @@ func TestHandshakeIsGivenUp(t *testing.T) {
 					go func() { _, _ = server.Write(answer) }()
 				}
 				var failure error
-				l := &link{Conn: client, failed: func(err error) { failure = err }}
+				l := &link{Conn: client, failed: func(err error) { failure = err }, heard: func() {}}
 				began := time.Now()
 				// As zk does it.
 				if err := l.SetReadDeadline(began.Add(time.Minute)); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-zookeeper/zk"
 
@@ -29,6 +30,8 @@ type Store struct {
 	life  life.Life
 	own   func()        // ends the client, where the store owns it
 	calls chan struct{} // has an element for each call that is under way
+
+	lost atomic.Int64 // since when the client has no session, in ns of Unix time; 0: it has one
 
 	mu    sync.Mutex
 	armed map[string]<-chan zk.Event // by node: the watch that the client has set
