@@ -31,6 +31,7 @@ type Store struct {
 	owned  []io.Closer // what Close closes
 	life   life.Life
 	stream atomic.Int64 // that new watches are put on
+	past   past
 }
 
 // New returns a store on a client, which stays the caller's: Close does not
@@ -145,9 +146,13 @@ func (s *Store) read(ctx context.Context, key string, opts ...clientv3.OpOption)
 		return nil, 0, err
 	}
 	ctx, _ = withCall(ctx)
+	before := s.past.seen()
 	found, err := s.client.Get(ctx, key, opts...)
 	if err != nil {
 		return nil, 0, err
+	}
+	if len(opts) == 0 { // else it may be old
+		s.past.see(before, found.Header)
 	}
 	if len(found.Kvs) == 0 {
 		return &store.KVPair{Key: key}, found.Header.Revision, nil
@@ -203,6 +208,7 @@ func (s *Store) swap(ctx context.Context, key string, previous *store.KVPair, op
 		unchanged = append(unchanged, clientv3.Compare(clientv3.Value(key), "=", string(previous.Value)))
 	}
 	ctx, c := withCall(ctx)
+	before := s.past.seen()
 	done, err := s.client.Txn(ctx).
 		If(unchanged...).
 		Then(op).
@@ -211,6 +217,7 @@ func (s *Store) swap(ctx context.Context, key string, previous *store.KVPair, op
 	if err != nil {
 		return 0, refusal{}, err
 	}
+	s.past.see(before, done.Header)
 	if done.Succeeded {
 		return uint64(done.Header.Revision), refusal{}, nil
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -42,14 +44,16 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 	ctx = clientv3.WithRequireLeader(ctx)
 	refused := false
 	for {
+		back := s.past.wentBack()
 		pair, revision, err := s.read(ctx, key)
 		if err != nil {
 			return
 		}
 		tell(pair)
 		stream := s.stream.Load()
-		err = s.followFrom(withStream(ctx, stream), key, revision+1, tell)
+		err = s.followFrom(withStream(ctx, stream), key, revision+1, back, tell)
 		switch {
+		case errors.Is(err, errWentBack):
 		case errors.Is(err, rpctypes.ErrCompacted), errors.Is(err, rpctypes.ErrNoLeader):
 			// What there is to see of the changes meanwhile is the state that
 			// they left.
@@ -80,12 +84,32 @@ func withStream(ctx context.Context, number int64) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, "leadership-stream", strconv.FormatInt(number, 10))
 }
 
+var errWentBack = errors.New("the servers have gone back")
+
 // followFrom tells the states of key from a revision on, and returns why it
-// cannot go on, if etcd gives a reason.
-func (s *Store) followFrom(ctx context.Context, key string, revision int64, tell func(*store.KVPair)) error {
+// cannot go on, if etcd gives a reason, or errWentBack.
+func (s *Store) followFrom(ctx context.Context, key string, revision int64, back <-chan struct{}, tell func(*store.KVPair)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var looks sync.WaitGroup
+	defer func() { cancel(); looks.Wait() }()
 	// etcd's client goes on from the revision that it saw last when it has to
 	// connect again.
-	for changes := range s.client.Watch(ctx, key, clientv3.WithRev(revision)) {
+	coming := s.client.Watch(ctx, key, clientv3.WithRev(revision))
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		var changes clientv3.WatchResponse
+		open := true
+		select {
+		case <-back:
+			return errWentBack
+		case <-look.C:
+			looks.Go(func() { s.lookBack(ctx, key) }) // it may have to wait for another member
+		case changes, open = <-coming:
+		}
+		if !open {
+			return nil
+		}
 		if err := changes.Err(); err != nil {
 			return err
 		}
@@ -99,5 +123,4 @@ func (s *Store) followFrom(ctx context.Context, key string, revision int64, tell
 			tell(pairOf(last.Kv))
 		}
 	}
-	return nil
 }

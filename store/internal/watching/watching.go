@@ -74,9 +74,13 @@ func deliver(ctx context.Context, latest <-chan *store.KVPair, pairs chan<- *sto
 	}
 }
 
+// state has the value, too: a server that has lost its data gives an index again.
 type state struct {
 	index uint64
 	found bool
+	value string
 }
 
-func stateOf(pair *store.KVPair) state { return state{pair.LastIndex, pair.Value != nil} }
+func stateOf(pair *store.KVPair) state {
+	return state{pair.LastIndex, pair.Value != nil, string(pair.Value)}
+}
