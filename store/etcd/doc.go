@@ -41,7 +41,10 @@
 // Elections read back and are safe with that too.
 //
 // A watch begins with the current state, goes on after a connection was lost
-// and after a compaction, and leaves a member that has no leader.
+// and after a compaction, and leaves a member that has no leader. etcd's client has it
+// wait for a revision that a cluster without its data, or of an older backup, does not have
+// yet. That is noticed by any call of the Store, and by one of its own a second after the
+// last, and the watch begins anew.
 //
 // # TTL
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -115,6 +116,9 @@ func try[T any](ctx context.Context, s *Store, f attempt[T]) (T, error) {
 		}
 		return f(context.WithoutCancel(ctx), s.opened)
 	}
+	if err := s.same(); err != nil {
+		return none, err
+	}
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return none, err
@@ -127,6 +131,19 @@ func try[T any](ctx context.Context, s *Store, f attempt[T]) (T, error) {
 	}
 	defer restore()
 	return f(ctx, conn)
+}
+
+// same returns an error if the file of the user's database is no longer there, or another:
+// connections that are made from now on would have that one.
+func (s *Store) same() error {
+	if !s.prepared.Load() {
+		return nil
+	}
+	if file, err := os.Stat(s.path); err != nil || !os.SameFile(file, s.file) {
+		return fmt.Errorf("the file %s was deleted, moved or replaced while it was open: "+
+			"close the database and open it again, and the store (one of store.Open does so by itself)", s.path)
+	}
+	return nil
 }
 
 // impatient makes a connection of the user's fail at once on a locked database,

@@ -72,8 +72,11 @@
 // give elections a file of their own where there are any.
 //
 // Do not delete, move or replace the file while a process has it open, nor the
-// files beside it (-wal, -shm). A store that was opened by URL notices that
-// the file has gone, and refuses all calls. Do not open the file by other
+// files beside it (-wal, -shm), and if you must, all three: what is left of the former
+// file would be read into the new one. A store that was opened by URL notices that the
+// file is another or gone: the call returns an error, and the next ones are on the file
+// that is there now, or on a new one; while -shm of the former file is still there they
+// say so. A store on a database of the user's refuses all calls. Do not open the file by other
 // means in a process that elects, not even to read it, such as os.ReadFile: on
 // closing it the kernel takes the locks of the process away. The same is true of
 // a second SQLite library in one process.

@@ -41,17 +41,27 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if file, err := os.Stat(path); err == nil && !file.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no file", path)
 	}
-	db, err := sql.Open("sqlite", dsn(path))
+	connect := func() (*sql.DB, error) {
+		db, err := sql.Open("sqlite", dsn(path))
+		if err != nil {
+			return nil, err
+		}
+		db.SetMaxOpenConns(readers + 2) // with a writer and the look-out
+		db.SetMaxIdleConns(readers + 2)
+		return db, nil
+	}
+	db, err := connect()
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(readers + 2) // with a writer and the look-out
-	db.SetMaxIdleConns(readers + 2)
 	s, err := New(db, opts...)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	s.opened = &opened{path: path, db: db, prepared: make(map[string]*sql.Stmt)}
+	s.opened = &opened{
+		path: path, open: connect, anew: func() { s.prepared.Store(false) },
+		db: db, prepared: make(map[string]*sql.Stmt),
+	}
 	if err := s.check(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
 	}

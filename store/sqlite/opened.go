@@ -3,39 +3,81 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
+
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // opened is a file that a store has opened by itself. It prepares every
 // statement once for each connection: most of the time of a short one is its
 // parsing.
 type opened struct {
-	path string
-	db   *sql.DB
+	path   string
+	open   func() (*sql.DB, error)
+	anew   func() // called when the file was opened again: it may have no table
+	closed bool
 
 	mu       sync.Mutex
+	db       *sql.DB
 	file     os.FileInfo // at first
+	shm      os.FileInfo // of the shared memory that SQLite keeps beside it
 	prepared map[string]*sql.Stmt
 }
 
 // check returns an error if the file is not the one that was opened: processes
-// that open it from now on would know nothing of this one.
+// that open it from now on would know nothing of this one. It opens the file that
+// is there now, for the next call.
 func (o *opened) check() error {
 	file, err := os.Stat(o.path)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
+	case o.closed:
+		return store.ErrClosed
 	case o.file == nil:
 		o.file = file // it may be still to be made
 		return nil
 	case err != nil:
-		return fmt.Errorf("the file was deleted or moved while it was open: %w", err)
+		err = fmt.Errorf("the file was deleted or moved while it was open: %w", err)
 	case !os.SameFile(file, o.file):
-		return fmt.Errorf("the file %s was replaced while it was open", o.path)
+		err = fmt.Errorf("the file %s was replaced while it was open", o.path)
+	default:
+		if o.shm == nil {
+			o.shm, _ = os.Stat(o.path + "-shm")
+		}
+		return nil
 	}
+	if again := o.reopen(); again != nil {
+		return fmt.Errorf("%w; %w", err, again)
+	}
+	return fmt.Errorf("%w; it is opened again", err)
+}
+
+// reopen opens the file that is there now, or makes it, unless it would be read together
+// with what SQLite keeps beside the former one. It closes that first: SQLite in one process
+// would lose the locks of files that are named alike.
+func (o *opened) reopen() error {
+	if shm, err := os.Stat(o.path + "-shm"); err == nil && o.shm != nil && os.SameFile(shm, o.shm) {
+		return fmt.Errorf("remove %s-wal and %[1]s-shm, which are the former file's", o.path)
+	}
+	err := o.db.Close()
+	db, openErr := o.open()
+	if openErr != nil {
+		return errors.Join(err, openErr)
+	}
+	o.db, o.file, o.shm, o.prepared = db, nil, nil, make(map[string]*sql.Stmt)
+	o.anew()
 	return nil
+}
+
+func (o *opened) close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	return o.db.Close()
 }
 
 func (o *opened) prepare(ctx context.Context, statement string) (*sql.Stmt, error) {
@@ -70,6 +112,8 @@ func (o *opened) QueryContext(ctx context.Context, statement string, args ...any
 func (o *opened) QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row {
 	stmt, err := o.prepare(ctx, statement)
 	if err != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
 		return o.db.QueryRowContext(ctx, statement, args...) // which fails by itself
 	}
 	return stmt.QueryRowContext(ctx, args...)

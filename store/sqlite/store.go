@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,7 @@ type Store struct {
 
 	prepared atomic.Bool // and path is set
 	path     string      // of the file, as SQLite has it
+	file     os.FileInfo // at first, of a database of the user's
 
 	swept            atomic.Int64 // when expired pairs were deleted last, in ms
 	reading, writing chan struct{}
@@ -139,7 +141,7 @@ func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions
 // store.ErrClosed. Close may be called again.
 func (s *Store) Close() error {
 	if first := s.life.Close(); first && s.opened != nil {
-		if err := s.db.Close(); err != nil {
+		if err := s.opened.close(); err != nil {
 			return fmt.Errorf("sqlite: close: %w", err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 )
 
 // The table. Its id is the index of the pair, and AUTOINCREMENT keeps SQLite
@@ -55,8 +56,13 @@ func (s *Store) prepare(ctx context.Context) error {
 			return struct{}{}, nil // by the one whose turn was before
 		}
 		path, err := makeTable(ctx, db)
+		if err == nil && s.opened == nil {
+			s.file, err = os.Stat(path)
+		}
 		if err == nil {
-			s.path = path
+			if s.path != path {
+				s.path = path
+			}
 			s.prepared.Store(true)
 		}
 		return struct{}{}, err

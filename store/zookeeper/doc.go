@@ -75,6 +75,12 @@
 // rule for two thirds of the session's timeout; there are at most 32 of these. A
 // write among them may still happen.
 //
+// A server ends the connection of a client that has seen later changes than it has, as
+// when it has lost its data or was put back to an older state, and go-zookeeper then tries
+// for ever. A client that was made from a URL begins a new session when all servers
+// have refused it for 2 seconds. One of your own never comes back: after 5 seconds the
+// errors say so, and that you have to make another.
+//
 // A client that is let in by a server that then does not answer, as one that is
 // starting may do, waits 6.7 times the session's timeout. Choose one of a few
 // seconds for your own. By URL it is 6 s, and that wait 3 s.
