@@ -52,12 +52,20 @@ func failure(err error) problem {
 
 // answerJSON answers with v.
 func answerJSON(w http.ResponseWriter, status int, v any) error {
+	body, err := encodeJSON(v)
+	if err == nil {
+		write(w, status, "application/json", body)
+	}
+	return err
+}
+
+// encodeJSON returns v as a line of JSON.
+func encodeJSON(v any) ([]byte, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("httpapi: encode answer: %w", err)
+		return nil, fmt.Errorf("httpapi: encode answer: %w", err)
 	}
-	write(w, status, "application/json", append(body, '\n'))
-	return nil
+	return append(body, '\n'), nil
 }
 
 // answerError answers with the reason of a problem.

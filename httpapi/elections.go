@@ -18,8 +18,8 @@ const (
 	maxTTL = time.Hour
 
 	// maxChecks is how many health checks ask the store at once, at most: fewer
-	// than leave no room for renewals.
-	maxChecks = 32
+	// than leave no room for those who read by a token.
+	maxChecks = readCalls / 2
 
 	// An operator's request waits this long until it is written and obeyed.
 	defaultPatience, minPatience, maxPatience = 5 * time.Second, time.Second, time.Minute
@@ -60,8 +60,12 @@ func election(r *http.Request) (string, error) {
 
 // of returns those of the claims that are of one election.
 func (d *desk) of(claims *lately, key string) *leadership.Claims {
+	kv := d.h.kv.reads
+	if claims == d.claims {
+		kv = d.h.kv.claims
+	}
 	return claims.get(key, func() *leadership.Claims {
-		return leadership.NewClaims(d.h.kv, key, d.h.claiming()...)
+		return leadership.NewClaims(kv, key, d.h.claiming()...)
 	})
 }
 
@@ -203,18 +207,14 @@ func (d *desk) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := d.h.storing(r)
-	defer cancel()
-	all, err := leadership.Elections(ctx, d.h.kv, prefix)
-	if err != nil {
-		return err
-	}
-	more := uint64(len(all)) > limit
-	views := []view.Election{}
-	for _, s := range all[:min(uint64(len(all)), limit)] {
-		views = append(views, view.OfElection(s))
-	}
-	return answerJSON(w, http.StatusOK, map[string]any{"elections": views, "more": more})
+	return d.h.listed(w, r, fmt.Sprint("elections ", limit, " ", prefix), func(ctx context.Context) (any, error) {
+		all, err := leadership.Elections(ctx, d.h.kv.lists, prefix)
+		views := []view.Election{}
+		for _, s := range all[:min(uint64(len(all)), limit)] {
+			views = append(views, view.OfElection(s))
+		}
+		return map[string]any{"elections": views, "more": uint64(len(all)) > limit}, err
+	})
 }
 
 // health answers 200 if the node that is asked for leads, and 503 otherwise, as
@@ -238,17 +238,7 @@ func (d *desk) health(w http.ResponseWriter, r *http.Request) error {
 	case name == "":
 		return refuse(http.StatusBadRequest, "node is missing: which one is to lead?")
 	}
-	select {
-	case d.checks <- struct{}{}:
-		defer func() { <-d.checks }()
-	case <-r.Context().Done():
-		return r.Context().Err()
-	}
-	by := d.probes
-	if d.looks.knows(key) {
-		by = d.looks // that knows for longer whether the leader is silent
-	}
-	v, err := d.seen(r.Context(), by, key)
+	v, err := d.checked(r, key)
 	switch {
 	case err != nil && r.Context().Err() != nil:
 		return err
@@ -261,6 +251,23 @@ func (d *desk) health(w http.ResponseWriter, r *http.Request) error {
 		text(w, http.StatusServiceUnavailable, "not the leader\n")
 	}
 	return nil
+}
+
+// checked is standing for a health check.
+func (d *desk) checked(r *http.Request, key string) (view.Election, error) {
+	ctx, cancel := d.h.storing(r)
+	defer cancel()
+	select {
+	case d.checks <- struct{}{}:
+		defer func() { <-d.checks }()
+	case <-ctx.Done():
+		return view.Election{}, fmt.Errorf("httpapi: %w, %d health checks, are under way: %w", errBusy, cap(d.checks), context.Cause(ctx))
+	}
+	by := d.probes
+	if d.looks.knows(key) {
+		by = d.looks // that knows for longer whether the leader is silent
+	}
+	return d.seen(ctx, by, key)
 }
 
 // request has an operator's request written, and waits until it is obeyed.
@@ -296,7 +303,7 @@ func (d *desk) request(w http.ResponseWriter, r *http.Request) error {
 	if wait < minPatience || wait > maxPatience {
 		return refuse(http.StatusBadRequest, "wait is %v: must be from %v to %v", wait, minPatience, maxPatience)
 	}
-	leave, err := d.h.wait(w)
+	leave, err := place(w, d.h.requests)
 	if err != nil {
 		return err
 	}
@@ -306,7 +313,7 @@ func (d *desk) request(w http.ResponseWriter, r *http.Request) error {
 	ctx, expire := context.WithTimeout(ctx, wait)
 	defer expire()
 	asked := leadership.Request{Action: body.Action, To: body.To, Hold: time.Duration(body.Hold), Keep: body.Keep, Create: body.Create, By: body.By}
-	switch err := leadership.Ask(ctx, d.h.kv, key, asked); {
+	switch err := leadership.Ask(ctx, d.h.kv.requests, key, asked); {
 	case err == nil:
 		return answerJSON(w, http.StatusOK, map[string]bool{"obeyed": true})
 	case errors.Is(err, leadership.ErrNotObeyed):

@@ -12,6 +12,7 @@ func (h *Handler) Registry() *prometheus.Registry { return h.metrics.registry }
 func (h *Handler) FillPolls() {
 	for range maxPolls {
 		h.polls <- struct{}{}
+		h.requests <- struct{}{}
 	}
 }
 
@@ -21,3 +22,6 @@ func (h *Handler) FillStreams() {
 	defer h.observer.mu.Unlock()
 	h.observer.streams = maxStreams
 }
+
+// Awaiting is how many clients wait for rounds.
+func (h *Handler) Awaiting() int { return len(h.polls) }

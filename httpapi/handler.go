@@ -19,7 +19,8 @@ const (
 	// DefaultTimeout is how long a request waits for the store.
 	DefaultTimeout = 5 * time.Second
 
-	// maxPolls is how many requests wait for long at once, at most.
+	// maxPolls is how many clients wait for rounds at once, at most, and as many
+	// operators for leaders to obey.
 	maxPolls = 1024
 
 	// bodyTimeout is how long a request may take to send its body, and a
@@ -31,11 +32,17 @@ const (
 // value is not usable. It is safe for concurrent use.
 type Handler struct {
 	options
-	kv     store.Store // with bounded calls
+	kv     stores // with bounded calls
 	mux    *http.ServeMux
 	origin *http.CrossOriginProtection
-	all    *leadership.Rounds
-	polls  chan struct{} // a place for each request that waits for long
+
+	electing, reading, listing, awaited, kept *leadership.Rounds // as each of the stores has them
+
+	polls    chan struct{} // a place for each client that waits for a round
+	requests chan struct{} // and for each operator that waits for a leader
+	awaits   *awaits
+	states   *together[leadership.RoundState]
+	lists    *together[[]byte] // in JSON
 
 	metrics  *metrics
 	patterns []string // of all routes
@@ -63,14 +70,21 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 	}
 	m := newMetrics()
 	h := &Handler{
-		options: newOptions(opts), metrics: m, kv: limit(kv, maxCalls, m),
+		options: newOptions(opts), metrics: m, kv: newStores(kv, m),
 		mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(),
-		polls: make(chan struct{}, maxPolls),
+		polls: make(chan struct{}, maxPolls), requests: make(chan struct{}, maxPolls),
 	}
 	if err := h.check(); err != nil {
 		return nil, err
 	}
-	h.all = leadership.NewRounds(h.kv, leadership.WithCallTimeout(h.timeout))
+	rounds := func(kv store.Store) *leadership.Rounds {
+		return leadership.NewRounds(kv, leadership.WithCallTimeout(h.timeout))
+	}
+	h.electing, h.reading, h.listing = rounds(h.kv.rounds), rounds(h.kv.reads), rounds(h.kv.lists)
+	h.awaited, h.kept = rounds(h.kv.awaits), rounds(h.kv.own)
+	h.awaits = newAwaits(h)
+	h.states = newTogether[leadership.RoundState](readCalls, h.timeout)
+	h.lists = newTogether[[]byte](listCalls, h.timeout)
 	h.swept = newRecent(maxSystems, h.systems)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.routes()
@@ -117,11 +131,11 @@ func (h *Handler) while(r *http.Request) (context.Context, context.CancelFunc) {
 	return ctx, func() { stop(); cancel() }
 }
 
-// wait takes a place among the requests that wait for long, if there is one.
-func (h *Handler) wait(w http.ResponseWriter) (leave func(), err error) {
+// place takes a place among those who wait for long, if there is one.
+func place(w http.ResponseWriter, places chan struct{}) (leave func(), err error) {
 	select {
-	case h.polls <- struct{}{}:
-		return func() { <-h.polls }, nil
+	case places <- struct{}{}:
+		return func() { <-places }, nil
 	default:
 		w.Header().Set("Retry-After", "1")
 		return nil, refuse(http.StatusServiceUnavailable, "too many clients wait already: try again later")

@@ -9,8 +9,34 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// maxCalls is how many calls of the store are under way at once, at most.
-const maxCalls = 256
+// How many calls of the store are under way at once, at most, for each kind of
+// caller: nobody waits behind another kind. Readers get few, for they may be many
+// and share the connections of the store with those who change something.
+const (
+	claimCalls   = 128 // claims, renewals, resignations
+	requestCalls = 32  // operators' requests
+	roundCalls   = 64  // elections and completions of rounds
+	readCalls    = 16  // of what only reads
+	awaitCalls   = 8   // of those who wait for rounds
+	ownCalls     = 16  // of the handler's own: observing, sweeping
+
+	// listCalls is how many lists are read, and encoded, at once: each takes the
+	// store, and this process, a long time.
+	listCalls = 2
+)
+
+// stores are one store as each kind of caller has it.
+type stores struct {
+	claims, requests, rounds, reads, lists, awaits, own store.Store
+}
+
+func newStores(kv store.Store, m *metrics) stores {
+	return stores{
+		claims: limit(kv, claimCalls, m), requests: limit(kv, requestCalls, m), rounds: limit(kv, roundCalls, m),
+		reads: limit(kv, readCalls, m), lists: limit(kv, listCalls, m),
+		awaits: limit(kv, awaitCalls, m), own: limit(kv, ownCalls, m),
+	}
+}
 
 // errBusy says that a call of the store was not made for there were too many.
 var errBusy = errors.New("too many calls of the store")

@@ -133,7 +133,7 @@ func (o *observer) run(ctx context.Context) {
 func (o *observer) list(ctx context.Context) ([]leadership.Standing, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.h.timeout)
 	defer cancel()
-	return leadership.Elections(ctx, o.h.kv, o.h.prefix)
+	return leadership.Elections(ctx, o.h.kv.own, o.h.prefix)
 }
 
 // found takes in which elections there are. A failure says nothing of them.

@@ -14,7 +14,7 @@ func (h *Handler) sweep(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		for _, system := range h.swept.all() {
-			deleted, err := h.all.Sweep(ctx, system, h.retention)
+			deleted, err := h.kept.Sweep(ctx, system, h.retention)
 			switch {
 			case ctx.Err() != nil:
 				return

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -47,8 +48,8 @@ func (h *Handler) rounds(mux *http.ServeMux) {
 }
 
 // round returns the round that a request is about, as seen by the node that makes
-// it, and its parameters.
-func (h *Handler) round(r *http.Request) (*leadership.Round, error) {
+// it.
+func round(r *http.Request, of *leadership.Rounds) (*leadership.Round, error) {
 	values, err := query(r)
 	if err != nil {
 		return nil, err
@@ -73,12 +74,12 @@ func (h *Handler) round(r *http.Request) (*leadership.Round, error) {
 	if !named {
 		opts = append(opts, leadership.Anonymous())
 	}
-	return h.all.Round(system, round, name, opts...), nil
+	return of.Round(system, round, name, opts...), nil
 }
 
 // elect answers as gone does: 202 to the winner, 204 to all others.
 func (h *Handler) elect(w http.ResponseWriter, r *http.Request) error {
-	round, err := h.round(r)
+	round, err := round(r, h.electing)
 	if err != nil {
 		return err
 	}
@@ -128,7 +129,7 @@ func (h *Handler) completed(w http.ResponseWriter, r *http.Request) error {
 // complete answers as gone does: 200 if it is recorded that this node has
 // completed the round, 400 if another has, or has to.
 func (h *Handler) complete(w http.ResponseWriter, r *http.Request) error {
-	round, err := h.round(r)
+	round, err := round(r, h.electing)
 	if err != nil {
 		return err
 	}
@@ -162,16 +163,12 @@ func (h *Handler) await(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	round, err := h.round(r)
-	if err != nil {
-		return err
-	}
 	s, err := h.state(r) // with an error where the store is down
 	if err != nil {
 		return err
 	}
 	if s.Completer == "" && wait > 0 {
-		leave, err := h.wait(w)
+		leave, err := place(w, h.polls)
 		if err != nil {
 			return err
 		}
@@ -180,7 +177,7 @@ func (h *Handler) await(w http.ResponseWriter, r *http.Request) error {
 		defer cancel()
 		ctx, timeout := context.WithTimeoutCause(ctx, wait, errWaited)
 		defer timeout()
-		_, err = round.Await(ctx)
+		err = h.awaits.completed(ctx, r.PathValue("system"), r.PathValue("round"))
 		switch {
 		case err != nil && ctx.Err() == nil:
 			return err
@@ -217,31 +214,42 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := h.storing(r)
-	defer cancel()
-	states, err := h.all.List(ctx, system)
-	if err != nil {
-		return err
+	return h.listed(w, r, fmt.Sprint("rounds ", limit, " ", system), func(ctx context.Context) (any, error) {
+		states, err := h.listing.List(ctx, system)
+		answer := struct {
+			Rounds []view.Round `json:"rounds"`
+			Total  int          `json:"total"`
+		}{make([]view.Round, 0, min(len(states), int(limit))), len(states)}
+		for _, s := range states[:min(len(states), int(limit))] {
+			answer.Rounds = append(answer.Rounds, view.OfRound(s))
+		}
+		return answer, err
+	})
+}
+
+// listed answers with a list, which is read and encoded for all who ask for it by
+// the same key.
+func (h *Handler) listed(w http.ResponseWriter, r *http.Request, key string, list func(context.Context) (any, error)) error {
+	body, err := h.lists.do(r.Context(), key, func(ctx context.Context) ([]byte, error) {
+		v, err := list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return encodeJSON(v)
+	})
+	if err == nil {
+		write(w, http.StatusOK, "application/json", body)
 	}
-	answer := struct {
-		Rounds []view.Round `json:"rounds"`
-		Total  int          `json:"total"`
-	}{make([]view.Round, 0, len(states)), len(states)}
-	for _, s := range states[:min(len(states), int(limit))] {
-		answer.Rounds = append(answer.Rounds, view.OfRound(s))
-	}
-	return answerJSON(w, http.StatusOK, answer)
+	return err
 }
 
 // state returns what is known of the round that a request is about.
 func (h *Handler) state(r *http.Request) (leadership.RoundState, error) {
-	round, err := h.round(r)
+	round, err := round(r, h.reading)
 	if err != nil {
 		return leadership.RoundState{}, err
 	}
-	ctx, cancel := h.storing(r)
-	defer cancel()
-	return round.State(ctx)
+	return h.states.do(r.Context(), r.PathValue("system")+"/"+r.PathValue("round"), round.State)
 }
 
 // tell answers with a name, or with all of the round where JSON is asked for; and

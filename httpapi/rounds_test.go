@@ -194,7 +194,7 @@ func TestCloseAnswersThoseWhoAwait(t *testing.T) {
 			status <- response.StatusCode
 		}()
 	}
-	for kv.Calls(faultstore.OpWatch) < cap(status) {
+	for api.Awaiting() < cap(status) {
 		time.Sleep(time.Millisecond)
 	}
 	for range 2 {

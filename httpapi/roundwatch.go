@@ -125,7 +125,7 @@ func (o *observer) roundsOf(ctx context.Context, system string) roundsView {
 	ctx, cancel := context.WithTimeout(ctx, o.h.timeout)
 	defer cancel()
 	v := roundsView{Type: "rounds", System: system, Rounds: []view.Round{}}
-	states, err := o.h.all.List(ctx, system)
+	states, err := o.h.kept.List(ctx, system)
 	if err != nil {
 		o.h.log.Warn("httpapi: look at rounds", "system", system, "error", err)
 		v.Error = failure(err).reason

@@ -76,7 +76,7 @@ func (r reading) Get(ctx context.Context, key string, opts *store.ReadOptions) (
 
 // run follows the election until nobody wants to know of it any more.
 func (w *watched) run(ctx context.Context) {
-	follower := leadership.NewFollower(reading{w.of.h.kv, w}, w.key,
+	follower := leadership.NewFollower(reading{w.of.h.kv.own, w}, w.key,
 		leadership.WithLogger(w.of.h.log),
 		leadership.WithCallbacks(leadership.Callbacks{OnStanding: w.see, OnError: w.fail}))
 	ctx, cancel := context.WithCancel(ctx)
