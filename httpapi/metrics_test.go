@@ -158,12 +158,27 @@ func TestMetricsDoNotGrowWithWhatRecordsAndClientsSay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var record map[string]any
+			type ending struct {
+				Leader string `json:"leader"`
+				Token  uint64 `json:"token"`
+				Reason string `json:"reason"`
+			}
+			var record struct { // the fields in the order that they have to have
+				V        int       `json:"v"`
+				Kind     string    `json:"kind"`
+				Leader   string    `json:"leader"`
+				Instance string    `json:"instance"`
+				Token    uint64    `json:"token"`
+				TTL      int64     `json:"ttl"`
+				Beat     uint64    `json:"beat"`
+				Since    time.Time `json:"since"`
+				Last     *ending   `json:"last"`
+			}
 			if err := json.Unmarshal(pair.Value, &record); err != nil {
 				t.Fatal(err)
 			}
-			ended := map[string]any{"leader": record["leader"], "token": record["token"], "reason": fmt.Sprint("mood ", i)}
-			record["last"], record["token"], record["leader"] = ended, record["token"].(float64)+1, fmt.Sprint("node ", i)
+			record.Last = &ending{record.Leader, record.Token, fmt.Sprint("mood ", i)}
+			record.Token, record.Leader = record.Token+1, fmt.Sprint("node ", i)
 			value, err := json.Marshal(record)
 			if err != nil {
 				t.Fatal(err)
