@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/goroutines"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -363,10 +363,10 @@ func TestOutageOfAnHourLeavesTheNumberOfGoroutinesFlat(t *testing.T) {
 				kv.Partition()
 				<-elected
 				time.Sleep(time.Minute)
-				before := runtime.NumGoroutine()
+				before := goroutines.InBubble()
 				time.Sleep(time.Hour)
 				// Two calls and two openings of watches may be under way or not.
-				if after := runtime.NumGoroutine(); after > before+4 {
+				if after := goroutines.InBubble(); after > before+4 {
 					t.Errorf("%d goroutines became %d", before, after)
 				}
 				kv.Heal()

@@ -3,13 +3,12 @@ package leadership
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/goroutines"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
@@ -114,22 +113,23 @@ func TestDerivedContextsEndWithTheirTerm(t *testing.T) {
 }
 
 func TestDerivedContextsNeedNoGoroutine(t *testing.T) {
-	l := testLease(t, &handClock{}, time.Hour)
-	called := make(chan struct{})
-	defer context.AfterFunc(l.ctx, func() { close(called) })()
-	for range 10 {
-		ctx, cancel := context.WithCancel(l.ctx)
-		defer cancel()
-		ctx, cancel = context.WithTimeout(context.WithValue(ctx, key, 1), time.Hour)
-		defer cancel()
-		defer context.AfterFunc(ctx, func() {})()
-	}
-	buf := make([]byte, 1<<20)
-	if n := strings.Count(string(buf[:runtime.Stack(buf, true)]), "propagateCancel"); n > 0 {
-		t.Errorf("%d goroutines wait for the context to end", n)
-	}
-	l.end(ErrResigned)
-	<-called
+	goroutines.Of(func(count func() int) {
+		l := testLease(t, &handClock{}, time.Hour)
+		called := make(chan struct{})
+		defer context.AfterFunc(l.ctx, func() { close(called) })()
+		for range 10 {
+			ctx, cancel := context.WithCancel(l.ctx)
+			defer cancel()
+			ctx, cancel = context.WithTimeout(context.WithValue(ctx, key, 1), time.Hour)
+			defer cancel()
+			defer context.AfterFunc(ctx, func() {})()
+		}
+		if n := count(); n > 0 {
+			t.Errorf("%d goroutines wait for the context to end", n)
+		}
+		l.end(ErrResigned)
+		<-called
+	})
 }
 
 func TestWorkOfRunIsToldTheMomentItsTrustIsOver(t *testing.T) {

@@ -3,13 +3,13 @@ package fence_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/fence"
+	"github.com/seed-a1d591d3/leadership/internal/goroutines"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -159,7 +159,7 @@ func TestStoreWithoutAnswersHoldsFewGoroutines(t *testing.T) {
 		kv := &standIn{Store: memory.New()}
 		kv.get = func() (*store.KVPair, error) { <-hang; return nil, store.ErrKeyNotFound } // whatever its context says
 		check := fence.NewKV(kv, "fences")
-		before := runtime.NumGoroutine()
+		before := goroutines.InBubble()
 		began := time.Now()
 		results := make(chan error, 1000)
 		for range cap(results) {
@@ -174,7 +174,7 @@ func TestStoreWithoutAnswersHoldsFewGoroutines(t *testing.T) {
 			t.Errorf("they took %v, want %v", took, fence.KVTimeout)
 		}
 		synctest.Wait()
-		if more := runtime.NumGoroutine() - before; more > 64 {
+		if more := goroutines.InBubble() - before; more > 64 {
 			t.Errorf("%d goroutines are left, want 64 at most", more)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -5,11 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/goroutines"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -69,20 +69,21 @@ func TestCallsOnALockedFileEndWithTheirContexts(t *testing.T) {
 			}
 			<-watch
 			unlock := lock(t, path)
-			before := runtime.NumGoroutine()
-			for range 20 {
-				inTime(t, "AtomicPut", func(ctx context.Context) error {
-					_, _, err := kv.AtomicPut(ctx, key, []byte("bad"), stale, nil)
-					return err
-				})
-				inTime(t, "AtomicDelete", func(ctx context.Context) error {
-					_, err := kv.AtomicDelete(ctx, key, stale)
-					return err
-				})
-			}
-			if after := runtime.NumGoroutine(); after > before+5 {
-				t.Errorf("%d goroutines after the calls, %d before", after, before)
-			}
+			goroutines.Of(func(count func() int) {
+				for range 20 {
+					inTime(t, "AtomicPut", func(ctx context.Context) error {
+						_, _, err := kv.AtomicPut(ctx, key, []byte("bad"), stale, nil)
+						return err
+					})
+					inTime(t, "AtomicDelete", func(ctx context.Context) error {
+						_, err := kv.AtomicDelete(ctx, key, stale)
+						return err
+					})
+				}
+				if n := count(); n > 5 {
+					t.Errorf("%d goroutines are left of the calls, want 5 at most", n)
+				}
+			})
 			// Readers are not held up, in WAL mode.
 			if read, err := kv.Get(t.Context(), key, nil); err != nil || string(read.Value) != "a" {
 				t.Errorf("Get = %v, %v", read, err)

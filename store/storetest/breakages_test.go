@@ -15,7 +15,6 @@ var breakages = []struct {
 	how      breakage
 	onStop   func(*site)
 	can      Capabilities
-	alone    bool // it counts goroutines
 	caughtBy []string
 }{
 	{name: "get of the past", how: goesBack, can: precise, caughtBy: []string{"Linearizable/Calls", "Linearizable/CallsOnConnectionsThatAreCut", "Linearizable/CallsWhileTheServerRestarts"}},
@@ -92,7 +91,7 @@ var breakages = []struct {
 	{name: "watch that outlives its context", how: outlives(false), can: precise, caughtBy: []string{"Watch/EndsWithItsContext", "Watch/EndsWithItsContextUnread", "Watch/EndsOnClose", "Frozen/OpenWatchesEndWithTheirContexts"}},
 	{name: "watch that outlives its context unread", how: outlives(true), can: precise, caughtBy: []string{"Watch/EndsWithItsContextUnread"}},
 	{name: "watch that outlives its store", how: outlivesClose, can: precise, caughtBy: []string{"Watch/EndsOnClose", "Watch/EndsOnCloseUnread", "Frozen/CloseReturns"}},
-	{name: "watch that leaves a goroutine", how: leavesGoroutines, can: precise, alone: true, caughtBy: []string{"Watch/LeavesNoGoroutine"}},
+	{name: "watch that leaves a goroutine", how: leavesGoroutines, can: precise, caughtBy: []string{"Watch/LeavesNoGoroutine"}},
 
 	{name: "keys trimmed", how: mapsKeys(func(key string) string { return strings.Trim(key, "/") }), can: precise, caughtBy: []string{"Keys/Slashes"}},
 	{name: "keys cleaned", how: mapsKeys(cleanPath), can: precise, caughtBy: []string{"Keys/Slashes", "Keys/Dots"}},
@@ -115,6 +114,6 @@ var breakages = []struct {
 	{name: "watch that goes deaf", how: deafWatches, can: precise, caughtBy: []string{"Cut/WatchGoesOnOrEnds", "Restart/WatchGoesOnOrEnds"}},
 	{name: "client that answers itself", how: answersItself, can: precise, caughtBy: []string{"Restart/CallsFailInTimeWhileItIsDown"}},
 	{name: "client that takes no answer for none", how: missesWhatItCannotAsk, can: precise, caughtBy: []string{"Restart/CallsFailInTimeWhileItIsDown", "Frozen/GetEndsWithItsContext"}},
-	{name: "client that leaves calls behind", how: leavesCalls, can: precise, alone: true, caughtBy: []string{"Frozen/StuckCallsDoNotPileUp"}},
+	{name: "client that leaves calls behind", how: leavesCalls, can: precise, caughtBy: []string{"Frozen/StuckCallsDoNotPileUp"}},
 	{name: "client that closes with a word", how: closesWithAWord, can: precise, caughtBy: []string{"Frozen/CloseReturns"}},
 }

@@ -211,10 +211,10 @@ func describe(pair *store.KVPair) string {
 // errOpen says that something is open yet.
 var errOpen = errors.New("one is open")
 
-// leak is an error that tells how many goroutines there were, and are.
-type leak struct{ before, now int }
+// leak is an error that tells how many goroutines are left.
+type leak int
 
-func (l leak) Error() string { return fmt.Sprintf("%d goroutines have become %d", l.before, l.now) }
+func (l leak) Error() string { return fmt.Sprintf("%d goroutines are left", int(l)) }
 
 // errNoAnswer stands for an answer that says nothing.
 var errNoAnswer = errors.New("no error, and nothing done")

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/goroutines"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -285,24 +285,26 @@ func frozenPile(tr *trial) {
 	kv := tr.client()
 	pair := kv.create(tr.base, "a")
 	tr.freeze()
-	goroutines := []int{runtime.NumGoroutine()}
-	for last := goroutines[0]; ; last = goroutines[len(goroutines)-1] {
-		for i := range calls {
-			ctx, cancel := context.WithTimeout(tr.Context(), 3*time.Millisecond)
-			_ = methods[[]string{"Get", "AtomicPut"}[i%2]](ctx, kv, pair)
-			cancel()
+	var counts []int
+	goroutines.Of(func(count func() int) {
+		for last := 0; ; last = counts[len(counts)-1] {
+			for i := range calls {
+				ctx, cancel := context.WithTimeout(tr.Context(), 3*time.Millisecond)
+				_ = methods[[]string{"Get", "AtomicPut"}[i%2]](ctx, kv, pair)
+				cancel()
+			}
+			now := count()
+			counts = append(counts, now)
+			if now <= last+calls/5 {
+				break
+			}
+			if len(counts) > rounds {
+				tr.Errorf("calls that get no answer pile up: goroutines after every %d of them: %v", calls, counts)
+				break
+			}
 		}
-		now := runtime.NumGoroutine()
-		goroutines = append(goroutines, now)
-		if now <= last+calls/5 {
-			break
-		}
-		if len(goroutines) > rounds {
-			tr.Errorf("calls that get no answer pile up: goroutines after every %d of them: %v", calls, goroutines)
-			break
-		}
-	}
-	tr.Logf("goroutines after every %d calls that got no answer: %v", calls, goroutines)
+	})
+	tr.Logf("goroutines after every %d calls that got no answer: %v", calls, counts)
 	tr.can.Server.Thaw()
 	kv.settle(tr.base, "after it")
 }

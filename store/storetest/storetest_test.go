@@ -85,12 +85,7 @@ func TestEveryBreakageIsFound(t *testing.T) {
 				}
 				t.Logf("%s", strings.SplitN(found[0], "\n", 2)[0])
 			}
-			if b.alone {
-				wait()
-				t.Run(b.name+"/"+name, test)
-			} else {
-				run(b.name+"/"+name, test)
-			}
+			run(b.name+"/"+name, test)
 		}
 	}
 	for _, c := range everyCheck() {
@@ -115,12 +110,6 @@ func everyCheck() []check {
 // TestSoundStorePassesEveryCheck: also with connections that are cut, and where
 // replies are lost.
 func TestSoundStorePassesEveryCheck(t *testing.T) {
-	alone := make(map[string]bool)
-	for _, b := range breakages {
-		for _, name := range b.caughtBy {
-			alone[name] = alone[name] || b.alone
-		}
-	}
 	run, wait := together(t)
 	defer wait()
 	for _, c := range everyCheck() {
@@ -136,11 +125,6 @@ func TestSoundStorePassesEveryCheck(t *testing.T) {
 				t.Error(what)
 			}
 		}
-		if alone[c.name] {
-			wait()
-			t.Run(c.name, test)
-		} else {
-			run(c.name, test)
-		}
+		run(c.name, test)
 	}
 }

@@ -1,8 +1,9 @@
 package storetest
 
 import (
-	"runtime"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/goroutines"
 )
 
 // promptly is how soon a watch has to be closed after its end, and a call has to
@@ -133,13 +134,14 @@ func watchLeak(tr *trial) {
 		}
 	}
 	use(1) // what the client starts once for all is no leak
-	before := runtime.NumGoroutine()
-	use(5)
-	tr.eventually("the goroutines of 60 watches are gone", func() error {
-		// Others come and go meanwhile.
-		if now := runtime.NumGoroutine(); now > before+15 {
-			return leak{before, now}
-		}
-		return nil
+	goroutines.Of(func(count func() int) {
+		use(5)
+		tr.eventually("the goroutines of 60 watches are gone", func() error {
+			// Some connect again, and stay with the client.
+			if n := count(); n > 15 {
+				return leak(n)
+			}
+			return nil
+		})
 	})
 }
