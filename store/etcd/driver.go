@@ -22,7 +22,7 @@ func init() {
 	store.Register("etcd", store.Driver{
 		Port:     2379,
 		Hostless: true,
-		Params:   store.TLSParams(),
+		Params:   append(store.TLSParams(), "compact"),
 		Open:     open,
 	})
 }
@@ -30,6 +30,10 @@ func init() {
 // open opens the store that u names, within the time that ctx has.
 func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	config, err := configOf(u)
+	if err != nil {
+		return nil, err
+	}
+	keep, err := keepOf(u)
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +48,17 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 		cancel(nil)
 		return nil, explain(ctx, config.Endpoints, config.TLS, err)
 	}
-	if err := s.probe(ctx, u.Prefix()); err != nil {
+	key := u.Prefix()
+	if key == "" {
+		key = "leadership"
+	}
+	if err := s.probe(ctx, key); err != nil {
 		s.Close()
 		return nil, explain(ctx, config.Endpoints, config.TLS, err)
+	}
+	if err := s.tidy(ctx, key, keep); err != nil {
+		s.Close()
+		return nil, err
 	}
 	return store.WithPrefix(s, u.Prefix()), nil
 }
@@ -74,12 +86,8 @@ func connect(config clientv3.Config) (*clientv3.Client, []io.Closer, error) {
 	return client, []io.Closer{client, plain}, nil
 }
 
-// probe makes sure that the store answers and lets us read below prefix.
-func (s *Store) probe(ctx context.Context, prefix string) error {
-	key := prefix
-	if key == "" {
-		key = "leadership"
-	}
+// probe makes sure that the store answers and lets us read key.
+func (s *Store) probe(ctx context.Context, key string) error {
 	_, _, err := s.read(context.WithValue(ctx, callKey{}, &call{hasty: true}), key)
 	if errors.Is(err, rpctypes.ErrPermissionDenied) {
 		return fmt.Errorf("may not read key %q: %w", key, err)

@@ -1,0 +1,22 @@
+package etcd
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// WarnFrom has stores warn of a history of n revisions, for a test.
+func WarnFrom(t testing.TB, n int64) {
+	before := manyRevisions
+	manyRevisions = n
+	t.Cleanup(func() { manyRevisions = before })
+}
+
+// Compact has a store compact, however short the history is that it keeps.
+func (s *Store) Compact(t testing.TB, key string, keep time.Duration) {
+	t.Helper()
+	if err := s.tidy(context.Background(), key, keep); err != nil {
+		t.Fatal(err)
+	}
+}
