@@ -142,6 +142,7 @@ func (s *service) run(ctx context.Context) error {
 	if !s.blind {
 		opts = append(opts, httpapi.WithObserved(s.observe))
 	}
+	slog.SetDefault(log) // where stores warn
 	kv, name, err := s.openNamedStore(ctx)
 	if err != nil && ctx.Err() != nil {
 		return nil

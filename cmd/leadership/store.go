@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ func (p *program) openStore(ctx context.Context) (store.Store, error) {
 
 // openSharedStore does, and tells people which one that is.
 func (p *program) openSharedStore(ctx context.Context) (kv store.Store, name string, err error) {
+	slog.SetDefault(p.logger()) // where stores warn
 	kv, name, err = p.openNamedStore(ctx)
 	if err == nil && strings.HasPrefix(name, "memory:") {
 		err = usage("%s is a store of this process alone, where nobody stands against it: name another", name)
