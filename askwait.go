@@ -60,7 +60,10 @@ func (w *waiting) wait(ctx context.Context, kv store.Store) error {
 			}
 		}
 		if err := pause(ctx, askPoll); err != nil {
-			return errors.Join(w.failed(fmt.Errorf("%w: %s: %w", ErrNotObeyed, w.leads(), err)), found.err)
+			if found.err != nil {
+				return fmt.Errorf("%w; the request to %s is written: %w: %w", found.err, w.request.Action, ErrNotObeyed, err)
+			}
+			return w.failed(fmt.Errorf("%w: %s: %w", ErrNotObeyed, w.leads(), err))
 		}
 	}
 }

@@ -19,6 +19,7 @@ type call struct {
 	puts   bool          // it is no read
 	rec    record        // what it puts
 	late   bool          // reported as late
+	held   time.Duration // for how long this process was held up meanwhile
 	cancel context.CancelFunc
 	result chan result // gets exactly one
 }
@@ -42,7 +43,7 @@ func get(ctx context.Context, kv store.Store, key string) result {
 		return result{}
 	}
 	if err != nil {
-		return result{err: fmt.Errorf("leadership: get %q: %w", key, err)}
+		return result{err: storeError("get", key, err)}
 	}
 	return result{pair: pair}
 }
@@ -64,7 +65,7 @@ func put(ctx context.Context, kv store.Store, key string, value []byte, previous
 		err = store.ErrKeyModified
 	}
 	if err != nil {
-		return result{err: fmt.Errorf("leadership: put %q: %w", key, err)}
+		return result{err: storeError("put", key, err)}
 	}
 	return result{pair: pair}
 }
@@ -79,10 +80,48 @@ func refused(err error) bool {
 type noAnswer time.Duration
 
 func (d noAnswer) Error() string {
-	return fmt.Sprintf("%v: no answer within %v", context.DeadlineExceeded, time.Duration(d))
+	return fmt.Sprintf("%v: no answer within %v", context.DeadlineExceeded, rounded(time.Duration(d)))
 }
 
 func (noAnswer) Unwrap() error { return context.DeadlineExceeded }
+
+// heldUp is by how much a timer may be late before this process is to blame for what
+// it ended, and not the store: it was stopped, or had no time to run.
+const heldUp = 250 * time.Millisecond
+
+// errHeldUp adds to an error that this process was held up for so long.
+func errHeldUp(err error, d time.Duration) error {
+	return fmt.Errorf("%w; this process was stopped, or had no time to run, for %v of it", err, rounded(d))
+}
+
+// timedOut adds to an error of a call that was given up after which time, where
+// the store does not tell.
+func timedOut(ctx context.Context, err error) error {
+	var told, d noAnswer
+	if err == nil || errors.As(err, &told) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(context.Cause(ctx), &d) {
+		return err
+	}
+	return fmt.Errorf("%w: no answer within %v", err, rounded(time.Duration(d)))
+}
+
+// inTime makes a call, and says of an error that its time was over, if it was, and
+// whether this process was held up.
+func inTime(ctx context.Context, f func(context.Context) result) result {
+	late := make(chan time.Duration, 1)
+	stop := context.AfterFunc(ctx, func() {
+		end, _ := ctx.Deadline()
+		late <- time.Since(end)
+	})
+	r := f(ctx)
+	if stop() || !errors.Is(r.err, context.DeadlineExceeded) {
+		return r
+	}
+	r.err = timedOut(ctx, r.err)
+	if d := <-late; d > heldUp { // a context ends in time, but where this process does not run
+		r.err = errHeldUp(r.err, d)
+	}
+	return r
+}
 
 // caller makes calls for one who waits for them, one at a time: a call that has
 // not returned is not repeated on top of itself (S6). It is safe for concurrent
@@ -121,12 +160,14 @@ func (c caller) callFor(ctx context.Context, timeout time.Duration, f func(conte
 		defer func() { <-c.slot }()
 		done <- f(ctx)
 	}()
-	select {
-	case r := <-done:
-		return r
-	case <-ctx.Done():
-		return result{err: fmt.Errorf("leadership: key %q: %w", c.key, context.Cause(ctx))}
-	}
+	return inTime(ctx, func(ctx context.Context) result {
+		select {
+		case r := <-done:
+			return r
+		case <-ctx.Done():
+			return result{err: fmt.Errorf("leadership: key %q: %w", c.key, context.Cause(ctx))}
+		}
+	})
 }
 
 // list is call for the pairs below a directory; none where there is no directory.
@@ -135,7 +176,7 @@ func (c caller) list(ctx context.Context, kv store.Store, directory string) ([]*
 	listed := c.call(ctx, func(ctx context.Context) result {
 		found, err := kv.List(ctx, directory, &store.ReadOptions{Consistent: true})
 		if err != nil && !errors.Is(err, store.ErrKeyNotFound) {
-			return result{err: fmt.Errorf("leadership: list %q: %w", directory, err)}
+			return result{err: storeError("list", directory, err)}
 		}
 		pairs = found
 		return result{}

@@ -33,6 +33,7 @@ type campaign struct {
 	heard     chan struct{} // closed when the callbacks have been told all
 	leader    Term          // that the listeners were told of last
 	health    health
+	sick      outage // of the health check
 
 	lease               *lease        // of the term we lead or are winding up, or nil
 	working             bool          // the work of that term has not returned
@@ -138,9 +139,7 @@ func (c *campaign) turn() {
 		now := c.opts.clock.Now()
 		c.attend()
 		c.handOver()
-		if err := c.health.step(context.WithoutCancel(c.ctx), now.Mono, c.nudge); err != nil {
-			c.report(fmt.Errorf("leadership: key %q: %w", c.key, err))
-		}
+		c.checkHealth(now.Mono)
 		c.stepDown(now)
 		c.windUp(now.Mono)
 		c.announce(now.Mono)
@@ -331,6 +330,7 @@ func (c *campaign) returned(call *call, r result) {
 		return
 	}
 	if r.err == nil {
+		c.answered("put", now)
 		c.fails, c.notBefore = 0, now
 		if call.rec.Instance == c.sight.me {
 			c.acked = attempt{call.rec.Beat, call.start}
@@ -357,7 +357,7 @@ func (c *campaign) returned(call *call, r result) {
 		c.enlistRefused++
 	}
 	if !refused(r.err) || c.fails > refusals {
-		c.report(r.err)
+		c.trouble("put", r.err, now)
 	}
 }
 

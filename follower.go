@@ -81,7 +81,7 @@ func (f *Follower) FollowElection(ctx context.Context) (<-chan string, <-chan er
 		seat: seat{kv: f.kv, key: f.key, opts: &f.opts},
 	}
 	p.report = func(err error) {
-		p.logger().Warn("follower", "error", err)
+		p.warn("follower", err)
 		s.report(err)
 		if p.notices != nil {
 			p.notices.failed(err)

@@ -110,7 +110,7 @@ func (f *forgetting) step(ctx context.Context) (time.Duration, error) {
 			err = store.ErrKeyModified
 		}
 		if err != nil {
-			err = fmt.Errorf("leadership: delete %q: %w", key, err)
+			err = storeError("delete", key, err)
 		}
 		return result{err: err}
 	})

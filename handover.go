@@ -141,7 +141,7 @@ func (c *campaign) announce(now time.Duration) {
 
 // problem logs err and tells whoever listens.
 func (c *campaign) problem(err error) {
-	c.logger().Warn("election", "node", c.by.node, "error", err)
+	c.warn("election", err, "node", c.by.node)
 	if c.stream != nil {
 		c.stream.report(err)
 	}

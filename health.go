@@ -128,6 +128,20 @@ func (h *health) judge(err error) error {
 	return fmt.Errorf("health check failed, %d in a row: %w", h.failed, err)
 }
 
+// checkHealth goes on with the checks of health.
+func (c *campaign) checkHealth(now time.Duration) {
+	switch err := c.health.step(context.WithoutCancel(c.ctx), now, c.nudge); {
+	case err != nil:
+		c.quiet, c.aside = !c.sick.failed("check", now), c.sick.attrs()
+		c.report(fmt.Errorf("leadership: key %q: %w", c.key, err))
+		c.quiet, c.aside = false, nil
+	case c.health.failed == 0:
+		if after, tell := c.sick.answered("check", now); tell {
+			c.logger().Warn("healthy again", "node", c.by.node, "after", rounded(after), "failures", c.sick.count)
+		}
+	}
+}
+
 // well says whether the candidate may claim the seat.
 func (h *health) well() bool { return h.probe == nil || h.passed && h.failed == 0 }
 

@@ -36,12 +36,13 @@ const (
 type Option func(*options)
 
 type options struct {
-	renew   time.Duration
-	retry   time.Duration
-	margin  time.Duration
-	payload []byte
-	log     *slog.Logger
-	clock   clock.Clock
+	renew    time.Duration
+	retry    time.Duration
+	margin   time.Duration
+	payload  []byte
+	log      *slog.Logger
+	workName string
+	clock    clock.Clock
 
 	grace     time.Duration
 	schedule  schedule
@@ -119,7 +120,16 @@ func WithPayload(p []byte) Option {
 	return func(o *options) { o.payload = p }
 }
 
-// WithLogger sets where terms and errors are logged. A handler that blocks holds up
+// WithWorkName sets what the log and errors call the work of Run that does not return
+// in time. The default, and "", is the name of its function in the program.
+func WithWorkName(name string) Option {
+	return func(o *options) { o.workName = name }
+}
+
+// WithLogger sets where terms and errors are logged. Of errors that go on, such as those
+// of a store that cannot be reached, it is told the first, then one after 5 s, and then
+// after twice as long each time, 10 minutes at most, and how long it took until the store
+// answered again; the error channel gets them all. A handler that blocks holds up
 // the campaign that logs: its claim runs out. The default, and nil, is nowhere.
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) {

@@ -3,7 +3,6 @@ package leadership
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -182,7 +181,7 @@ func (r *Round) sweep(ctx context.Context, age time.Duration) (bool, error) {
 		var err error
 		ok, err = r.kv.AtomicDelete(ctx, r.key, v.pair)
 		if err != nil && !refused(err) {
-			return result{err: fmt.Errorf("leadership: delete %q: %w", r.key, err)}
+			return result{err: storeError("delete", r.key, err)}
 		}
 		return result{}
 	})

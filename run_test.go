@@ -374,6 +374,36 @@ func stubborn(release chan struct{}) func(context.Context, Term) error {
 	return func(context.Context, Term) error { <-release; return nil }
 }
 
+// crew has a method that is work, and ignores its context.
+type crew struct{ release chan struct{} }
+
+func (c *crew) toil(context.Context, Term) error { <-c.release; return nil }
+
+func TestWorkIsCalledByTheNameThatPeopleKnow(t *testing.T) {
+	for _, c := range []struct {
+		opt  Option
+		want string
+	}{
+		{nil, "(*crew).toil has not returned"},
+		{WithWorkName(`the command "./server"`), `: the command "./server" has not returned`},
+	} {
+		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+			var errs []error
+			candidate := NewCandidate(memory.New(), key, "a", ttl, c.opt, WithCallbacks(Callbacks{OnError: func(err error) { errs = append(errs, err) }}))
+			work := &crew{make(chan struct{})}
+			started(ctx, candidate, work.toil)
+			synctest.Wait()
+			candidate.Resign()
+			time.Sleep(ttl)
+			close(work.release)
+			synctest.Wait()
+			if len(errs) == 0 || !strings.Contains(errs[0].Error(), c.want) {
+				t.Errorf("%v, want %s", errs, c.want)
+			}
+		})
+	}
+}
+
 func TestWorkThatIgnoresItsContextIsNamed(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
@@ -392,7 +422,7 @@ func TestWorkThatIgnoresItsContextIsNamed(t *testing.T) {
 		}
 		for i, err := range errs {
 			late := (ttl / 3) << i
-			if !errors.Is(err, ErrResigned) || !strings.Contains(err.Error(), "stubborn") || !strings.Contains(err.Error(), late.Round(time.Millisecond).String()) {
+			if !errors.Is(err, ErrResigned) || !strings.Contains(err.Error(), "stubborn") || !strings.Contains(err.Error(), rounded(late).String()) {
 				t.Errorf("%v: want it to name the work, and %v", err, late)
 			}
 		}

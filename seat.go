@@ -37,6 +37,9 @@ type seat struct {
 	key    string
 	opts   *options
 	report func(error)
+	outage outage
+	quiet  bool  // the log is not told of what is reported
+	aside  []any // what it is told in addition
 
 	sight   sight
 	foreign bool // what is there is no record of ours
@@ -81,7 +84,7 @@ func (s *seat) start(ctx context.Context, op string, now clock.Instant, limit ti
 	s.call = c
 	go func() {
 		defer c.cancel()
-		c.result <- f(ctx)
+		c.result <- inTime(ctx, f)
 		s.nudge()
 	}()
 	return c
@@ -108,6 +111,7 @@ func (s *seat) looked(r result, now time.Duration, interval time.Duration) (ok, 
 		return false, false
 	}
 	s.foreign = false
+	s.answered("get", now)
 	changed = s.sight.see(r.pair, r.rec, now)
 	if changed && r.pair != nil {
 		nudge(s.watch.again)
@@ -119,7 +123,29 @@ func (s *seat) looked(r result, now time.Duration, interval time.Duration) (ok, 
 func (s *seat) failed(err error, now time.Duration, retry time.Duration) {
 	s.fails++
 	s.notBefore = now + s.opts.backoff(s.fails, min(retry, maxBackoff))
+	s.trouble("get", err, now)
+}
+
+// trouble reports an error that may come again and again: the log is told of it less
+// and less often.
+func (s *seat) trouble(op string, err error, now time.Duration) {
+	s.quiet, s.aside = !s.outage.failed(op, now), s.outage.attrs()
 	s.report(err)
+	s.quiet, s.aside = false, nil
+}
+
+// answered takes note of a call that has succeeded.
+func (s *seat) answered(op string, now time.Duration) {
+	if after, tell := s.outage.answered(op, now); tell {
+		s.logger().Warn("the store answers again", "after", rounded(after), "failures", s.outage.count)
+	}
+}
+
+// warn logs an error that is reported, if the log is to be told of it.
+func (s *seat) warn(msg string, err error, args ...any) {
+	if !s.quiet {
+		s.logger().Warn(msg, append(append(args, "error", err), s.aside...)...)
+	}
 }
 
 // attend compares the last hint with what is known by now.
@@ -180,12 +206,17 @@ func (s *seat) late(now time.Duration, limit time.Duration) time.Duration {
 	if c.late {
 		return never
 	}
-	if at := c.until + limit/4; now < at {
+	at := c.until + limit/4
+	if now < at {
 		return at
 	}
+	if over := now - at; over > heldUp {
+		c.held, c.until = c.held+over, now // the store could not have answered
+		return c.until + limit/4
+	}
 	c.late = true
-	s.report(fmt.Errorf("leadership: %s %q: %w: the store has not returned from a call after %v; waiting for it",
-		c.op, s.key, context.DeadlineExceeded, (now - c.start.Mono).Round(time.Millisecond)))
+	s.trouble("get", fmt.Errorf("leadership: %s %q: %w: the store has not returned from a call after %v; waiting for it",
+		c.op, s.key, context.DeadlineExceeded, rounded(now-c.start.Mono-c.held)), now)
 	return never
 }
 

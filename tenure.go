@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
@@ -140,7 +141,16 @@ func (c *campaign) complain(l *lease, now time.Duration) {
 	}
 	c.patience *= 2
 	c.report(fmt.Errorf("leadership: key %q: %s has not returned %v after the end of term %d (%w): the seat is kept until its record expires",
-		c.key, runtime.FuncForPC(reflect.ValueOf(c.culprit).Pointer()).Name(), late.Round(time.Millisecond), l.term.Token, context.Cause(l.ctx)))
+		c.key, c.workName(), rounded(late), l.term.Token, context.Cause(l.ctx)))
+}
+
+// workName is what people know the work by.
+func (c *campaign) workName() string {
+	if c.opts.workName != "" {
+		return c.opts.workName
+	}
+	// The name of a method's value has a suffix of its own.
+	return strings.TrimSuffix(runtime.FuncForPC(reflect.ValueOf(c.culprit).Pointer()).Name(), "-fm")
 }
 
 // workReturned takes in what the work of a term has returned, if it has.

@@ -136,6 +136,7 @@ func (r *runner) run(ctx context.Context) (int, error) {
 func (r *runner) campaign(ctx context.Context, kv store.Store) (int, error) {
 	opts := []leadership.Option{
 		leadership.WithGrace(r.grace), leadership.WithPriority(r.priority), leadership.WithLogger(r.logger()),
+		leadership.WithWorkName(fmt.Sprintf("the command %q", r.argv[0])),
 		leadership.WithCallbacks(leadership.Callbacks{OnLeaderChange: r.announce}),
 	}
 	if r.payload != "" {
@@ -169,7 +170,11 @@ func (r *runner) work(ctx context.Context, term leadership.Term) error {
 		return &exitError{ended.Code, errors.New(ended.Failure)}
 	}
 	if ended.Ended && r.signals.ctx.Err() == nil {
-		r.logger().Warn("the term is over: the command was ended", "key", r.key, "token", term.Token, "reason", context.Cause(ctx))
+		why := context.Cause(ctx)
+		if why == nil { // the guard was faster
+			why = fmt.Errorf("%w: its claim was not renewed in time", leadership.ErrLost)
+		}
+		r.logger().Warn("the term is over: the command was ended", "key", r.key, "token", term.Token, "reason", why)
 	}
 	if r.once || !ended.Ended && !r.restart || r.signals.ctx.Err() != nil {
 		r.code = ended.Code
