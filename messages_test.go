@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,13 +94,17 @@ func TestStoreThatRefusesWritesAloneIsNoNoise(t *testing.T) {
 func TestFailingHealthIsLoggedLessAndLessOften(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		var j journal
-		ill := errors.New("the disk is full")
-		var now error
-		NewCandidate(memory.New(), key, "a", ttl, j.option(), WithHealthCheck(func(context.Context) error { return now })).RunForElection(ctx)
+		var ill atomic.Bool
+		NewCandidate(memory.New(), key, "a", ttl, j.option(), WithHealthCheck(func(context.Context) error {
+			if ill.Load() {
+				return errors.New("the disk is full")
+			}
+			return nil
+		})).RunForElection(ctx)
 		time.Sleep(ttl)
-		now = ill
+		ill.Store(true)
 		time.Sleep(time.Hour)
-		now = nil
+		ill.Store(false)
 		time.Sleep(2 * ttl)
 		lines := j.lines()
 		if n := len(lines); n < 8 || n > 20 || !strings.Contains(lines[n-1], "healthy again") {
