@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 	"weak"
@@ -23,15 +25,39 @@ type dialer struct {
 	closed bool
 	failed error // why the last connection could not be made or was not greeted, if so
 
+	silent map[string]bool // addresses that were dialed last and not heard from
+
 	// Weak, for go-redis v9.21.0 forgets to close a connection whose login
 	// failed, and leaves that to the garbage collector.
 	conns map[weak.Pointer[net.TCPConn]]struct{}
 }
 
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	d.awaits(addr, true)
 	conn, err := d.connect(ctx, network, addr)
 	d.fail(err)
 	return conn, err
+}
+
+// awaits takes note that an address is dialed, or has been heard from.
+func (d *dialer) awaits(addr string, silent bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !silent {
+		delete(d.silent, addr)
+		return
+	}
+	if d.silent == nil {
+		d.silent = make(map[string]bool)
+	}
+	d.silent[addr] = true
+}
+
+// unheard returns the addresses that have been dialed and not heard from.
+func (d *dialer) unheard() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Sorted(maps.Keys(d.silent))
 }
 
 func (d *dialer) fail(err error) {
@@ -55,7 +81,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 		return nil, store.ErrClosed
 	}
 	if config == nil {
-		return &plainConn{conn, greeting{dialer: d}}, nil
+		return &plainConn{conn, greeting{dialer: d, addr: addr}}, nil
 	}
 	if config.ServerName == "" {
 		config = config.Clone()
@@ -72,7 +98,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 		}
 		return nil, err
 	}
-	return &secureConn{secure, greeting{dialer: d}}, nil
+	return &secureConn{secure, greeting{dialer: d, addr: addr}}, nil
 }
 
 // keep remembers conn, and forgets those that have been closed meanwhile. It
@@ -120,14 +146,16 @@ func (d *dialer) close() {
 // tries once more, and would say that it is closed.
 type greeting struct {
 	dialer *dialer
+	addr   string
 	heard  bool
 }
 
 func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
 	n, err := conn.Read(b)
 	switch {
-	case n > 0:
+	case n > 0 && !g.heard:
 		g.heard = true
+		g.dialer.awaits(g.addr, false)
 	case err != nil && !g.heard:
 		if !errors.Is(err, net.ErrClosed) {
 			g.dialer.fail(err)

@@ -218,7 +218,12 @@ func explain(err error, u *store.URL, d *dialer) error {
 	case dropped:
 		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants another certificate (cert, key): %w", store.ErrNotReachable, err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%w: %s did not answer: %w", store.ErrNotReachable, strings.Join(u.Hosts, ","), err)
+		// Not the hosts of the URL: Sentinels, and nodes of a cluster, name others.
+		silent := d.unheard()
+		if len(silent) == 0 {
+			silent = u.Hosts
+		}
+		return fmt.Errorf("%w: %s did not answer: %w", store.ErrNotReachable, strings.Join(silent, ","), err)
 	case errors.As(err, &network) && network.Op == "dial":
 		return fmt.Errorf("%w: %w", store.ErrNotReachable, err)
 	default:

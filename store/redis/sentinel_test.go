@@ -102,6 +102,30 @@ func TestReplicaAnswersNothing(t *testing.T) {
 	}
 }
 
+// TestMasterThatHangsIsNotTakenForTheSentinels, which do answer.
+func TestMasterThatHangsIsNotTakenForTheSentinels(t *testing.T) {
+	set := servers.RedisSentinel(t)
+	set.Replica.Freeze() // so that nobody takes over
+	set.Master.Freeze()
+	defer set.Master.Thaw()
+	defer set.Replica.Thaw()
+	kv, err := store.Open(t.Context(), sentinelURL(set))
+	if err == nil {
+		kv.Close()
+		t.Fatal("the master answers")
+	}
+	text, _, _ := strings.Cut(err.Error(), " did not answer")
+	_, text, _ = strings.Cut(text, store.ErrNotReachable.Error()) // the URL, before that, names the Sentinels
+	if !errors.Is(err, store.ErrNotReachable) || !strings.Contains(text, set.Master.Addr) {
+		t.Errorf("%v: want it to name the master, %s", err, set.Master.Addr)
+	}
+	for _, addr := range set.Addrs {
+		if strings.Contains(text, addr) {
+			t.Errorf("%v: %s has answered", err, addr)
+		}
+	}
+}
+
 // TestWriteWaitsForReplicas, and says so when they do not have it.
 func TestWriteWaitsForReplicas(t *testing.T) {
 	set := servers.RedisSentinel(t)
