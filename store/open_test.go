@@ -31,7 +31,7 @@ func init() {
 		}
 		return memory.New(), nil
 	}
-	params := append(store.TLSParams(), "token", "wait", "fast")
+	params := append(store.TLSParams(), "token", "token_file", "wait", "fast")
 	store.Register("test", store.Driver{Port: 1234, Params: params, Open: open})
 	store.Register("tests", store.Driver{Port: 1234, Params: params, Open: open})
 	store.Register("test-found", store.Driver{Port: 1234, Hostless: true, Open: open})

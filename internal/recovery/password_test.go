@@ -53,6 +53,20 @@ func TestNewTokenOfConsulIsRead(t *testing.T) {
 	}
 }
 
+// TestNewPasswordInAFileIsRead: the former one is refused.
+func TestNewPasswordInAFileIsRead(t *testing.T) {
+	for _, kind := range []string{"etcd", "redis", "zookeeper"} {
+		t.Run(kind, func(t *testing.T) {
+			server := servers.Secure(t, kind)
+			file := newSecretFile(t, server.Secret.Password+"\n")
+			electiontest.Recovers(t, opener(urlOf(server, kind, map[string]string{"password_file": file.path})), func() {
+				server.NewPassword("an0ther")
+				file.write("an0ther\n")
+			})
+		})
+	}
+}
+
 // TestNewPasswordOfPostgreSQLIsRead: from the file that psql reads, too.
 func TestNewPasswordOfPostgreSQLIsRead(t *testing.T) {
 	server := servers.Secure(t, "postgres")

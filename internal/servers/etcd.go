@@ -43,7 +43,8 @@ var etcdKind = kind{
 		}
 		return err
 	},
-	secure: true,
+	secure:   true,
+	password: setEtcdPassword,
 	// Beside the root that etcd wants there is the user of the Secret, who may
 	// read and write the keys that begin with its name and a slash.
 	enforce: func(ctx context.Context, s *Server) error {
@@ -65,12 +66,22 @@ var etcdKind = kind{
 	},
 }
 
+// setEtcdPassword sets the user's password, as root, who has the first one for ever.
+func setEtcdPassword(ctx context.Context, s *Server, password string) error {
+	return etcdctlWith(ctx, s, password+"\n", "user", "passwd", s.Secret.User, "--interactive=false", "--user", "root:"+s.Secret.Password)
+}
+
 // etcdctl runs a command on a server that has a Secret.
 func etcdctl(ctx context.Context, s *Server, args ...string) error {
+	return etcdctlWith(ctx, s, "", args...)
+}
+
+func etcdctlWith(ctx context.Context, s *Server, input string, args ...string) error {
 	cmd := exec.CommandContext(ctx, "etcdctl", append([]string{
 		"--endpoints", etcdURL(s), "--cacert", s.Secret.CA,
 		"--cert", s.Secret.ClientCert, "--key", s.Secret.ClientKey,
 	}, args...)...)
+	cmd.Stdin = strings.NewReader(input)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "ETCDCTL_API=3"} // and no other's settings
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -28,10 +28,10 @@ var redisKind = kind{
 		if s.Secret == nil {
 			return nil
 		}
-		users := fmt.Sprintf("user default off\nuser %s on >%s %s\n", s.Secret.User, s.Secret.Password, RedisRights)
-		return os.WriteFile(s.path("users.acl"), []byte(users), 0o600)
+		return writeRedisUsers(s, s.Secret.Password)
 	},
-	command: func(s *Server) *exec.Cmd { return redisCommand(s) },
+	password: func(_ context.Context, s *Server, password string) error { return writeRedisUsers(s, password) },
+	command:  func(s *Server) *exec.Cmd { return redisCommand(s) },
 	ready: func(ctx context.Context, s *Server) error {
 		answer, err := askRedis(ctx, s, "PING")
 		if err == nil && !strings.HasPrefix(answer, "+PONG") {
@@ -40,6 +40,12 @@ var redisKind = kind{
 		return err
 	},
 	secure: true,
+}
+
+// writeRedisUsers writes the file of users that the server reads when it starts.
+func writeRedisUsers(s *Server, password string) error {
+	users := fmt.Sprintf("user default off\nuser %s on >%s %s\n", s.Secret.User, password, RedisRights)
+	return os.WriteFile(s.path("users.acl"), []byte(users), 0o600)
 }
 
 // redisCommand starts a server that has further settings.

@@ -24,12 +24,13 @@ const (
 )
 
 var zooKeeperKind = kind{
-	name:    "zookeeper",
-	data:    []string{"data"},
-	ports:   1,
-	secure:  true,
-	enforce: lockZooKeeper,
-	secrets: joinZooKeeper,
+	name:     "zookeeper",
+	data:     []string{"data"},
+	ports:    1,
+	secure:   true,
+	enforce:  lockZooKeeper,
+	secrets:  joinZooKeeper,
+	password: rekeyZooKeeper,
 	find: func() (string, error) {
 		if _, err := os.Stat(zooKeeperJar); err != nil {
 			return "", err
@@ -100,6 +101,39 @@ func lockZooKeeper(ctx context.Context, s *Server) error {
 	}
 	_, err = c.SetACL("/", zk.DigestACL(zk.PermAll, s.Secret.User, s.Secret.Password), -1)
 	return err
+}
+
+// rekeyZooKeeper has all nodes belong to the user with another password.
+func rekeyZooKeeper(ctx context.Context, s *Server, password string) error {
+	c, _, err := zk.Connect([]string{s.hostport(0)}, 2*time.Second, zk.WithLogInfo(false),
+		zk.WithDialer(func(string, string, time.Duration) (net.Conn, error) { return dialZooKeeper(ctx, s) }))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for _, p := range []string{s.Secret.Password, password} {
+		if err := c.AddAuth("digest", []byte(s.Secret.User+":"+p)); err != nil {
+			return err
+		}
+	}
+	var rekey func(node string) error
+	rekey = func(node string) error {
+		if node == "/zookeeper" {
+			return nil
+		}
+		names, _, err := c.Children(node)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := rekey(strings.TrimSuffix(node, "/") + "/" + name); err != nil {
+				return err
+			}
+		}
+		_, err = c.SetACL(node, zk.DigestACL(zk.PermAll, s.Secret.User, password), -1)
+		return err
+	}
+	return rekey("/")
 }
 
 // joinZooKeeper writes the server's key and certificate into one file.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
-	"github.com/seed-a1d591d3/leadership/internal/reread"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -40,7 +39,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := tokenFileOf(u)
+	token, err := u.SecretFile("token", api.HTTPTokenFileEnvName) // before a token in the environment, as Consul has it
 	if err != nil {
 		return nil, err
 	}
@@ -122,36 +121,6 @@ func addressOf(u *store.URL) (string, error) {
 		return u.Hosts[0], nil
 	}
 	return "", fmt.Errorf("it names %d hosts and must name one: an agent of Consul, which finds the servers by itself", len(u.Hosts))
-}
-
-// tokenFileOf returns the file that has the token, or nil where there is none. It
-// is preferred to a token in the environment, as Consul does.
-func tokenFileOf(u *store.URL) (*reread.Files[string], error) {
-	name, from := u.Setting("token_file"), `parameter "token_file"`
-	switch {
-	case u.Has("token") && u.Has("token_file"):
-		return nil, fmt.Errorf("parameters %q and %q are both there: use either", "token", "token_file")
-	case u.Has("token"):
-		return nil, nil //nolint:nilnil // No file is no error.
-	case name == "":
-		name, from = os.Getenv(api.HTTPTokenFileEnvName), "$"+api.HTTPTokenFileEnvName
-	}
-	if name == "" {
-		return nil, nil //nolint:nilnil // No file is no error.
-	}
-	file := reread.New(func(contents [][]byte) (string, error) {
-		token := strings.TrimSpace(string(contents[0]))
-		if token == "" {
-			return "", fmt.Errorf("%s has no token in it", name)
-		}
-		return token, nil
-	}, name)
-	token, err := file.Get()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from, err)
-	}
-	u.Hide(token)
-	return file, nil
 }
 
 func authOf(u *store.URL) *api.HttpBasicAuth {

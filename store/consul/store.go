@@ -8,7 +8,6 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
-	"github.com/seed-a1d591d3/leadership/internal/reread"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/internal/life"
 )
@@ -24,8 +23,8 @@ var _ store.Store = (*Store)(nil)
 type Store struct {
 	client *api.Client
 	life   life.Life
-	token  *reread.Files[string] // the file that has it; nil: the client's
-	own    func()                // ends the client, where the store owns it
+	token  *store.SecretFile // nil: the client's
+	own    func()            // ends the client, where the store owns it
 
 	// Those of Consul Enterprise. A transaction does not take them from the
 	// client's configuration, as other calls do.

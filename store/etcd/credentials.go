@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -27,4 +28,18 @@ func (c freshCredentials) ClientHandshake(ctx context.Context, authority string,
 
 func (c freshCredentials) Clone() credentials.TransportCredentials {
 	return freshCredentials{c.TransportCredentials.Clone(), c.secure}
+}
+
+// freshAuth logs in with the password that a file holds then, if there is one.
+type freshAuth struct {
+	clientv3.Auth
+
+	file *store.SecretFile
+}
+
+func (a freshAuth) Authenticate(ctx context.Context, user, password string) (*clientv3.AuthenticateResponse, error) {
+	if a.file != nil {
+		password, _ = a.file.Get() // else the one before: the server knows whether it is still good
+	}
+	return a.Auth.Authenticate(ctx, user, password)
 }

@@ -19,7 +19,8 @@
 // server_name, as (*store.URL).TLS has them, and compact (see History). What the URL does not say is taken
 // from what etcdctl reads: ETCDCTL_ENDPOINTS (for etcd:///prefix),
 // ETCDCTL_CACERT, ETCDCTL_CERT, ETCDCTL_KEY, ETCDCTL_USER (user or
-// user:password) and ETCDCTL_PASSWORD. Such a client logs nothing.
+// user:password) and ETCDCTL_PASSWORD. password_file=FILE is a file with the password, for a
+// user without one. All files are read again when they have changed. Such a client logs nothing.
 //
 // # What it guarantees
 //

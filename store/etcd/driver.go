@@ -22,7 +22,7 @@ func init() {
 	store.Register("etcd", store.Driver{
 		Port:     2379,
 		Hostless: true,
-		Params:   append(store.TLSParams(), "compact"),
+		Params:   append(store.TLSParams(), "password_file", "compact"),
 		Open:     open,
 	})
 }
@@ -30,6 +30,10 @@ func init() {
 // open opens the store that u names, within the time that ctx has.
 func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	config, err := configOf(u)
+	if err != nil {
+		return nil, err
+	}
+	file, err := u.SecretFile("password", "")
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +47,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	defer context.AfterFunc(ctx, func() { cancel(ctx.Err()) })()
 	config.Context = clientCtx
 	s := new(Store)
-	s.client, s.owned, err = connect(config)
+	s.client, s.owned, err = connect(config, file)
 	if err != nil {
 		cancel(nil)
 		return nil, explain(ctx, config.Endpoints, config.TLS, err)
@@ -63,8 +67,9 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	return store.WithPrefix(s, u.Prefix()), nil
 }
 
-// connect makes a client, and returns what there is to close.
-func connect(config clientv3.Config) (*clientv3.Client, []io.Closer, error) {
+// connect makes a client, and returns what there is to close. The client logs in by what file
+// holds then, if not nil.
+func connect(config clientv3.Config, file *store.SecretFile) (*clientv3.Client, []io.Closer, error) {
 	client, err := clientv3.New(config)
 	if err != nil {
 		return nil, nil, err
@@ -82,7 +87,7 @@ func connect(config clientv3.Config) (*clientv3.Client, []io.Closer, error) {
 		client.Close()
 		return nil, nil, err
 	}
-	client.Auth = plain.Auth
+	client.Auth = freshAuth{plain.Auth, file}
 	return client, []io.Closer{client, plain}, nil
 }
 
@@ -147,6 +152,11 @@ func login(u *store.URL) (user, password string, err error) {
 	user, password = u.User, u.Password
 	if !u.HasUser {
 		user, password, _ = strings.Cut(os.Getenv("ETCDCTL_USER"), ":")
+	}
+	if file, err := u.SecretFile("password", ""); err != nil {
+		return "", "", err
+	} else if file != nil {
+		password, _ = file.Get() // as it was just read
 	}
 	if password == "" {
 		password = os.Getenv("ETCDCTL_PASSWORD")

@@ -21,13 +21,15 @@
 // the parameters:
 //
 //	tls, ca, cert, key, server_name     as (*store.URL).TLS has them
+//	password_file=FILE                  a file with the password, which the URL has not
 //	prefix=app:                         what all keys begin with, as it is
 //	replicas=1                          as WithReplicas
 //	poll=1s                             as WithPoll
 //	sentinel_user, sentinel_password    the login at the Sentinels, if any
 //
 // A password that the URL does not have is taken from REDISCLI_AUTH, which
-// redis-cli reads. What go-redis logs, it logs for all clients of the program:
+// redis-cli reads. All files are read again for each connection when they have changed;
+// the login at the Sentinels is in no file. What go-redis logs, it logs for all clients of the program:
 // see redis.SetLogger there.
 //
 // # What it guarantees

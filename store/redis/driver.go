@@ -26,7 +26,7 @@ const (
 )
 
 func init() {
-	params := append(store.TLSParams(), "prefix", "replicas", "poll")
+	params := append(store.TLSParams(), "password_file", "prefix", "replicas", "poll")
 	single := store.Driver{Port: 6379, Params: params, Open: opener(newSingle)}
 	sentinel := store.Driver{Port: 26379, Params: append(params[:len(params):len(params)], "sentinel_user", "sentinel_password"), Open: opener(newFailover)}
 	cluster := store.Driver{Port: 6379, Params: params, Open: opener(newCluster)}
@@ -42,7 +42,23 @@ type maker func(u *store.URL, login login, dial dialFunc) (goredis.UniversalClie
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-type login struct{ user, password string }
+// login is how a client logs in: with the password of a file, where there is one, as it is
+// when a connection is made.
+type login struct {
+	user, password string
+	file           *store.SecretFile
+}
+
+// credentials is what a client asks for each connection, or nil.
+func (l login) credentials() func(context.Context) (user, password string, err error) {
+	if l.file == nil {
+		return nil
+	}
+	return func(context.Context) (string, string, error) {
+		password, _ := l.file.Get() // else the one before: the server knows whether it is still good
+		return l.user, password, nil
+	}
+}
 
 func opener(newClient maker) func(context.Context, *store.URL) (store.Store, error) {
 	return func(ctx context.Context, u *store.URL) (store.Store, error) { return open(ctx, u, newClient) }
@@ -57,8 +73,12 @@ func open(ctx context.Context, u *store.URL, newClient maker) (store.Store, erro
 	if err != nil {
 		return nil, err
 	}
-	login := login{u.User, u.Password}
-	if login.password == "" {
+	file, err := u.SecretFile("password", "")
+	if err != nil {
+		return nil, err
+	}
+	login := login{u.User, u.Password, file}
+	if login.password == "" && file == nil {
 		login.password = u.Setting("password", "REDISCLI_AUTH")
 	}
 	d := &dialer{tls: secure}
@@ -105,7 +125,8 @@ func newSingle(u *store.URL, login login, dial dialFunc) (goredis.UniversalClien
 	}
 	return goredis.NewClient(&goredis.Options{
 		Addr: u.Hosts[0], Username: login.user, Password: login.password, DB: db,
-		Dialer: dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
+		CredentialsProviderContext: login.credentials(),
+		Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
 		ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
 	}), nil
 }
@@ -123,7 +144,8 @@ func newFailover(u *store.URL, login login, dial dialFunc) (goredis.UniversalCli
 		MasterName: name, SentinelAddrs: u.Hosts,
 		SentinelUsername: u.Setting("sentinel_user"), SentinelPassword: u.Setting("sentinel_password"),
 		Username: login.user, Password: login.password, DB: db,
-		Dialer: dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
+		CredentialsProviderContext: login.credentials(),
+		Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
 		ContextTimeoutEnabled: true, DisableIdentity: true,
 	}), nil
 }
@@ -134,7 +156,8 @@ func newCluster(u *store.URL, login login, dial dialFunc) (goredis.UniversalClie
 	}
 	return goredis.NewClusterClient(&goredis.ClusterOptions{
 		Addrs: u.Hosts, Username: login.user, Password: login.password,
-		Dialer: dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1,
+		CredentialsProviderContext: login.credentials(),
+		Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1,
 		ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
 	}), nil
 }

@@ -44,7 +44,12 @@ func call[T any](ctx context.Context, s *Store, f func() (T, error)) (T, error) 
 			select {
 			case s.calls <- struct{}{}:
 				defer func() { <-s.calls }()
-				return f()
+				before := s.login.now()
+				value, err := f()
+				if errors.Is(err, zk.ErrNoAuth) && s.login.renew(s.conn, before) {
+					return f() // that it was refused means that nothing was done
+				}
+				return value, err
 			default:
 				return none, errBusy
 			}

@@ -19,8 +19,11 @@
 //	ca=FILE                those in a PEM file, and no others
 //	cert=FILE, key=FILE    the client's certificate
 //	server_name=NAME       the name in the server's certificate; the host by default
+//	password_file=FILE     a file with the password of the user, who has none in the URL then
 //
-// Any of them switches TLS on, which ZooKeeper has on a port of its own
+// The files are read again when they have changed: those of TLS for each connection, the
+// password when something is refused, as it is once the ACLs of the nodes have been given
+// to the new one. Any of those about TLS switches it on, which ZooKeeper has on a port of its own
 // (secureClientPort). No environment variables are heeded: ZooKeeper's own client
 // has system properties of Java in their place.
 //

@@ -18,7 +18,7 @@ import (
 const sessionTimeout = 6 * time.Second
 
 func init() {
-	store.Register("zookeeper", store.Driver{Port: zk.DefaultPort, Params: store.TLSParams(), Open: open})
+	store.Register("zookeeper", store.Driver{Port: zk.DefaultPort, Params: append(store.TLSParams(), "password_file"), Open: open})
 }
 
 func open(ctx context.Context, u *store.URL) (store.Store, error) {
@@ -26,14 +26,9 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	var opts []Option
-	if u.HasUser {
-		if u.User == "" || u.Password == "" || strings.Contains(u.User, ":") {
-			return nil, fmt.Errorf("user %q: a login is a user, without a colon in it, and a password", u.User)
-		}
-		// Not zk.AuthACL: that lets in the client's certificate, whatever the
-		// login.
-		opts = append(opts, WithACL(zk.DigestACL(zk.PermAll, u.User, u.Password)))
+	login, err := loginOf(u)
+	if err != nil {
+		return nil, err
 	}
 	d := newDialer(secure, len(u.Hosts))
 	conn, events, err := zk.Connect(u.Hosts, sessionTimeout,
@@ -42,7 +37,8 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 		d.cut()
 		return nil, err
 	}
-	s := New(conn, opts...)
+	s := New(conn)
+	s.login = login
 	s.own = func() { end(conn, events, d) }
 	if err := s.enter(ctx, u, d); err != nil {
 		_ = s.Close()
@@ -68,10 +64,8 @@ func (s *Store) enter(ctx context.Context, u *store.URL, d *dialer) error {
 		case <-time.After(tick):
 		}
 	}
-	if u.HasUser {
-		_, err := call(ctx, s, func() (struct{}, error) {
-			return struct{}{}, s.conn.AddAuth("digest", []byte(u.User+":"+u.Password))
-		})
+	if s.login != nil {
+		_, err := call(ctx, s, func() (struct{}, error) { return struct{}{}, s.login.add(s.conn) })
 		if err != nil {
 			return fmt.Errorf("log in as %q: %w", u.User, err)
 		}

@@ -28,6 +28,7 @@ type Store struct {
 	conn  *zk.Conn
 	acl   []zk.ACL
 	life  life.Life
+	login *login        // of the store's own client; nil for none
 	own   func()        // ends the client, where the store owns it
 	calls chan struct{} // has an element for each call that is under way
 
@@ -202,7 +203,7 @@ func (s *Store) createNode(ctx context.Context, node string, data []byte) error 
 		if err := ctx.Err(); err != nil {
 			return err // nobody waits any more
 		}
-		_, err := s.conn.Create(node, data, 0, s.acl)
+		_, err := s.conn.Create(node, data, 0, s.nodeACL())
 		if !errors.Is(err, zk.ErrNoNode) {
 			return err
 		}
