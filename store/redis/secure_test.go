@@ -1,6 +1,8 @@
 package redis_test
 
 import (
+	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -121,6 +123,9 @@ func TestRightsAreTheLeast(t *testing.T) {
 		_, first, err := kv.AtomicPut(t.Context(), key, nil, nil, &store.WriteOptions{TTL: time.Hour})
 		if err != nil {
 			return err
+		}
+		if _, _, err := kv.AtomicPut(t.Context(), key, nil, nil, nil); !errors.Is(err, store.ErrKeyExists) {
+			return fmt.Errorf("create what is there: %w", err)
 		}
 		_, second, err := kv.AtomicPut(t.Context(), key, nil, first, nil)
 		if err != nil {
