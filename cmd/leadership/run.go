@@ -171,7 +171,7 @@ func (r *runner) work(ctx context.Context, term leadership.Term) error {
 	}
 	if ended.Ended && r.signals.ctx.Err() == nil {
 		why := context.Cause(ctx)
-		if why == nil { // the guard was faster
+		if why == nil || why.Error() == leadership.ErrLost.Error() { // the guard was faster, or time was
 			why = fmt.Errorf("%w: its claim was not renewed in time", leadership.ErrLost)
 		}
 		r.logger().Warn("the term is over: the command was ended", "key", r.key, "token", term.Token, "reason", why)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"weak"
@@ -128,6 +129,15 @@ func (d *dialer) why() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.failed
+}
+
+// blame says of an error that comes from a connection which was closed because nothing
+// was heard on it that the server does not answer.
+func (d *dialer) blame(err error) error {
+	if why := d.why(); errors.Is(err, net.ErrClosed) && errors.Is(why, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: %s did not answer: %w", store.ErrNotReachable, strings.Join(d.unheard(), ","), why)
+	}
+	return err
 }
 
 func (d *dialer) close() {

@@ -96,6 +96,7 @@ func open(ctx context.Context, u *store.URL, newClient maker) (store.Store, erro
 		s.Close()
 		return nil, err
 	}
+	s.blame = d.blame
 	return store.WithPrefix(s, u.Setting("prefix")), nil
 }
 

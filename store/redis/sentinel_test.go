@@ -126,6 +126,22 @@ func TestMasterThatHangsIsNotTakenForTheSentinels(t *testing.T) {
 	}
 }
 
+// TestServerThatHangsIsSaidToHang, though the client closes the connection itself.
+func TestServerThatHangsIsSaidToHang(t *testing.T) {
+	server := servers.Redis(t)
+	kv := openURL(t, "redis://"+server.Addr)
+	defer kv.Close()
+	put(t, kv, key, "a", nil, 0)
+	server.Freeze()
+	defer server.Thaw()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	_, err := kv.Get(ctx, key, nil)
+	if err == nil || !errors.Is(err, store.ErrNotReachable) || !strings.Contains(err.Error(), server.Addr+" did not answer") || strings.Contains(err.Error(), "closed") {
+		t.Errorf("%v, want it to say that %s did not answer", err, server.Addr)
+	}
+}
+
 // TestWriteWaitsForReplicas, and says so when they do not have it.
 func TestWriteWaitsForReplicas(t *testing.T) {
 	set := servers.RedisSentinel(t)

@@ -34,6 +34,8 @@ type Store struct {
 	// closes it; nil for a user's.
 	cut     func()
 	release func() error
+
+	blame func(error) error // says what is behind an error of such a client
 }
 
 // Option is a setting of New.
@@ -205,6 +207,9 @@ func patiently[T any](ctx context.Context, s *Store, f func() (T, error)) (T, er
 	if deadline, ok := ctx.Deadline(); ok && err != nil && !refused(err) && !time.Now().Before(deadline) {
 		// The client keeps to the deadline itself, and calls it an I/O timeout.
 		err = context.DeadlineExceeded
+	}
+	if err != nil && s.blame != nil {
+		err = s.blame(err)
 	}
 	return value, err
 }
