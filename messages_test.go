@@ -148,7 +148,7 @@ func TestErrorsNameOperationAndKeyOnce(t *testing.T) {
 func TestDurationsInMessagesAreRounded(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		time.Second / 3:                 "333ms",
-		16_666_666:                      "16.67ms",
+		16_666_666:                      "16.7ms",
 		time.Second * 10 / 3:            "3.33s",
 		time.Minute / 7:                 "8.57s",
 		time.Hour + time.Second/3:       "1h0m0s",

@@ -66,9 +66,9 @@ func (o *outage) answered(op string, now time.Duration) (time.Duration, bool) {
 	return now - o.since, o.told
 }
 
-// rounded is a duration with no more digits than people want.
+// rounded is a duration with the three digits that people want.
 func rounded(d time.Duration) time.Duration {
-	for _, unit := range []time.Duration{time.Second, 10 * time.Millisecond, time.Millisecond, 10 * time.Microsecond} {
+	for unit := time.Second; unit > time.Nanosecond; unit /= 10 {
 		if d >= 100*unit {
 			return d.Round(unit)
 		}

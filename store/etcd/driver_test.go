@@ -86,7 +86,7 @@ func TestOpenByURL(t *testing.T) {
 func TestOpenOfAFrozenServerEndsInTime(t *testing.T) {
 	server := servers.New(t, "etcd")
 	server.Freeze()
-	check(t, address("", "", server.Addr, ""), store.ErrNotReachable.Error())
+	check(t, address("", "", server.Addr, ""), store.ErrNotReachable.Error()+": "+server.Addr+" did not answer")
 }
 
 func TestOpenEndsWithItsContext(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -37,6 +38,9 @@ func explain(ctx context.Context, hosts []string, config *tls.Config, err error)
 		case config != nil && hungUp(refusal):
 			return fmt.Errorf("%w: %s may be without TLS", err, host)
 		}
+	}
+	if strings.Contains(err.Error(), net.ErrClosed.Error()) { // by gRPC, which has waited in vain
+		return fmt.Errorf("%w: %s did not answer", store.ErrNotReachable, strings.Join(hosts, ","))
 	}
 	return err
 }
