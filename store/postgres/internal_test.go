@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -58,6 +59,30 @@ func TestErrorsOfTheConnectionAreToldFromThoseOfAStatement(t *testing.T) {
 	} {
 		if got := broken(test.err); got != test.want {
 			t.Errorf("%s: broken is %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+func TestWitnessTellsAWaitThatWasCancelled(t *testing.T) {
+	for name, test := range map[string]struct {
+		messages string
+		want     error
+	}{
+		"done":                   {"ParseComplete DataRow CommandComplete ReadyForQuery", nil},
+		"told of, and done":      {"NoticeResponse CommandComplete NotificationResponse ReadyForQuery", nil},
+		"cancelled":              {"DataRow CommandComplete NoticeResponse ReadyForQuery", errUnreplicated},
+		"told of, and cancelled": {"NoticeResponse CommandComplete NoticeResponse NoticeResponse ReadyForQuery", errUnreplicated},
+		"not traced":             {"", errUnwitnessed},
+		"traced in another form": {"Complete Notice Ready", errUnwitnessed},
+		"traced in part":         {"CommandComplete Notice Ready", errUnwitnessed},
+	} {
+		w := new(witness)
+		for message := range strings.FieldsSeq(test.messages) {
+			_, _ = w.Write([]byte("F\tSync\t5\n"))
+			_, _ = w.Write([]byte("B\t" + message + "\t20\n"))
+		}
+		if err := w.verdict(); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v; want %v", name, err, test.want)
 		}
 	}
 }

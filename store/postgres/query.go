@@ -45,15 +45,23 @@ func (s *Store) read(ctx context.Context, key string, stays bool) (*store.KVPair
 func (s *Store) find(ctx context.Context, statement, what string, stays bool) ([]found, error) {
 	type row struct {
 		standby     bool
-		key         *string
+		key, waited *string
 		index, left *int64
 		value       []byte
 	}
-	rows, err := ask(ctx, s, statement, []any{what, stays}, func(rows pgx.CollectableRow) (r row, err error) {
-		return r, rows.Scan(&r.standby, &r.key, &r.index, &r.value, &r.left, nil)
+	// A list may be long, and to trace it costs as much again.
+	traced := stays && (statement != s.table.list || s.waits.Load())
+	rows, err := ask(ctx, s, traced, statement, []any{what, stays}, func(rows pgx.CollectableRow) (r row, err error) {
+		return r, rows.Scan(&r.standby, &r.key, &r.index, &r.value, &r.left, nil, &r.waited)
 	})
 	if err != nil {
 		return nil, err
+	}
+	if rows[0].waited != nil {
+		s.waits.Store(true)
+		if !traced {
+			return s.find(ctx, statement, what, stays)
+		}
 	}
 	var all []found
 	for _, r := range rows {
@@ -76,7 +84,7 @@ func (s *Store) find(ctx context.Context, statement, what string, stays bool) ([
 // refused, and the one that it saw before, 0 for a missing key.
 func (s *Store) write(ctx context.Context, statement string, args []any) (done, seen uint64, err error) {
 	type row struct{ done, seen *int64 }
-	r, err := ask(ctx, s, statement, args, func(rows pgx.CollectableRow) (r row, err error) {
+	r, err := ask(ctx, s, true, statement, args, func(rows pgx.CollectableRow) (r row, err error) {
 		return r, rows.Scan(&r.done, &r.seen, nil, nil)
 	})
 	if err != nil {
@@ -108,14 +116,14 @@ func (s *Store) list(ctx context.Context, directory string, stays bool) ([]*stor
 
 // ask runs a statement and returns its rows. It runs it again where the server
 // has undone it: then it has not happened. Where the table is missing it makes
-// it first.
-func ask[T any](ctx context.Context, s *Store, statement string, args []any, row pgx.RowToFunc[T]) ([]T, error) {
+// it first. traced is as in run.
+func ask[T any](ctx context.Context, s *Store, traced bool, statement string, args []any, row pgx.RowToFunc[T]) ([]T, error) {
 	args = append([]any{plain}, args...)
 	// A pool's own configuration may have pgx linger on for longer than ctx.
 	return await.Call(ctx, func() ([]T, error) {
 		made := false
 		for {
-			all, err := witnessed(ctx, s.pool, statement, args, row)
+			all, err := run(ctx, s.pool, traced, statement, args, row)
 			switch code(err) {
 			case serializationFailure, deadlockDetected:
 				if ctx.Err() == nil {

@@ -130,16 +130,31 @@ func as(user string, pair *servers.PostgresPair) string {
 func TestWaitCancelledByAnOperatorIsNoSuccess(t *testing.T) {
 	pair := servers.PostgresWithStandby(t)
 	operator := newPool(t, pair.Primary.Addr)
-	cancel := func(t *testing.T) {
+	// cancelled returns what a call returns whose waits are cancelled, of which a
+	// list may have two.
+	cancelled := func(t *testing.T, do func() error) error {
 		t.Helper()
-		eventually(t, func() bool {
+		did := make(chan error, 1)
+		go func() { did <- do() }()
+		waited := 0
+		for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
 			var n int
 			err := operator.QueryRow(t.Context(), `SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`).Scan(&n)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return n > 0
-		})
+			waited += n
+			select {
+			case err := <-did:
+				if waited == 0 {
+					t.Error("it has waited for no standby")
+				}
+				return err
+			default:
+			}
+		}
+		t.Fatal("it has not returned within 10s")
+		return nil
 	}
 	bouncer := servers.PgBouncer(t, pair.Primary)
 	for name, addr := range map[string]string{"directly": pair.Primary.Addr, "through a pooler": bouncer.Addr} {
@@ -154,17 +169,11 @@ func TestWaitCancelledByAnOperatorIsNoSuccess(t *testing.T) {
 				"List":             func() error { _, err := kv.List(t.Context(), "k", nil); return err },
 				"create":           func() error { _, _, err := kv.AtomicPut(t.Context(), "new", nil, nil, nil); return err },
 			} {
-				did := make(chan error, 1)
-				go func() { did <- do() }()
-				cancel(t)
-				err := <-did
+				err := cancelled(t, do)
 				wantUnknown(t, what, err)
 				wantText(t, err, "synchronous standby")
 			}
-			did := make(chan error, 1)
-			go func() { _, err := kv.AtomicDelete(t.Context(), "key", key); did <- err }()
-			cancel(t)
-			wantUnknown(t, "AtomicDelete", <-did)
+			wantUnknown(t, "AtomicDelete", cancelled(t, func() error { _, err := kv.AtomicDelete(t.Context(), "key", key); return err }))
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -36,6 +37,7 @@ type Store struct {
 	poll  time.Duration
 	life  life.Life
 	ears  ears
+	waits atomic.Bool // a read has waited for a synchronous standby
 }
 
 // Option changes what New makes.

@@ -93,15 +93,15 @@ const (
 	// wait for where no standby is synchronous.
 
 	readSQL = one + `SELECT one.standby, t.key, t.index, t.value,
-	ceil(extract(epoch FROM t.expires - clock_timestamp()) * 1000000)::bigint, one.waits
+	ceil(extract(epoch FROM t.expires - clock_timestamp()) * 1000000)::bigint, one.durable, one.waits
 FROM one LEFT JOIN {table} AS t ON t.key = $1::text AND ` + there
 
-	listSQL = one + `SELECT one.standby, t.key, t.index, t.value, NULL::bigint, one.waits
+	listSQL = one + `SELECT one.standby, t.key, t.index, t.value, NULL::bigint, one.durable, one.waits
 FROM one LEFT JOIN {table} AS t ON t.key > $1::text AND starts_with(t.key, $1::text) AND ` + there + ` ORDER BY t.key`
 
-	one = `WITH one AS (SELECT pg_is_in_recovery() AS standby, concat(` + durable + `,
+	one = `WITH one AS (SELECT pg_is_in_recovery() AS standby, concat(` + durable + `) AS durable,
 	CASE WHEN $2::boolean AND NOT pg_is_in_recovery() AND current_setting('synchronous_standby_names') <> ''
-	THEN pg_logical_emit_message(true, 'leadership', ''::text) END) AS waits)
+	THEN pg_logical_emit_message(true, 'leadership', ''::text)::text END AS waits)
 `
 
 	// A write answers with one row: the index that it gave or took away, null

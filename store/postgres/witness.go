@@ -21,20 +21,22 @@ var errUnreplicated = errors.New("the wait for a synchronous standby was cancell
 // errUnwitnessed says that pgx does not tell what the server answers.
 var errUnwitnessed = errors.New("whether the wait for a synchronous standby was cancelled cannot be told with this version of pgx")
 
-// witnessed runs a statement and returns its rows, or errUnreplicated.
-func witnessed[T any](ctx context.Context, pool *pgxpool.Pool, statement string, args []any, row pgx.RowToFunc[T]) ([]T, error) {
+// run runs a statement and returns its rows; where it is traced, errUnreplicated if
+// it is done and does not count.
+func run[T any](ctx context.Context, pool *pgxpool.Pool, traced bool, statement string, args []any, row pgx.RowToFunc[T]) ([]T, error) {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Release()
-	raw := conn.Conn().PgConn()
-	w := new(witness)
-	raw.Frontend().Trace(w, pgproto3.TracerOptions{SuppressTimestamps: true})
-	defer untrace(raw)
+	raw, w := conn.Conn().PgConn(), new(witness)
+	if traced {
+		raw.Frontend().Trace(w, pgproto3.TracerOptions{SuppressTimestamps: true})
+		defer untrace(raw)
+	}
 	rows, _ := conn.Query(ctx, statement, args...)
 	all, err := pgx.CollectRows(rows, row)
-	if err == nil {
+	if err == nil && traced {
 		err = w.verdict()
 	}
 	return all, err
@@ -57,6 +59,7 @@ func untrace(conn *pgconn.PgConn) {
 // its own by now.
 type witness struct{ seen atomic.Int32 }
 
+// What a witness has seen, in this order.
 const (
 	complete int32 = iota + 1
 	warned
@@ -64,20 +67,21 @@ const (
 	cancelled
 )
 
+// Write takes a message, as pgproto3 traces it.
 func (w *witness) Write(message []byte) (int, error) {
-	for _, step := range []struct {
-		kind     string
-		from, to int32
-	}{
-		{"CommandComplete", 0, complete},
-		{"NoticeResponse", complete, warned},
-		{"ReadyForQuery", complete, ready},
-		{"ReadyForQuery", warned, cancelled},
-	} {
-		if bytes.HasPrefix(message, []byte("B\t"+step.kind+"\t")) && w.seen.CompareAndSwap(step.from, step.to) {
-			break
-		}
+	seen := w.seen.Load()
+	is := func(kind string) bool { return bytes.HasPrefix(message, []byte("B\t"+kind+"\t")) }
+	switch {
+	case seen == 0 && is("CommandComplete"):
+		seen = complete
+	case seen == complete && is("NoticeResponse"):
+		seen = warned
+	case seen == complete && is("ReadyForQuery"):
+		seen = ready
+	case seen == warned && is("ReadyForQuery"):
+		seen = cancelled
 	}
+	w.seen.Store(seen)
 	return len(message), nil
 }
 
