@@ -30,7 +30,8 @@
 // protection from a leader that is paused past its deadline and does not know
 // it yet, as with any store. The index of a pair is a revision of etcd, which
 // never comes back, except where a cluster is restored from a backup: set
-// --bump-revision then (3.6).
+// --bump-revision then (3.6). A write compares the value as well as the revision, and
+// so is refused there, too.
 //
 // AtomicPut is one transaction and one round trip, and so is AtomicDelete. A
 // call whose answer was lost returns an error that is none of the refusals. A

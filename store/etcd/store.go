@@ -57,8 +57,8 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*
 }
 
 // AtomicPut writes value under key if the key is unchanged since previous, or,
-// when previous is nil, if it is missing, in one transaction. It returns true
-// and the pair as written. Otherwise it writes nothing and returns
+// when previous is nil, if it is missing, in one transaction: its index and its
+// value are compared. It returns true and the pair as written. Otherwise it writes nothing and returns
 // store.ErrKeyExists when previous is nil, store.ErrKeyModified when another
 // write came between, or store.ErrKeyNotFound when the key is gone. After any
 // other error the write may have happened.

@@ -85,8 +85,8 @@ func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*sto
 }
 
 // AtomicPut writes value under key if the key is unchanged since previous, or,
-// when previous is nil, if it is missing. It returns true and the pair as
-// written. Otherwise it writes nothing and returns store.ErrKeyExists when
+// when previous is nil, if it is missing: its index and its value are compared. It
+// returns true and the pair as written. Otherwise it writes nothing and returns store.ErrKeyExists when
 // previous is nil, store.ErrKeyModified when another write came between, or
 // store.ErrKeyNotFound when the key is gone (as valkeyrie's Redis and ZooKeeper
 // stores do). After an error of any kind nothing was written.

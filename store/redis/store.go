@@ -41,7 +41,7 @@ type Store struct {
 // Option is a setting of New.
 type Option func(*Store)
 
-// WithReplicas has each read and write wait, in the same round trip, until n
+// WithReplicas has each read of a key and each write wait, in the same round trip, until n
 // replicas have what it read or wrote (the command WAIT), for a second at most. If
 // fewer do, it returns an error, and a write may last or not. A failover then
 // loses an acknowledged write less often, but still can. The default is 0.
@@ -89,8 +89,8 @@ func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*sto
 }
 
 // AtomicPut writes value under key if the key is unchanged since previous, or,
-// when previous is nil, if it is missing, in one round trip. It returns true
-// and the pair as written. Otherwise it writes nothing and returns
+// when previous is nil, if it is missing, in one round trip: its index and its
+// value are compared. It returns true and the pair as written. Otherwise it writes nothing and returns
 // store.ErrKeyExists when previous is nil, store.ErrKeyModified when another
 // write came between, or store.ErrKeyNotFound when the key is gone. After any
 // other error the write may have happened: the client does not send it again,
