@@ -35,7 +35,10 @@
 // happened; elections read back. Get goes through the leader, and with
 // Consistent or nil options the leader first asks a majority whether it still
 // is: it finds every write acknowledged before. An index is that of Consul's
-// log and never comes back. What fencing adds is what it adds everywhere:
+// log and never comes back, except where servers are set up anew from an older
+// snapshot: a transaction of Consul can compare no value, so a renewal that was on
+// its way meanwhile may then replace a newer record. Stop the programs, or wait for
+// the longest TTL, before you do that. What fencing adds is what it adds everywhere:
 // protection from a leader that is paused between looking at its term and
 // acting on it; and, after an operator has restored an old snapshot, tokens
 // that still rise.

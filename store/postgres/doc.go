@@ -91,8 +91,8 @@
 // clock, also over what was lost, so whoever checks them turns the elder away.
 //
 // A write compares the value of the previous pair as well as its index, in the
-// same statement: for an index may come again. They come from a sequence. It is copied by physical replication and by
-// pg_dump, but not by logical replication: elections that run on through a
+// same statement: for an index may come again. They come from a sequence. It is
+// copied by physical replication and by pg_dump, but not by logical replication: elections that run on through a
 // switch by that may see an index again, and so may those on a backup that was
 // restored. So may those whose standby takes over
 // without the last writes: PostgreSQL logs a sequence 32 numbers ahead, and if
@@ -127,6 +127,6 @@
 // PgBouncer 1.18 ends by itself now and then when clients cancel requests, as pgx
 // does with those that it gives up: have it started again.
 //
-// Tested with PostgreSQL 15, alone and with a synchronous standby, pgx 5.11 and PgBouncer 1.18. PostgreSQL 11 and
-// later have what it uses.
+// Tested with PostgreSQL 15, alone and with a synchronous standby, pgx 5.11 and
+// PgBouncer 1.18. PostgreSQL 11 and later have what it uses.
 package postgres

@@ -48,7 +48,7 @@
 //
 // The index of a write is the server's clock in microseconds, or one more than
 // the index before. It comes back for a key only if that is deleted and made
-// again after the server's clock was put back.
+// again after the server's clock was put back; and a write compares the value, too.
 //
 // go-redis sends a command again when its reply was lost, three times by
 // default. It does not do so with the writes of this package, whatever the

@@ -51,9 +51,11 @@
 // AtomicDelete empties the node and leaves it there, as the parents of nodes are:
 // without data, which to ZooKeeper is something other than empty data. So the
 // version goes on rising, and an index never comes back, unless somebody else
-// deletes the node. After that an old index may match a new node: a candidate
-// looks right before it writes, and so is safe from all but a deletion in that
-// moment. Where many keys come and go, delete nodes without data by hand
+// deletes the node, or an older state of the servers is restored. After that an old
+// index may match a new node, and ZooKeeper can compare nothing else: a candidate
+// looks right before it takes a seat, but a renewal that was on its way meanwhile
+// may replace a newer record. So stop the programs, or wait for the longest TTL,
+// before you do either. Where many keys come and go, delete nodes without data by hand
 // that nobody will use again.
 //
 // ZooKeeper deletes no node by itself, as it is set up by default: a TTL is
