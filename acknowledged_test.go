@@ -205,3 +205,27 @@ func TestRecordOfTheSameTermThatWasPutBackIsWrittenAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestRequestInARecordThatWasPutBackIsObeyed(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		inner := memory.New()
+		kv := &standIn{Store: inner}
+		kv.watch = func(context.Context) <-chan *store.KVPair { return nil }
+		a := NewCandidate(kv, key, "a", ttl)
+		elected, _ := a.RunForElection(ctx)
+		<-elected
+		<-elected
+		synctest.Wait()
+		before := stored(t, inner)
+		time.Sleep(ttl * 7 / 10)
+		synctest.Wait()
+		before.Ask = &ask{Do: Transfer, To: "b", Hold: 1000}
+		if err := inner.Put(ctx, key, before.encode(), nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(ttl)
+		if rec := stored(t, inner); a.IsLeader() || rec.held() {
+			t.Errorf("leads on: %+v", rec)
+		}
+	})
+}

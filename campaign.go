@@ -434,14 +434,15 @@ func (c *campaign) settle(now time.Duration) {
 		case l.term.Token == rec.Token:
 			l.renewed(c.acked.start)
 		}
-		c.heed(rec.Ask)
 	case !stands:
 	case older:
 		c.report(fmt.Errorf("leadership: key %q: %w: writing the record of term %d again", c.key, ErrRecordLost, l.term.Token))
 	default:
 		l.end(fmt.Errorf("%w: the record is now of term %d", ErrLost, rec.Token))
 	}
-	if !c.sight.mine() && rec.Token > c.over {
+	if c.sight.mine() {
+		c.heed(rec.Ask)
+	} else if rec.Token > c.over {
 		c.yield = 0 // somebody else leads, or has led, since we resigned
 	}
 	c.appoint(now)
