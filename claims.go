@@ -81,7 +81,7 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	if err != nil {
 		return Claimed{}, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, trust, fmt.Errorf("%w: no answer before the trust was over, %v", context.DeadlineExceeded, trust))
+	ctx, cancel := context.WithTimeoutCause(ctx, trust, fmt.Errorf("%w: no answer before the trust was over, %v", context.DeadlineExceeded, rounded(trust)))
 	defer cancel()
 	failed := Claimed{Instance: by.Instance}
 	if err := c.begin(ctx); err != nil {

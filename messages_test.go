@@ -145,6 +145,28 @@ func TestErrorsNameOperationAndKeyOnce(t *testing.T) {
 	})
 }
 
+func TestAwaitBlamesTheStoreOnlyForItsLastAnswer(t *testing.T) {
+	for _, heals := range []bool{true, false} {
+		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+			kv := faultstore.New(memory.New())
+			round := NewRound(kv, "sys", "1", "a")
+			if _, err := round.Elect(ctx); err != nil {
+				t.Fatal(err)
+			}
+			kv.Refuse()
+			if heals {
+				time.AfterFunc(5*time.Second, kv.Heal)
+			}
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			_, err := round.Await(ctx)
+			if text := fmt.Sprint(err); errors.Is(err, faultstore.ErrInjected) == heals || !errors.Is(err, context.DeadlineExceeded) || strings.Count(text, "sys/1") != 1 {
+				t.Errorf("healed: %v: %s", heals, text)
+			}
+		})
+	}
+}
+
 func TestDurationsInMessagesAreRounded(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		time.Second / 3:                 "333ms",

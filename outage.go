@@ -1,9 +1,9 @@
 package leadership
 
 import (
-	"fmt"
-	"strings"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/storeerr"
 )
 
 const (
@@ -76,12 +76,5 @@ func rounded(d time.Duration) time.Duration {
 	return d
 }
 
-// storeError is an error of the store with what was asked of it, once: many stores
-// say so themselves.
-func storeError(op, key string, err error) error {
-	text := err.Error()
-	if quoted := fmt.Sprintf("%q", key); strings.Contains(text, op) && strings.Contains(text, quoted[1:]) {
-		return fmt.Errorf("leadership: %w", err)
-	}
-	return fmt.Errorf("leadership: %s %q: %w", op, key, err)
-}
+// storeError is an error of the store with what was asked of it.
+func storeError(op, key string, err error) error { return storeerr.Wrap("leadership", op, key, err) }

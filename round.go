@@ -240,6 +240,9 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 	var failure error
 	for {
 		v, err := r.peek(ctx)
+		if ctx.Err() == nil {
+			failure = err // of the last look: an earlier one explains nothing
+		}
 		switch {
 		case errors.Is(err, ErrForeignRecord):
 			return "", err
@@ -248,14 +251,15 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 		case err == nil && v.pair != nil && !known:
 			known = true
 			nudge(w.again)
-		case err != nil && ctx.Err() == nil:
-			failure = err
 		}
 		poll := time.NewTimer(r.opts.poll)
 		select {
 		case <-ctx.Done():
 			poll.Stop()
-			return "", errors.Join(fmt.Errorf("leadership: await %q: %w", r.key, context.Cause(ctx)), failure)
+			if failure != nil {
+				return "", fmt.Errorf("%w: while waiting for the end of the round: %w", failure, context.Cause(ctx))
+			}
+			return "", fmt.Errorf("leadership: await %q: %w", r.key, context.Cause(ctx))
 		case <-wake:
 			poll.Stop()
 		case <-poll.C:

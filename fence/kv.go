@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/internal/format"
+	"github.com/seed-a1d591d3/leadership/internal/storeerr"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -119,7 +120,7 @@ func (k *KV) check(ctx context.Context, resource string, token uint64) error {
 		// written once more, for what a read shows a failover may take back.
 		value, failure := format.Marshal(kvRecord{kvFormat, token, rand.Text()})
 		if failure != nil {
-			return fmt.Errorf("fence: put %q: %w", key, failure)
+			return storeerr.Wrap("fence", "put", key, failure)
 		}
 		ok, wrote, failure := k.kv.AtomicPut(ctx, key, value, previous, nil)
 		if failure == nil && ok {
@@ -136,7 +137,7 @@ func (k *KV) check(ctx context.Context, resource string, token uint64) error {
 			failures++
 		}
 		if failures == kvTries || ctx.Err() != nil {
-			err = fmt.Errorf("fence: put %q: %w", key, failure)
+			err = storeerr.Wrap("fence", "put", key, failure)
 		}
 	}
 }
@@ -158,7 +159,7 @@ func (k *KV) read(ctx context.Context, key string) (uint64, *store.KVPair, error
 		return 0, nil, nil
 	}
 	if err != nil {
-		return 0, nil, fmt.Errorf("fence: get %q: %w", key, err)
+		return 0, nil, storeerr.Wrap("fence", "get", key, err)
 	}
 	var rec kvRecord
 	if err := format.Unmarshal(pair.Value, kvFormat, &rec); err != nil {
