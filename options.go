@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	specs "github.com/seed-a1d591d3/leadership/internal/schedule"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -102,8 +102,10 @@ func WithRelinquishAfter(d time.Duration) Option {
 // WithRelinquishSchedule has a leader hand over, as WithRelinquishAfter does, at
 // the times of a cron spec: five fields, or six with the seconds first, or a
 // descriptor such as @daily, by the local time of this machine or the zone that
-// a leading "CRON_TZ=Europe/Berlin " names. "@every 1h30m" counts from the
-// beginning of the term, in whole seconds. A time that comes within a retry
+// a leading "CRON_TZ=Europe/Berlin " names. Sunday is 0, 7 or SUN; "?" is refused. "@every
+// 1h30m" counts from the beginning of the term, and is 1ms at least. A time of day that the
+// change to summer time skips does not come that day; one that comes twice, as the
+// clock is set back, comes at both. A time that comes within a retry
 // interval of the beginning of the term is passed over: whoever has just taken
 // over at midnight, by a clock that is a little slow, keeps the seat. It wins
 // over WithRelinquishAfter. The default, and "", is no schedule. A follower
@@ -199,18 +201,11 @@ func (o *options) parseSchedule() error {
 	if o.spec == "" {
 		return nil
 	}
-	if zone, rest, _ := strings.Cut(o.spec, " "); rest == "" && strings.Contains(zone, "TZ=") {
-		// The parser panics where nothing follows the zone.
-		return invalid("relinquish schedule", fmt.Sprintf("%q", o.spec), "must have a cron expression after the time zone")
-	}
-	spec, err := specParser.Parse(o.spec)
+	spec, err := specs.Parse(o.spec)
 	if err != nil {
-		return invalid("relinquish schedule", fmt.Sprintf("%q", o.spec), "must be a cron spec: %v", err)
+		return invalid("relinquish schedule", fmt.Sprintf("%q", o.spec), "%v", err)
 	}
-	if spec.Next(time.Now()).IsZero() {
-		return invalid("relinquish schedule", fmt.Sprintf("%q", o.spec), "must come at some time")
-	}
-	o.schedule.spec = spec
+	o.schedule.spec = &spec
 	return nil
 }
 

@@ -126,6 +126,10 @@ func TestScheduleSaysWhen(t *testing.T) {
 		{"a time of day", 0, "CRON_TZ=UTC 30 12 * * *", at(0, "12:00:00"), at(time.Second, "12:00:01"), 29*time.Minute + 59*time.Second},
 		{"one that the wall clock has jumped to", 0, "CRON_TZ=UTC 30 12 * * *", at(0, "12:00:00"), at(time.Second, "12:31:00"), -time.Minute},
 		{"seconds", 0, "CRON_TZ=UTC 15 30 12 * * *", at(0, "12:30:00"), at(0, "12:30:00"), 15 * time.Second},
+		{"Sunday, the seventh", 0, "CRON_TZ=UTC 30 12 * * 7", at(0, "12:00:00"), at(0, "12:00:00"), 24*time.Hour + 30*time.Minute}, // 1 January 2000 is a Saturday
+		{"every half second", 0, "@every 500ms", at(0, "12:00:00"), at(0, "12:00:00"), 500 * time.Millisecond},
+		{"after a clock that was ahead was set right", 0, "CRON_TZ=UTC 30 12 * * *", at(0, "23:00:00"), at(time.Second, "12:00:01"), 29*time.Minute + 59*time.Second},
+		{"after a clock that was behind was set right", 0, "CRON_TZ=UTC 30 12 * * *", at(0, "11:00:00"), at(time.Second, "12:40:00"), -10 * time.Minute},
 		{"one right after the beginning is passed over", 0, "CRON_TZ=UTC @hourly", at(0, "12:59:58"), at(0, "12:59:58"), time.Hour + 2*time.Second},
 	} {
 		o := options{spec: test.spec, retry: 5 * time.Second, schedule: schedule{after: test.after}}
@@ -139,7 +143,7 @@ func TestScheduleSaysWhen(t *testing.T) {
 }
 
 func TestBadSchedulesAreRefused(t *testing.T) {
-	for _, spec := range []string{"nonsense", "* * * *", "61 * * * *", "0 0 30 2 *", "CRON_TZ=Nowhere/Land 0 0 * * *", "CRON_TZ=UTC", "TZ=UTC ", "@every", "@every x"} {
+	for _, spec := range []string{"nonsense", "* * * *", "@every -1m", "@every 0s", "0 0 * * 8", "0 10 * * ? *", "cron(0 10 * * ? *)", "61 * * * *", "0 0 30 2 *", "CRON_TZ=Nowhere/Land 0 0 * * *", "CRON_TZ=UTC", "TZ=UTC ", "@every", "@every x"} {
 		err := NewCandidate(memory.New(), key, "a", 0, WithRelinquishSchedule(spec)).Run(t.Context(), func(context.Context, Term) error { return nil })
 		if !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), "relinquish schedule") || !strings.Contains(err.Error(), spec) {
 			t.Errorf("%q: %v", spec, err)

@@ -120,7 +120,8 @@ func (r *Rounds) list(ctx context.Context, system string) ([]RoundState, error) 
 // completed, longer ago than age, by the wall clocks of winner and this machine,
 // and whose attempt has no time left. It says how many it has deleted. A round
 // that was deleted may be won again, so age must be longer than anybody may still ask
-// for it, and above 0. It goes on after an error of one round and returns those of the store, and
+// for it, and above 0. Clocks that are wrong count: one ahead on this machine deletes that
+// much too early, and what was won by one ahead is kept that much longer. It goes on after an error of one round and returns those of the store, and
 // ErrInvalidArgument.
 func (r *Rounds) Sweep(ctx context.Context, system string, age time.Duration) (deleted int, err error) {
 	if age <= 0 {

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/go-co-op/gocron/v2"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/schedule"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -70,7 +70,13 @@ func WithRoundOptions(opts ...leadership.RoundOption) Option {
 // What it cannot do:
 //
 //   - Whoever has the fastest clock runs the most, and an instant is run when it
-//     comes by that clock.
+//     comes by that clock. A clock that is wrong takes the instants that it shows
+//     while it is wrong: each of them is not run again when it comes. Nothing
+//     else is remembered of it, so all others are run once it is right; but gocron
+//     itself waits for the time that it has computed by its clock.
+//   - A time of day that the change to summer time skips is no instant that day. One
+//     that comes twice, as the clock is set back, is two instants, and run at both: a
+//     job that must not be should be due at another hour, or in UTC ("CRON_TZ=UTC ").
 //   - A node that crashes while it runs an instant is not replaced. Others run
 //     the next.
 //   - Jobs that begin at an interval from the start of each process, as
@@ -83,15 +89,18 @@ func WithRoundOptions(opts ...leadership.RoundOption) Option {
 type Locker struct {
 	kv        store.Store
 	system    string
-	node      string // with what tells this locker from others of the same name
-	schedule  schedule
+	node      string
+	schedule  instants
 	location  *time.Location
 	candidate *leadership.Candidate
 	options   []leadership.RoundOption
 	now       func() time.Time
+}
 
-	mu    sync.Mutex
-	taken map[string]time.Time // by job, the latest instant that was tried for
+// instants are those at which a job is due.
+type instants interface {
+	Latest(now time.Time) time.Time // at or before now, or a zero time
+	Next(now time.Time) time.Time   // after now, or a zero time
 }
 
 var _ gocron.Locker = (*Locker)(nil)
@@ -107,7 +116,8 @@ var _ gocron.Locker = (*Locker)(nil)
 // spec is when the jobs are due: the cron expression that gocron was given, of
 // five fields or, with seconds, six, after "CRON_TZ=Europe/Berlin " where the time
 // zone matters; one for gocron's daily, weekly and monthly jobs; "@hourly"
-// and the like; or "@every 5m" for a gocron.DurationJob of 5 minutes.
+// and the like; or "@every 5m" for a gocron.DurationJob of 5 minutes, of 1ms at least.
+// Sunday is 0, 7 or SUN; "?" is refused: write "*".
 //
 // It returns leadership.ErrInvalidArgument for an argument that is missing and
 // for a spec that will not do. Names that leadership.NewRound does not take,
@@ -115,8 +125,7 @@ var _ gocron.Locker = (*Locker)(nil)
 // reported by Lock.
 func NewLocker(kv store.Store, system, node, spec string, opts ...Option) (*Locker, error) {
 	l := &Locker{
-		kv: kv, system: system, node: node + "#" + rand.Text(),
-		location: time.Local, now: time.Now, taken: make(map[string]time.Time),
+		kv: kv, system: system, node: node, location: time.Local, now: time.Now,
 	}
 	for _, opt := range opts {
 		if opt != nil {
@@ -131,10 +140,11 @@ func NewLocker(kv store.Store, system, node, spec string, opts ...Option) (*Lock
 	case node == "":
 		return nil, fmt.Errorf(`leadcron: %w: node is "": must not be empty`, leadership.ErrInvalidArgument)
 	}
-	var err error
-	if l.schedule, err = parse(spec); err != nil {
-		return nil, err
+	parsed, err := schedule.Parse(spec)
+	if err != nil {
+		return nil, fmt.Errorf("leadcron: %w: schedule is %q: %w", leadership.ErrInvalidArgument, spec, err)
 	}
+	l.schedule = parsed
 	return l, nil
 }
 
@@ -153,10 +163,9 @@ func (l *Locker) Lock(ctx context.Context, job string) (gocron.Lock, error) {
 		return nil, fmt.Errorf("leadcron: job %q: %w", job, err)
 	}
 	name := url.PathEscape(job) + "@" + at.UTC().Format("20060102-150405.999")
-	if !l.take(job, at) {
-		return nil, fmt.Errorf("leadcron: round %q: %w: by this node", name, ErrTaken)
-	}
-	round := leadership.NewRound(l.kv, l.system, name, l.node, l.options...)
+	// Nobody is told twice to run an instant, nor is this locker: it asks as another
+	// each time, and remembers nothing that its clock has shown.
+	round := leadership.NewRound(l.kv, l.system, name, l.node+"#"+rand.Text(), l.options...)
 	won, err := round.Elect(ctx)
 	switch {
 	case err != nil:
@@ -171,7 +180,7 @@ func (l *Locker) Lock(ctx context.Context, job string) (gocron.Lock, error) {
 func (l *Locker) due(ctx context.Context) (time.Time, error) {
 	for {
 		now := l.now().Round(0).In(l.location)
-		latest, next := l.schedule.latest(now), l.schedule.next(now)
+		latest, next := l.schedule.Latest(now), l.schedule.Next(now)
 		if latest.IsZero() {
 			return latest, errors.New("it has never been due")
 		}
@@ -190,18 +199,6 @@ func (l *Locker) due(ctx context.Context) (time.Time, error) {
 			return next, context.Cause(ctx)
 		}
 	}
-}
-
-// take says whether at is the first try for that instant of the job, and after
-// all before.
-func (l *Locker) take(job string, at time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if before, ok := l.taken[job]; ok && !at.After(before) {
-		return false
-	}
-	l.taken[job] = at
-	return true
 }
 
 // lock is an instant that this node has won.

@@ -188,8 +188,8 @@ func TestNoInstantIsRunTwiceWhateverTheClocksShow(t *testing.T) {
 // byTheClock is a wrong schedule: the round is named after the time of the call.
 type byTheClock struct{}
 
-func (byTheClock) latest(now time.Time) time.Time { return now }
-func (byTheClock) next(time.Time) time.Time       { return time.Time{} }
+func (byTheClock) Latest(now time.Time) time.Time { return now }
+func (byTheClock) Next(time.Time) time.Time       { return time.Time{} }
 
 func TestNamingRoundsAfterTheTimeOfTheCallIsNoticed(t *testing.T) {
 	for i := range uint64(20) {
@@ -282,19 +282,36 @@ func TestEarlyNodeWaitsForTheInstant(t *testing.T) {
 	}
 }
 
-func TestClockThatIsSetBackDoesNotRunAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		kv := memory.New()
-		defer kv.Close()
-		l := newLocker(t, kv, "* * * * *", time.Hour)
-		if _, err := l.Lock(t.Context(), "job"); err != nil {
-			t.Fatal(err)
-		}
-		l.now = time.Now
-		if _, err := l.Lock(t.Context(), "job"); !errors.Is(err, ErrTaken) {
-			t.Errorf("an hour back: got %v, want ErrTaken", err)
-		}
-	})
+// TestClockThatWasWrongCostsNoLaterRun: what a clock shows for a moment takes the one
+// instant that it shows, and nothing is remembered of it but that.
+func TestClockThatWasWrongCostsNoLaterRun(t *testing.T) {
+	for _, wrong := range []time.Duration{24 * time.Hour, time.Hour, -24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			kv := memory.New()
+			defer kv.Close()
+			time.Sleep(48 * time.Hour)
+			l := newLocker(t, kv, "* * * * *", wrong)
+			if _, err := l.Lock(t.Context(), "job"); err != nil {
+				t.Fatal(err)
+			}
+			l.now = time.Now
+			for minute := range 5 {
+				if _, err := l.Lock(t.Context(), "job"); err != nil {
+					t.Errorf("%v off, %d minutes after it was right: %v", wrong, minute, err)
+				}
+				if _, err := l.Lock(t.Context(), "job"); !errors.Is(err, ErrTaken) {
+					t.Errorf("%v off, the same minute again: got %v, want ErrTaken", wrong, err)
+				}
+				time.Sleep(time.Minute)
+			}
+			if wrong > 0 {
+				time.Sleep(wrong - 5*time.Minute)
+				if _, err := l.Lock(t.Context(), "job"); !errors.Is(err, ErrTaken) {
+					t.Errorf("the instant that was run by a clock %v off: got %v, want ErrTaken", wrong, err)
+				}
+			}
+		})
+	}
 }
 
 // unreachable is a store that answers nothing but an error.
