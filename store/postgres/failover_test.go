@@ -80,7 +80,12 @@ func (f *failover) run() {
 		f.stand(ctx, primary, "early")
 		f.upTo(failoverTTL)
 	}
-	f.pair.Cut()
+	frozen := f.dice.IntN(4) == 0
+	if frozen {
+		f.pair.Standby.Freeze() // it may have more, when it goes on
+	} else {
+		f.pair.Cut()
+	}
 	f.stand(ctx, both, "both")
 	f.stand(ctx, primary, "primary")
 	f.ask(ctx, primary, "primary")
@@ -103,6 +108,7 @@ func (f *failover) run() {
 	died := time.Now()
 	f.pair.Primary.Stop()
 	f.upTo(failoverTTL / 16)
+	f.pair.Standby.Thaw()
 	f.pair.Promote()
 	promoted := time.Since(died)
 	f.stand(ctx, f.standby(), "standby")
@@ -117,7 +123,7 @@ func (f *failover) run() {
 	time.Sleep(failoverTTL)
 	cancel()
 	f.all.Wait()
-	f.Logf("when the primary died %q led; the standby took over within %v, and was led within %v; rounds were asked for %d times with an answer", before, promoted, led, f.asked)
+	f.Logf("the standby was frozen: %v; when the primary died %q led; the standby took over within %v, and was led within %v; rounds were asked for %d times with an answer", frozen, before, promoted, led, f.asked)
 	for round, nodes := range f.told {
 		if len(nodes) > 1 {
 			f.Errorf("round %s was told to have been won by more than one: %v", round, nodes)

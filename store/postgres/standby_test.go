@@ -51,7 +51,8 @@ func TestNothingIsToldThatTheStandbyLacks(t *testing.T) {
 	kv := newStore(t, owner)
 	put(t, kv, "first", "a", nil, 0) // and the table
 	for _, role := range []string{"off", "local", "remote_write", "on", "remote_apply"} {
-		exec(t, owner, `CREATE ROLE commits_`+role+` LOGIN SUPERUSER`)
+		exec(t, owner, `CREATE ROLE commits_`+role+` LOGIN`)
+		exec(t, owner, `GRANT SELECT, INSERT, UPDATE, DELETE ON leadership TO commits_`+role) // and no other right
 		exec(t, owner, `ALTER ROLE commits_`+role+` SET synchronous_commit = `+role)
 		exec(t, owner, `ALTER ROLE commits_`+role+` SET client_min_messages = error`)
 	}
