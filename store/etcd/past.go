@@ -70,11 +70,9 @@ func (p *past) silent(d time.Duration) bool {
 // call of the store does.
 const lookEvery = time.Second
 
-// lookBack asks for key, unless there was an answer to something else of late.
+// lookBack asks for key, to show the answer to past.
 func (s *Store) lookBack(ctx context.Context, key string) {
-	if s.past.silent(lookEvery) {
-		ctx, cancel := context.WithTimeout(ctx, 5*lookEvery)
-		defer cancel()
-		_, _, _ = s.read(ctx, key) // which shows the answer to past
-	}
+	ctx, cancel := context.WithTimeout(ctx, 5*lookEvery)
+	defer cancel()
+	_, _, _ = s.read(ctx, key)
 }

@@ -104,7 +104,9 @@ func (s *Store) followFrom(ctx context.Context, key string, revision int64, back
 		case <-back:
 			return errWentBack
 		case <-look.C:
-			looks.Go(func() { s.lookBack(ctx, key) }) // it may have to wait for another member
+			if s.past.silent(lookEvery) {
+				looks.Go(func() { s.lookBack(ctx, key) }) // it may have to wait for another member
+			}
 		case changes, open = <-coming:
 		}
 		if !open {
