@@ -163,8 +163,8 @@ func login(u *store.URL) (user, password string, err error) {
 	}
 	u.Hide(password)
 	switch {
-	case user == "" && u.HasUser:
-		return "", "", errors.New("the URL has a password but no user")
+	case user == "" && (u.HasUser || u.Has("password_file")):
+		return "", "", errors.New("the URL has a password but no user: write etcd://user@host")
 	case user == "":
 		return "", "", nil // as etcdctl: a password alone is ignored
 	case password == "":

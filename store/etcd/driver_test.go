@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,6 +57,10 @@ func check(t *testing.T, rawURL, want string) {
 
 func TestOpenByURL(t *testing.T) {
 	addr := servers.Shared(t, "etcd").Addr
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("s3cret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct{ what, url, want string }{
 		{"a server", address("", "", addr, ""), ""},
 		{"a prefix", address("", "", addr, "/some/prefix/"), ""},
@@ -66,6 +71,8 @@ func TestOpenByURL(t *testing.T) {
 		{"TLS to a server without", address("", "", addr, "", "tls", "true"), "may be without TLS"},
 		{"no password", address("app", "", addr, ""), `user "app" has no password`},
 		{"no user", address("", "s3cret", addr, ""), "no user"},
+		{"no user, and a file", address("", "", addr, "", "password_file", file), "no user"},
+		{"a password, and a file", address("app", "s3cret", addr, "", "password_file", file), "use either"},
 		{"unknown parameter", address("", "", addr, "", "nosuch", "1"), `"nosuch"`},
 		{"bad port", "etcd://h:0", `"0"`},
 		{"missing file", address("", "", addr, "", "ca", "/no/such"), "/no/such"},
