@@ -208,7 +208,7 @@ func (d *desk) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return d.h.listed(w, r, fmt.Sprint("elections ", limit, " ", prefix), func(ctx context.Context) (any, error) {
-		all, err := leadership.Elections(ctx, d.h.kv.lists, prefix)
+		all, err := d.h.electionsBelow(ctx, prefix)
 		views := []view.Election{}
 		for _, s := range all[:min(uint64(len(all)), limit)] {
 			views = append(views, view.OfElection(s))

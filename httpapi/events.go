@@ -70,6 +70,7 @@ func (o *observer) join(key, after string) (f *feed, r *eventReader, past []even
 	f = &watched.feed
 	r = newEventReader(readerBuffer)
 	f.readers[r] = true
+	o.turn()
 	past, known := f.after(after)
 	if !known {
 		past = slices.Clone(f.past[max(len(f.past)-1, 0):])
@@ -110,6 +111,7 @@ func (o *observer) serveAll(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	o.attend(r.Context(), watchLinger*watchTick)
 	reader, past, err := o.joinAll(prefix, systems, r.Header.Get("Last-Event-ID"), o.h.mayWrite(r))
 	if err != nil {
 		return err
@@ -130,6 +132,7 @@ func (o *observer) joinAll(prefix string, systems []string, after string, mayWri
 	r = newEventReader(allBuffer)
 	r.prefix, r.systems = prefix, systems
 	o.all.readers[r] = true
+	o.turn()
 	now := time.Now()
 	missed, known := o.all.after(after)
 	past = []event{encode("", helloView{"hello", now, o.h.prefix, mayWrite, known, o.state.Error, o.state.More})}
@@ -151,10 +154,8 @@ func (o *observer) joinAll(prefix string, systems []string, after string, mayWri
 	ready := encode("", map[string]string{"type": "ready"})
 	ready.id = o.all.latest()
 	past = append(append(past, ready), o.rounds.join(r)...)
-	select {
-	case o.wakeRounds <- struct{}{}:
-	default:
-	}
+	signal(o.wake)
+	signal(o.wakeRounds)
 	return r, past, nil
 }
 

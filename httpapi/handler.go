@@ -43,6 +43,7 @@ type Handler struct {
 	awaits   *awaits
 	states   *together[leadership.RoundState]
 	lists    *together[[]byte] // in JSON
+	others   settled           // keys that are no elections
 
 	metrics  *metrics
 	patterns []string // of all routes

@@ -104,6 +104,15 @@ func (l limited) List(ctx context.Context, directory string, opts *store.ReadOpt
 	return l.Store.List(ctx, directory, opts)
 }
 
+// Page implements store.Pager, where the store does.
+func (l limited) Page(ctx context.Context, directory, from string, wanted func(key string) bool) (_ []*store.KVPair, _ string, err error) {
+	if err := l.take(ctx, "list"); err != nil {
+		return nil, "", err
+	}
+	defer l.give("list", time.Now(), &err)
+	return store.Page(ctx, l.Store, directory, from, wanted)
+}
+
 // Watch needs no slot: what it returns lasts.
 func (l limited) Watch(ctx context.Context, key string, opts *store.ReadOptions) (_ <-chan *store.KVPair, err error) {
 	defer func(began time.Time) { l.metrics.called("watch", began, err) }(time.Now())

@@ -75,7 +75,13 @@ func newMetrics() *metrics {
 
 // metricsRoute registers the route of metrics.
 func (h *Handler) metricsRoute(mux *http.ServeMux) {
-	h.metrics.registry.MustRegister(electionsCollector{h.observer},
+	h.metrics.registry.MustRegister(electionsCollector{h.observer})
+	if h.observe {
+		h.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "leadership_elections_known", Help: "Whether it is known which elections there are: 1, or 0 where the store does not tell.",
+		}, h.observer.known))
+	}
+	h.metrics.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "leadership_event_readers", Help: "Streams of events that are served now.",
 		}, func() float64 { return float64(h.observer.readers()) }),
@@ -84,6 +90,7 @@ func (h *Handler) metricsRoute(mux *http.ServeMux) {
 		}, func() float64 { return float64(h.DroppedReaders()) }))
 	serve := promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes})
 	h.handle(mux, "GET /metrics", reader, asText, func(w http.ResponseWriter, r *http.Request) error {
+		h.observer.attend(r.Context(), scrapeAttention)
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTimeout)) // not every connection can
 		serve.ServeHTTP(w, r)
 		return nil

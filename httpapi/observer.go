@@ -23,10 +23,18 @@ const (
 	// where that takes long it is asked less often, so that nine tenths of the time
 	// it is not, and observePauseMost apart at most.
 	observePause, observePauseMost = time.Second, time.Minute
+
+	// scrapeAttention is for how long elections are observed after metrics were asked
+	// for: for longer than Prometheus lets pass between two scrapes.
+	scrapeAttention = 150 * time.Second
+
+	// attendMost is how long whoever looks first waits until it is known how the
+	// elections stand.
+	attendMost = 2 * time.Second
 )
 
-// observer watches elections: those below a prefix for as long as the handler is
-// open, if it is told to, and others for as long as somebody reads their events.
+// observer watches elections: those below a prefix, if it is told to, for as long as
+// somebody reads of them or asks for metrics, and others for as long as somebody reads their events.
 type observer struct {
 	h    *Handler
 	most int // elections
@@ -37,8 +45,12 @@ type observer struct {
 	rounds  roundWatch
 	streams int
 	state   stateView
-	looked  bool // the store has been asked once
+	looked  bool          // it is known which elections there are
+	until   time.Time     // they are observed until then, though nobody reads of them
+	turned  chan struct{} // closed when readers come or go
 
+	surplus    settled       // elections that are too many
+	wake       chan struct{} // somebody looks
 	wakeRounds chan struct{} // has rounds looked at now
 }
 
@@ -53,7 +65,7 @@ func newObserver(h *Handler) *observer {
 	return &observer{
 		h: h, most: maxObserved, byKey: make(map[string]*watched), all: newFeed(allBytes), state: stateView{Type: "state"},
 		rounds:     roundWatch{feed: newFeed(0), asked: newRecent(maxAsked, slices.Concat(h.systems, h.shown)), named: make(map[string]int), last: make(map[string][]byte)},
-		wakeRounds: make(chan struct{}, 1),
+		wakeRounds: make(chan struct{}, 1), wake: make(chan struct{}, 1), turned: make(chan struct{}),
 	}
 }
 
@@ -106,11 +118,107 @@ func (o *observer) watch(key string) *watched {
 	return w
 }
 
-// run finds the elections below the prefix until ctx ends.
+// attended reports whether somebody looks at the elections that are observed, or has
+// of late. It is called with mu held.
+func (o *observer) attended() bool {
+	return len(o.all.readers) > 0 || time.Now().Before(o.until)
+}
+
+// attend has the elections observed for so long from now on, and waits until it is
+// known how they stand, for attendMost at most, or until ctx ends.
+func (o *observer) attend(ctx context.Context, d time.Duration) {
+	if !o.h.observe {
+		return
+	}
+	o.mu.Lock()
+	if until := time.Now().Add(d); until.After(o.until) {
+		o.until = until
+	}
+	o.mu.Unlock()
+	signal(o.wake)
+	for began := time.Now(); !o.caughtUp() && time.Since(began) < attendMost; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-o.h.ctx.Done():
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// caughtUp reports whether it is known how all elections stand, as far as the store
+// tells.
+func (o *observer) caughtUp() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.looked {
+		return o.state.Error != ""
+	}
+	for _, w := range o.byKey {
+		if w.listed && !w.tally.known && !w.tally.failed {
+			return false
+		}
+	}
+	return true
+}
+
+// sleep forgets the elections that are observed, when nobody looks at them: those who
+// look again later are not told what was known then.
+func (o *observer) sleep() {
+	for _, w := range o.byKey {
+		if w.listed = false; len(w.feed.readers) == 0 {
+			delete(o.byKey, w.key)
+			close(w.evicted)
+		}
+	}
+	readers := o.all.readers
+	o.all = newFeed(allBytes)
+	o.all.readers = readers
+	o.looked, o.state = false, stateView{Type: "state"}
+}
+
+// turn has each election that is watched see whether somebody reads of it. It is
+// called with mu held.
+func (o *observer) turn() {
+	close(o.turned)
+	o.turned = make(chan struct{})
+}
+
+// signal puts a token into a channel that has room for one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// awaited waits until somebody looks. It returns false when ctx has ended.
+func (o *observer) awaited(ctx context.Context) bool {
+	for {
+		o.mu.Lock()
+		attended := o.attended()
+		if !attended {
+			o.sleep()
+		}
+		o.mu.Unlock()
+		if attended {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-o.wake:
+		}
+	}
+}
+
+// run finds the elections below the prefix, while somebody looks at them, until ctx
+// ends.
 func (o *observer) run(ctx context.Context) {
-	for failing := false; ; {
+	for failing := false; o.awaited(ctx); {
 		began := time.Now()
-		found, err := o.list(ctx)
+		more, err := o.pass(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -121,7 +229,7 @@ func (o *observer) run(ctx context.Context) {
 			o.h.log.Info("httpapi: it is known again which elections there are", "prefix", o.h.prefix)
 		}
 		failing = err != nil
-		o.found(found, err)
+		o.passed(more, err)
 		select {
 		case <-ctx.Done():
 			return
@@ -130,21 +238,77 @@ func (o *observer) run(ctx context.Context) {
 	}
 }
 
-func (o *observer) list(ctx context.Context) ([]leadership.Standing, error) {
-	ctx, cancel := context.WithTimeout(ctx, o.h.timeout)
-	defer cancel()
-	return leadership.Elections(ctx, o.h.kv.own, o.h.prefix)
+// pass goes through the elections that there are. Those that are observed already are
+// not read: their followers are there for that.
+func (o *observer) pass(ctx context.Context) (more bool, err error) {
+	there := make(map[string]bool)
+	o.mu.Lock()
+	if o.listed() < o.most {
+		o.surplus.clear()
+	}
+	o.mu.Unlock()
+	wanted := func(key string) bool {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		w := o.byKey[key]
+		return (w == nil || !w.listed || w.foreign) && !o.surplus.rests(key)
+	}
+	err = o.h.electionPages(ctx, o.h.kv.own, o.h.prefix, wanted, func(read []leadership.Standing, unread []string) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		more = o.mark(read, there) || more
+		for _, key := range unread {
+			if w := o.byKey[key]; w != nil && w.listed {
+				there[key] = true
+			} else if o.surplus.has(key) {
+				more = true
+			}
+		}
+	})
+	if err != nil {
+		return false, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for key, w := range o.byKey {
+		if w.listed && !there[key] {
+			w.listed = false
+			o.tell(encode(key, map[string]string{"type": "gone", "key": key}), true)
+		}
+	}
+	o.turn()
+	return more, nil
 }
 
-// found takes in which elections there are. A failure says nothing of them.
-func (o *observer) found(all []leadership.Standing, err error) {
+// known is 1 if it is known which elections there are, and 0 otherwise.
+func (o *observer) known() float64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.looked && o.state.Error == "" {
+		return 1
+	}
+	return 0
+}
+
+// listed is how many elections are observed. It is called with mu held.
+func (o *observer) listed() (n int) {
+	for _, w := range o.byKey {
+		if w.listed {
+			n++
+		}
+	}
+	return n
+}
+
+// passed takes in what came of a pass. A failure says nothing of the elections.
+func (o *observer) passed(more bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	state := stateView{Type: "state", More: o.state.More}
 	if err != nil {
 		state.Error = failure(err).reason
 	} else {
-		state.More = o.mark(all)
+		state.More = more
 		o.looked = true
 	}
 	if state != o.state {
@@ -153,15 +317,10 @@ func (o *observer) found(all []leadership.Standing, err error) {
 	}
 }
 
-// mark marks those elections that are there, and says whether there are too many.
-func (o *observer) mark(all []leadership.Standing) (more bool) {
-	there := make(map[string]bool, min(len(all), o.most))
-	n := 0
-	for _, w := range o.byKey {
-		if w.listed {
-			n++
-		}
-	}
+// mark marks those elections that are there, and reports whether there are too many.
+// It is called with mu held.
+func (o *observer) mark(all []leadership.Standing, there map[string]bool) (more bool) {
+	n := o.listed()
 	for _, s := range all {
 		if checkKey(s.Key) != nil {
 			continue
@@ -170,6 +329,7 @@ func (o *observer) mark(all []leadership.Standing) (more bool) {
 		if w == nil || !w.listed {
 			if n >= o.most {
 				more = true
+				o.surplus.add(s.Key)
 				continue
 			}
 			n++
@@ -184,12 +344,6 @@ func (o *observer) mark(all []leadership.Standing) (more bool) {
 			if w.tally.known {
 				o.tell(w.event(time.Now()), true)
 			}
-		}
-	}
-	for key, w := range o.byKey {
-		if w.listed && !there[key] {
-			w.listed = false
-			o.tell(encode(key, map[string]string{"type": "gone", "key": key}), true)
 		}
 	}
 	return more
@@ -234,4 +388,8 @@ func (o *observer) leave(f *feed, r *eventReader) {
 	o.streams--
 	delete(f.readers, r)
 	o.rounds.leave(r)
+	if until := time.Now().Add(watchLinger * watchTick); f == &o.all && until.After(o.until) {
+		o.until = until
+	}
+	o.turn()
 }

@@ -22,13 +22,43 @@ func observing(t *testing.T, test func(t *testing.T, kv *faultstore.Store, h *Ha
 		if err != nil {
 			t.Fatal(err)
 		}
+		end := readAll(h)
 		test(t, kv, h)
+		end()
 		if err := h.Close(); err != nil {
 			t.Error(err)
 		}
 		_ = kv.Close()
 		time.Sleep(time.Minute)
 	})
+}
+
+// readAll has somebody read of all elections until end is called.
+func readAll(h *Handler) (end func()) {
+	r := newEventReader(allBuffer)
+	h.observer.mu.Lock()
+	h.observer.all.readers[r] = true
+	h.observer.turn()
+	h.observer.mu.Unlock()
+	signal(h.observer.wake)
+	ended := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-r.wake:
+				r.take()
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		h.observer.mu.Lock()
+		defer h.observer.mu.Unlock()
+		delete(h.observer.all.readers, r)
+		h.observer.turn()
+	}
 }
 
 // claim has a node claim the seat of key.

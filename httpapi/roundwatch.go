@@ -95,6 +95,7 @@ func (r *roundWatch) systems() []string {
 // lookAtRounds looks at the rounds of the systems while somebody reads, until ctx
 // ends.
 func (o *observer) lookAtRounds(ctx context.Context) {
+	seen := make(map[string]*systemRounds)
 	for {
 		began := time.Now()
 		o.mu.Lock()
@@ -105,8 +106,12 @@ func (o *observer) lookAtRounds(ctx context.Context) {
 			clear(o.rounds.last) // will be out of date
 		}
 		o.mu.Unlock()
+		maps.DeleteFunc(seen, func(system string, _ *systemRounds) bool { return !slices.Contains(systems, system) })
 		for _, system := range systems {
-			v := o.roundsOf(ctx, system)
+			if seen[system] == nil {
+				seen[system] = &systemRounds{}
+			}
+			v := o.roundsOf(ctx, system, seen[system])
 			if ctx.Err() != nil {
 				return
 			}
@@ -121,17 +126,15 @@ func (o *observer) lookAtRounds(ctx context.Context) {
 	}
 }
 
-func (o *observer) roundsOf(ctx context.Context, system string) roundsView {
-	ctx, cancel := context.WithTimeout(ctx, o.h.timeout)
-	defer cancel()
+func (o *observer) roundsOf(ctx context.Context, system string, seen *systemRounds) roundsView {
 	v := roundsView{Type: "rounds", System: system, Rounds: []view.Round{}}
-	states, err := o.h.kept.List(ctx, system)
-	if err != nil {
+	states, total, err := seen.look(ctx, o.h, system)
+	if err != nil && ctx.Err() == nil {
 		o.h.log.Warn("httpapi: look at rounds", "system", system, "error", err)
 		v.Error = failure(err).reason
 	}
-	v.Total = len(states)
-	for _, s := range states[:min(len(states), maxRounds)] {
+	v.Total = total
+	for _, s := range states {
 		v.Rounds = append(v.Rounds, view.OfRound(s))
 	}
 	return v

@@ -23,6 +23,10 @@ const (
 	// is not observed, is watched on, so that whoever was cut off misses nothing.
 	watchLinger = 15
 
+	// followPause is how often an election is looked at that nobody renews, though
+	// its watch says nothing.
+	followPause = 15 * time.Second
+
 	// renewedPause is how often one election's renewals are told, at most.
 	renewedPause = 250 * time.Millisecond
 )
@@ -43,6 +47,8 @@ type watched struct {
 	key    string
 	listed bool // the observer found it in the store when it looked last
 	isNew  bool // and not when it looked first
+
+	foreign bool // what is under the key is no election any more
 
 	evicted chan struct{} // closed when others need its place
 
@@ -74,10 +80,82 @@ func (r reading) Get(ctx context.Context, key string, opts *store.ReadOptions) (
 	return pair, err
 }
 
+// Watch implements store.Store. It watches while somebody reads of the election: for
+// metrics alone the follower's own looks will do.
+func (r reading) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
+	out := make(chan *store.KVPair)
+	go func() {
+		defer close(out)
+		for ctx.Err() == nil {
+			read, turned := r.w.isRead()
+			switch {
+			case read && !r.forward(ctx, key, opts, out):
+				return
+			case read:
+				continue
+			}
+			select {
+			case <-ctx.Done():
+			case <-turned:
+			}
+		}
+	}()
+	return out, nil
+}
+
+// forward passes on what the store's watch tells while somebody reads of the election,
+// and reports whether it was that which ended it.
+func (r reading) forward(ctx context.Context, key string, opts *store.ReadOptions, out chan<- *store.KVPair) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	pairs, err := r.Store.Watch(ctx, key, opts)
+	if err != nil || pairs == nil {
+		return false
+	}
+	left := func() {
+		cancel()
+		go func() {
+			for range pairs { // some stores end a watch only where it is read
+			}
+		}()
+	}
+	for {
+		read, turned := r.w.isRead()
+		if !read {
+			left()
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			left()
+			return false
+		case <-turned:
+		case pair, ok := <-pairs:
+			if !ok {
+				return false
+			}
+			select {
+			case out <- pair:
+			case <-ctx.Done():
+				left()
+				return false
+			}
+		}
+	}
+}
+
+// isRead reports whether somebody reads of the election, or has of late, and returns what is closed
+// when that may have changed.
+func (w *watched) isRead() (bool, <-chan struct{}) {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	return !w.listed || len(w.feed.readers)+len(w.of.all.readers) > 0, w.of.turned
+}
+
 // run follows the election until nobody wants to know of it any more.
 func (w *watched) run(ctx context.Context) {
 	follower := leadership.NewFollower(reading{w.of.h.kv.own, w}, w.key,
-		leadership.WithLogger(w.of.h.log),
+		leadership.WithLogger(w.of.h.log), leadership.WithRetryInterval(followPause),
 		leadership.WithCallbacks(leadership.Callbacks{OnStanding: w.see, OnError: w.fail}))
 	ctx, cancel := context.WithCancel(ctx)
 	leaders, errs := follower.FollowElection(ctx)
@@ -115,6 +193,7 @@ func (w *watched) see(s leadership.Standing) {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
 	now := time.Now()
+	w.foreign = false
 	renewals := w.tally.renewals
 	w.tally.see(s, now, w.isNew)
 	if !w.tell(now) && w.tally.renewals > renewals {
@@ -127,7 +206,8 @@ func (w *watched) fail(err error) {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
 	// A record of something else does tell: that of the leader does not stand.
-	w.tally.failed = !errors.Is(err, leadership.ErrForeignRecord)
+	w.foreign = errors.Is(err, leadership.ErrForeignRecord)
+	w.tally.failed = !w.foreign
 	w.tally.asking = false
 	w.passed(time.Now())
 }

@@ -189,6 +189,20 @@ func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOpti
 	return pairs, nil
 }
 
+// Page implements store.Pager where the inner store does, with the faults of OpList.
+func (s *Store) Page(ctx context.Context, directory, from string, wanted func(key string) bool) ([]*store.KVPair, string, error) {
+	var pairs []*store.KVPair
+	var next string
+	err := s.call(ctx, OpList, directory, func(ctx context.Context) (err error) {
+		pairs, next, err = store.Page(ctx, s.inner, directory, from, wanted)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return pairs, next, nil
+}
+
 // Close ends the client's view: calls that hang or are delayed, and calls made
 // later, return store.ErrClosed, and all watches end. It does not close the inner
 // store, which other clients may be using. It may be called again, and always

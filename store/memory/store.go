@@ -24,6 +24,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -198,6 +199,30 @@ func (s *Store) read(ctx context.Context, key string) (entry, bool, error) {
 	}
 	e, found := s.lookup(key)
 	return e, found, nil
+}
+
+// pageKeys is how many keys are in a page.
+const pageKeys = 1000
+
+// Page implements store.Pager. The keys are sorted.
+func (s *Store) Page(ctx context.Context, directory, from string, wanted func(key string) bool) (pairs []*store.KVPair, next string, err error) {
+	entries, err := s.beneath(ctx, directory)
+	if err != nil {
+		return nil, "", failed("list", directory, err)
+	}
+	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(entries)), func(key string) bool { return key <= from })
+	if len(keys) > pageKeys {
+		keys = keys[:pageKeys]
+		next = keys[pageKeys-1]
+	}
+	for _, key := range keys {
+		pair := &store.KVPair{Key: key}
+		if wanted(key) {
+			pair = entries[key].pair(key)
+		}
+		pairs = append(pairs, pair)
+	}
+	return pairs, next, nil
 }
 
 func (s *Store) beneath(ctx context.Context, directory string) (map[string]entry, error) {

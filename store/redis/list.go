@@ -52,9 +52,7 @@ func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, er
 		return nil
 	}
 	var err error
-	if cluster, ok := s.client.(interface {
-		ForEachMaster(ctx context.Context, f func(ctx context.Context, client *goredis.Client) error) error
-	}); ok {
+	if cluster, ok := s.client.(masters); ok {
 		err = cluster.ForEachMaster(ctx, func(ctx context.Context, client *goredis.Client) error { return onEach(ctx, client) })
 	} else {
 		err = onEach(ctx, s.client)
@@ -68,15 +66,42 @@ func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, er
 	return slices.CompactFunc(pairs, func(a, b *store.KVPair) bool { return a.Key == b.Key }), err
 }
 
+// masters is the client of a cluster.
+type masters interface {
+	ForEachMaster(ctx context.Context, f func(ctx context.Context, client *goredis.Client) error) error
+}
+
+// scanCount is how many keys a step of a walk looks at.
+const scanCount = 1000
+
+// pattern matches the keys that begin with directory.
+func pattern(directory string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(directory) + "?*"
+}
+
+// scanAll returns the keys of all masters that begin with directory, each once.
+func scanAll(ctx context.Context, cluster masters, directory string) ([]string, error) {
+	var mu sync.Mutex
+	var all []string
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, server *goredis.Client) error {
+		keys, err := scan(ctx, server, directory)
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, keys...)
+		return err
+	})
+	slices.Sort(all)
+	return slices.Compact(all), err
+}
+
 // scan returns the keys of a server that begin with directory, each once.
 func scan(ctx context.Context, server goredis.Cmdable, directory string) ([]string, error) {
-	pattern := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(directory) + "?*"
 	var (
 		keys   []string
 		cursor uint64
 	)
 	for {
-		some, next, err := server.Scan(ctx, cursor, pattern, 1000).Result()
+		some, next, err := server.Scan(ctx, cursor, pattern(directory), scanCount).Result()
 		if err != nil {
 			return nil, err
 		}

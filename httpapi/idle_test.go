@@ -1,0 +1,263 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/faultstore"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+// counted counts what is asked of a store.
+type counted struct {
+	*memory.Store
+	calls, values atomic.Int64
+}
+
+func (c *counted) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	c.calls.Add(1)
+	c.values.Add(1)
+	return c.Store.Get(ctx, key, opts)
+}
+
+func (c *counted) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
+	c.calls.Add(1)
+	pairs, err := c.Store.List(ctx, directory, opts)
+	c.values.Add(int64(len(pairs)))
+	return pairs, err
+}
+
+func (c *counted) Page(ctx context.Context, directory, from string, wanted func(string) bool) ([]*store.KVPair, string, error) {
+	c.calls.Add(1)
+	pairs, next, err := c.Store.Page(ctx, directory, from, wanted)
+	for _, pair := range pairs {
+		if pair.Value != nil {
+			c.values.Add(1)
+		}
+	}
+	return pairs, next, err
+}
+
+func (c *counted) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
+	c.calls.Add(1)
+	return c.Store.Watch(ctx, key, opts)
+}
+
+// full makes a store with elections that nobody renews and old rounds, which were
+// completed where their number is even.
+func full(t *testing.T, elections, rounds int) *counted {
+	t.Helper()
+	kv := &counted{Store: memory.New()}
+	for i := range elections {
+		claim(t, kv.Store, fmt.Sprintf("service/%04d", i), "a", 15*time.Second)
+	}
+	all := leadership.NewRounds(kv.Store)
+	for i := range rounds {
+		r := all.Round("cleaning", fmt.Sprintf("2020-%06d", i), "a")
+		if won, err := r.Elect(t.Context()); err != nil || !won {
+			t.Fatal(won, err)
+		}
+		if i%2 == 0 {
+			if err := r.Complete(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return kv
+}
+
+// spent is what is asked of the store a second, over a minute.
+func (c *counted) spent() (calls, values float64) {
+	synctest.Wait()
+	calls, values = float64(c.calls.Load()), float64(c.values.Load())
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	return (float64(c.calls.Load()) - calls) / 60, (float64(c.values.Load()) - values) / 60
+}
+
+func TestServerThatNobodyLooksAtAsksNothingOfTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := full(t, 200, 3000)
+		h, err := New(kv, WithObserved(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if calls, values := kv.spent(); calls != 0 || values != 0 {
+			t.Errorf("%g calls and %g values a second before anybody has looked", calls, values)
+		}
+		scrape := func() string {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+			return w.Body.String()
+		}
+		if n := strings.Count(scrape(), "\nleadership_election_held{"); n != 200 {
+			t.Errorf("the first who asks is told of %d elections", n)
+		}
+		// 200 that nobody renews, each 15 s.
+		if calls, values := kv.spent(); calls > 30 || values > 30 {
+			t.Errorf("%g calls and %g values a second for metrics", calls, values)
+		}
+		time.Sleep(3 * time.Minute)
+		if calls, values := kv.spent(); calls != 0 || values != 0 {
+			t.Errorf("%g calls and %g values a second after the last has looked", calls, values)
+		}
+		h.observer.mu.Lock()
+		if n := len(h.observer.byKey); n != 0 {
+			t.Errorf("%d elections are watched", n)
+		}
+		h.observer.mu.Unlock()
+		if n := strings.Count(scrape(), "\nleadership_election_held{"); n != 200 {
+			t.Errorf("who asks again is told of %d elections", n)
+		}
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestCostOfLookingDoesNotGrowWithOldRounds(t *testing.T) {
+	var calls, values [2]float64
+	for i, rounds := range []int{100, 3500} {
+		synctest.Test(t, func(t *testing.T) {
+			kv := full(t, 50, rounds)
+			h, err := New(kv, WithObserved("", "cleaning"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, past, err := h.observer.joinAll("", nil, "", false)
+			if err != nil || len(past) == 0 {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			r.take()
+			calls[i], values[i] = kv.spent()
+			// What is new is found all the same.
+			claim(t, kv.Store, "service/new", "a", 15*time.Second)
+			if won, err := leadership.NewRound(kv.Store, "cleaning", "new", "b").Elect(t.Context()); err != nil || !won {
+				t.Fatal(won, err)
+			}
+			time.Sleep(3 * time.Second)
+			synctest.Wait()
+			events, _ := r.take()
+			var told strings.Builder
+			for _, e := range events {
+				told.Write(e.line)
+			}
+			for _, want := range []string{`"key":"service/new"`, `"round":"new"`, fmt.Sprintf(`"total":%d`, rounds+1)} {
+				if !strings.Contains(told.String(), want) {
+					t.Errorf("with %d rounds a reader is not told %s", rounds, want)
+				}
+			}
+			h.observer.leave(&h.observer.all, r)
+			if err := h.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if calls[1] > calls[0]+30 || values[1] > values[0]+30 {
+		t.Errorf("%g calls and %g values a second with few rounds, %g and %g with many", calls[0], values[0], calls[1], values[1])
+	}
+}
+
+// A list that cannot be read is no empty one, be it the first page that fails or the
+// last, and whatever asks for it.
+func TestListThatCannotBeReadIsNotAnEmptyOne(t *testing.T) {
+	for _, failing := range []int{1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			var seq atomic.Int64
+			kv := faultstore.New(full(t, 10, 2500), faultstore.WithPlan(func(c faultstore.Call) faultstore.Fault {
+				if c.Op == faultstore.OpList && seq.Add(1) >= int64(failing) {
+					return faultstore.Fault{Err: store.ErrNotReachable}
+				}
+				return faultstore.Fault{}
+			}))
+			h, err := New(kv, WithObserved(""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range []string{"/api/v1/elections", "/api/v1/rounds?system=cleaning"} {
+				seq.Store(0)
+				if path == "/api/v1/rounds?system=cleaning" && failing > 1 {
+					continue // it is one list
+				}
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+				if w.Code != 500 || !strings.Contains(w.Body.String(), "error") {
+					t.Errorf("%s: %d %s", path, w.Code, w.Body)
+				}
+			}
+			seq.Store(0)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+			if !strings.Contains(w.Body.String(), "\nleadership_elections_known 0\n") {
+				t.Error("metrics do not tell that it is not known which elections there are")
+			}
+			seq.Store(-1 << 40)
+			time.Sleep(time.Minute)
+			w = httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+			if !strings.Contains(w.Body.String(), "\nleadership_elections_known 1\n") {
+				t.Error("metrics do not tell that it is known again")
+			}
+			if err := h.Close(); err != nil {
+				t.Error(err)
+			}
+			_ = kv.Close()
+		})
+	}
+}
+
+// What is below the prefix and no election is not told of, whatever it is.
+func TestElectionsAloneAreToldOf(t *testing.T) {
+	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
+		claim(t, kv, "service/real", "a", time.Hour)
+		if won, err := leadership.NewRound(kv, "service", "round", "a").Elect(t.Context()); err != nil || !won {
+			t.Fatal(won, err)
+		}
+		for key, value := range map[string]string{
+			"service/text": "precious", "service/json": `{"v":1,"token":7}`, "service/empty": "", "service/null": "null",
+			"service/fence": `{"v":1,"kind":"fence","token":7}`, "service/later": `{"v":9,"kind":"election","token":7}`,
+		} {
+			if _, _, err := kv.AtomicPut(t.Context(), key, []byte(value), nil, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const turned = "service/turned"
+		claim(t, kv, turned, "a", time.Second)
+		time.Sleep(5 * time.Second)
+		pair, err := kv.Get(t.Context(), turned, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := kv.AtomicPut(t.Context(), turned, []byte("precious"), pair, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Second)
+		if o := one(t, h); o.key != "service/real" {
+			t.Errorf("%+v", o)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/elections", nil))
+		if body := w.Body.String(); strings.Count(body, `"key"`) != 1 || !strings.Contains(body, "service/real") {
+			t.Errorf("listed: %s", body)
+		}
+		_, past, err := h.observer.joinAll("", nil, "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range past {
+			if e.key != "" && e.key != "service/real" {
+				t.Errorf("told: %s", e.line)
+			}
+		}
+	})
+}

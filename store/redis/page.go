@@ -1,0 +1,80 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+var _ store.Pager = (*Store)(nil)
+
+// Page implements store.Pager: one step of SCAN, and the values of the keys that are
+// wanted in one round trip. The keys have no order, and a key may come twice. A
+// cluster has one page.
+func (s *Store) Page(ctx context.Context, directory, from string, wanted func(key string) bool) ([]*store.KVPair, string, error) {
+	type page struct {
+		pairs []*store.KVPair
+		next  string
+	}
+	found, err := patiently(ctx, s, func() (page, error) {
+		pairs, next, err := s.page(ctx, directory, from, wanted)
+		return page{pairs, next}, err
+	})
+	if err != nil {
+		return nil, "", failed("list", directory, err)
+	}
+	return found.pairs, found.next, nil
+}
+
+func (s *Store) page(ctx context.Context, directory, from string, wanted func(key string) bool) ([]*store.KVPair, string, error) {
+	keys, next, err := s.pageKeys(ctx, directory, from)
+	if err != nil {
+		return nil, "", err
+	}
+	var pairs []*store.KVPair
+	var reads []string
+	for _, key := range keys {
+		switch {
+		case !strings.HasPrefix(key, directory) || key == directory:
+		case wanted(key):
+			reads = append(reads, key)
+		default:
+			pairs = append(pairs, &store.KVPair{Key: key})
+		}
+	}
+	if from == "" && len(reads) == 0 {
+		reads = []string{directory + "0"} // a replica answers SCAN, but not this
+	}
+	for some := range slices.Chunk(reads, 500) {
+		read, err := s.readAll(ctx, some)
+		if err != nil {
+			return nil, "", err
+		}
+		pairs = append(pairs, read...)
+	}
+	return pairs, next, nil
+}
+
+// pageKeys returns keys that begin with directory, and the cursor behind them.
+func (s *Store) pageKeys(ctx context.Context, directory, from string) (keys []string, next string, err error) {
+	if cluster, ok := s.client.(masters); ok {
+		keys, err = scanAll(ctx, cluster, directory)
+		return keys, "", err
+	}
+	cursor := uint64(0)
+	if from != "" {
+		if cursor, err = strconv.ParseUint(from, 10, 64); err != nil {
+			return nil, "", errors.New("this is not where a page begins")
+		}
+	}
+	keys, cursor, err = s.client.Scan(ctx, cursor, pattern(directory), scanCount).Result()
+	if cursor != 0 {
+		next = strconv.FormatUint(cursor, 10)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys), next, err
+}
