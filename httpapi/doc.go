@@ -56,6 +56,7 @@
 //	POST /api/v1/elections/{key}/claim         200 leads, 409 does not
 //	POST /api/v1/elections/{key}/resign        204
 //	GET  /api/v1/elections/{key}               200 and how the election stands
+//	DELETE /api/v1/elections/{key}?wait=       204 forgotten, 404 no such election, 409 somebody leads, or it is paused
 //	GET  /api/v1/elections/{key}/leader?node=  200 that node leads, 503 it does not, or the store does not answer
 //	GET  /api/v1/elections/{key}/events        200 and a stream of server-sent events
 //	POST /api/v1/elections/{key}/requests      200 obeyed, 202 written, 404 no such election, 409 nobody leads, paused, not transferred, or replaced
@@ -96,6 +97,10 @@
 // "hold", or "pause" with "keep", or "resume", as leadership.Request says. wait is
 // how long it is waited for, from a second to a minute, 5 s by default.
 //
+// DELETE removes an election that is not used any more, as leadership.Forget does. wait is how long a
+// leader that may have crashed is looked at, from a second to five minutes, 30 s by
+// default: it has to be longer than its TTL.
+//
 // The health of a leader needs no token. WithNode says whom it is about where the
 // request names no node.
 //
@@ -133,8 +138,8 @@
 //	GET /openapi.json  200 and an OpenAPI 3.1 document of all routes
 //
 // The metrics tell of claims, rounds, calls of the store and requests, and, where
-// WithObserved says so, of elections: who leads, terms, renewals, trust, and the time
-// without a leader. They ask nothing of the store. docs/monitoring.md has their names,
+// WithObserved says so, of elections: who leads, terms, renewals, trust, pauses, and the time
+// without a leader. Whoever asks has the elections observed for the next 150 s. docs/monitoring.md has their names,
 // alerts and a dashboard. A program that has metrics of its own mounts a Handler
 // beside them.
 //

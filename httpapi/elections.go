@@ -32,6 +32,7 @@ func (h *Handler) elections(mux *http.ServeMux) {
 	d := &desk{h: h, claims: newLately(maxClaims), looks: newLately(maxClaims), probes: newLately(maxClaims), checks: make(chan struct{}, maxChecks)}
 	h.handle(mux, "GET /api/v1/elections", reader, asJSON, d.list)
 	h.handle(mux, "GET "+one, reader, asJSON, d.look)
+	h.handle(mux, "DELETE "+one, writer, asJSON, d.forget)
 	h.handle(mux, "GET "+one+"/leader", anyone, asText, d.health)
 	h.handle(mux, "POST "+one+"/claim", writer, asJSON, d.claim)
 	h.handle(mux, "POST "+one+"/resign", writer, asJSON, d.resign)

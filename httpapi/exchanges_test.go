@@ -235,8 +235,16 @@ func (w *walk) elections() {
 	w.ask(api, 200, post(election("/requests"), `{"action":"pause","keep":false,"create":true,"by":"olga"}`))
 	w.ask(api, 409, post(election("/claim"), `{"node":"b"}`))
 	w.ask(api, 200, post(election("/requests"), `{"action":"resume"}`))
+	const old = "/api/v1/elections/service%2Fold"
+	w.ask(api, 400, request{method: "DELETE", path: old + "?wait=1h"})
+	w.ask(api, 404, request{method: "DELETE", path: old})
+	w.ask(api, 200, post(old+"/claim", `{"node":"c","ttl":"1h","instance":"`+instanceA+`"}`))
+	w.ask(api, 409, request{method: "DELETE", path: old + "?wait=1s"})
+	w.ask(api, 204, post(old+"/resign", fmt.Sprintf(`{"instance":%q}`, instanceA)))
+	w.ask(api, 204, request{method: "DELETE", path: old})
 	full := w.open(kv)
 	full.FillPolls()
+	w.ask(full, 503, request{method: "DELETE", path: election("")})
 	w.ask(full, 503, post(election("/requests"), `{"action":"pause"}`))
 	w.ask(full, 503, get(fmt.Sprintf(roundPath, "await")))
 
@@ -378,6 +386,7 @@ func (w *walk) failures() {
 		post(election("/claim"), claim),
 		post(election("/resign"), fmt.Sprintf(`{"instance":%q}`, instanceA)),
 		post(election("/requests"), `{"action":"pause","wait":1}`),
+		{method: "DELETE", path: election("?wait=1s")},
 	} {
 		w.ask(guarded, 401, r)
 		w.ask(down, 500, r)

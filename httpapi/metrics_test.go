@@ -343,7 +343,7 @@ func TestMetricsAreNamedAsPrometheusWantsIt(t *testing.T) {
 
 // What alerts, dashboard and docs name is there, and they name all that is.
 func TestMonitoringNamesTheMetricsThatThereAre(t *testing.T) {
-	h, err := New(memory.New())
+	h, err := New(memory.New(), WithObserved(""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ func electionDesc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	heldDesc     = electionDesc("held", "Whether somebody leads who is heard of: 1, or 0; nothing while the store does not tell.")
+	pausedDesc   = electionDesc("paused", "Whether an operator has paused the election: 1, or 0.")
 	leaderDesc   = electionDesc("leader_info", "Who leads: 1 for that node.", "node")
 	tokenDesc    = electionDesc("token", "The fencing token of the present term, or of the last.")
 	termsDesc    = electionDesc("terms_total", "Terms that have begun since this process began to observe.")
@@ -32,7 +33,7 @@ var reasons = []string{"resigned", "expired", "evicted", "unhealthy", "relinquis
 
 // Describe implements prometheus.Collector.
 func (electionsCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{heldDesc, leaderDesc, tokenDesc, termsDesc, endedDesc, renewalsDesc, trustDesc, vacantDesc} {
+	for _, d := range []*prometheus.Desc{heldDesc, pausedDesc, leaderDesc, tokenDesc, termsDesc, endedDesc, renewalsDesc, trustDesc, vacantDesc} {
 		ch <- d
 	}
 }
@@ -51,6 +52,11 @@ func (c electionsCollector) Collect(ch chan<- prometheus.Metric) {
 		if !o.unknown {
 			tell(heldDesc, prometheus.GaugeValue, held)
 		}
+		paused := 0.0
+		if o.paused {
+			paused = 1
+		}
+		tell(pausedDesc, prometheus.GaugeValue, paused)
 		tell(tokenDesc, prometheus.GaugeValue, float64(o.token))
 		tell(termsDesc, prometheus.CounterValue, float64(o.begun))
 		tell(renewalsDesc, prometheus.CounterValue, float64(o.renewals))

@@ -116,11 +116,14 @@ func (o *options) claiming() []leadership.Option {
 	return opts
 }
 
-// WithObserved has the handler observe, for as long as it is open, the elections
-// whose keys begin with prefix, all of them where it is empty; 1024 at most. The
-// page, the stream of all elections and the metrics tell of those. It costs one List
-// of the store a second, or less often where that takes long, and a follower for each
-// election. Not every store can list with an empty prefix, or one that does not end
+// WithObserved has the handler observe the elections whose keys begin with prefix, all
+// of them where it is empty; 1024 at most. The page, the stream of all elections and the
+// metrics tell of those. It costs nothing while nobody looks: until somebody asks for
+// them first, and from 150 s after metrics were asked for, or 15 s after the last stream
+// has ended. Otherwise it costs a walk through the keys a second, or less often where
+// that takes long, and a follower for each election. On a store that is a store.Pager
+// the walk reads what is new alone, however many old rounds there are; of any other it is
+// a List. Not every store can list with an empty prefix, or one that does not end
 // with a slash. The default is to observe none.
 //
 // The page and the stream tell of rounds, too: of systems that the handler was asked to

@@ -181,6 +181,7 @@ type observed struct {
 	key      string
 	leader   string // empty while nobody is heard of
 	unknown  bool   // whether there is one
+	paused   bool   // by an operator
 	token    uint64 // of the present term, or of the last
 	trust    time.Duration
 	begun    uint64
@@ -193,6 +194,7 @@ func (t *tally) observed(now time.Time) observed {
 	o := observed{
 		key: t.view.Key, token: t.high, trust: t.trust(now), begun: t.begun,
 		ended: maps.Clone(t.ended), renewals: t.renewals, vacant: t.vacant, unknown: !t.blind.IsZero(),
+		paused: t.view.Asked != nil && t.view.Asked.Action == leadership.Pause,
 	}
 	if o.unknown {
 		now = t.blind
