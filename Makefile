@@ -3,6 +3,7 @@ GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # Seeds that the simulations run in `make test`: `make test SIM_SEEDS=100000` for a night.
 SIM_SEEDS ?= 1000
+# Likewise FAILOVER_SEEDS=20, of failovers of PostgreSQL (2), and PAUSES=200, of processes that lead (9).
 # `make bench BENCH=Handover` runs those benchmarks alone.
 BENCH ?= .
 

@@ -56,6 +56,30 @@ func TestNothingIsToldThatTheStandbyLacks(t *testing.T) {
 		exec(t, owner, `ALTER ROLE commits_`+role+` SET synchronous_commit = `+role)
 		exec(t, owner, `ALTER ROLE commits_`+role+` SET client_min_messages = error`)
 	}
+	t.Run("by a reader", func(t *testing.T) {
+		exec(t, owner, `CREATE ROLE reader LOGIN`)
+		exec(t, owner, `ALTER ROLE reader SET default_transaction_read_only = on`)
+		exec(t, owner, `GRANT SELECT ON leadership TO reader`)
+		kv := newStore(t, newPool(t, as("reader", pair)))
+		if _, err := kv.Get(t.Context(), "first", nil); err != nil {
+			t.Error(err)
+		}
+		pair.Cut()
+		_, err := kv.Get(soon(t), "first", nil)
+		wantUnknown(t, "Get", err)
+		pair.Heal()
+	})
+	t.Run("by the standby", func(t *testing.T) {
+		kv := newStore(t, newPool(t, pair.Standby.Addr))
+		for _, opts := range []*store.ReadOptions{nil, {}} {
+			_, err := kv.Get(t.Context(), "first", opts)
+			wantText(t, err, "is a standby")
+			for _, directory := range []string{"f", "nothing"} {
+				_, err = kv.List(t.Context(), directory, opts)
+				wantText(t, err, "is a standby")
+			}
+		}
+	})
 	bouncer := servers.PgBouncer(t, pair.Primary)
 	for name, open := range map[string]func(t *testing.T) store.Store{
 		"by URL":           func(t *testing.T) store.Store { return wantOpen(t, pair.Primary.Addr) },
