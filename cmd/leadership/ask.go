@@ -43,7 +43,7 @@ func createFlag(cmd *cobra.Command, r *leadership.Request) {
 func outcome(key string, r leadership.Request) string {
 	switch key = printable(key); {
 	case r.Action == leadership.Resign:
-		return "the leader of " + key + " has resigned"
+		return "the leader of " + key + " has left the seat"
 	case r.Action == leadership.Transfer:
 		return printable(r.To) + " leads " + key
 	case r.Action == leadership.Resume:

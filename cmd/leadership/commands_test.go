@@ -215,7 +215,7 @@ func TestRequestsAreObeyed(t *testing.T) {
 	do(0, "b leads "+key, "transfer", "--to", "b")
 	do(exitFailure, `" leads, term`, "transfer", "--to", "nobody", "--hold", "100ms")
 	eventually(t, "leader", func() bool { return a.IsLeader() || b.IsLeader() })
-	do(0, "has resigned", "resign")
+	do(0, "has left the seat", "resign")
 	eventually(t, "leader", func() bool { return a.IsLeader() || b.IsLeader() })
 	do(exitNo, "the seat is held", "forget")
 	do(0, "is paused", "pause")

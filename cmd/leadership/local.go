@@ -14,6 +14,13 @@ func (p *program) localFlag(flags *pflag.FlagSet) {
 	flags.BoolVar(&p.local, "local", false, "the store is meant to be this machine's own: do not warn of it")
 }
 
+// warnOfLocal tells people, in a pipe too, what localHint says.
+func (p *program) warnOfLocal(name string) {
+	if hint := p.localHint(name); hint != "" {
+		fmt.Fprintln(p.stderr, "leadership: "+hint)
+	}
+}
+
 // localHint says that each machine has another store than this one, of that name,
 // where that may be so and is not known to be meant; or else nothing.
 func (p *program) localHint(name string) string {

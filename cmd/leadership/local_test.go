@@ -26,6 +26,9 @@ func TestStoreOfThisMachineAloneIsWarnedOf(t *testing.T) {
 		{"round run a 3 --store sqlite://" + file + " -- true", "", "is a file"},
 		{"round run a 4 --local --store sqlite://" + file + " -- true", "", ""},
 		{"status --key k", "HOME=" + home, ""},
+		{"round elect a 5", "HOME=" + home, "no store is named"},
+		{"round elect a 6 --local", "HOME=" + home, ""},
+		{"round elected a 6", "HOME=" + home, ""},
 	} {
 		p := startWith(t, []string{"LEADERSHIP_STORE=", "HOME=", "XDG_STATE_HOME=", c.env}, strings.Fields(c.args)...)
 		if strings.HasPrefix(c.args, "serve") {

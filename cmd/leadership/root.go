@@ -44,8 +44,8 @@ The store is named by --store or LEADERSHIP_STORE, as a URL:
   consul://host:8500/prefix               zookeeper://host1:2181,host2:2181/prefix
 
 Without one it is leadership/elections.db in XDG_STATE_HOME, or ~/.local/state:
-all processes of one user on one machine see each other, and run, round run and
-serve warn of it, unless --local says that it is meant. Other users see the
+all processes of one user on one machine see each other, and run, round run,
+round elect and serve warn of it, unless --local says that it is meant. Other users see the
 arguments of a process: a URL with a password belongs into LEADERSHIP_STORE.
 
 Exit codes: 0 success; 1 the answer is no; 2 wrong usage; 3 another error. run

@@ -33,7 +33,7 @@ type roundCommand struct {
 	names            bool // has --node
 	waits            bool // has --timeout
 	results          bool // has --result and --attempt
-	leases           bool // has --attempt-ttl
+	elects           bool // has --attempt-ttl and --local
 	do               func(ctx context.Context, r *leadership.Round, a *roundAnswer, result []byte) (line string, err error)
 }
 
@@ -81,11 +81,14 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 			if timeout < 0 {
 				return usage("--timeout is %v: must not be below 0", timeout)
 			}
-			kv, err := p.openStore(ctx)
+			kv, name, err := p.openSharedStore(ctx)
 			if err != nil {
 				return err
 			}
 			defer kv.Close()
+			if c.elects {
+				p.warnOfLocal(name)
+			}
 			if timeout > 0 {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, timeout)
@@ -93,7 +96,7 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 			}
 			a := roundAnswer{System: args[0], Round: args[1], Node: node}
 			// Those that only look have no name, which a Round wants.
-			name := node
+			name = node
 			if !c.names {
 				name = "-"
 			}
@@ -128,8 +131,9 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 		cmd.Flags().StringVar(&result, "result", "", "what came of it, for people who look at the round")
 		cmd.Flags().Uint64Var(&number, "attempt", 0, "the number of the attempt, where attempts have a TTL (default what this node has won)")
 	}
-	if c.leases {
+	if c.elects {
 		cmd.Flags().DurationVar(&ttl, "attempt-ttl", 0, "how long a win stands that is not renewed, 50ms at least; 0 for ever")
+		p.localFlag(cmd.Flags())
 	}
 	jsonFlag(cmd, &asJSON)
 	return cmd

@@ -202,9 +202,7 @@ func (p *program) readied(ctx context.Context, command string, do func(store.Sto
 		return 0, err
 	}
 	defer kv.Close()
-	if hint := p.localHint(name); hint != "" {
-		fmt.Fprintln(p.stderr, "leadership: "+hint)
-	}
+	p.warnOfLocal(name)
 	return do(kv, signals)
 }
 

@@ -153,8 +153,8 @@ func (s *service) run(ctx context.Context) error {
 	defer kv.Close()
 	if hint := s.localHint(name); hint != "" && s.json {
 		log.Warn(hint)
-	} else if hint != "" {
-		fmt.Fprintln(s.stderr, "leadership: "+hint)
+	} else {
+		s.warnOfLocal(name)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.listen)
 	if err != nil {
