@@ -165,6 +165,13 @@ func TestIsLeaderAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestContextOfWorkIsAskedWithoutAllocation(t *testing.T) {
+	ctx := testLease(t, clock.System{}, time.Minute).ctx
+	if n := testing.AllocsPerRun(1000, func() { _, _ = ctx.Err(), ctx.Done() }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkIsLeader(b *testing.B) {
 	c := NewCandidate(nil, key, "a", time.Hour)
 	l := newLease(b.Context(), clock.System{}, record{}, time.Hour, clock.System{}.Now(), func() {})
@@ -175,6 +182,14 @@ func BenchmarkIsLeader(b *testing.B) {
 		for b.Loop() {
 			if !c.IsLeader() {
 				b.Fatal("not the leader")
+			}
+		}
+	})
+	b.Run("Err", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if l.ctx.Err() != nil {
+				b.Fatal("it has ended")
 			}
 		}
 	})

@@ -28,8 +28,10 @@ type options struct {
 }
 
 // WithLocal has handler serve the requests while this node leads, as candidate
-// says. If either is nil it changes nothing. The default is to send every
-// request to the leader's address.
+// says. If either is nil it changes nothing. The context of a request does not end with the
+// term: before each step that only a leader may take, the handler has to ask
+// candidate.IsLeader, or to pass the token on to where it is checked. The default is to
+// send every request to the leader's address.
 func WithLocal(candidate Source, handler http.Handler) Option {
 	return func(o *options) {
 		if candidate != nil && handler != nil {

@@ -83,11 +83,13 @@ func (k *checker) check() {
 // examine asks one candidate whether it leads, and what with.
 func (k *checker) examine(c *contender, v time.Duration) bool {
 	w := k.w
-	// Each question may end a term: look first at what answers without asking.
+	// Each question may end a term: look first at what answers without asking, and put
+	// the others in one order or the other.
 	work := c.working()
 	works := work != nil && work.derived.Err() == nil
-	open := work != nil && c.goesOn(work.ctx)
+	open := work != nil && v%2 == 0 && c.goesOn(work.ctx)
 	term, leads := c.asked()
+	open = open || work != nil && v%2 == 1 && c.goesOn(work.ctx)
 	torn := c.machine.torn(v-jumpNoticed, v)
 
 	if open && (!leads || term.Token != work.term.Token) {

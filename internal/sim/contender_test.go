@@ -52,6 +52,7 @@ type claimant interface {
 // trust is until when a term can be trusted, on the machine's monotonic clock.
 type trust struct {
 	until time.Duration // at the latest
+	wall  int64         // the same on its wall clock
 	sure  time.Duration // at least, if the candidate hears of it and its clocks go together
 }
 
@@ -70,13 +71,15 @@ type work struct {
 	derived context.Context // from ctx
 }
 
-// trust takes note of a write that extends the trust in a term, if it is ever
-// heard of.
-func (c *contender) trust(token uint64, until time.Duration, sure bool) {
+// trust takes note of a write, attempted at v, that extends the trust in a term for
+// that long, if it is ever heard of.
+func (c *contender) trust(token uint64, v, length time.Duration, sure bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := c.trusts[token]
+	t, start := c.trusts[token], c.machine.read(v)
+	until := start.Mono + length
 	t.until = max(t.until, until)
+	t.wall = max(t.wall, start.Wall+int64(length))
 	if sure {
 		t.sure = max(t.sure, until)
 	}
@@ -89,7 +92,8 @@ func (c *contender) trust(token uint64, until time.Duration, sure bool) {
 func (c *contender) trusted(token uint64, v time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.machine.mono(v) < c.trusts[token].until
+	now, t := c.machine.read(v), c.trusts[token]
+	return now.Mono < t.until && now.Wall < t.wall // S4
 }
 
 // entitled says whether a term that is over could still be trusted at v, for

@@ -239,7 +239,7 @@ func (l *ledger) wrote(by *contender, pair *store.KVPair, start departure) {
 		l.begun(who, by, rec, old, start)
 	}
 	*start.acked = func() {
-		who.trust(rec.Token, who.machine.mono(start.v)+rec.ttl()-margin, start.sure && by == who)
+		who.trust(rec.Token, start.v, rec.ttl()-margin, start.sure && by == who)
 	}
 	if by.serves != nil {
 		by.serves.wrote(rec, pair.LastIndex, start)

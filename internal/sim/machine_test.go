@@ -54,9 +54,11 @@ func newMachine(w *world, name string, plan machinePlan, d dice) *machine {
 	m.resumed.Store(math.MinInt64)
 	m.apart = clock.NewJumps(steady{m})
 	for _, s := range plan.sleeps {
+		w.alarm(s.to)
 		w.alarm(s.to + jumpNoticed)
 	}
 	for _, j := range plan.jumps {
+		w.alarm(j.at)
 		w.alarm(j.at + jumpNoticed)
 	}
 	return m
