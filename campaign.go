@@ -134,7 +134,7 @@ func (c *campaign) turn() {
 	}
 	for {
 		if c.ending() {
-			c.close() // the watch takes its time to end
+			c.watch.Close() // which takes its time to end
 		}
 		now := c.opts.clock.Now()
 		c.attend()
@@ -474,9 +474,9 @@ func (c *campaign) finish() {
 		c.call.cancel()
 		go c.release(c.call)
 	}
-	c.close()
+	watched := c.watch.Close()
 	c.health.end()
-	<-c.watch.done
+	<-watched
 	c.dismiss()
 	c.endStreams()
 	c.last()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/goroutines"
+	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -394,7 +395,7 @@ func TestStopEndsWithinTheTTLThoughTheStoreHangs(t *testing.T) {
 		kv.Partition()
 		time.Sleep(ttl / 2)
 		c.Stop()
-		closed(t, "elected", elected, ttl+drainGrace)
+		closed(t, "elected", elected, ttl+watches.Grace)
 		closed(t, "errors", errs, 0)
 		_ = kv.Close() // lets go of what hangs
 	})

@@ -205,11 +205,11 @@ func (p *pursuit) enter() bool {
 
 // finish ends what belongs to the pursuit, waits for it, and closes the channels.
 func (p *pursuit) finish() {
-	p.close()
+	watched := p.watch.Close()
 	if p.call != nil {
 		p.call.cancel()
 	}
-	<-p.watch.done
+	<-watched
 	p.of.forget(p)
 	p.stream.end(nil)
 	if p.notices != nil {

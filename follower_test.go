@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -160,7 +161,7 @@ func TestFollowerStopsFromEverywhereAndFollowsAgain(t *testing.T) {
 		first, _ := f.FollowElection(ctx)
 		<-first
 		second, _ := f.FollowElection(ctx)
-		closed(t, "the first stream", first, drainGrace)
+		closed(t, "the first stream", first, watches.Grace)
 		if got := <-second; got != "a" {
 			t.Errorf("the second stream begins with %q", got)
 		}

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -225,16 +226,9 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 	if err := checkContext(ctx); err != nil {
 		return "", err
 	}
-	watching, cancel := context.WithCancel(ctx)
 	wake := make(chan struct{}, 1)
-	w := &watch{
-		kv: r.kv, key: r.key,
-		hint:  func(*store.KVPair) { nudge(wake) },
-		pause: func() time.Duration { return r.opts.poll },
-		again: make(chan struct{}, 1), done: make(chan struct{}),
-	}
-	go w.run(watching)
-	defer func() { cancel(); <-w.done }()
+	w := watches.Open(ctx, r.kv, r.key, func() time.Duration { return r.opts.poll }, func(*store.KVPair) { nudge(wake) })
+	defer func() { <-w.Close() }()
 
 	known := false
 	var failure error
@@ -250,7 +244,7 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 			return v.rec.completer(), nil
 		case err == nil && v.pair != nil && !known:
 			known = true
-			nudge(w.again)
+			w.Again()
 		}
 		poll := time.NewTimer(r.opts.poll)
 		select {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -52,29 +53,22 @@ type seat struct {
 
 	alarm *time.Timer // begins the next turn at the latest, or nil
 	hint  atomic.Pointer[store.KVPair]
-	watch *watch
-	close context.CancelFunc // ends the watch
+	watch *watches.Watch
 }
 
 // open starts the watch. now is a reading of the monotonic clock, which may be
 // below 0.
 func (s *seat) open(ctx context.Context, now time.Duration, retry func() time.Duration) {
 	s.notBefore, s.poll = now, now
-	ctx, s.close = context.WithCancel(context.WithoutCancel(ctx))
-	s.watch = &watch{
-		kv: s.kv, key: s.key,
-		hint: func(pair *store.KVPair) {
+	s.watch = watches.Open(ctx, s.kv, s.key,
+		func() time.Duration { return s.opts.pollAfter(retry()) },
+		func(pair *store.KVPair) {
 			if pair == nil {
 				pair = &store.KVPair{}
 			}
 			s.hint.Store(pair)
 			s.nudge()
-		},
-		pause: func() time.Duration { return s.opts.pollAfter(retry()) },
-		again: make(chan struct{}, 1),
-		done:  make(chan struct{}),
-	}
-	go s.watch.run(ctx)
+		})
 }
 
 // start makes a call of the store that is of no use after limit.
@@ -114,7 +108,7 @@ func (s *seat) looked(r result, now time.Duration, interval time.Duration) (ok, 
 	s.answered("get", now)
 	changed = s.sight.see(r.pair, r.rec, now)
 	if changed && r.pair != nil {
-		nudge(s.watch.again)
+		s.watch.Again()
 	}
 	return true, changed
 }

@@ -118,3 +118,7 @@ func (l limited) Watch(ctx context.Context, key string, opts *store.ReadOptions)
 	defer func(began time.Time) { l.metrics.called("watch", began, err) }(time.Now())
 	return l.Store.Watch(ctx, key, opts)
 }
+
+// Beneath returns the store that is limited, so that its watches are bounded as
+// one.
+func (l limited) Beneath(key string) (store.Store, string) { return l.Store, key }

@@ -152,6 +152,10 @@ func (w *watched) isRead() (bool, <-chan struct{}) {
 	return !w.listed || len(w.feed.readers)+len(w.of.all.readers) > 0, w.of.turned
 }
 
+// Beneath returns the store that is read, so that its watches are bounded as one. A
+// watch that is open at times only is shared with nobody: its key is no store's.
+func (r reading) Beneath(key string) (store.Store, string) { return r.Store, key + "\x00" }
+
 // run follows the election until nobody wants to know of it any more.
 func (w *watched) run(ctx context.Context) {
 	follower := leadership.NewFollower(reading{w.of.h.kv.own, w}, w.key,

@@ -110,6 +110,9 @@ func (p *prefixed) List(ctx context.Context, directory string, opts *ReadOptions
 
 func (p *prefixed) Close() error { return p.kv.Close() }
 
+// Beneath returns the store that this is a view of, and key as it is there.
+func (p *prefixed) Beneath(key string) (Store, string) { return p.kv, p.prefix + key }
+
 // add and strip copy: the pair may be read by others.
 func (p *prefixed) add(pair *KVPair) *KVPair {
 	if pair == nil {

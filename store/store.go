@@ -99,3 +99,17 @@ type Store interface {
 	// ended before.
 	Close() error
 }
+
+// DefaultMaxWatches is how many watches of a Store are open at once, at most,
+// where it has no method MaxWatches: each may hold a connection, and a server
+// lets one address have so many.
+const DefaultMaxWatches = 32
+
+// MaxWatches returns how many watches of kv elections keep open at once, at
+// most.
+func MaxWatches(kv Store) int {
+	if bounded, ok := kv.(interface{ MaxWatches() int }); ok {
+		return bounded.MaxWatches()
+	}
+	return DefaultMaxWatches
+}

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -126,3 +127,7 @@ func (s *Store) followFrom(ctx context.Context, key string, revision int64, back
 		}
 	}
 }
+
+// MaxWatches returns how many watches elections may keep open at once: as many
+// as there are, for they share one stream.
+func (s *Store) MaxWatches() int { return math.MaxInt }

@@ -121,3 +121,7 @@ func drain(in <-chan *store.KVPair) {
 	for range in {
 	}
 }
+
+// MaxWatches returns how many watches elections may keep open at once on the
+// inner store.
+func (s *Store) MaxWatches() int { return store.MaxWatches(s.inner) }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -98,3 +99,7 @@ func (s *Store) forget(key string, w *watch) {
 	}
 	w.end()
 }
+
+// MaxWatches returns how many watches elections may keep open at once: as many
+// as there are, for they cost no connection.
+func (s *Store) MaxWatches() int { return math.MaxInt }

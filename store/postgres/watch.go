@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -83,3 +84,7 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 		timer.Stop()
 	}
 }
+
+// MaxWatches returns how many watches elections may keep open at once: as many
+// as there are, for they share one connection.
+func (s *Store) MaxWatches() int { return math.MaxInt }

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -149,3 +150,7 @@ func (s *Store) subscribe(ctx context.Context, channel string, changed chan<- st
 		}
 	}
 }
+
+// MaxWatches returns how many watches elections may keep open at once: as many
+// as there are, for they share one connection.
+func (s *Store) MaxWatches() int { return math.MaxInt }

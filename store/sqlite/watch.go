@@ -193,3 +193,7 @@ func (s *Store) lose() {
 	}
 	c.stop, c.all = nil, nil
 }
+
+// MaxWatches returns how many watches elections may keep open at once: as many
+// as there are, for one look at the file serves all.
+func (s *Store) MaxWatches() int { return math.MaxInt }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -155,3 +156,7 @@ func fired(changed <-chan zk.Event) bool {
 		return false
 	}
 }
+
+// MaxWatches returns how many watches elections may keep open at once: as many
+// as there are, for they share the client's connection.
+func (s *Store) MaxWatches() int { return math.MaxInt }

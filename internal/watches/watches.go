@@ -1,0 +1,156 @@
+// Package watches shares and bounds the watches of a process: one for each key
+// of a store, whoever asks, and no more at once than the store can stand. A
+// watch is a hint to look sooner. Those beyond the bound are not opened until
+// another has ended, and cost their users time only.
+package watches
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// Watch is one user's share in the watch of a key. Make it with Open. Its
+// methods do not block, and are safe for concurrent use.
+type Watch struct {
+	shared *shared
+	hint   func(*store.KVPair)
+	pause  func() time.Duration
+	done   <-chan struct{} // nil until Close
+}
+
+// Open has hint called with what the watch of key tells, from its own
+// goroutine, until Close. Neither hint nor pause may block. pause returns how
+// long to wait before a watch that has ended, or could not be opened, is opened
+// again; of several users' pauses the shortest counts. ctx is used for its values
+// only.
+func Open(ctx context.Context, kv store.Store, key string, pause func() time.Duration, hint func(*store.KVPair)) *Watch {
+	w := &Watch{hint: hint, pause: pause}
+	origin, originKey, limit := originOf(kv, key)
+
+	mu.Lock()
+	defer mu.Unlock()
+	p := pools[origin]
+	if p == nil {
+		p = &pool{origin: origin, limit: limit, keys: make(map[any]*shared)}
+		pools[origin] = p
+	}
+	s := p.keys[originKey]
+	if s == nil {
+		s = &shared{pool: p, kv: kv, key: key, originKey: originKey, again: make(chan struct{}, 1), done: make(chan struct{})}
+		s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		p.keys[originKey] = s
+		p.waiting = append(p.waiting, s)
+		p.admit()
+	}
+	w.shared = s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users = append(s.users, w)
+	return w
+}
+
+// Again has a watch that is not open be opened now, because the record has
+// changed: some stores cannot watch a missing key.
+func (w *Watch) Again() {
+	select {
+	case w.shared.again <- struct{}{}:
+	default:
+	}
+}
+
+// Close ends the calls of hint and, for the last user, the watch. It returns a
+// channel that is closed soon after, when what Open started has ended; a store
+// that takes longer to end its watch has that drained by a goroutine that
+// outlives it. Close may be called again.
+func (w *Watch) Close() <-chan struct{} {
+	mu.Lock()
+	defer mu.Unlock()
+	if w.done != nil {
+		return w.done
+	}
+	s := w.shared
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.users, w)
+	s.users = slices.Delete(s.users, i, i+1)
+	if len(s.users) > 0 {
+		w.done = ended
+		return w.done
+	}
+	s.cancel()
+	p := s.pool
+	delete(p.keys, s.originKey)
+	if i := slices.Index(p.waiting, s); i >= 0 { // it was never opened
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+		close(s.done)
+		p.forget()
+	}
+	w.done = s.done
+	return w.done
+}
+
+var (
+	mu    sync.Mutex
+	pools = make(map[any]*pool) // by the store; those that have watches
+
+	ended = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+)
+
+// pool is the watches of one store. mu guards it.
+type pool struct {
+	origin  any
+	limit   int
+	open    int             // watches that may hold a connection
+	keys    map[any]*shared // that have users
+	waiting []*shared       // of these, those that are to be opened, first come first served
+}
+
+// admit opens what may be opened.
+func (p *pool) admit() {
+	for p.open < p.limit && len(p.waiting) > 0 {
+		s := p.waiting[0]
+		p.waiting = slices.Delete(p.waiting, 0, 1)
+		p.open++
+		go s.run()
+	}
+}
+
+// forget drops a pool that has nothing left.
+func (p *pool) forget() {
+	if p.open == 0 && len(p.keys) == 0 {
+		delete(pools, p.origin)
+	}
+}
+
+// release makes room for another watch.
+func (p *pool) release() {
+	mu.Lock()
+	defer mu.Unlock()
+	p.open--
+	p.admit()
+	p.forget()
+}
+
+// originOf returns the store beneath views of it (such as store.WithPrefix
+// makes), and the key there. A store that cannot be told from others of its type
+// shares its bound with them, and its watches with nobody. limit is that bound.
+func originOf(kv store.Store, key string) (origin, originKey any, limit int) {
+	for {
+		view, ok := kv.(interface {
+			Beneath(key string) (store.Store, string)
+		})
+		if !ok {
+			break
+		}
+		kv, key = view.Beneath(key)
+	}
+	if v := reflect.ValueOf(kv); !v.Comparable() {
+		return v.Type(), new(int), store.MaxWatches(kv)
+	}
+	return kv, key, store.MaxWatches(kv)
+}
