@@ -42,18 +42,19 @@ func Forget(ctx context.Context, kv store.Store, key string) error {
 	f := forgetting{kv: kv, caller: newCaller(key, DefaultCallTimeout)}
 	for {
 		wait, err := f.step(ctx)
-		switch {
-		case errors.Is(err, errForgotten):
+		if errors.Is(err, errForgotten) {
 			return nil
-		case err != nil:
-			return err
 		}
-		if err := pause(ctx, wait); err != nil {
-			if f.seen.rec.held() {
-				err = fmt.Errorf("%w by %q, as far as can be told: %w", ErrHeld, f.seen.rec.Leader, err)
+		if err == nil {
+			if err = pause(ctx, wait); err == nil {
+				continue
 			}
-			return fmt.Errorf("leadership: forget %q: %w", key, err)
+			err = fmt.Errorf("leadership: forget %q: %w", key, err)
 		}
+		if ctx.Err() != nil && f.seen.rec.held() && !f.deleted && errors.Is(err, context.Cause(ctx)) {
+			err = fmt.Errorf("leadership: forget %q: %w by %q, as far as can be told: %w", key, ErrHeld, f.seen.rec.Leader, context.Cause(ctx))
+		}
+		return err
 	}
 }
 

@@ -312,7 +312,7 @@ func TestMalformedRequestsOfElectionsChangeNothing(t *testing.T) {
 		{"GET", election("/leader?node="), "", 400, "node is empty"},
 		{"GET", claim, "", 405, "GET"},
 		{"PUT", claim, `{"node":"b"}`, 405, "PUT"},
-		{"DELETE", election(""), "", 405, "DELETE"},
+		{"PUT", election(""), "", 405, "PUT"},
 		{"POST", election("/events"), "", 405, "POST"},
 	} {
 		says := "*" + c.says
