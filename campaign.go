@@ -236,21 +236,19 @@ func (c *campaign) deadline() time.Duration {
 	return never
 }
 
-// claim is the record of a new term of ours, or, where a claim stands that was
-// not acknowledged, of that once more (S5).
+// claim is the record of a new term of ours.
 func (c *campaign) claim(now clock.Instant) record {
-	if c.sight.mine() && c.sight.rec.Token > c.over {
-		again := c.sight.rec
-		again.Beat = c.nextBeat()
-		return again
-	}
 	c.reason = reasonResigned
 	c.by.token = nextToken(max(c.by.token, c.sight.high), now.Time())
+	last := c.sight.rec.ended()
+	if c.sight.mine() && c.sight.rec.Token > c.over {
+		last = c.sight.rec.Last // a claim that was not acknowledged was no term (S5)
+	}
 	return record{
 		Leader: c.by.node, Instance: c.sight.me,
 		Token: c.by.token, TTL: c.by.ttl.Milliseconds(), Beat: c.nextBeat(),
 		Since: now.Time().UTC().Truncate(time.Millisecond), Payload: c.opts.payload,
-		Last: c.sight.rec.ended(), Waiting: c.sight.rec.behind(c.by.node, c.opts.priority),
+		Last: last, Waiting: c.sight.rec.behind(c.by.node, c.opts.priority),
 	}
 }
 

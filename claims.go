@@ -44,7 +44,7 @@ type Claims struct {
 	took     time.Duration // how long the store takes, at most, by the last calls
 	failure  error         // of the last write that did not stand
 	lost     record        // a claim that was given up, and may have happened
-	over     uint64        // the highest token whose term was seen to have run out
+	over     record        // the last whose term was seen to have run out
 	verified bool          // the store has been seen to keep its indexes (S10)
 	doubted  bool          // the index of a write was not confirmed once
 	unsafe   error         // the store does not compare and swap
@@ -281,7 +281,13 @@ func (r record) evicts(node string) bool {
 func (c *Claims) renewable(by Claim) bool {
 	rec := c.sight.rec
 	return rec.Instance == by.Instance && (by.Token == 0 || by.Token == rec.Token) &&
-		rec.Token > c.over && c.opts.clock.Now().Mono < c.sight.free && rec.Ask.against(by.Node) == nil
+		!c.lapsed(rec) && c.opts.clock.Now().Mono < c.sight.free && rec.Ask.against(by.Node) == nil
+}
+
+// lapsed reports whether the term of a record has run out, whatever others have
+// added to it. It is told by its instance: tokens may go back with the store.
+func (c *Claims) lapsed(rec record) bool {
+	return rec.Instance == c.over.Instance && rec.Token <= c.over.Token
 }
 
 // answer is what to answer a claimant, or what to write for it.
@@ -292,9 +298,9 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*record, Claimed, error) {
 	// A record that was seen unchanged for its whole TTL is that of a term which
 	// its holder has lost, and is not to lead again (S7).
 	if own && now.Mono >= c.sight.free {
-		c.over = max(c.over, rec.Token) // whatever others add to the record
+		c.over = rec
 	}
-	lapsed := own && rec.Token <= c.over
+	lapsed := own && c.lapsed(rec)
 	free, err := c.free(by)
 	switch {
 	case err != nil:

@@ -828,3 +828,32 @@ func TestRenewalByTokenNeedsNoTTL(t *testing.T) {
 		}
 	})
 }
+
+// A record with a token far ahead was written by hand, and is gone: it does not keep
+// the terms that come after it from being renewed.
+func TestTermThatRanOutOutlivesNotItsRecord(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		one, two := NewClaims(kv, key), NewClaims(kv, key)
+		far := record{Leader: "a", Instance: instanceA, Token: maxToken / 2, TTL: ttl.Milliseconds(), Since: time.UnixMilli(1).UTC()}
+		if err := kv.Put(ctx, key, far.encode(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := one.Look(ctx); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(ttl)
+		late := claimFor("a")
+		late.Token = far.Token
+		refusedWith(ctx, t, one, late, ErrLost)
+		if err := kv.Delete(ctx, key); err != nil {
+			t.Fatal(err)
+		}
+		got := claimed(ctx, t, two, claimFor("b"))
+		by := claimFor("b")
+		by.Token = got.Term.Token
+		if again := claimed(ctx, t, one, by); !again.Won || again.Term.Token != got.Term.Token {
+			t.Errorf("renewed: %+v", again)
+		}
+	})
+}

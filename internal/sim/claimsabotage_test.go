@@ -84,8 +84,8 @@ var claimSabotages = []switched{
 	}, "Foreign"},
 	{sabotage{
 		"S7", "a term that has run out is renewed", "claims.go",
-		"lapsed := own && rec.Token <= c.over",
-		"lapsed := own && rec.Token <= c.over && !BROKEN",
+		"lapsed := own && c.lapsed(rec)",
+		"lapsed := own && c.lapsed(rec) && !BROKEN",
 	}, ""},
 	{sabotage{
 		"S7", "another term's token is good", "claims.go",

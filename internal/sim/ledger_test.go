@@ -31,6 +31,7 @@ type ledger struct {
 	claimed  map[string]*contender // the holders, by the instances that they have made
 	writers  map[string]*contender // whoever has claimed a seat, by instance
 	owners   map[uint64]owner      // by token
+	undone   map[uint64]owner      // owners of claims that a failover has taken back
 	told     map[uint64]bool       // the tokens that servers have told a holder
 	highest  uint64                // token ever issued, since the walls last disagreed
 	tampered time.Duration         // when somebody last deleted or replaced the record by hand
@@ -113,7 +114,7 @@ func (r record) String() string {
 func newLedger(w *world, key string) *ledger {
 	return &ledger{
 		Store: memory.New(), w: w, key: key,
-		claimed: map[string]*contender{}, writers: map[string]*contender{}, owners: map[uint64]owner{}, told: map[uint64]bool{},
+		claimed: map[string]*contender{}, writers: map[string]*contender{}, owners: map[uint64]owner{}, undone: map[uint64]owner{}, told: map[uint64]bool{},
 		tampered: -time.Hour,
 	}
 }
@@ -225,6 +226,10 @@ func (l *ledger) wrote(by *contender, pair *store.KVPair, start departure) {
 
 	l.writers[rec.Instance] = who
 	h := l.owners[rec.Token]
+	if h.who == nil && l.undone[rec.Token].who == who {
+		h = l.undone[rec.Token] // it was put back by hand
+		l.owners[rec.Token] = h
+	}
 	switch {
 	case h.who == who: // a renewal, or the record of a term is put back
 		if old.rec.Token == rec.Token && old.rec.held() && old.rec.unwanted() {
@@ -248,7 +253,7 @@ func (l *ledger) wrote(by *contender, pair *store.KVPair, start departure) {
 
 // begun holds a new term against the rules. Time is that of whoever wrote it.
 func (l *ledger) begun(who, by *contender, rec record, old entry, start departure) {
-	if rec.Token <= l.highest {
+	if rec.Token <= l.highest && start.v > l.tampered { // before, it saw what was there then
 		l.w.violate("tokens", "%s claimed token %d after token %d", who.name, rec.Token, l.highest)
 	}
 	l.owners[rec.Token] = owner{who, l.w.now()}

@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"errors"
-	"maps"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -73,7 +72,12 @@ func (l *ledger) confirm(failover bool) {
 	l.history = append(l.history, before)
 	l.w.watcher.forget()
 	l.highest = c.highest
-	maps.DeleteFunc(l.owners, func(_ uint64, o owner) bool { return o.v >= c.from })
+	for token, o := range l.owners {
+		if o.v >= c.from {
+			l.undone[token] = o
+			delete(l.owners, token)
+		}
+	}
 	l.w.note("store", "the standby is promoted, with: %v", before.rec)
 }
 
