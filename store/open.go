@@ -25,8 +25,22 @@ type Driver struct {
 	// elsewhere.
 	Hostless bool
 
-	// Params are the parameters that a URL may have. Others are refused.
+	// Example is a URL of the scheme, for the errors of one that is wrong.
+	Example string
+
+	// EmptyUser lets a login have neither user nor password, which then is none.
+	EmptyUser bool
+
+	// Sockets lets the path of a folder, with its slashes as %2F, stand for a host.
+	Sockets bool
+
+	// Params are the parameters that a URL may have. Others are refused, and so
+	// are those that are empty or there twice.
 	Params []string
+
+	// Resolve says where the URL and the environment lead, without connecting.
+	// It may be nil.
+	Resolve func(u *URL) (Target, error)
 
 	// Open connects, and asks the store something, so that a refused login or
 	// an untrusted certificate shows at once. ctx ends within OpenTimeout, and
@@ -85,6 +99,11 @@ func Schemes() []string {
 // refused login, an untrusted certificate. It never shows a password. It wraps
 // ErrNotReachable where the store did not answer. Close the store when the
 // elections on it have ended.
+//
+// Every part of a URL, and of the variables that the package of the store names,
+// takes effect as in the store's own tool, or is refused with an error that names
+// it. What they come to is told by TargetOf, and logged by the default logger of
+// log/slog at level debug.
 func Open(ctx context.Context, rawURL string) (Store, error) {
 	u, driver, err := parse(rawURL)
 	if err != nil {
@@ -107,7 +126,7 @@ func Open(ctx context.Context, rawURL string) (Store, error) {
 	case r := <-opened:
 		err = r.err
 		if err == nil {
-			return r.kv, nil
+			return tell(whole, r.kv), nil
 		}
 	case <-afterContext(ctx, openReserve/2):
 		// A driver that takes longer is left to itself, and what it opens is

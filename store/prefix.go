@@ -113,6 +113,15 @@ func (p *prefixed) Close() error { return p.kv.Close() }
 // Beneath returns the store that this is a view of, and key as it is there.
 func (p *prefixed) Beneath(key string) (Store, string) { return p.kv, p.prefix + key }
 
+// Target returns that of the store beneath, with the prefix.
+func (p *prefixed) Target() Target {
+	t := TargetOf(p.kv)
+	if t == nil {
+		return nil
+	}
+	return t.prefixed(p.prefix)
+}
+
 // add and strip copy: the pair may be read by others.
 func (p *prefixed) add(pair *KVPair) *KVPair {
 	if pair == nil {

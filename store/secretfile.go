@@ -24,7 +24,7 @@ func (f *SecretFile) Get() (string, error) { return f.file.Get() }
 // environment's; with both in the URL, and for a file that cannot be read, an error.
 func (u *URL) SecretFile(name, env string) (*SecretFile, error) {
 	path, from := u.setting(name+"_file", names(env)...)
-	if path == "" && !u.Has(name+"_file") {
+	if path == "" {
 		return nil, nil //nolint:nilnil // No file is no error.
 	}
 	if u.Has(name) || name == "password" && u.Password != "" {
@@ -40,9 +40,6 @@ func (u *URL) SecretFile(name, env string) (*SecretFile, error) {
 		}
 		return secret, nil
 	}, path)}
-	if path == "" {
-		return nil, fmt.Errorf("%s names no file", from)
-	}
 	secret, err := f.Get()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from, err)

@@ -28,8 +28,10 @@ type URL struct {
 	HasUser        bool
 
 	// Hosts are host:port, those without a port with the Driver's. Empty where
-	// the URL names none.
-	Hosts []string
+	// the URL names none. Portless reports whether none of them has a port of
+	// its own.
+	Hosts    []string
+	Portless bool
 
 	// Path is decoded, and without the slash that ends the hosts.
 	Path string
@@ -39,165 +41,24 @@ type URL struct {
 }
 
 // secretParams are the parameters whose values are not shown.
-var secretParams = []string{"password", "token", "sentinel_password"}
-
-// parse takes rawURL apart. Not by net/url: that refuses a list of hosts, and
-// quotes in its errors what may be a password.
-func parse(rawURL string) (*URL, Driver, error) {
-	scheme, rest, ok := strings.Cut(rawURL, "://")
-	if !ok || scheme == "" {
-		return nil, Driver{}, fmt.Errorf("the URL has no scheme: want one of %s followed by ://", strings.Join(Schemes(), ", "))
-	}
-	u := &URL{Scheme: strings.ToLower(scheme)}
-	drivers.RLock()
-	driver, known := drivers.byScheme[u.Scheme]
-	drivers.RUnlock()
-	if !known {
-		return nil, Driver{}, fmt.Errorf("unknown scheme %q: known are %s (forgotten import?)", scheme, strings.Join(Schemes(), ", "))
-	}
-	if err := u.parse(rest, driver); err != nil {
-		return nil, Driver{}, fmt.Errorf("the %s URL: %w", u.Scheme, err)
-	}
-	return u, driver, nil
-}
-
-func (u *URL) parse(rest string, driver Driver) error {
-	if strings.Contains(rest, "#") {
-		return errors.New("it has a fragment: write # as %23")
-	}
-	rest, query, _ := strings.Cut(rest, "?")
-	authority, path, _ := strings.Cut(rest, "/")
-	if driver.Port > 0 {
-		switch {
-		case strings.Contains(path, "@"):
-			return errLostPassword
-		case strings.Contains(query, "@"):
-			// If there is anything wrong with it, then what is quoted may be a
-			// password.
-			if u.take(authority, path, query, driver) != nil {
-				return errLostPassword
-			}
-			return nil
-		}
-	}
-	return u.take(authority, path, query, driver)
-}
-
-// errLostPassword says that a / or ? has cut a login in two: what lies before it
-// would be taken for a host, and shown.
-var errLostPassword = errors.New("it has an @ behind the first / or ?: in a user or password write / as %2F and ? as %3F, elsewhere @ as %40")
-
-// take takes in the parts of a URL.
-func (u *URL) take(authority, path, query string, driver Driver) error {
-	hosts := authority
-	if at := strings.LastIndex(authority, "@"); at >= 0 {
-		hosts = authority[at+1:]
-		if err := u.parseUser(authority[:at]); err != nil {
-			return err
-		}
-	}
-	var err error
-	if u.Path, err = url.PathUnescape(path); err != nil {
-		return errors.New("the path has a % that no two hexadecimal digits follow")
-	}
-	if err := u.parseQuery(query, driver.Params); err != nil {
-		return err
-	}
-	return u.parseHosts(hosts, driver)
-}
-
-func (u *URL) parseUser(userinfo string) error {
-	user, password, _ := strings.Cut(userinfo, ":")
-	var errUser, errPassword error
-	u.User, errUser = url.PathUnescape(user)
-	u.Password, errPassword = url.PathUnescape(password)
-	if errUser != nil || errPassword != nil {
-		return errors.New("the user or password has a % that no two hexadecimal digits follow: write % as %25")
-	}
-	u.HasUser = true
-	u.Hide(u.Password)
-	u.Hide(password)
-	return nil
-}
-
-func (u *URL) parseQuery(query string, known []string) error {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return errors.New("its parameters are not written as name=value&name=value, with % as %25")
-	}
-	u.params = make(map[string]string)
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		value := values[name]
-		switch {
-		case !slices.Contains(known, name):
-			return fmt.Errorf("unknown parameter %q: known are %s", name, strings.Join(slices.Sorted(slices.Values(known)), ", "))
-		case len(value) > 1:
-			return fmt.Errorf("parameter %q is there %d times", name, len(value))
-		}
-		u.params[name] = value[0]
-		if slices.Contains(secretParams, name) {
-			u.Hide(value[0])
-		}
-	}
-	return nil
-}
-
-func (u *URL) parseHosts(hosts string, driver Driver) error {
-	if driver.Port == 0 {
-		// The scheme decides what stands for a host, if anything.
-		if hosts != "" {
-			u.Hosts = []string{hosts}
-		}
-		return nil
-	}
-	if hosts == "" {
-		if driver.Hostless {
-			return nil
-		}
-		return errors.New("it names no host")
-	}
-	for _, host := range strings.Split(hosts, ",") {
-		hostport, err := withPort(host, driver.Port)
-		if err != nil {
-			return err
-		}
-		u.Hosts = append(u.Hosts, hostport)
-	}
-	return nil
-}
-
-// withPort returns host:port with the port that host has, or else port.
-func withPort(host string, port int) (string, error) {
-	name, given, err := net.SplitHostPort(host)
-	var addrErr *net.AddrError
-	switch {
-	case err == nil:
-		if n, err := strconv.ParseUint(given, 10, 16); err != nil || n == 0 {
-			return "", fmt.Errorf("host %q: the port is %q and must be from 1 to 65535", name, given)
-		}
-	case errors.As(err, &addrErr) && addrErr.Err == "missing port in address":
-		name, given = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), strconv.Itoa(port)
-	default:
-		return "", fmt.Errorf("host %q: want host, host:port or [IPv6]:port", host)
-	}
-	if name == "" || strings.ContainsAny(name, " []%\t\r\n") {
-		return "", fmt.Errorf("host %q: want host, host:port or [IPv6]:port", host)
-	}
-	return net.JoinHostPort(name, given), nil
-}
+var secretParams = []string{"password", "token", "sentinel_password", "sslpassword"}
 
 // String returns the URL without its secrets, for errors and logs.
 func (u *URL) String() string {
 	var b strings.Builder
 	b.WriteString(u.Scheme + "://")
 	if u.HasUser {
-		b.WriteString(url.PathEscape(u.User))
+		user := url.PathEscape(u.User)
+		if slices.Contains(u.secrets, u.User) {
+			user = "xxxxx"
+		}
+		b.WriteString(user)
 		if u.Password != "" {
 			b.WriteString(":xxxxx")
 		}
 		b.WriteString("@")
 	}
-	b.WriteString(strings.Join(u.Hosts, ",") + "/" + (&url.URL{Path: u.Path}).EscapedPath())
+	b.WriteString(u.shownHosts() + "/" + (&url.URL{Path: u.Path}).EscapedPath())
 	separator := "?"
 	for _, name := range slices.Sorted(maps.Keys(u.params)) {
 		value := url.QueryEscape(u.params[name])
@@ -208,6 +69,26 @@ func (u *URL) String() string {
 		separator = "&"
 	}
 	return b.String()
+}
+
+// shownHosts returns the hosts, without ports that the URL does not have: they
+// may come from elsewhere.
+func (u *URL) shownHosts() string {
+	if !u.Portless {
+		return strings.Join(u.Hosts, ",")
+	}
+	var hosts []string
+	for _, hostport := range u.Hosts {
+		host, _, err := net.SplitHostPort(hostport)
+		switch {
+		case err != nil: // of a scheme without ports
+			host = hostport
+		case strings.Contains(host, ":"):
+			host = "[" + host + "]"
+		}
+		hosts = append(hosts, host)
+	}
+	return strings.Join(hosts, ",")
 }
 
 // Hide keeps a secret that is not in the URL, such as a password from the

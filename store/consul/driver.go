@@ -21,7 +21,9 @@ func init() {
 	store.Register("consul", store.Driver{
 		Port:     8500,
 		Hostless: true,
+		Example:  "consul://host:8500/prefix",
 		Params:   append(store.TLSParams(), "token", "token_file", "datacenter", "namespace", "partition"),
+		Resolve:  resolve,
 		Open:     open,
 	})
 }
@@ -34,6 +36,21 @@ var tlsEnv = store.TLSEnv{
 	ServerName: api.HTTPTLSServerName,
 }
 
+// resolve returns where u leads.
+func resolve(u *store.URL) (store.Target, error) {
+	config, _, err := configOf(u)
+	if err != nil {
+		return nil, err
+	}
+	return targetOf(config, "prefix", u.Prefix()), nil
+}
+
+func targetOf(c *api.Config, more ...string) store.Target {
+	return store.NewTarget(append([]string{
+		"store", "consul", "hosts", c.Address, "datacenter", c.Datacenter, "namespace", c.Namespace, "partition", c.Partition,
+	}, more...)...)
+}
+
 func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	config, transport, err := configOf(u)
 	if err != nil {
@@ -43,6 +60,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	target := targetOf(config)
 	client, err := api.NewClient(config)
 	if err != nil {
 		return nil, err
@@ -51,6 +69,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 		client:    client,
 		token:     token,
 		own:       config.HttpClient.CloseIdleConnections,
+		target:    target,
 		namespace: config.Namespace,
 		partition: config.Partition,
 	}
@@ -83,6 +102,9 @@ func configOf(u *store.URL) (*api.Config, *freshTransport, error) {
 		required = true
 	}
 	secure, err := u.TLS(tlsEnv, required)
+	if err == nil && secure != nil {
+		err = checkTLS(u)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -90,11 +112,15 @@ func configOf(u *store.URL) (*api.Config, *freshTransport, error) {
 	if _, err := transport.current(); err != nil {
 		return nil, nil, err
 	}
+	auth, err := authOf(u)
+	if err != nil {
+		return nil, nil, err
+	}
 	config := &api.Config{
 		Address:    address,
 		Scheme:     "http",
 		Token:      u.Setting("token", api.HTTPTokenEnvName),
-		HttpAuth:   authOf(u),
+		HttpAuth:   auth,
 		Datacenter: u.Setting("datacenter"),
 		Namespace:  u.Setting("namespace", api.HTTPNamespaceEnvName),
 		Partition:  u.Setting("partition", api.HTTPPartitionEnvName),
@@ -114,6 +140,10 @@ func addressOf(u *store.URL) (string, error) {
 	switch len(u.Hosts) {
 	case 0:
 		if address := os.Getenv(api.HTTPAddrEnvName); address != "" {
+			address, err := checkAddress(address)
+			if err != nil {
+				return "", fmt.Errorf("$%s: %w", api.HTTPAddrEnvName, err)
+			}
 			return address, nil
 		}
 		return "127.0.0.1:8500", nil
@@ -123,17 +153,65 @@ func addressOf(u *store.URL) (string, error) {
 	return "", fmt.Errorf("it names %d hosts and must name one: an agent of Consul, which finds the servers by itself", len(u.Hosts))
 }
 
-func authOf(u *store.URL) *api.HttpBasicAuth {
+// checkAddress refuses an address that Consul's client would take for something
+// else.
+func checkAddress(address string) (string, error) {
+	scheme, rest, ok := strings.Cut(address, "://")
+	switch {
+	case ok && scheme == "unix":
+		return address, nil
+	case ok && scheme != "http" && scheme != "https":
+		return "", fmt.Errorf("the address has the scheme %q: want http, https or unix", scheme)
+	case !ok:
+		scheme, rest = "", address
+	}
+	rest = strings.TrimRight(rest, "/")
+	host, path, proxied := strings.Cut(rest, "/")
+	switch {
+	case strings.ContainsAny(rest, "?#@"):
+		return "", fmt.Errorf("the address is more than a host, a port and a path: a login goes into $%s", api.HTTPAuthEnvName)
+	case proxied && !ok:
+		return "", fmt.Errorf("the address has the path %q, but no scheme: write http:// or https:// before it; a prefix of keys goes into the path of the URL", path)
+	}
+	if _, err := store.HostPort(host, 80); err != nil {
+		return "", err
+	}
+	if ok {
+		rest = scheme + "://" + rest
+	}
+	return rest, nil
+}
+
+// checkTLS refuses the variables about TLS that have no effect here.
+func checkTLS(u *store.URL) error {
+	if u.Setting("ca", api.HTTPCAFile) == "" && os.Getenv(api.HTTPCAPath) != "" {
+		return fmt.Errorf("$%s is set, which is not supported: name a file with all authorities by the parameter ca, or by $%s", api.HTTPCAPath, api.HTTPCAFile)
+	}
+	if os.Getenv(api.HTTPSSLVerifyEnvName) == "" {
+		return nil
+	}
+	if verify, err := u.Bool("", api.HTTPSSLVerifyEnvName); err != nil || verify {
+		return err
+	}
+	return fmt.Errorf("$%s is false, but certificates are always checked: name the authority by the parameter ca, or by $%s", api.HTTPSSLVerifyEnvName, api.HTTPCAFile)
+}
+
+// authOf returns the login for a proxy before Consul, which itself has none.
+func authOf(u *store.URL) (*api.HttpBasicAuth, error) {
 	if u.HasUser {
-		return &api.HttpBasicAuth{Username: u.User, Password: u.Password}
+		if u.User == "" || u.Password == "" {
+			u.Hide(u.User) // it may be a token
+			return nil, errors.New("a login, which is for a proxy before Consul, is user:password: a token of Consul's goes into the parameter token")
+		}
+		return &api.HttpBasicAuth{Username: u.User, Password: u.Password}, nil
 	}
 	auth := os.Getenv(api.HTTPAuthEnvName)
 	if auth == "" {
-		return nil
+		return nil, nil
 	}
 	user, password, _ := strings.Cut(auth, ":")
 	u.Hide(password)
-	return &api.HttpBasicAuth{Username: user, Password: password}
+	return &api.HttpBasicAuth{Username: user, Password: password}, nil
 }
 
 // freshTransport sends requests with the files of TLS as they are: by another

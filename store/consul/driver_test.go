@@ -106,6 +106,24 @@ func TestOpenFindsTheAgentInTheEnvironment(t *testing.T) {
 	t.Setenv("CONSUL_HTTP_ADDR", "127.0.0.1:1")
 	wantOpen(t, "consul://"+addr+"/env")
 	wantRefused(t, "consul://", []string{"127.0.0.1:1", "refused"})
+	t.Setenv("CONSUL_HTTP_ADDR", "http://"+addr+"/")
+	wantOpen(t, "consul:///env")
+	for address, words := range map[string][]string{
+		addr + "/app":                    {`"app"`, "http://"},
+		"http://user:hidden-p@" + addr:   {"CONSUL_HTTP_AUTH"},
+		addr + " ":                       {"CONSUL_HTTP_ADDR"},
+		"https://" + addr + ",127.0.0.1": {"CONSUL_HTTP_ADDR"},
+	} {
+		t.Setenv("CONSUL_HTTP_ADDR", address)
+		wantRefused(t, "consul:///env", words, "hidden-p")
+	}
+	t.Setenv("CONSUL_HTTP_ADDR", "https://"+addr)
+	for variable, value := range map[string]string{"CONSUL_CAPATH": "/etc/ssl/certs", "CONSUL_HTTP_SSL_VERIFY": "false"} {
+		t.Setenv(variable, value)
+		wantRefused(t, "consul:///env", []string{variable, "ca"})
+		wantOpen(t, "consul://"+addr+"/env?tls=false")
+		t.Setenv(variable, "")
+	}
 	t.Setenv("CONSUL_HTTP_ADDR", "ftp://"+addr)
 	wantRefused(t, "consul://", []string{"ftp"})
 }
@@ -138,6 +156,11 @@ func TestOpenRefusesWhatIsWrong(t *testing.T) {
 	for rawURL, words := range map[string][]string{
 		"consul://" + addr + "?cluster=x":                   {`"cluster"`, "token"},
 		"consul://127.0.0.1:port":                           {"port"},
+		"consul://hidden-t@" + addr:                         {"parameter token"},
+		"consul://:hidden-t@" + addr:                        {"parameter token"},
+		"consul://" + addr + "/a,127.0.0.1:8500/b":          {"comma"},
+		"consul://" + addr + "?namespace=x":                 {"Enterprise"},
+		"consul://" + addr + "?partition=x":                 {"Enterprise"},
 		"consul://a,b:8501/x":                               {"2 hosts", "one"},
 		"consul://" + addr + "?tls=maybe":                   {`"tls"`, "maybe"},
 		"consul://" + addr + "?ca=/no/such.pem":             {`"ca"`, "/no/such.pem"},

@@ -23,6 +23,7 @@ var _ store.Store = (*Store)(nil)
 type Store struct {
 	client *api.Client
 	life   life.Life
+	target store.Target
 	token  *store.SecretFile // nil: the client's
 	own    func()            // ends the client, where the store owns it
 
@@ -33,6 +34,9 @@ type Store struct {
 
 // New returns a store on a client that is left as it is: Close does not end it.
 func New(client *api.Client) *Store { return &Store{client: client} }
+
+// Target returns where a store by URL keeps its keys, and nil for one of New.
+func (s *Store) Target() store.Target { return s.target }
 
 // Get returns the pair under key, or store.ErrKeyNotFound. With nil opts, or
 // opts.Consistent, the server first makes sure that it still leads. Otherwise a

@@ -22,9 +22,22 @@ func init() {
 	store.Register("etcd", store.Driver{
 		Port:     2379,
 		Hostless: true,
+		Example:  "etcd://host1:2379,host2:2379/prefix",
 		Params:   append(store.TLSParams(), "password_file", "compact"),
+		Resolve:  resolve,
 		Open:     open,
 	})
+}
+
+// resolve returns where u leads.
+func resolve(u *store.URL) (store.Target, error) {
+	config, err := configOf(u)
+	return targetOf(config, "prefix", u.Prefix()), err
+}
+
+func targetOf(config clientv3.Config, more ...string) store.Target {
+	hosts := strings.Join(config.Endpoints, ",")
+	return store.NewTarget(append([]string{"store", "etcd", "hosts", hosts, "user", config.Username}, more...)...)
 }
 
 // open opens the store that u names, within the time that ctx has.
@@ -46,7 +59,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	clientCtx, cancel := context.WithCancelCause(context.WithValue(context.Background(), callKey{}, &call{hasty: true}))
 	defer context.AfterFunc(ctx, func() { cancel(ctx.Err()) })()
 	config.Context = clientCtx
-	s := new(Store)
+	s := &Store{target: targetOf(config)}
 	s.client, s.owned, err = connect(config, file)
 	if err != nil {
 		cancel(nil)
@@ -113,19 +126,26 @@ func configOf(u *store.URL) (clientv3.Config, error) {
 	}
 	secure := false
 	if len(config.Endpoints) == 0 {
-		if config.Endpoints, secure = endpoints(os.Getenv("ETCDCTL_ENDPOINTS")); len(config.Endpoints) == 0 {
-			return config, errors.New("the URL names no host, and $ETCDCTL_ENDPOINTS none either")
+		if variable := "ETCDCTL_DISCOVERY_SRV"; os.Getenv(variable) != "" {
+			return config, fmt.Errorf("$%s is set, which is not supported: name the hosts in the URL", variable)
+		}
+		var err error
+		if config.Endpoints, secure, err = endpoints(u, os.Getenv(envEndpoints)); err != nil {
+			return config, fmt.Errorf("$%s: %w", envEndpoints, err)
+		}
+		if len(config.Endpoints) == 0 {
+			return config, fmt.Errorf("the URL names no host, and $%s none either: want etcd://host1:2379,host2:2379/prefix", envEndpoints)
 		}
 	}
-	tlsOf, err := u.TLS(store.TLSEnv{CA: "ETCDCTL_CACERT", Cert: "ETCDCTL_CERT", Key: "ETCDCTL_KEY"}, secure)
+	secured, err := tlsOf(u, secure)
 	if err != nil {
 		return config, err
 	}
-	if config.TLS, err = tlsOf.Config(); err != nil {
+	if config.TLS, err = secured.Config(); err != nil {
 		return config, err
 	}
 	if config.TLS != nil {
-		fresh := freshCredentials{credentials.NewTLS(config.TLS), tlsOf}
+		fresh := freshCredentials{credentials.NewTLS(config.TLS), secured}
 		config.DialOptions = append(config.DialOptions, grpc.WithTransportCredentials(fresh))
 	}
 	if config.TLS != nil && config.TLS.ServerName != "" {
@@ -136,23 +156,79 @@ func configOf(u *store.URL) (clientv3.Config, error) {
 	return config, err
 }
 
-// endpoints splits a list as etcdctl has it, and tells whether it asks for TLS.
-func endpoints(list string) (hosts []string, secure bool) {
-	for _, endpoint := range strings.Split(list, ",") {
-		host, https := strings.CutPrefix(endpoint, "https://")
-		if host = strings.TrimPrefix(host, "http://"); host != "" {
-			hosts, secure = append(hosts, host), secure || https
+const envEndpoints = "ETCDCTL_ENDPOINTS"
+
+// tlsOf returns how to talk TLS, nil for not at all. etcdctl's endpoints may ask
+// for it, as secure says.
+func tlsOf(u *store.URL, secure bool) (*store.TLS, error) {
+	on, err := u.Bool("tls")
+	switch {
+	case err != nil:
+		return nil, err
+	case u.Has("tls") && !on && secure:
+		return nil, fmt.Errorf("parameter %q is false, but the endpoints in $%s are https", "tls", envEndpoints)
+	case !u.Has("tls"):
+		// The name of this variable is the other way round.
+		plain, err := u.Bool("", "ETCDCTL_INSECURE_TRANSPORT")
+		if err != nil {
+			return nil, err
 		}
+		secure = secure || !plain && os.Getenv("ETCDCTL_INSECURE_TRANSPORT") != ""
 	}
-	return hosts, secure
+	config, err := u.TLS(store.TLSEnv{CA: "ETCDCTL_CACERT", Cert: "ETCDCTL_CERT", Key: "ETCDCTL_KEY"}, secure)
+	if config == nil || err != nil {
+		return nil, err
+	}
+	if unchecked, err := u.Bool("", "ETCDCTL_INSECURE_SKIP_TLS_VERIFY"); err != nil {
+		return nil, err
+	} else if unchecked {
+		return nil, errors.New("$ETCDCTL_INSECURE_SKIP_TLS_VERIFY is set, but certificates are always checked: name the authority by the parameter ca, or by $ETCDCTL_CACERT")
+	}
+	return config, nil
+}
+
+// endpoints returns the hosts of a list as etcdctl has it, and whether it asks
+// for TLS.
+func endpoints(u *store.URL, list string) (hosts []string, secure bool, err error) {
+	schemes := make(map[string]bool)
+	for endpoint := range strings.SplitSeq(list, ",") {
+		endpoint = strings.TrimSpace(endpoint)
+		if endpoint == "" {
+			continue
+		}
+		scheme, host, ok := strings.Cut(endpoint, "://")
+		if !ok {
+			scheme, host = "", endpoint
+		}
+		host = strings.TrimRight(host, "/")
+		switch {
+		case scheme != "" && scheme != "http" && scheme != "https":
+			return nil, false, errors.New("an endpoint has another scheme than http and https, which is not supported")
+		case strings.ContainsAny(host, "/?#@"):
+			return nil, false, errors.New("an endpoint has more than a host and a port: a login goes into $ETCDCTL_USER, a prefix of keys into the path of the URL")
+		}
+		if host, err = store.HostPort(host, 2379); err != nil {
+			return nil, false, err
+		}
+		schemes[scheme] = true
+		hosts = append(hosts, host)
+	}
+	// etcd's client goes by the first, and talks to all as that says.
+	switch {
+	case schemes["https"] && len(schemes) > 1:
+		return nil, false, errors.New("some endpoints are https and some are not: write https:// before all or none")
+	case schemes["http"] && (u.Setting("tls") == "true" || u.Has("ca") || u.Has("cert") || u.Has("server_name")):
+		return nil, false, errors.New("the endpoints are http, but the parameters of the URL ask for TLS: write https:// or leave one out")
+	case schemes["http"] && !u.Has("tls") && (os.Getenv("ETCDCTL_CACERT") != "" || os.Getenv("ETCDCTL_CERT") != ""):
+		// etcdctl would ignore the certificates.
+		return nil, false, errors.New("the endpoints are http, but $ETCDCTL_CACERT or $ETCDCTL_CERT ask for TLS: write https:// or leave one out")
+	}
+	return hosts, schemes["https"], nil
 }
 
 // login returns user and password, or neither. What the URL says comes first.
 func login(u *store.URL) (user, password string, err error) {
 	user, password = u.User, u.Password
-	if !u.HasUser {
-		user, password, _ = strings.Cut(os.Getenv("ETCDCTL_USER"), ":")
-	}
 	if file, err := u.SecretFile("password", ""); err != nil {
 		return "", "", err
 	} else if file != nil {
@@ -161,6 +237,14 @@ func login(u *store.URL) (user, password string, err error) {
 	if password == "" {
 		password = os.Getenv("ETCDCTL_PASSWORD")
 	}
+	if !u.HasUser {
+		if os.Getenv("ETCDCTL_AUTH_JWT_TOKEN") != "" {
+			return "", "", errors.New("$ETCDCTL_AUTH_JWT_TOKEN is set, which is not supported: name a user and a password, or unset it")
+		}
+		if user = os.Getenv("ETCDCTL_USER"); password == "" {
+			user, password, _ = strings.Cut(user, ":")
+		}
+	}
 	u.Hide(password)
 	switch {
 	case user == "" && (u.HasUser || u.Has("password_file")):
@@ -168,7 +252,7 @@ func login(u *store.URL) (user, password string, err error) {
 	case user == "":
 		return "", "", nil // as etcdctl: a password alone is ignored
 	case password == "":
-		return "", "", fmt.Errorf("user %q has no password", user)
+		return "", "", fmt.Errorf("user %q has no password: write user:password, or set $ETCDCTL_PASSWORD", user)
 	}
 	return user, password, nil
 }

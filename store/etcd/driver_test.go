@@ -80,7 +80,20 @@ func TestOpenByURL(t *testing.T) {
 	} {
 		t.Run(test.what, func(t *testing.T) { check(t, test.url, test.want) })
 	}
-	for what, list := range map[string]string{"etcdctl's endpoint": addr, "etcdctl's endpoints": "http://127.0.0.1:1,http://" + addr} {
+	for list, want := range map[string]string{
+		"ftp://" + addr: "another scheme", "http://" + addr + "/app": "more than a host", "http://u:s3cret@" + addr: "more than a host",
+		"http://" + addr + ",127.0.0.1:s3cret": "1 to 65535",
+	} {
+		t.Setenv("ETCDCTL_ENDPOINTS", list)
+		check(t, "etcd:///env", want)
+	}
+	t.Setenv("ETCDCTL_DISCOVERY_SRV", "example.com")
+	check(t, "etcd:///env", "$ETCDCTL_DISCOVERY_SRV")
+	check(t, address("", "", addr, "/env"), "")
+	t.Setenv("ETCDCTL_DISCOVERY_SRV", "")
+	for what, list := range map[string]string{
+		"trailing slashes and blanks": " http://127.0.0.1:1/ , http://" + addr + "// ", "etcdctl's endpoint": addr, "etcdctl's endpoints": "http://127.0.0.1:1,http://" + addr,
+	} {
 		t.Run(what, func(t *testing.T) {
 			t.Setenv("ETCDCTL_ENDPOINTS", list)
 			check(t, "etcd:///env", "")
@@ -170,7 +183,11 @@ func TestSecureServerByTheEnvironment(t *testing.T) {
 		{"wrong password", "ETCDCTL_PASSWORD", "s3cret", "authentication failed"},
 		{"no password", "ETCDCTL_PASSWORD", "", "has no password"},
 		{"no login", "ETCDCTL_USER", "", "permission denied"},
-		{"no TLS", "ETCDCTL_ENDPOINTS", "http://" + server.Addr, ""}, // the certificates ask for it
+		{"no TLS", "ETCDCTL_ENDPOINTS", "http://" + server.Addr, "write https://"},
+		{"two endpoints that differ", "ETCDCTL_ENDPOINTS", "https://" + server.Addr + ",http://127.0.0.1:1", "some endpoints are https"},
+		{"blanks and slashes", "ETCDCTL_ENDPOINTS", " https://127.0.0.1:1/ , https://" + server.Addr + "/ ,", ""},
+		{"no check of certificates", "ETCDCTL_INSECURE_SKIP_TLS_VERIFY", "true", "$ETCDCTL_INSECURE_SKIP_TLS_VERIFY"},
+		{"a token", "ETCDCTL_AUTH_JWT_TOKEN", "s3cret", "$ETCDCTL_AUTH_JWT_TOKEN"},
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			for variable, value := range map[string]string{
@@ -181,6 +198,9 @@ func TestSecureServerByTheEnvironment(t *testing.T) {
 			}
 			if test.variable != "" {
 				t.Setenv(test.variable, test.value)
+			}
+			if test.variable == "ETCDCTL_USER" && test.value != "" {
+				t.Setenv("ETCDCTL_PASSWORD", "") // else all of it would be the user
 			}
 			check(t, "etcd:///"+s.User, test.want)
 		})

@@ -30,6 +30,7 @@ type Store struct {
 	client *clientv3.Client
 	owned  []io.Closer // what Close closes
 	life   life.Life
+	target store.Target
 	stream atomic.Int64 // that new watches are put on
 	past   past
 }
@@ -40,6 +41,9 @@ type Store struct {
 //
 // A client that was made with DialOptions serves elections better.
 func New(client *clientv3.Client) *Store { return &Store{client: client} }
+
+// Target returns where a store by URL keeps its keys, and nil for one of New.
+func (s *Store) Target() store.Target { return s.target }
 
 // Get returns the pair under key, or store.ErrKeyNotFound. With opts.Consistent,
 // or nil opts, the answer has been agreed upon by a majority of the members and

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/internal/life"
 )
 
-func init() { store.Register("memory", store.Driver{Open: open}) }
+func init() {
+	store.Register("memory", store.Driver{Example: "memory://name", Resolve: resolve, Open: open})
+}
 
 // named holds the stores that were opened by name.
 var named struct {
@@ -24,14 +27,24 @@ type share struct {
 	owners int
 }
 
-// open opens the store that a URL names, or a new one where it has no name.
-func open(_ context.Context, u *store.URL) (store.Store, error) {
+// resolve returns where u leads.
+func resolve(u *store.URL) (store.Target, error) {
 	switch {
 	case u.HasUser:
 		return nil, errors.New("it has a user, which memory does not ask for: want memory://name")
 	case u.Path != "":
 		return nil, fmt.Errorf("it has the path %q: want memory://name", u.Path)
-	case len(u.Hosts) == 0:
+	}
+	return store.NewTarget("store", "memory", "name", strings.Join(u.Hosts, "")), nil
+}
+
+// open opens the store that a URL names, or a new one where it has no name.
+func open(_ context.Context, u *store.URL) (store.Store, error) {
+	target, err := resolve(u)
+	if err != nil {
+		return nil, err
+	}
+	if len(u.Hosts) == 0 {
 		return New(), nil
 	}
 	name := u.Hosts[0]
@@ -44,7 +57,7 @@ func open(_ context.Context, u *store.URL) (store.Store, error) {
 		named.shares[name] = new(share)
 	}
 	named.shares[name].owners++
-	return &client{kv: &named.shares[name].kv, name: name}, nil
+	return &client{kv: &named.shares[name].kv, name: name, target: target}, nil
 }
 
 // client is a store that one of its owners has open by name.
@@ -52,7 +65,12 @@ type client struct {
 	kv   *Store
 	name string
 	life life.Life
+
+	target store.Target
 }
+
+// Target returns the name of the store.
+func (c *client) Target() store.Target { return c.target }
 
 func (c *client) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 	if err := c.life.Check(ctx); err != nil {

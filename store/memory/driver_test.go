@@ -49,6 +49,8 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 		"memory://name/path":   `"path"`,
 		"memory://user@name":   "user",
 		"memory://name?poll=1": `"poll"`,
+		"memory:name":          "want memory://name",
+		"memory://@name":       "neither a user",
 	} {
 		if _, err := store.Open(t.Context(), url); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v; want it to name %s", url, err, want)

@@ -79,7 +79,7 @@ func TestOpenRefusesWhatIsWrongInTheURL(t *testing.T) {
 		"redis://" + host + "?replicas=many":             `"many"`,
 		"redis://" + host + "?replicas=-1":               `"-1"`,
 		"redis://" + host + "?poll=often":                `"often"`,
-		"redis://127.0.0.1:port":                         `"port"`,
+		"redis://127.0.0.1:port":                         "1 to 65535",
 		"redis://":                                       "no host",
 		"redis://" + host + "?sentinel_password=x":       `"sentinel_password"`,
 		"rediss://" + host + "?tls=false":                `"tls"`,

@@ -29,6 +29,7 @@ type Store struct {
 	poll     time.Duration
 	silence  time.Duration // see subscribe
 	life     life.Life
+	target   store.Target
 
 	// cut ends the calls of a client that is the store's own, and release
 	// closes it; nil for a user's.
@@ -74,6 +75,9 @@ func New(client goredis.UniversalClient, opts ...Option) (*Store, error) {
 	}
 	return s, nil
 }
+
+// Target returns where a store by URL keeps its keys, and nil for one of New.
+func (s *Store) Target() store.Target { return s.target }
 
 // Get returns the pair under key, or store.ErrKeyNotFound. It is answered by the
 // master always, whatever the client's routing: opts are ignored, and may be nil.

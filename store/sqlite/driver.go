@@ -8,12 +8,42 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
 func init() {
-	store.Register("sqlite", store.Driver{Params: []string{"poll"}, Open: open})
+	store.Register("sqlite", store.Driver{Example: example, Params: []string{"poll"}, Resolve: resolve, Open: open})
+}
+
+const example = "sqlite:///absolute/path/of/file"
+
+// resolve returns where u leads.
+func resolve(u *store.URL) (store.Target, error) {
+	path, err := pathOf(u)
+	if err != nil {
+		return nil, err
+	}
+	_, err = settings(u)
+	return targetOf(path), err
+}
+
+func targetOf(path string) store.Target {
+	return store.NewTarget("store", "sqlite", "file", path, "table", "leadership_kv")
+}
+
+// settings returns the options that u names.
+func settings(u *store.URL) ([]Option, error) {
+	if !u.Has("poll") {
+		return nil, nil
+	}
+	poll, err := u.Duration("poll", 0)
+	if err != nil {
+		return nil, err
+	}
+	return []Option{WithPollInterval(poll)}, nil
 }
 
 // open opens the file of a URL.
@@ -22,13 +52,9 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	var opts []Option
-	if u.Has("poll") {
-		poll, err := u.Duration("poll", 0)
-		if err != nil {
-			return nil, err
-		}
-		opts = append(opts, WithPollInterval(poll))
+	opts, err := settings(u)
+	if err != nil {
+		return nil, err
 	}
 	// SQLite's own words for these are few.
 	folder, err := os.Stat(filepath.Dir(path))
@@ -58,6 +84,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	s.target = targetOf(path)
 	s.opened = &opened{
 		path: path, open: connect, anew: func() { s.prepared.Store(false) },
 		db: db, prepared: make(map[string]*sql.Stmt),
@@ -70,11 +97,20 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 
 // pathOf returns the path of the file that a URL names.
 func pathOf(u *store.URL) (string, error) {
+	whole := strings.Join(u.Hosts, "") + u.Path
 	switch {
-	case len(u.Hosts) > 0 || u.HasUser:
-		return "", errors.New("want sqlite:///absolute/path/of/file: a relative path would be another file in each working directory")
+	case strings.Contains(whole, ":memory:"):
+		return "", errors.New("a database in memory would be another for each connection: want memory://name for a store of this process, or " + example)
+	case u.HasUser:
+		return "", errors.New("it has a user, which SQLite has not: want " + example)
+	case len(u.Hosts) > 0:
+		return "", errors.New("want " + example + ": a relative path would be another file in each working directory")
 	case u.Path == "":
-		return "", errors.New("it names no file: want sqlite:///absolute/path/of/file")
+		return "", errors.New("it names no file: want " + example)
+	case strings.HasPrefix(u.Path, "file:"):
+		return "", errors.New("it is a URI of SQLite's in a URL: want " + example)
+	case slices.Contains(strings.Split(u.Path, "/"), ".."):
+		return "", errors.New(`the path has the part "..", which leads elsewhere where a folder is a link: write it without`)
 	}
 	path := filepath.FromSlash(u.Path)
 	if filepath.IsAbs(path) { // C:\file

@@ -24,6 +24,7 @@ type Store struct {
 	opened *opened       // nil for a database of the user's
 	poll   time.Duration // 0: the default
 	life   life.Life
+	target store.Target
 	change watches
 
 	prepared atomic.Bool // and path is set
@@ -78,6 +79,9 @@ func New(db *sql.DB, opts ...Option) (*Store, error) {
 	}
 	return s, nil
 }
+
+// Target returns where a store by URL keeps its keys, and nil for one of New.
+func (s *Store) Target() store.Target { return s.target }
 
 // Get returns the pair under key, or store.ErrKeyNotFound. It finds the last
 // write that was acknowledged, in any process: opts are ignored, and may be nil.

@@ -18,7 +18,23 @@ import (
 const sessionTimeout = 6 * time.Second
 
 func init() {
-	store.Register("zookeeper", store.Driver{Port: zk.DefaultPort, Params: append(store.TLSParams(), "password_file"), Open: open})
+	store.Register("zookeeper", store.Driver{
+		Port: zk.DefaultPort, Example: "zookeeper://host1:2181,host2:2181/prefix",
+		Params: append(store.TLSParams(), "password_file"), Resolve: resolve, Open: open,
+	})
+}
+
+// resolve returns where u leads.
+func resolve(u *store.URL) (store.Target, error) {
+	if _, err := u.TLS(store.TLSEnv{}, false); err != nil {
+		return nil, err
+	}
+	_, err := loginOf(u)
+	return targetOf(u, "prefix", u.Prefix()), err
+}
+
+func targetOf(u *store.URL, more ...string) store.Target {
+	return store.NewTarget(append([]string{"store", "zookeeper", "hosts", strings.Join(u.Hosts, ","), "user", u.User}, more...)...)
 }
 
 func open(ctx context.Context, u *store.URL) (store.Store, error) {
@@ -38,7 +54,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 		return nil, err
 	}
 	s := New(conn)
-	s.login = login
+	s.login, s.target = login, targetOf(u)
 	s.own = func() { end(conn, events, d) }
 	if err := s.enter(ctx, u, d); err != nil {
 		_ = s.Close()

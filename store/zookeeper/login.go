@@ -33,6 +33,9 @@ func loginOf(u *store.URL) (*login, error) {
 		l.password, _ = file.Get() // as it was just read
 	}
 	if l.user == "" || l.password == "" || strings.Contains(l.user, ":") {
+		if l.password == "" {
+			u.Hide(l.user) // it may be a password
+		}
 		return nil, fmt.Errorf("user %q: a login is a user, without a colon in it, and a password", l.user)
 	}
 	return l, nil

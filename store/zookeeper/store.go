@@ -25,12 +25,13 @@ var _ store.Store = (*Store)(nil)
 // is deleted, so an index never comes back, unless somebody else deletes the
 // node.
 type Store struct {
-	conn  *zk.Conn
-	acl   []zk.ACL
-	life  life.Life
-	login *login        // of the store's own client; nil for none
-	own   func()        // ends the client, where the store owns it
-	calls chan struct{} // has an element for each call that is under way
+	conn   *zk.Conn
+	acl    []zk.ACL
+	life   life.Life
+	target store.Target
+	login  *login        // of the store's own client; nil for none
+	own    func()        // ends the client, where the store owns it
+	calls  chan struct{} // has an element for each call that is under way
 
 	lost atomic.Int64 // since when the client has no session, in ns of Unix time; 0: it has one
 
@@ -61,6 +62,9 @@ func New(conn *zk.Conn, opts ...Option) *Store {
 	}
 	return s
 }
+
+// Target returns where a store by URL keeps its keys, and nil for one of New.
+func (s *Store) Target() store.Target { return s.target }
 
 // Get returns the pair under key, or store.ErrKeyNotFound. With nil opts, or
 // opts.Consistent, the server first catches up with the leader, which takes

@@ -1,0 +1,307 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// What may be quoted in an error: anything else may be a piece of a password.
+var (
+	schemeLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
+	nameLike   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
+	portLike   = regexp.MustCompile(`^[0-9]{0,5}$`)
+)
+
+// parse takes rawURL apart. Not by net/url: that refuses a list of hosts, and
+// quotes in its errors what may be a password. What two readers could take
+// differently is refused.
+func parse(rawURL string) (*URL, Driver, error) {
+	if strings.ContainsFunc(rawURL, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return nil, Driver{}, errors.New("the URL has a blank or a control character in it: take it out, or write it with %, as %20 for a blank")
+	}
+	scheme, rest, ok := strings.Cut(rawURL, "://")
+	if !ok || !schemeLike.MatchString(scheme) {
+		return nil, Driver{}, noScheme(rawURL)
+	}
+	u := &URL{Scheme: strings.ToLower(scheme)}
+	driver, known := driverOf(u.Scheme)
+	if !known {
+		return nil, Driver{}, fmt.Errorf("unknown scheme %q: known are %s (forgotten import?)", scheme, strings.Join(Schemes(), ", "))
+	}
+	if err := u.parse(rest, driver); err != nil {
+		return nil, Driver{}, fmt.Errorf("the %s URL: %w", u.Scheme, err)
+	}
+	return u, driver, nil
+}
+
+func driverOf(scheme string) (Driver, bool) {
+	drivers.RLock()
+	defer drivers.RUnlock()
+	d, known := drivers.byScheme[scheme]
+	return d, known
+}
+
+func noScheme(rawURL string) error {
+	scheme, _, _ := strings.Cut(rawURL, ":")
+	if d, known := driverOf(strings.ToLower(scheme)); known {
+		return fmt.Errorf("%s: is not followed by //%s", strings.ToLower(scheme), d.want())
+	}
+	return fmt.Errorf("the URL has no scheme: want one of %s followed by ://", strings.Join(Schemes(), ", "))
+}
+
+// want tells what a URL looks like, behind what is wrong with one.
+func (d Driver) want() string {
+	if d.Example == "" {
+		return ""
+	}
+	return ": want " + d.Example
+}
+
+func (u *URL) parse(rest string, driver Driver) error {
+	if strings.Contains(rest, "#") {
+		return errors.New("it has a fragment, which means nothing to a store: write # as %23")
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	if strings.Contains(rest, "://") {
+		tls := ""
+		if slices.Contains(driver.Params, "tls") {
+			tls = ", with ?tls=true for https"
+		}
+		return fmt.Errorf("it has two schemes%s%s", driver.want(), tls)
+	}
+	authority, path, _ := strings.Cut(rest, "/")
+	if driver.Port > 0 {
+		switch {
+		case strings.Contains(path, "@"):
+			return errLostPassword
+		case strings.Contains(query, "@"):
+			// If there is anything wrong with it, then what is quoted may be a
+			// password.
+			if u.take(authority, path, query, driver) != nil {
+				return errLostPassword
+			}
+			return nil
+		}
+	}
+	return u.take(authority, path, query, driver)
+}
+
+// errLostPassword says that a / or ? has cut a login in two: what lies before it
+// would be taken for a host, and shown.
+var errLostPassword = errors.New("it has an @ behind the first / or ?: in a user or password write / as %2F and ? as %3F, elsewhere @ as %40")
+
+// take takes in the parts of a URL.
+func (u *URL) take(authority, path, query string, driver Driver) error {
+	hosts := authority
+	if at := strings.LastIndex(authority, "@"); at >= 0 {
+		hosts = authority[at+1:]
+		if err := u.parseUser(authority[:at], driver); err != nil {
+			return err
+		}
+	}
+	if err := u.parsePath(path, driver); err != nil {
+		return err
+	}
+	if err := u.parseQuery(query, driver.Params); err != nil {
+		return err
+	}
+	return u.parseHosts(hosts, driver)
+}
+
+func (u *URL) parseUser(userinfo string, driver Driver) error {
+	if strings.Contains(userinfo, "@") { // which some take for the end of it
+		return errors.New("the user or password has an @ in it: write it as %40")
+	}
+	user, password, _ := strings.Cut(userinfo, ":")
+	var errUser, errPassword error
+	u.User, errUser = url.PathUnescape(user)
+	u.Password, errPassword = url.PathUnescape(password)
+	if errUser != nil || errPassword != nil {
+		return errors.New("the user or password has a % that no two hexadecimal digits follow: write % as %25")
+	}
+	u.HasUser = user != "" || password != ""
+	if !u.HasUser && !driver.EmptyUser {
+		return errors.New("it has an @ with neither a user nor a password before it: take it out, or see what has become of them")
+	}
+	u.Hide(u.Password)
+	u.Hide(password)
+	return nil
+}
+
+func (u *URL) parsePath(path string, driver Driver) error {
+	var err error
+	if u.Path, err = url.PathUnescape(path); err != nil {
+		return errors.New("the path has a % that no two hexadecimal digits follow: write % as %25")
+	}
+	if strings.ContainsFunc(u.Path, unicode.IsControl) {
+		return errors.New("the path has a control character in it")
+	}
+	if driver.Port == 0 {
+		return nil // of a file, say
+	}
+	if strings.Contains(path, ",") {
+		return fmt.Errorf("the path has a comma in it: hosts are listed before the first / of the URL, and a comma that is meant is %%2C%s", driver.want())
+	}
+	return checkPrefix("the path", u.Path)
+}
+
+// checkPrefix refuses what people, proxies and other tools shorten, each in its
+// own way: so that two prefixes are never meant as one.
+func checkPrefix(what, prefix string) error {
+	prefix = strings.TrimSuffix(prefix, "/")
+	if prefix == "" {
+		return nil
+	}
+	for _, part := range strings.Split(prefix, "/") {
+		switch part {
+		case "":
+			return fmt.Errorf("%s has an empty part: write one / where two are together", what)
+		case ".", "..":
+			return fmt.Errorf("%s has the part %q, which would not be resolved: write it without", what, part)
+		}
+	}
+	return nil
+}
+
+func (u *URL) parseQuery(query string, known []string) error {
+	u.params = make(map[string]string)
+	if query == "" {
+		return nil
+	}
+	times := make(map[string]int)
+	secret := false // the parameter before may go on behind an & that is its own
+	for piece := range strings.SplitSeq(query, "&") {
+		rawName, rawValue, ok := strings.Cut(piece, "=")
+		name, errName := url.PathUnescape(rawName)
+		value, errValue := url.PathUnescape(rawValue)
+		if !ok || errName != nil || errValue != nil || strings.ContainsAny(piece, "+;") {
+			// What + and ; mean depends on who reads them.
+			return errors.New("its parameters are not written as name=value&name=value, with & as %26, % as %25, + as %2B, ; as %3B and a blank as %20")
+		}
+		if !slices.Contains(known, name) {
+			which := fmt.Sprintf(" %q", name)
+			if secret || !nameLike.MatchString(name) {
+				which = ""
+			}
+			return fmt.Errorf("unknown parameter%s: %s", which, knownParams(known))
+		}
+		times[name]++
+		u.params[name] = value
+		if secret = slices.Contains(secretParams, name); secret {
+			u.Hide(value)
+			u.Hide(rawValue)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(times)) {
+		switch {
+		case times[name] > 1:
+			return fmt.Errorf("parameter %q is there %d times", name, times[name])
+		case u.params[name] == "":
+			return fmt.Errorf("parameter %q is empty: give it a value or take it out", name)
+		case strings.ContainsFunc(u.params[name], unicode.IsControl):
+			return fmt.Errorf("parameter %q has a control character in it", name)
+		}
+	}
+	return nil
+}
+
+func knownParams(known []string) string {
+	if len(known) == 0 {
+		return "there are none"
+	}
+	return "known are " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
+}
+
+func (u *URL) parseHosts(hosts string, driver Driver) error {
+	u.Portless = true
+	if hosts == "" {
+		if driver.Port == 0 || driver.Hostless {
+			return nil
+		}
+		return fmt.Errorf("it names no host%s", driver.want())
+	}
+	if driver.Port == 0 {
+		// The scheme decides what stands for a host, if anything.
+		host, err := url.PathUnescape(hosts)
+		if err != nil || strings.ContainsFunc(host, unicode.IsControl) {
+			return errors.New("what is before its path is not written as in a URL: write % as %25")
+		}
+		u.Hosts = []string{host}
+		return nil
+	}
+	for host := range strings.SplitSeq(hosts, ",") {
+		hostport, ported, err := withPort(host, driver)
+		if err != nil {
+			return err
+		}
+		u.Hosts = append(u.Hosts, hostport)
+		u.Portless = u.Portless && !ported
+	}
+	return nil
+}
+
+// HostPort returns host:port with the port that host has, or else port. The error
+// does not quote what may be a password.
+func HostPort(host string, port int) (string, error) {
+	hostport, _, err := withPort(host, Driver{Port: port})
+	return hostport, err
+}
+
+// withPort returns host:port with the port that host has, or else the driver's,
+// and tells which.
+func withPort(host string, driver Driver) (hostport string, ported bool, err error) {
+	name, port, err := net.SplitHostPort(host)
+	var addrErr *net.AddrError
+	missing := errors.As(err, &addrErr) && addrErr.Err == "missing port in address"
+	if missing {
+		name, err = host, nil
+		if strings.HasPrefix(host, "[") {
+			name = strings.TrimSuffix(host[1:], "]")
+		}
+	}
+	if err == nil {
+		name, err = url.PathUnescape(name)
+	}
+	if err != nil || !isHost(name, strings.HasPrefix(host, "["), driver.Sockets) {
+		// What follows a colon may be a password without its @.
+		shown, rest, _ := strings.Cut(host, ":")
+		if rest != "" {
+			shown += ":..."
+		}
+		return "", false, fmt.Errorf("host %q: want host, host:port or [IPv6]:port%s", shown, driver.want())
+	}
+	if missing {
+		return net.JoinHostPort(name, strconv.Itoa(driver.Port)), false, nil
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		if !portLike.MatchString(port) {
+			return "", false, fmt.Errorf("host %q: what follows its colon is no port, which must be from 1 to 65535 (and a password is followed by an @)", name)
+		}
+		return "", false, fmt.Errorf("host %q: the port is %q and must be from 1 to 65535", name, port)
+	}
+	return net.JoinHostPort(name, strconv.FormatUint(n, 10)), true, nil
+}
+
+// isHost reports whether name is an address, a name of DNS or, where there may be
+// sockets, the path of their folder.
+func isHost(name string, bracketed, sockets bool) bool {
+	if strings.HasPrefix(name, "/") {
+		return sockets && !bracketed && !strings.ContainsFunc(name, func(r rune) bool { return r == ',' || unicode.IsControl(r) })
+	}
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return addr.Is6() == bracketed
+	}
+	return name != "" && !bracketed && !strings.ContainsFunc(name, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._", r)
+	})
+}

@@ -1,0 +1,129 @@
+package store_test
+
+import (
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+func TestURLThatTwoReadersTakeDifferentlyIsRefused(t *testing.T) {
+	for url, want := range map[string][]string{
+		"test://h1:1/,h2:2/":              {"comma", "%2C"},
+		"test://h1:1/app,h2:2/app":        {"comma", "before the first /"},
+		"test://h/a//b":                   {"empty part"},
+		"test://h//a":                     {"empty part"},
+		"test://h/a%2F%2Fb":               {"empty part"},
+		"test://h/../b":                   {`".."`},
+		"test://h/a/%2e%2e/b":             {`".."`},
+		"test://h/./b":                    {`"."`},
+		"test://h/a%00":                   {"control character"},
+		"test://h/a ":                     {"blank"},
+		"test://h/a\n":                    {"blank or a control character"},
+		"\u00a0test://h/a":                {"blank"},
+		"test://http://h:1":               {"two schemes", "?tls=true"},
+		"test://h:1,https://h:2":          {"two schemes"},
+		"test:h":                          {"test:", "not followed by //"},
+		"test://@h":                       {"neither a user nor a password"},
+		"test://:@h":                      {"neither a user nor a password"},
+		"test://user:p@secret@h":          {"%40"},
+		"test://user:secret":              {`host "user"`, "followed by an @"},
+		"test://user:secret:pw":           {`host "user:..."`},
+		"test://h]":                       {`host "h]"`},
+		"test://h1;h2":                    {`host "h1;h2"`},
+		"test://[h]:1":                    {`host "[h]:..."`},
+		"test://%2Frun":                   {`host "%2Frun"`},
+		"test://h?token=":                 {`"token" is empty`},
+		"test://h?fast":                   {"name=value"},
+		"test://h?fast=a+b":               {"%2B", "%20"},
+		"test://h?token=a&secret=":        {"unknown parameter: known are"},
+		"test://h?secret/secret=1":        {"unknown parameter: known are"},
+		"test://h?fast=1&fast=1":          {"2 times"},
+		"test://h?fast=%00":               {"control character"},
+		"test-file://file:///secret/x.db": {"two schemes"},
+		"secret@test://h":                 {"no scheme"},
+	} {
+		t.Run(url, func(t *testing.T) {
+			_, err := open(t, url, nil)
+			wantError(t, err, want...)
+		})
+	}
+}
+
+func TestPathOfAURLMayHaveWhatIsEscaped(t *testing.T) {
+	if _, err := open(t, "test://h/a%2Cb%20c/", nil); err != nil {
+		t.Fatal(err)
+	}
+	if opened.Prefix() != "a,b c/" {
+		t.Errorf("the prefix is %q", opened.Prefix())
+	}
+}
+
+func TestTargetIsToldWithThePrefix(t *testing.T) {
+	kv, err := store.Open(t.Context(), "memory://target")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kv.Close()
+	if got := store.TargetOf(store.WithPrefix(store.WithPrefix(kv, "a b/"), "c/")).String(); got != `store=memory name=target prefix="a b/c/"` {
+		t.Error(got)
+	}
+	if got := store.TargetOf(memory.New()); got != nil {
+		t.Error(got)
+	}
+	if got, err := store.Resolve("test://a,b:2/app"); err != nil || got.Value("hosts") != "a:1234,b:2" || got.Value("path") != "app" {
+		t.Errorf("%v, %v", got, err)
+	}
+	_, err = store.Resolve("test://user:secret")
+	wantError(t, err, `host "user"`)
+}
+
+// FuzzURL wants a URL to be taken as net/url takes it, where that does, or to be
+// refused without telling the password.
+func FuzzURL(f *testing.F) {
+	for _, rawURL := range []string{
+		"test://h", "test://u:p@h:1/a/b?token=t&fast=1", "test://[::1]:2/%2C", "test://[fe80::1%25eth0]/", "test://h:01/a",
+		"test://a,b:1/c", "test://:p%40@h", "test://h1/,h2/", "test://h?a=b=c", "test://h/%zz", "test://u:p@q@h", "test-file:///a%20b",
+	} {
+		f.Add(rawURL)
+	}
+	f.Fuzz(func(t *testing.T, rawURL string) {
+		opened, do = nil, nil
+		kv, err := store.Open(t.Context(), rawURL)
+		if err != nil {
+			wantNoPassword(t, rawURL, err)
+			return
+		}
+		kv.Close()
+		want, err := url.Parse(rawURL)
+		if err != nil || !strings.HasPrefix(opened.Scheme, "test") {
+			return
+		}
+		password, _ := want.User.Password()
+		if opened.User != want.User.Username() || opened.Password != password || "/"+opened.Path != "/"+strings.TrimPrefix(want.Path, "/") {
+			t.Errorf("user %q, password %q, path %q; want as of %s", opened.User, opened.Password, opened.Path, want)
+		}
+		if opened.Scheme == "test" && !strings.Contains(want.Host, ",") {
+			host, port, err := net.SplitHostPort(opened.Hosts[0])
+			if err != nil || host != want.Hostname() || want.Port() != "" && port != strings.TrimLeft(want.Port(), "0") {
+				t.Errorf("hosts %q, want %s", opened.Hosts, want.Host)
+			}
+		}
+	})
+}
+
+// wantNoPassword wants err not to have what is between the first colon and the
+// last @ of a URL, if that is long enough to be told from the other words.
+func wantNoPassword(t *testing.T, rawURL string, err error) {
+	t.Helper()
+	_, rest, _ := strings.Cut(rawURL, "://")
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		_, password, _ := strings.Cut(rest[:at], ":")
+		if len(password) > 8 && strings.Contains(err.Error(), password) {
+			t.Errorf("%v: it shows the password", err)
+		}
+	}
+}
