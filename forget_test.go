@@ -65,6 +65,20 @@ func TestElectionThatIsHeldIsNotForgotten(t *testing.T) {
 		if err := Forget(hasty, kv, key); !errors.Is(err, ErrHeld) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v, want ErrHeld and why", err)
 		}
+		slow := &standIn{Store: kv}
+		looks := 0
+		slow.get = func(ctx context.Context, key string) (*store.KVPair, error) {
+			if looks++; looks > 1 {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return kv.Get(ctx, key, nil)
+		}
+		hasty, cancel = context.WithTimeout(ctx, ttl)
+		defer cancel()
+		if err := Forget(hasty, slow, key); !errors.Is(err, ErrHeld) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, want ErrHeld, where the time ends within a call", err)
+		}
 		if !a.IsLeader() {
 			t.Error("a was deposed")
 		}
