@@ -49,7 +49,7 @@ func onlyHere(address string, env func(string) string) string {
 		return "a file"
 	case scheme == "memory":
 		return "in the memory of this process"
-	case strings.HasSuffix(scheme, "unix"):
+	case strings.HasSuffix(scheme, "unix"), hosts == "" && (strings.HasPrefix(scheme, "redis") || strings.HasPrefix(scheme, "valkey")):
 		return "a socket of this machine"
 	case scheme == "consul":
 		return "" // the agent of this machine, as Consul would have it

@@ -62,6 +62,8 @@ func TestURLsThatEachMachineTakesDifferently(t *testing.T) {
 		{url: "redis://0.0.0.0", here: true},
 		{url: "redis+unix:///run/redis.sock", here: true},
 		{url: "unix:///run/redis.sock", here: true},
+		{url: "redis:///run/redis.sock", here: true},
+		{url: "valkey://localhost", here: true},
 		{url: "redis://10.0.0.5/0"},
 		{url: "redis://localhost.example.org"},
 		{url: "redis+sentinel://localhost,localhost:26380/m", here: true},
