@@ -1,15 +1,18 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -19,6 +22,7 @@ func init() {
 	driver := store.Driver{
 		Port:     5432,
 		Hostless: true,
+		Example:  "postgres://user:password@host:5432/database",
 		Params:   slices.Concat(store.TLSParams(), libpqTLS, libpq, []string{"table", "prefix", "poll", "host"}),
 		Open:     open,
 	}
@@ -32,7 +36,7 @@ var (
 	libpqTLS = []string{"sslmode", "sslrootcert", "sslcert", "sslkey"}
 
 	// libpq are the further parameters that are passed on.
-	libpq = []string{"target_session_attrs", "application_name", "connect_timeout", "search_path", "pool_max_conns"}
+	libpq = []string{"target_session_attrs", "application_name", "connect_timeout", "search_path", "options", "channel_binding", "require_auth", "pool_max_conns"}
 )
 
 // open connects as a URL and the environment say.
@@ -45,17 +49,26 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []Option{WithPollInterval(poll)}
-	if u.Has("table") {
-		opts = append(opts, WithTable(u.Setting("table")))
+	name := cmp.Or(u.Setting("table"), DefaultTable)
+	if _, err := newTable(name); err != nil {
+		return nil, err
+	}
+	path, err := searchPath(config)
+	if err != nil {
+		return nil, err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	s, err := New(pool, opts...)
+	name, target, err := locate(ctx, pool, path, name)
+	if err != nil {
+		closePool(pool)
+		return nil, err
+	}
+	s, err := New(pool, WithPollInterval(poll), WithTable(name))
 	if err == nil {
-		s.owned = true
+		s.owned, s.target = true, target
 		// What is read matters less than that it may be: it waits for no standby.
 		if _, err = s.Get(ctx, "leadership", &store.ReadOptions{}); errors.Is(err, store.ErrKeyNotFound) {
 			err = nil
@@ -73,6 +86,9 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 func poolConfig(u *store.URL) (*pgxpool.Config, error) {
 	u.Hide(os.Getenv("PGPASSWORD"))
 	u.Hide(os.Getenv("PGSSLPASSWORD"))
+	if err := checkParams(u); err != nil {
+		return nil, err
+	}
 	secure, err := secure(u)
 	if err != nil {
 		return nil, err
@@ -138,7 +154,9 @@ func connString(u *store.URL, secure bool) string {
 		hosts, ports = append(hosts, host), append(ports, port)
 	}
 	set("host", strings.Join(hosts, ","))
-	set("port", strings.Join(ports, ","))
+	if !u.Portless || len(ports) > 1 {
+		set("port", strings.Join(ports, ",")) // else there may be $PGPORT
+	}
 	if len(hosts) == 0 {
 		set("host", u.Setting("host"))
 	}
@@ -168,4 +186,36 @@ func closePool(pool *pgxpool.Pool) {
 	case <-closed:
 	case <-time.After(time.Second / 2):
 	}
+}
+
+// ignored are variables of PostgreSQL's own clients that change where they connect,
+// or whom they trust, and that pgx does not have.
+var ignored = []string{
+	"PGHOSTADDR", "PGREQUIREPEER", "PGREQUIRESSL", "PGSSLCRL", "PGSSLCRLDIR", "PGSSLCERTMODE",
+	"PGSSLMINPROTOCOLVERSION", "PGSSLMAXPROTOCOLVERSION", "PGLOADBALANCEHOSTS",
+}
+
+// checkParams refuses what would have no effect.
+func checkParams(u *store.URL) error {
+	if u.Has("host") && len(u.Hosts) > 0 {
+		return errors.New("parameter \"host\" is there beside a host before the path: use either")
+	}
+	for _, variable := range ignored {
+		if os.Getenv(variable) != "" {
+			return fmt.Errorf("$%s is set, which is not supported: unset it, and say it in the URL (ca, tls, the hosts)", variable)
+		}
+	}
+	return nil
+}
+
+func hostOf(host string, port uint16) string {
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
+}
+
+func fallbacks(all []*pgconn.FallbackConfig) []string {
+	var hosts []string
+	for _, f := range all {
+		hosts = append(hosts, hostOf(f.Host, f.Port))
+	}
+	return hosts
 }

@@ -159,3 +159,33 @@ func TestStoreOfAURLRecoversAtOnce(t *testing.T) {
 	_, _ = kv.Get(t.Context(), "key", nil)
 	put(t, kv, "key", "b", pair, 0)
 }
+
+// TestTableOfASearchPathIsTheSameBehindAPooler: PgBouncer may drop the path, and
+// a session that it lends may have another's.
+func TestTableOfASearchPathIsTheSameBehindAPooler(t *testing.T) {
+	server := servers.Shared(t, "postgres")
+	bouncer := servers.PgBouncer(t, server)
+	schema, table := newTable(), newTable()
+	exec(t, shared(t), `CREATE SCHEMA `+schema)
+	direct := wantOpen(t, "postgres://postgres@"+hostport(server)+"/postgres?table="+table+"&search_path="+schema)
+	pooled := wantOpen(t, "postgres://postgres@"+hostport(bouncer)+"/postgres?table="+table+"&search_path="+schema)
+	pair := put(t, direct, "key", "value", nil, 0)
+	if got, err := pooled.Get(t.Context(), "key", nil); err != nil || got.LastIndex != pair.LastIndex {
+		t.Errorf("behind a pooler there is %+v, %v", got, err)
+	}
+	for _, kv := range []store.Store{direct, pooled} {
+		target := store.TargetOf(kv)
+		if target.Value("schema") != schema || target.Value("table") != table || target.Value("database") != "postgres" {
+			t.Errorf("the target is %v", target)
+		}
+	}
+	_, err := openStore(t, "postgres://postgres@"+hostport(server)+"/postgres?search_path=nosuch")
+	wantText(t, err, `search path "nosuch"`, "schema.table")
+	_, err = openStore(t, "postgres://postgres@"+hostport(server)+"/postgres?options=-csearch_path%3Dx")
+	wantText(t, err, "options", "parameter search_path")
+	_, err = openStore(t, "postgres://postgres@"+hostport(server)+"/postgres?host=/run")
+	wantText(t, err, `"host"`, "use either")
+	t.Setenv("PGHOSTADDR", "127.0.0.1")
+	_, err = openStore(t, "postgres://postgres@"+hostport(server)+"/postgres")
+	wantText(t, err, "$PGHOSTADDR", "unset it")
+}

@@ -31,13 +31,14 @@ var _ store.Store = (*Store)(nil)
 // Every method returns soon after its context has ended, whatever the server
 // does; a write that was under way may still happen.
 type Store struct {
-	pool  *pgxpool.Pool
-	owned bool // the pool is to be closed by Close
-	table table
-	poll  time.Duration
-	life  life.Life
-	ears  ears
-	waits atomic.Bool // a read has waited for a synchronous standby
+	pool   *pgxpool.Pool
+	owned  bool // the pool is to be closed by Close
+	table  table
+	poll   time.Duration
+	life   life.Life
+	target store.Target
+	ears   ears
+	waits  atomic.Bool // a read has waited for a synchronous standby
 }
 
 // Option changes what New makes.
@@ -88,6 +89,9 @@ func New(pool *pgxpool.Pool, opts ...Option) (*Store, error) {
 	}
 	return s, nil
 }
+
+// Target returns where a store by URL keeps its keys, and nil for one of New.
+func (s *Store) Target() store.Target { return s.target }
 
 // Get returns the pair under key, or store.ErrKeyNotFound. It always finds the
 // last write, and returns an error where the server is a standby, which may not

@@ -1,0 +1,65 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// searchPath takes the search path out of the settings of connections, where a
+// pooler may drop it, or refuse them for it: locate heeds it.
+func searchPath(config *pgxpool.Config) (string, error) {
+	params := config.ConnConfig.RuntimeParams
+	if strings.Contains(strings.ReplaceAll(params["options"], "-", "_"), "search_path") {
+		return "", errors.New(`the options (or $PGOPTIONS) set search_path, which a pooler may drop: use the parameter search_path, or table with "schema.table"`)
+	}
+	path := params["search_path"]
+	delete(params, "search_path")
+	return path, nil
+}
+
+// locateSQL returns the database, and the schema that a table is in, or would be
+// made in. Without a search path it is that of the role or the database: what
+// others have set in a session that a pooler lends to all does not count.
+const locateSQL = `WITH path AS MATERIALIZED (
+	SELECT set_config('search_path', coalesce(nullif($1::text, ''), (SELECT reset_val FROM pg_settings WHERE name = 'search_path')), true) AS path)
+SELECT current_database()::text, coalesce(
+	(SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(quote_ident($2::text))),
+	current_schema()::text, ''), path FROM path`
+
+// locate finds the schema of a table that has none in its name, so that each
+// statement names it: whatever becomes of the search path later, two nodes never
+// use two tables.
+func locate(ctx context.Context, pool *pgxpool.Pool, path, name string) (table string, target store.Target, err error) {
+	schema, plainName, qualified := strings.Cut(name, ".")
+	if !qualified {
+		plainName = name
+	}
+	var database, found string
+	if err := pool.QueryRow(ctx, locateSQL, plain, path, plainName).Scan(&database, &found, &path); err != nil {
+		return "", nil, reached(err)
+	}
+	if !qualified {
+		schema = found
+	}
+	if schema == "" {
+		return "", nil, fmt.Errorf("no schema of the search path %q is there: create one, or name it by the parameter table, as schema.table", path)
+	}
+	var hosts []string
+	conn := pool.Config().ConnConfig
+	last := ""
+	for _, h := range append([]string{hostOf(conn.Host, conn.Port)}, fallbacks(conn.Fallbacks)...) {
+		if h != last { // with and without TLS
+			hosts = append(hosts, h)
+		}
+		last = h
+	}
+	target = store.NewTarget("store", "postgres", "hosts", strings.Join(hosts, ","), "user", conn.User,
+		"database", database, "schema", schema, "table", plainName)
+	return schema + "." + plainName, target, nil
+}
