@@ -67,7 +67,7 @@ and round run exit with the code of the command that they ran.`,
 	root.SetErr(stderr)
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.storeURL, "store", "", "URL of the store (default $LEADERSHIP_STORE, or a SQLite file of this user)")
-	flags.BoolVar(&p.verbose, "verbose", false, "log terms, not only errors, to stderr")
+	flags.BoolVar(&p.verbose, "verbose", false, "log terms and the store, not only errors, to stderr")
 	root.AddCommand(p.demoCommand(), p.serveCommand(), p.aliveCommand(), p.runCommand(), p.guardCommand(),
 		p.followCommand(), p.statusCommand(), p.forgetCommand(), p.roundCommands(), p.versionCommand())
 	root.AddCommand(p.askCommands()...)
@@ -107,7 +107,7 @@ func (p *program) logger() *slog.Logger {
 
 func (p *program) level() slog.Level {
 	if p.verbose {
-		return slog.LevelInfo
+		return slog.LevelDebug
 	}
 	return slog.LevelWarn
 }

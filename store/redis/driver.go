@@ -27,10 +27,13 @@ const (
 
 func init() {
 	params := append(store.TLSParams(), "password_file", "prefix", "replicas", "poll")
-	single := store.Driver{Port: 6379, Params: params, Open: opener(newSingle)}
+	single := store.Driver{Port: 6379, Hostless: true, Params: params, Open: opener(newSingle)}
 	sentinel := store.Driver{Port: 26379, Params: append(params[:len(params):len(params)], "sentinel_user", "sentinel_password"), Open: opener(newFailover)}
 	cluster := store.Driver{Port: 6379, Params: params, Open: opener(newCluster)}
-	for _, scheme := range []string{"redis", "rediss"} {
+	for _, scheme := range []string{"redis", "rediss", "valkey", "valkeys"} {
+		single.Example = scheme + "://:password@host:6379/0"
+		sentinel.Example = scheme + "+sentinel://host1:26379,host2:26379/master-name/0"
+		cluster.Example = scheme + "+cluster://host1:6379,host2:6379"
 		store.Register(scheme, single)
 		store.Register(scheme+"+sentinel", sentinel)
 		store.Register(scheme+"+cluster", cluster)
@@ -65,7 +68,7 @@ func opener(newClient maker) func(context.Context, *store.URL) (store.Store, err
 }
 
 func open(ctx context.Context, u *store.URL, newClient maker) (store.Store, error) {
-	secure, err := u.TLS(store.TLSEnv{}, strings.HasPrefix(u.Scheme, "rediss"))
+	secure, err := u.TLS(store.TLSEnv{}, strings.HasPrefix(u.Scheme, "rediss") || strings.HasPrefix(u.Scheme, "valkeys"))
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +82,14 @@ func open(ctx context.Context, u *store.URL, newClient maker) (store.Store, erro
 	}
 	login := login{u.User, u.Password, file}
 	if login.password == "" && file == nil {
-		login.password = u.Setting("password", "REDISCLI_AUTH")
+		login.password = u.Setting("password", authVariables(u)...)
+	}
+	switch {
+	case login.user != "" && login.password == "" && file == nil:
+		u.Hide(login.user) // redis-cli takes it for the password
+		return nil, errors.New("it has a user without a password: write :password@ or user:password@ before the host")
+	case (u.Setting("sentinel_user") != "") && u.Setting("sentinel_password") == "":
+		return nil, errors.New("parameter \"sentinel_user\" is there without \"sentinel_password\", and so would have no effect")
 	}
 	d := &dialer{tls: secure}
 	client, err := newClient(u, login, d.dial)
@@ -92,6 +102,7 @@ func open(ctx context.Context, u *store.URL, newClient maker) (store.Store, erro
 		return nil, err
 	}
 	s.cut, s.release = d.close, client.Close
+	s.target = store.NewTarget("store", u.Scheme, "hosts", strings.Join(u.Hosts, ","), "user", u.User, "database", u.Path)
 	if err := check(ctx, s, u, d); err != nil {
 		s.Close()
 		return nil, err
@@ -116,7 +127,18 @@ func settings(u *store.URL) ([]Option, error) {
 	return opts, nil
 }
 
+// authVariables are those that the tool of the scheme reads.
+func authVariables(u *store.URL) []string {
+	if strings.HasPrefix(u.Scheme, "valkey") {
+		return []string{"VALKEYCLI_AUTH", "REDISCLI_AUTH"}
+	}
+	return []string{"REDISCLI_AUTH"}
+}
+
 func newSingle(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error) {
+	if len(u.Hosts) == 0 {
+		return nil, fmt.Errorf("it names no host: want %s://host:6379/0; a Unix socket is not supported by URL: give redis.New a client with Network \"unix\"", u.Scheme)
+	}
 	if len(u.Hosts) > 1 {
 		return nil, fmt.Errorf("it names %d hosts: %s:// is one server, %[2]s+sentinel:// and %[2]s+cluster:// are more", len(u.Hosts), u.Scheme)
 	}

@@ -62,6 +62,9 @@ func TestOpenUsesDatabaseAndPrefix(t *testing.T) {
 	same := openURL(t, "redis://"+addr+"/1")
 	defer same.Close()
 	wantValue(t, same, "app:"+key, "a")
+	valkey := openURL(t, "valkey://"+addr+"/1")
+	defer valkey.Close()
+	wantValue(t, valkey, "app:"+key, "a")
 	other := openURL(t, "REDIS://"+addr)
 	defer other.Close()
 	if _, err := other.Get(t.Context(), "app:"+key, nil); !errors.Is(err, store.ErrKeyNotFound) {
@@ -72,24 +75,31 @@ func TestOpenUsesDatabaseAndPrefix(t *testing.T) {
 func TestOpenRefusesWhatIsWrongInTheURL(t *testing.T) {
 	const host = "127.0.0.1:1"
 	for url, want := range map[string]string{
-		"redis://" + host + "/first":                     `"first"`,
-		"redis://" + host + "/-1":                        `"-1"`,
-		"redis://" + host + ",127.0.0.1:2":               "redis+sentinel://",
-		"redis://" + host + "?color=red":                 `"color"`,
-		"redis://" + host + "?replicas=many":             `"many"`,
-		"redis://" + host + "?replicas=-1":               `"-1"`,
-		"redis://" + host + "?poll=often":                `"often"`,
-		"redis://127.0.0.1:port":                         "1 to 65535",
-		"redis://":                                       "no host",
-		"redis://" + host + "?sentinel_password=x":       `"sentinel_password"`,
-		"rediss://" + host + "?tls=false":                `"tls"`,
-		"rediss://" + host + "?ca=/no/such/file":         "/no/such/file",
-		"redis+sentinel://" + host:                       "names no master",
-		"redis+sentinel://" + host + "/main/first":       `"first"`,
-		"redis+cluster://" + host + "/1":                 "database 0",
-		"redis+cluster://" + host + "?sentinel_user=x":   `"sentinel_user"`,
-		"redis+cluster://" + host + "?cert=a.pem":        `"key"`,
-		"redis+sentinel://" + host + "/main?replicas=1x": `"1x"`,
+		"redis://" + host + "/first":                         `"first"`,
+		"redis://" + host + "/-1":                            `"-1"`,
+		"redis://" + host + ",127.0.0.1:2":                   "redis+sentinel://",
+		"redis://" + host + "?color=red":                     `"color"`,
+		"redis://" + host + "?replicas=many":                 `"many"`,
+		"redis://" + host + "?replicas=-1":                   `"-1"`,
+		"redis://" + host + "?poll=often":                    `"often"`,
+		"redis://127.0.0.1:port":                             "1 to 65535",
+		"redis://":                                           "no host",
+		"redis:///run/redis.sock":                            `Network "unix"`,
+		"valkeys:///run/redis.sock":                          `Network "unix"`,
+		"redis://user@" + host:                               ":password@",
+		"valkey://" + host + "/first":                        `"first"`,
+		"valkeys://" + host + "?tls=false":                   `"tls"`,
+		"redis://" + host + "/0,127.0.0.1:2/0":               "comma",
+		"redis+sentinel://" + host + "/main?sentinel_user=x": `"sentinel_password"`,
+		"redis://" + host + "?sentinel_password=x":           `"sentinel_password"`,
+		"rediss://" + host + "?tls=false":                    `"tls"`,
+		"rediss://" + host + "?ca=/no/such/file":             "/no/such/file",
+		"redis+sentinel://" + host:                           "names no master",
+		"redis+sentinel://" + host + "/main/first":           `"first"`,
+		"redis+cluster://" + host + "/1":                     "database 0",
+		"redis+cluster://" + host + "?sentinel_user=x":       `"sentinel_user"`,
+		"redis+cluster://" + host + "?cert=a.pem":            `"key"`,
+		"redis+sentinel://" + host + "/main?replicas=1x":     `"1x"`,
 	} {
 		_ = wantOpenError(t, url, "", want)
 	}
