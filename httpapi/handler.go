@@ -162,26 +162,29 @@ const (
 // told in short.
 func (h *Handler) handle(mux *http.ServeMux, pattern string, needs role, style style, f func(http.ResponseWriter, *http.Request) error) {
 	h.patterns = append(h.patterns, pattern)
+	trouble := &trouble{log: h.log}
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		if needs == writer && r.Method == http.MethodHead {
 			// The mux takes it for a GET, but nobody who asks for headers
 			// means to change something.
 			w.Header().Set("Allow", http.MethodGet)
-			h.fail(w, r, style, unrouted(http.StatusMethodNotAllowed, r))
+			h.fail(w, r, style, unrouted(http.StatusMethodNotAllowed, r), trouble)
 			return
 		}
 		err := h.allowed(w, r, needs)
 		if err == nil {
-			err = f(w, r)
+			if err = f(w, r); err == nil {
+				trouble.answered()
+			}
 		}
 		if err != nil {
-			h.fail(w, r, style, err)
+			h.fail(w, r, style, err, trouble)
 		}
 	})
 }
 
 // fail answers a request with an error.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, style style, err error) {
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, style style, err error, trouble *trouble) {
 	var p problem
 	switch {
 	case errors.As(err, &p):
@@ -189,7 +192,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, style style, err 
 		p = problem{http.StatusBadRequest, reason(err)}
 	default:
 		if r.Context().Err() == nil { // the client has not gone
-			h.log.Error("httpapi: request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+			trouble.failed("httpapi: request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		}
 		p = failure(err)
 	}

@@ -159,6 +159,7 @@ func (h *Handler) roundsPage(ctx context.Context, p *page, system string) ([]lea
 type systemRounds struct {
 	rounds, others settled                          // that rest, and keys that are no rounds
 	latest         map[string]leadership.RoundState // by name; maxRounds at most
+	trouble        trouble
 }
 
 // look returns the latest rounds of a system, and how many there are.

@@ -109,7 +109,7 @@ func (o *observer) lookAtRounds(ctx context.Context) {
 		maps.DeleteFunc(seen, func(system string, _ *systemRounds) bool { return !slices.Contains(systems, system) })
 		for _, system := range systems {
 			if seen[system] == nil {
-				seen[system] = &systemRounds{}
+				seen[system] = &systemRounds{trouble: trouble{log: o.h.log}}
 			}
 			v := o.roundsOf(ctx, system, seen[system])
 			if ctx.Err() != nil {
@@ -129,8 +129,11 @@ func (o *observer) lookAtRounds(ctx context.Context) {
 func (o *observer) roundsOf(ctx context.Context, system string, seen *systemRounds) roundsView {
 	v := roundsView{Type: "rounds", System: system, Rounds: []view.Round{}}
 	states, total, err := seen.look(ctx, o.h, system)
-	if err != nil && ctx.Err() == nil {
-		o.h.log.Warn("httpapi: look at rounds", "system", system, "error", err)
+	switch {
+	case err == nil:
+		seen.trouble.answered()
+	case ctx.Err() == nil:
+		seen.trouble.failed("httpapi: look at rounds", "system", system, "error", err)
 		v.Error = failure(err).reason
 	}
 	v.Total = total

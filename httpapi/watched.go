@@ -158,8 +158,9 @@ func (r reading) Beneath(key string) (store.Store, string) { return r.Store, key
 
 // run follows the election until nobody wants to know of it any more.
 func (w *watched) run(ctx context.Context) {
+	// It has no log: of an outage each of many would tell.
 	follower := leadership.NewFollower(reading{w.of.h.kv.own, w}, w.key,
-		leadership.WithLogger(w.of.h.log), leadership.WithRetryInterval(followPause),
+		leadership.WithRetryInterval(followPause),
 		leadership.WithCallbacks(leadership.Callbacks{OnStanding: w.see, OnError: w.fail}))
 	ctx, cancel := context.WithCancel(ctx)
 	leaders, errs := follower.FollowElection(ctx)
