@@ -244,6 +244,9 @@ func (c *campaign) claim(now clock.Instant) record {
 	if c.sight.mine() && c.sight.rec.Token > c.over {
 		last = c.sight.rec.Last // a claim that was not acknowledged was no term (S5)
 	}
+	if c.by.token <= c.over { // they begin anew
+		c.over = c.by.token - 1
+	}
 	return record{
 		Leader: c.by.node, Instance: c.sight.me,
 		Token: c.by.token, TTL: c.by.ttl.Milliseconds(), Beat: c.nextBeat(),
@@ -256,7 +259,7 @@ func (c *campaign) claim(now clock.Instant) record {
 func (c *campaign) renewal() record {
 	r := c.lease.record
 	r.Beat = c.nextBeat()
-	if c.sight.mine() { // what others have added to it
+	if c.sight.mine() && c.sight.rec.Token == r.Token { // what others have added to it
 		r.Waiting, r.Ask = c.sight.rec.Waiting, c.sight.rec.Ask.kept(c.by.node)
 		c.lease.record = r
 	} else if c.sight.pair != nil && !c.sight.rec.held() {
@@ -329,12 +332,16 @@ func (c *campaign) returned(call *call, r result) {
 	}
 	if r.err == nil {
 		c.answered("put", now)
-		c.fails, c.notBefore = 0, now
+		c.notBefore = now
 		if call.rec.Instance == c.sight.me {
 			c.acked = attempt{call.rec.Beat, call.start}
 		}
 		if c.by.verified && bytes.Equal(r.pair.Value, r.wrote) {
+			c.fails = 0
 			c.sight.see(r.pair, call.rec, now)
+			if call.rec.Instance == c.sight.me {
+				c.sent = []uint64{call.rec.Beat} // the others can no longer succeed
+			}
 			c.settle(now)
 			return
 		}
@@ -374,10 +381,22 @@ func (c *campaign) lookedAt(r result, now time.Duration) {
 	if changed && !ours || !c.unknown {
 		c.fails = 0
 	}
-	if changed && !ours {
+	switch {
+	case !changed: // what was to replace it may yet succeed
+	case ours:
+		c.sent = []uint64{r.rec.Beat} // the others can no longer succeed
+	case r.rec.Instance != c.sight.me:
 		c.sent = nil // they were to replace what is gone
 	}
 	c.fresh = true
+	switch {
+	case c.check == nil:
+	case changed: // what was acknowledged, or what came after it
+		c.fails = 0
+	default: // it was acknowledged, and is nowhere to be seen
+		c.fails++
+		c.notBefore = now + c.opts.backoff(c.fails, min(c.opts.retry, maxBackoff))
+	}
 	if c.confirm(r.pair) {
 		c.settle(now)
 	}
@@ -424,7 +443,6 @@ func (c *campaign) settle(now time.Duration) {
 	}
 	switch {
 	case c.sight.mine() && !older:
-		c.sent = []uint64{rec.Beat} // the others can no longer succeed
 		switch {
 		case rec.Beat != c.acked.beat: // it has yet to be acknowledged (S5)
 		case l == nil:
@@ -439,7 +457,9 @@ func (c *campaign) settle(now time.Duration) {
 		l.end(fmt.Errorf("%w: the record is now of term %d", ErrLost, rec.Token))
 	}
 	if c.sight.mine() {
-		c.heed(rec.Ask)
+		if !stands || rec.Token == l.term.Token {
+			c.heed(rec.Ask)
+		}
 	} else if rec.Token > c.over {
 		c.yield = 0 // somebody else leads, or has led, since we resigned
 	}
@@ -448,7 +468,7 @@ func (c *campaign) settle(now time.Duration) {
 
 // wrote reports whether this process may have written rec.
 func (c *campaign) wrote(rec record) bool {
-	return rec.Instance == c.sight.me && slices.Contains(c.sent, rec.Beat)
+	return rec.Instance == c.sight.me && rec.held() && (rec.Beat == c.acked.beat || slices.Contains(c.sent, rec.Beat))
 }
 
 // copied ends a term, or claim, that another process takes for its own: one with

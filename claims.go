@@ -98,6 +98,9 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 		if err != nil || next == nil {
 			return answer, err
 		}
+		if c.token >= maxToken-1 {
+			c.token = 0 // none can follow it
+		}
 		c.token = max(c.token, next.Token)
 		if answer.Term.Token != next.Token { // no renewal: nobody leads by it, unless it is known to stand
 			c.lost = *next
@@ -343,7 +346,7 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*record, Claimed, error) {
 func (c *Claims) timed(ctx context.Context, f func(context.Context) result) result {
 	began, limit := c.opts.clock.Now().Mono, c.timeout
 	if left := c.sight.left(began) - c.sight.rec.ttl()/5; left > 0 {
-		limit = min(limit, max(left/2, 2*c.took))
+		limit = min(limit, max(left/2, 2*c.took, c.sight.rec.ttl()/20))
 	}
 	r := c.callFor(ctx, limit, f)
 	if r.err == nil {

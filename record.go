@@ -172,7 +172,8 @@ const maxStride = 1 << 32
 func nextBeat(beat uint64) uint64 {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
-	next := beat + 1 + uint64(binary.NativeEndian.Uint32(b[:]))
+	stride := binary.NativeEndian.Uint32(b[:]) ^ uint32(time.Now().UnixNano())
+	next := beat + 1 + uint64(stride)
 	if next >= maxToken {
 		return next - maxToken + 1
 	}

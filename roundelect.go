@@ -33,7 +33,7 @@ func (r *Round) elect(ctx context.Context) (roundRecord, error) {
 			}
 		}
 		next, ok, err := r.bid(v)
-		if failure != nil && !ok && v.pair != nil && r.won(next) {
+		if (failure != nil || r.held.Load() == nil) && !ok && v.pair != nil && r.won(next) && next.Completed == nil {
 			// It stands, and was not acknowledged: once more (S5).
 			ok, next.Bid = true, rand.Text()
 		}

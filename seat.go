@@ -185,6 +185,7 @@ func (s *seat) rest(now, until time.Duration) {
 	if until == never {
 		return
 	}
+	now = s.opts.clock.Now().Mono // the turn has taken its time
 	s.alarm = s.opts.clock.AfterFunc(until-now, s.nudge)
 	// Whoever is paused between reading the clock and arming a timer arms it
 	// too late.

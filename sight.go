@@ -58,6 +58,9 @@ func (s *sight) see(pair *store.KVPair, rec record, now time.Duration) bool {
 	s.paused = rec.Ask.pauses()
 	s.known, s.pair, s.rec, s.seen = true, pair, rec, now
 	s.free = max(free, s.guard)
+	if s.high >= maxToken-1 && rec.Token > 0 {
+		s.high = 0 // no token can follow it, and it was in a record that is gone
+	}
 	s.high = max(s.high, rec.Token)
 	return true
 }
