@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -20,11 +21,14 @@ import (
 
 func init() {
 	driver := store.Driver{
-		Port:     5432,
-		Hostless: true,
-		Example:  "postgres://user:password@host:5432/database",
-		Params:   slices.Concat(store.TLSParams(), libpqTLS, libpq, []string{"table", "prefix", "poll", "host"}),
-		Open:     open,
+		Port:      5432,
+		Hostless:  true,
+		EmptyUser: true,
+		Sockets:   true,
+		Resolve:   resolve,
+		Example:   "postgres://user:password@host:5432/database",
+		Params:    slices.Concat(store.TLSParams(), libpqTLS, libpq, []string{"table", "prefix", "poll", "host", "port", "user", "password"}),
+		Open:      open,
 	}
 	store.Register("postgres", driver)
 	store.Register("postgresql", driver)
@@ -38,6 +42,22 @@ var (
 	// libpq are the further parameters that are passed on.
 	libpq = []string{"target_session_attrs", "application_name", "connect_timeout", "search_path", "options", "channel_binding", "require_auth", "pool_max_conns"}
 )
+
+// resolve returns where u leads, but for the schema, which the server knows.
+func resolve(u *store.URL) (store.Target, error) {
+	config, err := poolConfig(u)
+	if err != nil {
+		return nil, err
+	}
+	name := cmp.Or(u.Setting("table"), DefaultTable)
+	if _, err := newTable(name); err != nil {
+		return nil, err
+	}
+	c := config.ConnConfig
+	prefix := store.URL{Path: u.Setting("prefix")}
+	return store.NewTarget("store", "postgres", "hosts", hostsOf(c), "user", c.User, "database", c.Database,
+		"table", name, "prefix", prefix.Prefix()), nil
+}
 
 // open connects as a URL and the environment say.
 func open(ctx context.Context, u *store.URL) (store.Store, error) {
@@ -93,7 +113,7 @@ func poolConfig(u *store.URL) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := &settings{text: connString(u, secure != nil), password: u.Password, secure: secure}
+	settings := &settings{text: connString(u, secure != nil), password: cmp.Or(u.Password, u.Setting("password")), secure: secure}
 	config, err := settings.parse()
 	if err != nil {
 		return nil, err
@@ -154,13 +174,14 @@ func connString(u *store.URL, secure bool) string {
 		hosts, ports = append(hosts, host), append(ports, port)
 	}
 	set("host", strings.Join(hosts, ","))
-	if !u.Portless || len(ports) > 1 {
+	if !u.Portless || len(ports) > 1 && !u.Has("port") {
 		set("port", strings.Join(ports, ",")) // else there may be $PGPORT
 	}
 	if len(hosts) == 0 {
 		set("host", u.Setting("host"))
 	}
-	set("user", u.User)
+	set("port", u.Setting("port"))
+	set("user", cmp.Or(u.User, u.Setting("user")))
 	set("dbname", u.Path)
 	for _, name := range slices.Concat(libpqTLS, libpq) {
 		set(name, u.Setting(name))
@@ -200,12 +221,29 @@ func checkParams(u *store.URL) error {
 	if u.Has("host") && len(u.Hosts) > 0 {
 		return errors.New("parameter \"host\" is there beside a host before the path: use either")
 	}
+	switch {
+	case u.Has("port") && !u.Portless:
+		return errors.New("parameter \"port\" is there beside a port behind a host: use either")
+	case u.Has("user") && u.User != "", u.Has("password") && u.Password != "":
+		return errors.New("the URL has a login before the hosts and one in its parameters: use either")
+	}
 	for _, variable := range ignored {
 		if os.Getenv(variable) != "" {
 			return fmt.Errorf("$%s is set, which is not supported: unset it, and say it in the URL (ca, tls, the hosts)", variable)
 		}
 	}
 	return nil
+}
+
+// hostsOf returns the hosts of a configuration, each once.
+func hostsOf(c *pgx.ConnConfig) string {
+	var hosts []string
+	for _, h := range append([]string{hostOf(c.Host, c.Port)}, fallbacks(c.Fallbacks)...) {
+		if len(hosts) == 0 || hosts[len(hosts)-1] != h { // with and without TLS
+			hosts = append(hosts, h)
+		}
+	}
+	return strings.Join(hosts, ",")
 }
 
 func hostOf(host string, port uint16) string {

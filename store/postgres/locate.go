@@ -50,16 +50,8 @@ func locate(ctx context.Context, pool *pgxpool.Pool, path, name string) (table s
 	if schema == "" {
 		return "", nil, fmt.Errorf("no schema of the search path %q is there: create one, or name it by the parameter table, as schema.table", path)
 	}
-	var hosts []string
 	conn := pool.Config().ConnConfig
-	last := ""
-	for _, h := range append([]string{hostOf(conn.Host, conn.Port)}, fallbacks(conn.Fallbacks)...) {
-		if h != last { // with and without TLS
-			hosts = append(hosts, h)
-		}
-		last = h
-	}
-	target = store.NewTarget("store", "postgres", "hosts", strings.Join(hosts, ","), "user", conn.User,
+	target = store.NewTarget("store", "postgres", "hosts", hostsOf(conn), "user", conn.User,
 		"database", database, "schema", schema, "table", plainName)
 	return schema + "." + plainName, target, nil
 }

@@ -1,0 +1,78 @@
+package postgres_test
+
+import (
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+func TestURLIsReadAsPostgresReadsIt(t *testing.T) {
+	t.Setenv("PGPORT", "5433")
+	t.Setenv("PGUSER", "of-env")
+	for _, test := range []struct{ url, hosts, user, database string }{
+		{"postgres://h/db", "h:5433", "of-env", "db"},
+		{"postgres://@h:1/db", "h:1", "of-env", "db"},
+		{"postgres://:pw@h:1/db", "h:1", "of-env", "db"},
+		{"postgres://u@h1,h2:7/db", "h1:5432,h2:7", "u", "db"},
+		{"postgres://h1,h2/db?port=7&user=u&password=p", "h1:7,h2:7", "u", "db"},
+		{"postgres://u@%2Frun%2Fpostgresql:7/db", "/run/postgresql:7", "u", "db"},
+		{"postgres://u@[::1]/db?channel_binding=disable&options=-cwork_mem%3D1MB", "[::1]:5433", "u", "db"},
+		{"postgres:///db?host=h1,h2&port=1,2", "h1:1,h2:2", "of-env", "db"},
+	} {
+		got, err := store.Resolve(test.url)
+		if err != nil || got.Value("hosts") != test.hosts || got.Value("user") != test.user || got.Value("database") != test.database {
+			t.Errorf("%s: %v, %v", test.url, got, err)
+		}
+	}
+	for url, want := range map[string]string{
+		"postgres://h:1/db?port=2":               "behind a host",
+		"postgres://u@h/db?user=v":               "use either",
+		"postgres://u:s3cret@h/db?password=p":    "use either",
+		"postgres://h/db?channel_binding=always": "channel_binding",
+		"postgres://h/db?hostaddr=127.0.0.1":     "hostaddr",
+		"postgres://h1:1/db,h2:2/db":             "comma",
+	} {
+		if _, err := store.Resolve(url); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v; want %q", url, err, want)
+		}
+	}
+}
+
+// FuzzURL wants the targets of pgx, which reads a URL as PostgreSQL's own clients
+// do, or a refusal.
+func FuzzURL(f *testing.F) {
+	for _, rawURL := range []string{
+		"postgres://u:p@h:1/db", "postgres://h1,h2:2/db?application_name=a", "postgresql://%2Frun/db?user=u", "postgres:///?host=a,b&port=1,2",
+		"postgres://@h/a%2Cb", "postgres://[::1]:5/db?options=-ca%3Db", "postgres://u:p@q@h/db", "postgres://h/db?port=0",
+	} {
+		f.Add(rawURL)
+	}
+	f.Fuzz(func(t *testing.T, rawURL string) {
+		if !strings.HasPrefix(rawURL, "postgres://") && !strings.HasPrefix(rawURL, "postgresql://") {
+			return
+		}
+		got, err := store.Resolve(rawURL)
+		if err != nil {
+			return
+		}
+		want, err := pgconn.ParseConfig(rawURL)
+		if err != nil {
+			return
+		}
+		hosts, last := []string{net.JoinHostPort(want.Host, strconv.Itoa(int(want.Port)))}, ""
+		last = hosts[0]
+		for _, f := range want.Fallbacks {
+			if h := net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port))); h != last {
+				hosts, last = append(hosts, h), h
+			}
+		}
+		if got.Value("hosts") != strings.Join(hosts, ",") || got.Value("user") != want.User || got.Value("database") != want.Database {
+			t.Errorf("%v; want %v, %s, %s", got, hosts, want.User, want.Database)
+		}
+	})
+}
