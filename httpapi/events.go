@@ -133,6 +133,9 @@ func (o *observer) joinAll(prefix string, systems []string, after string, mayWri
 	r.prefix, r.systems = prefix, systems
 	o.all.readers[r] = true
 	o.turn()
+	if !o.looked && o.state.Error == "" {
+		o.state.Error = stillListing // until the pass that is under way has ended
+	}
 	now := time.Now()
 	missed, known := o.all.after(after)
 	past = []event{encode("", helloView{"hello", now, o.h.prefix, mayWrite, known, o.state.Error, o.state.More})}

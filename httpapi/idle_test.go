@@ -216,6 +216,39 @@ func TestListThatCannotBeReadIsNotAnEmptyOne(t *testing.T) {
 	}
 }
 
+func TestReaderWhoLooksBeforeTheElectionsAreKnownIsToldSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := faultstore.New(full(t, 10, 0), faultstore.WithPlan(faultstore.Always(faultstore.Fault{Before: 4 * time.Second}, faultstore.OpList)))
+		h, err := New(kv, WithObserved(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.observer.attend(t.Context(), time.Minute)
+		r, past, err := h.observer.joinAll("", nil, "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(past[0].line), stillListing) {
+			t.Errorf("hello is %s", past[0].line)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		events, _ := r.take()
+		told := ""
+		for _, e := range events {
+			told += string(e.line)
+		}
+		if !strings.Contains(told, `{"type":"state"}`) || strings.Count(told, `"type":"leader"`) != 10 {
+			t.Errorf("then it is told %s", told)
+		}
+		h.observer.leave(&h.observer.all, r)
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = kv.Close()
+	})
+}
+
 // What is below the prefix and no election is not told of, whatever it is.
 func TestElectionsAloneAreToldOf(t *testing.T) {
 	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {

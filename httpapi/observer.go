@@ -147,13 +147,17 @@ func (o *observer) attend(ctx context.Context, d time.Duration) {
 	}
 }
 
+// stillListing is what readers are told who look before it is known which elections
+// there are: that it is none would not be true.
+const stillListing = "they are being listed"
+
 // caughtUp reports whether it is known how all elections stand, as far as the store
 // tells.
 func (o *observer) caughtUp() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.looked {
-		return o.state.Error != ""
+		return o.state.Error != "" && o.state.Error != stillListing
 	}
 	for _, w := range o.byKey {
 		if w.listed && !w.tally.known && !w.tally.failed {
