@@ -23,8 +23,9 @@
 //	namespace=NAME, partition=NAME     CONSUL_NAMESPACE, CONSUL_PARTITION
 //	user:password@ before the host     CONSUL_HTTP_AUTH, for a proxy that asks for them
 //
-// Any of those about TLS switches it on. CONSUL_CAPATH and
-// CONSUL_HTTP_SSL_VERIFY are not heeded: certificates are always checked. The
+// Any of those about TLS switches it on. With it,
+// CONSUL_CAPATH without a file of authorities and CONSUL_HTTP_SSL_VERIFY=false are
+// refused: certificates are always checked. The
 // files, of a token and of TLS, are read again when they have changed. Opening reads the key that is the prefix, and the
 // token has to be allowed to.
 //

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 	"weak"
 
@@ -30,7 +31,22 @@ type dialer struct {
 
 	// Weak, for go-redis v9.21.0 forgets to close a connection whose login
 	// failed, and leaves that to the garbage collector.
-	conns map[weak.Pointer[net.TCPConn]]struct{}
+	conns map[weak.Pointer[socket]]struct{}
+}
+
+// socket is a connection as the system has it, of TCP or of a Unix socket.
+type socket struct {
+	net.Conn
+	system syscall.Conn
+}
+
+// SyscallConn lets a client ask the system about the connection.
+func (s *socket) SyscallConn() (syscall.RawConn, error) { return s.system.SyscallConn() }
+
+// open reports whether it has not been closed.
+func (s *socket) open() bool {
+	raw, err := s.SyscallConn()
+	return err == nil && raw.Control(func(uintptr) {}) == nil
 }
 
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -76,7 +92,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	conn := raw.(*net.TCPConn)
+	conn := &socket{raw, raw.(syscall.Conn)}
 	if !d.keep(conn) {
 		conn.Close()
 		return nil, store.ErrClosed
@@ -104,20 +120,19 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 
 // keep remembers conn, and forgets those that have been closed meanwhile. It
 // tells whether the dialer is open.
-func (d *dialer) keep(conn *net.TCPConn) bool {
+func (d *dialer) keep(conn *socket) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return false
 	}
 	for old := range d.conns {
-		// No delay is what it has already: this asks whether it is open.
-		if c := old.Value(); c == nil || c.SetNoDelay(true) != nil {
+		if c := old.Value(); c == nil || !c.open() {
 			delete(d.conns, old)
 		}
 	}
 	if d.conns == nil {
-		d.conns = make(map[weak.Pointer[net.TCPConn]]struct{})
+		d.conns = make(map[weak.Pointer[socket]]struct{})
 	}
 	d.conns[weak.Make(conn)] = struct{}{}
 	return true
@@ -191,12 +206,12 @@ func (g *greeting) write(conn net.Conn, b []byte) (int, error) {
 // plainConn can be asked for its socket, as a *net.TCPConn can: by that the
 // client finds out before a call that the server has closed it.
 type plainConn struct {
-	*net.TCPConn
+	*socket
 	greeting greeting
 }
 
-func (c *plainConn) Read(b []byte) (int, error)  { return c.greeting.read(c.TCPConn, b) }
-func (c *plainConn) Write(b []byte) (int, error) { return c.greeting.write(c.TCPConn, b) }
+func (c *plainConn) Read(b []byte) (int, error)  { return c.greeting.read(c.socket, b) }
+func (c *plainConn) Write(b []byte) (int, error) { return c.greeting.write(c.socket, b) }
 
 type secureConn struct {
 	*tls.Conn

@@ -16,7 +16,8 @@
 //	kv, err := store.Open(ctx, "redis+sentinel://user:password@host1:26379,host2:26379/master-name/0")
 //	kv, err := store.Open(ctx, "redis+cluster://user:password@host1:6379,host2:6379")
 //
-// and with TLS rediss://, rediss+sentinel:// and rediss+cluster://. The path is
+// The same with valkey:// in place of redis://, unix:///run/redis.sock?db=0 for a
+// Unix socket, and with TLS rediss:// (valkeys://), rediss+sentinel:// and rediss+cluster://. The path is
 // the number of the database, 0 by default; a Cluster has that alone. These are
 // the parameters:
 //

@@ -30,6 +30,10 @@ func init() {
 	single := store.Driver{Port: 6379, Hostless: true, Params: params, Open: opener(newSingle)}
 	sentinel := store.Driver{Port: 26379, Params: append(params[:len(params):len(params)], "sentinel_user", "sentinel_password"), Open: opener(newFailover)}
 	cluster := store.Driver{Port: 6379, Params: params, Open: opener(newCluster)}
+	store.Register("unix", store.Driver{
+		Example: "unix:///run/redis.sock?db=0",
+		Params:  []string{"password_file", "prefix", "replicas", "poll", "db"}, Open: opener(newUnix),
+	})
 	for _, scheme := range []string{"redis", "rediss", "valkey", "valkeys"} {
 		single.Example = scheme + "://:password@host:6379/0"
 		sentinel.Example = scheme + "+sentinel://host1:26379,host2:26379/master-name/0"
@@ -103,6 +107,9 @@ func open(ctx context.Context, u *store.URL, newClient maker) (store.Store, erro
 	}
 	s.cut, s.release = d.close, client.Close
 	s.target = store.NewTarget("store", u.Scheme, "hosts", strings.Join(u.Hosts, ","), "user", u.User, "database", u.Path)
+	if u.Scheme == "unix" {
+		s.target = store.NewTarget("store", "redis", "socket", "/"+u.Path, "user", u.User, "database", u.Setting("db"))
+	}
 	if err := check(ctx, s, u, d); err != nil {
 		s.Close()
 		return nil, err
@@ -137,7 +144,7 @@ func authVariables(u *store.URL) []string {
 
 func newSingle(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error) {
 	if len(u.Hosts) == 0 {
-		return nil, fmt.Errorf("it names no host: want %s://host:6379/0; a Unix socket is not supported by URL: give redis.New a client with Network \"unix\"", u.Scheme)
+		return nil, fmt.Errorf("it names no host: want %s://host:6379/0, or unix:///run/redis.sock for a Unix socket", u.Scheme)
 	}
 	if len(u.Hosts) > 1 {
 		return nil, fmt.Errorf("it names %d hosts: %s:// is one server, %[2]s+sentinel:// and %[2]s+cluster:// are more", len(u.Hosts), u.Scheme)
@@ -146,12 +153,28 @@ func newSingle(u *store.URL, login login, dial dialFunc) (goredis.UniversalClien
 	if err != nil {
 		return nil, err
 	}
+	return newServer("tcp", u.Hosts[0], db, login, dial), nil
+}
+
+// newUnix makes the client of a server's Unix socket.
+func newUnix(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error) {
+	if len(u.Hosts) > 0 || u.Path == "" {
+		return nil, errors.New("it names no socket by its absolute path: want unix:///run/redis.sock?db=0")
+	}
+	db, err := database(u.Setting("db"))
+	if err != nil {
+		return nil, err
+	}
+	return newServer("unix", "/"+u.Path, db, login, dial), nil
+}
+
+func newServer(network, addr string, db int, login login, dial dialFunc) *goredis.Client {
 	return goredis.NewClient(&goredis.Options{
-		Addr: u.Hosts[0], Username: login.user, Password: login.password, DB: db,
+		Network: network, Addr: addr, Username: login.user, Password: login.password, DB: db,
 		CredentialsProviderContext: login.credentials(),
 		Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
 		ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
-	}), nil
+	})
 }
 
 func newFailover(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error) {
@@ -209,13 +232,16 @@ func check(ctx context.Context, s *Store, u *store.URL, d *dialer) error {
 		return explain(err, u, d)
 	}
 	base, _, _ := strings.Cut(u.Scheme, "+")
+	if base == "unix" {
+		base = "redis"
+	}
 	said := facts(reply)
 	switch {
 	case said["mode"] == "sentinel":
 		return fmt.Errorf("the server is a Sentinel: want %s+sentinel://", base)
 	case said["mode"] == "cluster" && !strings.HasSuffix(u.Scheme, "+cluster"):
 		return fmt.Errorf("the server is one of a cluster: want %s+cluster://", base)
-	case said["role"] == "replica" && u.Scheme == base:
+	case said["role"] == "replica" && !strings.Contains(u.Scheme, "+"):
 		return errors.New("the server is a replica, which takes no writes")
 	}
 	return nil

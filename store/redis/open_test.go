@@ -3,6 +3,7 @@ package redis_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -84,8 +85,11 @@ func TestOpenRefusesWhatIsWrongInTheURL(t *testing.T) {
 		"redis://" + host + "?poll=often":                    `"often"`,
 		"redis://127.0.0.1:port":                             "1 to 65535",
 		"redis://":                                           "no host",
-		"redis:///run/redis.sock":                            `Network "unix"`,
-		"valkeys:///run/redis.sock":                          `Network "unix"`,
+		"redis:///run/redis.sock":                            "unix:///run/redis.sock",
+		"valkeys:///run/redis.sock":                          "unix:///run/redis.sock",
+		"unix://run/redis.sock":                              "absolute path",
+		"unix:///run/redis.sock?db=x":                        `"x"`,
+		"unix:///run/redis.sock?tls=true":                    `"tls"`,
 		"redis://user@" + host:                               ":password@",
 		"valkey://" + host + "/first":                        `"first"`,
 		"valkeys://" + host + "?tls=false":                   `"tls"`,
@@ -175,5 +179,40 @@ func TestOpenRefusesAServerOfAnotherKind(t *testing.T) {
 			t.Parallel()
 			_ = wantOpenError(t, url, "s3cret", want)
 		})
+	}
+}
+
+func TestOpenOfAUnixSocket(t *testing.T) {
+	addr := servers.Shared(t, "redis").Addr
+	path := t.TempDir() + "/redis.sock"
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() { // as a server that listens there, too
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", addr)
+			if err != nil {
+				near.Close()
+				return
+			}
+			go func() { _, _ = io.Copy(far, near); far.Close() }()
+			go func() { _, _ = io.Copy(near, far); near.Close() }()
+		}
+	}()
+	key := freshKey(t)
+	kv := openURL(t, "unix://"+path+"?db=1")
+	defer kv.Close()
+	put(t, kv, key, "a", nil, 0)
+	same := openURL(t, "redis://"+addr+"/1")
+	defer same.Close()
+	wantValue(t, same, key, "a")
+	if target := store.TargetOf(kv); target.Value("socket") != path {
+		t.Errorf("the target is %v", target)
 	}
 }
