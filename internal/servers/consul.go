@@ -43,9 +43,7 @@ var consulKind = kind{
 			"connect":              map[string]bool{"enabled": false},
 			"disable_update_check": true,
 			"disable_remote_exec":  true,
-			// The adapter keeps two idle connections and opens many.
-			"limits":    map[string]int{"http_max_conns_per_client": 10000},
-			"log_level": "warn",
+			"log_level":            "warn",
 		}
 		if s.Secret != nil {
 			s.secureConsul(settings)

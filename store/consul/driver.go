@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/room"
 )
 
 func init() {
@@ -67,6 +68,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	}
 	kv := &Store{
 		client:    client,
+		room:      room.New(maxReads, maxWrites),
 		token:     token,
 		own:       config.HttpClient.CloseIdleConnections,
 		target:    target,
@@ -268,7 +270,8 @@ func newTransport(config *tls.Config) *http.Transport {
 		DialContext:         (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: 3 * time.Second,
-		MaxIdleConnsPerHost: 100, // each watch has one while it waits
+		MaxIdleConnsPerHost: store.DefaultMaxWatches + maxReads + maxWrites,
+		MaxConnsPerHost:     store.DefaultMaxWatches + maxReads + maxWrites,
 		IdleConnTimeout:     90 * time.Second,
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/internal/life"
+	"github.com/seed-a1d591d3/leadership/store/internal/room"
 )
 
 var _ store.Store = (*Store)(nil)
@@ -22,6 +23,7 @@ var _ store.Store = (*Store)(nil)
 // back, not when a key is deleted and created again.
 type Store struct {
 	client *api.Client
+	room   room.Room
 	life   life.Life
 	target store.Target
 	token  *store.SecretFile // nil: the client's
@@ -33,7 +35,15 @@ type Store struct {
 }
 
 // New returns a store on a client that is left as it is: Close does not end it.
-func New(client *api.Client) *Store { return &Store{client: client} }
+func New(client *api.Client) *Store {
+	return &Store{client: client, room: room.New(maxReads, maxWrites)}
+}
+
+// An agent lets one address have 200 connections, by default, and a request holds
+// one. So elections keep no more than store.DefaultMaxWatches of them for
+// watches, and other requests wait for their turn: four programs of one machine
+// have room, and the commands of people too.
+const maxReads, maxWrites = 8, 8
 
 // Target returns where a store by URL keeps its keys, and nil for one of New.
 func (s *Store) Target() store.Target { return s.target }
@@ -46,7 +56,11 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*
 	if err := s.check(ctx, key); err != nil {
 		return nil, s.failed("get", key, err)
 	}
-	found, _, err := s.client.KV().Get(escape(key), s.query(ctx, opts))
+	var found *api.KVPair
+	err := s.room.Read(ctx, func() (err error) {
+		found, _, err = s.client.KV().Get(escape(key), s.query(ctx, opts))
+		return err
+	})
 	if err == nil && found == nil {
 		err = store.ErrKeyNotFound
 	}
@@ -119,7 +133,14 @@ func (s *Store) transact(ctx context.Context, key string, previous *store.KVPair
 		check := api.KVTxnOp{Verb: api.KVCheckIndex, Key: op.Key, Index: op.Index, Namespace: op.Namespace, Partition: op.Partition}
 		ops = api.TxnOps{{KV: &check}, {KV: &op}}
 	}
-	ok, answer, _, err := s.client.Txn().Txn(ops, s.query(ctx, &store.ReadOptions{}))
+	var (
+		ok     bool
+		answer *api.TxnResponse
+	)
+	err := s.room.Write(ctx, func() (err error) {
+		ok, answer, _, err = s.client.Txn().Txn(ops, s.query(ctx, &store.ReadOptions{}))
+		return err
+	})
 	switch {
 	case err != nil:
 		return 0, err
@@ -165,7 +186,11 @@ func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOpti
 	if err := s.life.Check(ctx); err != nil {
 		return nil, s.failed("list", directory, err)
 	}
-	found, _, err := s.client.KV().List(escapePrefix(directory), s.query(ctx, opts))
+	var found api.KVPairs
+	err := s.room.Read(ctx, func() (err error) {
+		found, _, err = s.client.KV().List(escapePrefix(directory), s.query(ctx, opts))
+		return err
+	})
 	var pairs []*store.KVPair
 	for _, f := range found {
 		key, ok := unescape(f.Key)

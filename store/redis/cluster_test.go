@@ -123,12 +123,27 @@ func TestClusterKeyThatMoves(t *testing.T) {
 	host, port, _ := strings.Cut(to.Addr, ":")
 	do(source, "migrate", host, port, key, 0, 5000)
 
+	// With replicas asked for that there are not, so that the server which has the
+	// key says so.
+	careful := newStore(t, client, redis.WithReplicas(1))
+	replicate := func(value string) {
+		t.Helper()
+		_, _, err := careful.AtomicPut(t.Context(), key, []byte(value), pair, nil)
+		if err == nil || !strings.Contains(err.Error(), "0 of 1 replicas") {
+			t.Errorf("with a replica asked for: %v", err)
+		}
+		if pair, err = kv.Get(t.Context(), key, nil); err != nil || string(pair.Value) != value {
+			t.Fatalf("Get = %v, %v; want %q", pair, err, value)
+		}
+	}
 	pair = put(t, kv, key, "2", pair, 0) // ASK
 	await(t, w, "2")
+	replicate("2a")
 	for _, c := range []*goredis.Client{target, source} {
 		do(c, "cluster", "setslot", slot, "node", targetID)
 	}
-	put(t, kv, key, "3", pair, 0) // MOVED
+	replicate("2b") // MOVED
+	put(t, kv, key, "3", pair, 0)
 	await(t, w, "3")
 	wantValue(t, kv, key, "3")
 }

@@ -96,7 +96,7 @@
 //	  +pttl +time +publish +subscribe +ping +scan
 //
 // scan is for List alone. A database other than 0 takes +select, WithReplicas
-// takes +wait, and a Cluster +cluster|slots (and, for clients that read from
+// takes +wait, and a Cluster +cluster|slots +asking (and, for clients that read from
 // replicas, +command +readonly). At the Sentinels a user needs
 // +sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe +ping and the
 // channels &+switch-master &+replica-reconf-done.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -156,10 +157,29 @@ func (s *Store) send(ctx context.Context, script script, bySource bool, key stri
 	if err != nil {
 		return nil, err
 	}
-	pipe := client.Pipeline()
-	_ = pipe.Process(ctx, cmder)
-	wait := pipe.Do(ctx, "wait", s.replicas, replicationTimeout.Milliseconds())
-	_, _ = pipe.Exec(ctx) // each has its own error
+	var wait *goredis.Cmd
+	for range redirections {
+		wait = sendAndWait(ctx, client, cmder, s.replicas, false)
+		addr, ask := goredis.IsAskError(cmd.Err())
+		if ask {
+			client, err = s.server(ctx, addr)
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", cmd.Err(), err)
+			}
+			cmder, cmd = script.command(ctx, bySource, key, args)
+			wait = sendAndWait(ctx, client, cmder, s.replicas, true)
+		}
+		addr, moved := goredis.IsMovedError(cmd.Err())
+		if !moved {
+			break
+		}
+		// It was refused, so it may be sent again.
+		if client, err = s.server(ctx, addr); err != nil {
+			return nil, fmt.Errorf("%w: %w", cmd.Err(), err)
+		}
+		cmder, cmd = script.command(ctx, bySource, key, args)
+	}
+	s.reroute(ctx, cmd.Err())
 	if code, ok := cmd.Val().(int64); cmd.Err() != nil || script.once && ok && code < 0 {
 		return cmd.Val(), cmd.Err()
 	}
@@ -179,6 +199,66 @@ func (s *Store) send(ctx context.Context, script script, bySource bool, key stri
 	return cmd.Val(), nil
 }
 
+// redirections is how often a server of a Cluster may name another one that has
+// the key: as go-redis has it.
+const redirections = 3
+
+// sendAndWait sends a command, and WAIT after it on the same connection; where a
+// key is on its way to that server, as one that was told so.
+func sendAndWait(ctx context.Context, client goredis.Cmdable, cmder goredis.Cmder, replicas int, asking bool) *goredis.Cmd {
+	pipe := client.Pipeline()
+	if asking {
+		pipe.Do(ctx, "asking")
+	}
+	_ = pipe.Process(ctx, cmder)
+	wait := pipe.Do(ctx, "wait", replicas, replicationTimeout.Milliseconds())
+	_, _ = pipe.Exec(ctx) // each has its own error
+	return wait
+}
+
+// cluster is what there is to know about the servers of a Cluster's client.
+type cluster interface {
+	MasterForKey(ctx context.Context, key string) (*goredis.Client, error)
+	ForEachShard(ctx context.Context, f func(ctx context.Context, client *goredis.Client) error) error
+	ReloadState(ctx context.Context)
+}
+
+// server returns the client of the server of a Cluster at addr.
+func (s *Store) server(ctx context.Context, addr string) (goredis.Cmdable, error) {
+	c, ok := s.client.(cluster)
+	if !ok {
+		return nil, errors.New("the client is not of a Cluster")
+	}
+	var (
+		mu    sync.Mutex
+		found goredis.Cmdable
+	)
+	// It asks for the servers there are first.
+	err := c.ForEachShard(ctx, func(_ context.Context, client *goredis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if client.Options().Addr == addr {
+			found = client
+		}
+		return nil
+	})
+	if err == nil && found == nil {
+		err = fmt.Errorf("the cluster does not tell of %s yet", addr)
+	}
+	return found, err
+}
+
+// reroute has the client of a Cluster ask who has which keys where a server has
+// failed, or has been replaced: else it asks again every 10 s alone.
+func (s *Store) reroute(ctx context.Context, err error) {
+	var answer goredis.Error
+	c, ok := s.client.(cluster)
+	if !ok || err == nil || errors.As(err, &answer) && !goredis.IsReadOnlyError(err) && !goredis.IsClusterDownError(err) {
+		return
+	}
+	c.ReloadState(ctx)
+}
+
 // replicationTimeout is how long a write waits for replicas; below the time that
 // clients wait for a reply.
 const replicationTimeout = time.Second
@@ -186,13 +266,11 @@ const replicationTimeout = time.Second
 // master returns the client of the server that has key: the one on whose
 // connection WAIT has to follow a write.
 func (s *Store) master(ctx context.Context, key string) (goredis.Cmdable, error) {
-	cluster, ok := s.client.(interface {
-		MasterForKey(ctx context.Context, key string) (*goredis.Client, error)
-	})
+	c, ok := s.client.(cluster)
 	if !ok {
 		return s.client, nil
 	}
-	return cluster.MasterForKey(ctx, key)
+	return c.MasterForKey(ctx, key)
 }
 
 func refusal(code int64) error {
