@@ -127,11 +127,19 @@ func poolConfig(u *store.URL) (*pgxpool.Config, error) {
 	if conn.RuntimeParams["application_name"] == "" {
 		conn.RuntimeParams["application_name"] = "leadership"
 	}
+	if !u.Has("pool_max_conns") {
+		config.MaxConns = maxConns
+	}
 	// That would be a second round trip for each call of a leader. A connection
 	// that is broken shows at the call, and all are made anew then.
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	return config, nil
 }
+
+// maxConns is how many connections a pool has, whatever the machine: pgx's default is
+// one for each processor, and a server has 100 for all by default. Another one
+// listens while there are watches.
+const maxConns = 4
 
 // connectTimeout is how long a connection may take to be made, for each host.
 const connectTimeout = 4 * time.Second

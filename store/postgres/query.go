@@ -51,8 +51,12 @@ func (s *Store) find(ctx context.Context, statement, what string, stays bool) ([
 	}
 	// A list may be long, and to trace it costs as much again.
 	traced := stays && (statement != s.table.list || s.waits.Load())
-	rows, err := ask(ctx, s, traced, statement, []any{what, stays}, func(rows pgx.CollectableRow) (r row, err error) {
-		return r, rows.Scan(&r.standby, &r.key, &r.index, &r.value, &r.left, nil, &r.waited)
+	var rows []row
+	err := s.room.Read(ctx, func() (err error) {
+		rows, err = ask(ctx, s, traced, statement, []any{what, stays}, func(rows pgx.CollectableRow) (r row, err error) {
+			return r, rows.Scan(&r.standby, &r.key, &r.index, &r.value, &r.left, nil, &r.waited)
+		})
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/internal/life"
+	"github.com/seed-a1d591d3/leadership/store/internal/room"
 )
 
 var _ store.Store = (*Store)(nil)
@@ -32,6 +33,7 @@ var _ store.Store = (*Store)(nil)
 // does; a write that was under way may still happen.
 type Store struct {
 	pool   *pgxpool.Pool
+	room   room.Room
 	owned  bool // the pool is to be closed by Close
 	table  table
 	poll   time.Duration
@@ -81,7 +83,9 @@ func New(pool *pgxpool.Pool, opts ...Option) (*Store, error) {
 	if pool == nil {
 		return nil, errors.New("postgres: the pool is nil")
 	}
-	s := &Store{pool: pool, poll: DefaultPollInterval}
+	// Readers leave a connection of the pool, if it has more than one, for writes.
+	conns := int(pool.Config().MaxConns)
+	s := &Store{pool: pool, room: room.New(max(1, conns-max(1, conns/4)), conns), poll: DefaultPollInterval}
 	for _, opt := range append([]Option{WithTable(DefaultTable)}, opts...) {
 		if err := opt(s); err != nil {
 			return nil, fmt.Errorf("postgres: %w", err)
