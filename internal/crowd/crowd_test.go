@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
 func BenchmarkElections(b *testing.B) {
 	for _, name := range []string{"etcd", "consul", "zookeeper", "redis", "postgres"} {
 		b.Run(name, func(b *testing.B) {
-			server := servers.New(b, name)
+			server := servers.Plain(b, name)
 			url := server.Addr // PostgreSQL's is a URL
 			if name != "postgres" {
 				url = name + "://" + url

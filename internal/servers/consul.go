@@ -25,6 +25,11 @@ var consulKind = kind{
 		return inPath("consul", filepath.Join(cache, "leadership", "consul-"+consulVersion, "consul"))
 	},
 	setup: func(s *Server) error {
+		// Tests of stores alone open more watches than any election does.
+		limit := 10000
+		if s.kind.plain {
+			limit = 200 // Consul's default
+		}
 		settings := map[string]any{
 			"node_name": "test",
 			// A true server: an agent with -dev keeps nothing on disk.
@@ -43,6 +48,7 @@ var consulKind = kind{
 			"connect":              map[string]bool{"enabled": false},
 			"disable_update_check": true,
 			"disable_remote_exec":  true,
+			"limits":               map[string]int{"http_max_conns_per_client": limit},
 			"log_level":            "warn",
 		}
 		if s.Secret != nil {

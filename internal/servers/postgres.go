@@ -59,10 +59,14 @@ var postgresKind = kind{
 		return nil
 	},
 	command: func(s *Server) *exec.Cmd {
+		connections := "200"
+		if s.kind.plain {
+			connections = "100" // PostgreSQL's default
+		}
 		args := []string{
 			"-D", s.path("data"), "-h", "127.0.0.1", "-p", strconv.Itoa(s.ports[0]),
 			"-k", "", // no Unix socket: its usual folder may be somebody else's
-			"-c", "max_connections=200",
+			"-c", "max_connections=" + connections,
 			"-c", "dynamic_shared_memory_type=mmap", // files in its own folder
 		}
 		if s.Secret != nil {

@@ -40,6 +40,9 @@ type kind struct {
 	// ready makes a real request and returns nil if the server served it.
 	ready func(ctx context.Context, s *Server) error
 
+	// plain says that it has the limits that its kind has by default.
+	plain bool
+
 	// tidy says that one that is killed leaves more behind than its folder.
 	tidy bool
 

@@ -32,6 +32,16 @@ func New(t testing.TB, name string) *Server {
 	return s
 }
 
+// Plain is New for a server that lets in as many connections as it does by default.
+func Plain(t testing.TB, name string) *Server {
+	t.Helper()
+	k := find(t, name)
+	k.plain = true
+	s := start(t, k, nil)
+	t.Cleanup(s.remove)
+	return s
+}
+
 // Secure starts the server of that name for t, which ends it, with TLS and a
 // login: its clients have to show what is in its Secret.
 func Secure(t testing.TB, name string) *Server {

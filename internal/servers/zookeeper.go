@@ -49,9 +49,13 @@ var zooKeeperKind = kind{
 				"ssl.keyStore.location=%s\nssl.trustStore.location=%s\nssl.clientAuth=need\n"+
 				"enforce.auth.enabled=true\nenforce.auth.schemes=digest\n", s.path("server.pem"), s.Secret.CA)
 		}
+		clients := 0
+		if s.kind.plain {
+			clients = 60 // ZooKeeper's default
+		}
 		// 200 ms a tick: sessions live for 0.4 to 4 s.
 		config := fmt.Sprintf("%sAddress=127.0.0.1\n%[1]s=%d\ndataDir=%s\ntickTime=200\n"+
-			"maxClientCnxns=0\nadmin.enableServer=false\n4lw.commands.whitelist=*\n%s", port, s.ports[0], s.path("data"), secure)
+			"maxClientCnxns=%d\nadmin.enableServer=false\n4lw.commands.whitelist=*\n%s", port, s.ports[0], s.path("data"), clients, secure)
 		return os.WriteFile(s.path("zoo.cfg"), []byte(config), 0o644)
 	},
 	command: func(s *Server) *exec.Cmd {

@@ -12,7 +12,7 @@ import (
 
 // An agent lets an address have 200 connections.
 func TestGroupOf300LeadsAllAtTheAgentsOwnLimit(t *testing.T) {
-	server := servers.New(t, "consul")
+	server := servers.Plain(t, "consul")
 	env := electiontest.Env{Open: func(t testing.TB) store.Store { return consul.New(newClient(t, server.Addr)) }}
 	all, lost := electiontest.Crowd(t, env, 300, 12*time.Second, nil)
 	if lost != 0 {

@@ -83,8 +83,8 @@
 //
 // Each write tells those who watch by a message on the channel "leadership:"
 // followed by the key. Expiry is looked for when the key's time is over. What
-// other programs do to a key, such as a DEL by hand, is seen at the next poll. A
-// watch holds one connection, and survives failovers and the loss of its
+// other programs do to a key, such as a DEL by hand, is seen at the next poll. All
+// watches share one connection. A watch survives failovers and the loss of its
 // connection: it looks again whenever it has subscribed again.
 //
 // # Rights

@@ -30,6 +30,7 @@ type Store struct {
 	silence  time.Duration // see subscribe
 	life     life.Life
 	target   store.Target
+	ears     ears
 
 	// cut ends the calls of a client that is the store's own, and release
 	// closes it; nil for a user's.

@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
-	"net"
-	"sync"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/internal/watching"
@@ -54,10 +50,8 @@ func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-
 // state, so that one after the last change is all it takes: one follows every
 // subscription.
 func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
-	changed := make(chan struct{}, 1)
-	var listening sync.WaitGroup
-	listening.Go(func() { s.listen(ctx, channel(key), changed) })
-	defer listening.Wait()
+	changed := s.hearOf(ctx, channel(key))
+	defer s.forget(channel(key), changed)
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -97,58 +91,6 @@ func (s *Store) look(ctx context.Context, key string, tell func(*store.KVPair)) 
 		return min(s.poll, retryAfter)
 	}
 	return s.poll
-}
-
-// listen puts a token into changed whenever something may have changed on
-// channel, until ctx ends.
-func (s *Store) listen(ctx context.Context, channel string, changed chan<- struct{}) {
-	for {
-		s.subscribe(ctx, channel, changed)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(resubscribeAfter):
-		}
-	}
-}
-
-// subscribe listens until the subscription breaks or ctx ends. When it has been
-// silent for some time it is asked for a sign of life, and given up when none
-// comes: its connection may lead to a server that is gone.
-func (s *Store) subscribe(ctx context.Context, channel string, changed chan<- struct{}) {
-	sub := s.client.Subscribe(ctx) // does nothing yet
-	defer sub.Close()
-	// The client does not end its read with the context.
-	stop := context.AfterFunc(ctx, func() { sub.Close() })
-	defer stop()
-	if err := sub.Subscribe(ctx, channel); err != nil {
-		return
-	}
-	asked := false
-	for {
-		message, err := sub.ReceiveTimeout(ctx, s.silence)
-		var timeout net.Error
-		switch {
-		case err == nil:
-			asked = false
-			if _, pong := message.(*goredis.Pong); pong {
-				continue
-			}
-			// A change, or the confirmation of a subscription: also of one
-			// that the client has made anew.
-			select {
-			case changed <- struct{}{}:
-			default: // it has been told, and has yet to look
-			}
-		case errors.As(err, &timeout) && timeout.Timeout() && !asked:
-			asked = true
-			if err := sub.Ping(ctx); err != nil {
-				return
-			}
-		default:
-			return
-		}
-	}
 }
 
 // MaxWatches returns how many watches elections may keep open at once: as many

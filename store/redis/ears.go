@@ -1,0 +1,167 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// ears hear of changes, by one connection for all watches of a Store. What they
+// hear is a hint to look.
+type ears struct {
+	wire sync.Mutex // held while the server is told what to tell
+
+	mu     sync.Mutex
+	topics map[string][]chan struct{} // by the channel of Redis
+	sub    *goredis.PubSub            // nil while there is none
+	stop   context.CancelFunc         // ends the listening; nil while nobody watches
+}
+
+// hearOf returns a channel that holds a token when there may have been a change on
+// topic. forget is to be called at its end.
+func (s *Store) hearOf(ctx context.Context, topic string) chan struct{} {
+	e := &s.ears
+	changed := make(chan struct{}, 1)
+	e.mu.Lock()
+	if e.topics == nil {
+		e.topics = make(map[string][]chan struct{})
+	}
+	e.topics[topic] = append(e.topics[topic], changed)
+	first := len(e.topics[topic]) == 1
+	if e.stop == nil {
+		listening, stop := context.WithCancel(context.WithoutCancel(ctx))
+		e.stop = stop
+		// A Store that is closed does not listen; nor are there watches then.
+		_ = s.life.Go(listening, s.listen)
+	}
+	e.mu.Unlock()
+	if first {
+		e.agree(ctx, topic)
+	}
+	return changed
+}
+
+func (s *Store) forget(topic string, changed chan struct{}) {
+	e := &s.ears
+	e.mu.Lock()
+	e.topics[topic] = slices.DeleteFunc(e.topics[topic], func(c chan struct{}) bool { return c == changed })
+	last := len(e.topics[topic]) == 0
+	if last {
+		delete(e.topics, topic)
+	}
+	if len(e.topics) == 0 {
+		e.stop()
+		e.stop, e.sub = nil, nil
+	}
+	e.mu.Unlock()
+	if last {
+		e.agree(context.Background(), topic)
+	}
+}
+
+// agree has the server tell of topic, or not, as is wanted now. Where that fails the
+// subscription breaks, and is made anew.
+func (e *ears) agree(ctx context.Context, topic string) {
+	e.wire.Lock()
+	defer e.wire.Unlock()
+	e.mu.Lock()
+	sub, wanted := e.sub, len(e.topics[topic]) > 0
+	e.mu.Unlock()
+	switch {
+	case sub == nil: // it will be made with all topics
+	case wanted:
+		_ = sub.Subscribe(ctx, topic)
+	default:
+		_ = sub.Unsubscribe(ctx, topic)
+	}
+}
+
+// tell has the watches of topic look.
+func (e *ears) tell(topic string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, changed := range e.topics[topic] {
+		select {
+		case changed <- struct{}{}:
+		default: // it has been told, and has yet to look
+		}
+	}
+}
+
+// listen hears of changes until ctx ends.
+func (s *Store) listen(ctx context.Context) {
+	for {
+		s.subscribe(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(resubscribeAfter):
+		}
+	}
+}
+
+// subscribe listens until the subscription breaks or ctx ends. When it has been
+// silent for some time it is asked for a sign of life, and given up when none
+// comes: its connection may lead to a server that is gone.
+func (s *Store) subscribe(ctx context.Context) {
+	e := &s.ears
+	sub := s.client.Subscribe(ctx) // does nothing yet
+	defer sub.Close()
+	// The client does not end its read with the context.
+	stop := context.AfterFunc(ctx, func() { sub.Close() })
+	defer stop()
+
+	e.wire.Lock()
+	e.mu.Lock()
+	var topics []string
+	for topic := range e.topics {
+		topics = append(topics, topic)
+	}
+	if ctx.Err() == nil {
+		e.sub = sub
+	}
+	e.mu.Unlock()
+	var err error
+	if len(topics) > 0 {
+		err = sub.Subscribe(ctx, topics...)
+	}
+	e.wire.Unlock()
+	defer func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.sub == sub {
+			e.sub = nil
+		}
+	}()
+	if err != nil || len(topics) == 0 {
+		return
+	}
+	asked := false
+	for {
+		message, err := sub.ReceiveTimeout(ctx, s.silence)
+		var timeout net.Error
+		switch {
+		case err == nil:
+			asked = false
+			switch m := message.(type) {
+			case *goredis.Message:
+				e.tell(m.Channel)
+			case *goredis.Subscription:
+				// Also of one that the client has made anew.
+				e.tell(m.Channel)
+			}
+		case errors.As(err, &timeout) && timeout.Timeout() && !asked:
+			asked = true
+			if err := sub.Ping(ctx); err != nil {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
