@@ -25,6 +25,7 @@
 //
 //	GET /api/v1/await/{system}/{round}?timeout=30s  200 and the completer, 204 nobody in that time
 //	GET /api/v1/rounds?system={system}              200 and all rounds of a system, as JSON
+//	GET /api/v1/rounds?system={system}&from=        200 and a page of them, and next: from of the next page
 //
 // Whoever names no node is known by the address that its connection comes
 // from, as in gone. Another client may have that address tomorrow, and all

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -168,7 +169,7 @@ func (w *walk) rounds() {
 	kv := memory.New()
 	api := w.open(kv)
 	at := func(route string) string { return fmt.Sprintf(roundPath, route) }
-	json := []string{"Accept", "application/json"}
+	accept := []string{"Accept", "application/json"}
 	w.ask(api, 204, get(at("elected")))
 	w.ask(api, 204, get(at("completed")))
 	w.ask(api, 204, get(at("await")+"?timeout=0s"))
@@ -176,14 +177,14 @@ func (w *walk) rounds() {
 	w.ask(api, 202, get(at("elect"), httpapi.NodeHeader, "a"))
 	w.ask(api, 204, get(at("elect")+"?node=b"))
 	w.ask(api, 200, get(at("elected")))
-	w.ask(api, 200, get(at("elected"), json...))
+	w.ask(api, 200, get(at("elected"), accept...))
 	w.ask(api, 400, get(at("complete")+"?node=b"))
 	w.ask(api, 400, post(at("complete")+"?node=b", "done"))
 	w.ask(api, 200, post(at("complete")+"?node=a&attempt=1", "done"))
 	w.ask(api, 200, get(at("complete")+"?node=a"))
 	for _, route := range []string{"completed", "await"} {
 		w.ask(api, 200, get(at(route)))
-		w.ask(api, 200, get(at(route), json...))
+		w.ask(api, 200, get(at(route), accept...))
 	}
 	w.ask(api, 202, get("/api/v1/elect/cleaning/2020-10-19")) // by its address
 	w.ask(api, 200, post("/api/v1/complete/cleaning/2020-10-19", "\xff\x00"))
@@ -195,6 +196,24 @@ func (w *walk) rounds() {
 	}
 	w.ask(api, 200, get("/api/v1/rounds?system=cleaning&limit=100"))
 	w.ask(api, 200, get("/api/v1/rounds?system=none"))
+	many := memory.New()
+	for i := range 1001 {
+		if _, err := leadership.NewRound(many, "many", fmt.Sprint(i), "a").Elect(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	paged := w.open(many)
+	e := w.ask(paged, 200, get("/api/v1/rounds?system=many&from="))
+	var first struct {
+		Rounds []any  `json:"rounds"`
+		Next   string `json:"next"`
+	}
+	if err := json.Unmarshal(e.answer, &first); err != nil || len(first.Rounds) != 1000 {
+		w.t.Fatalf("%d rounds, %v", len(first.Rounds), err)
+	}
+	if e = w.ask(paged, 200, get("/api/v1/rounds?system=many&from="+url.QueryEscape(first.Next))); strings.Count(string(e.answer), "winner") != 1 || strings.Contains(string(e.answer), "next") {
+		w.t.Errorf("the second page is %s", e.answer)
+	}
 
 	long := strings.Repeat("x", 129)
 	for _, route := range []string{"elect", "elected", "complete", "completed", "await"} {

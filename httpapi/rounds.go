@@ -214,6 +214,27 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	from, paged, err := parameter(values, "from")
+	if err != nil {
+		return err
+	}
+	if paged {
+		return h.listed(w, r, fmt.Sprintf("page %q %s", from, system), func(ctx context.Context) (any, error) {
+			p := &page{Store: h.kv.lists, from: from, wanted: func(string) bool { return true }}
+			states, err := h.roundsPage(ctx, p, system)
+			if err != nil {
+				return nil, err // p may yet be written to
+			}
+			answer := struct {
+				Rounds []view.Round `json:"rounds"`
+				Next   string       `json:"next,omitempty"`
+			}{make([]view.Round, 0, len(states)), p.next}
+			for _, s := range states {
+				answer.Rounds = append(answer.Rounds, view.OfRound(s))
+			}
+			return answer, nil
+		})
+	}
 	return h.listed(w, r, fmt.Sprint("rounds ", limit, " ", system), func(ctx context.Context) (any, error) {
 		states, err := h.listing.List(ctx, system)
 		answer := struct {
