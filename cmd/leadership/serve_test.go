@@ -194,11 +194,6 @@ func TestServerWhoseStoreIsGoneSaysSoInsteadOfLost(t *testing.T) {
 func TestServerEndsThoughClientsWaitForLong(t *testing.T) {
 	t.Parallel()
 	s := serving(t, nil, "--store", sqliteURL(t))
-	ended := make(chan int, 1)
-	go func() {
-		status, _ := s.ask("GET", "/api/v1/await/sys/r?timeout=5m", "")
-		ended <- status
-	}()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/elections/k/events", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -212,8 +207,26 @@ func TestServerEndsThoughClientsWaitForLong(t *testing.T) {
 	if _, err := lines.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	// The poll is under way once its connection is.
-	eventually(t, "connections", func() bool { return connections(s.cmd.Process.Pid) >= 2 })
+	// The poll has a connection of its own, and is under way once that is: a server
+	// that ends closes those that wait for another request, and none that is new.
+	before := connections(s.cmd.Process.Pid)
+	ended := make(chan int, 1)
+	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	poll, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/await/sys/r?timeout=5m", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(ended)
+		resp, err := fresh.Do(poll)
+		if err != nil {
+			t.Errorf("the poll was not answered: %v", err)
+			return
+		}
+		defer resp.Body.Close()
+		ended <- resp.StatusCode
+	}()
+	eventually(t, "connections", func() bool { return connections(s.cmd.Process.Pid) > before })
 	began := time.Now()
 	s.signal(syscall.SIGTERM)
 	if code := s.wait(); code != 0 {

@@ -12,7 +12,8 @@ func TestAllSchemesAreRegistered(t *testing.T) {
 	want := []string{
 		"consul", "etcd", "memory", "postgres", "postgresql",
 		"redis", "redis+cluster", "redis+sentinel", "rediss", "rediss+cluster", "rediss+sentinel",
-		"sqlite", "zookeeper",
+		"sqlite", "unix",
+		"valkey", "valkey+cluster", "valkey+sentinel", "valkeys", "valkeys+cluster", "valkeys+sentinel", "zookeeper",
 	}
 	if got := store.Schemes(); !slices.Equal(got, want) {
 		t.Errorf("the schemes are %q, want %q", got, want)
