@@ -17,8 +17,13 @@ import (
 // anything, in all pairs.
 func TestLatestOfTwoRequestsIsObeyed(t *testing.T) {
 	requests := []Request{
-		{Action: Resign}, {Action: Transfer, To: "a"}, {Action: Transfer, To: "b"}, {Action: Transfer, To: "c"},
-		{Action: Pause}, {Action: Pause, Keep: true}, {Action: Resume},
+		{Action: Resign},
+		{Action: Transfer, To: "a"},
+		{Action: Transfer, To: "b"},
+		{Action: Transfer, To: "c"},
+		{Action: Pause},
+		{Action: Pause, Keep: true},
+		{Action: Resume},
 	}
 	for _, first := range requests {
 		for _, second := range requests {

@@ -162,7 +162,7 @@ func (c *campaign) turn() {
 			return
 		case stepWait:
 			c.fresh = false
-			c.rest(now.Mono, min(until, c.due(now)))
+			c.rest(min(until, c.due(now)))
 			return
 		}
 	}

@@ -177,7 +177,7 @@ func (p *pursuit) turn() {
 	now := p.opts.clock.Now()
 	p.attend()
 	p.tell(now.Mono)
-	p.rest(now.Mono, p.plan(now))
+	p.rest(p.plan(now))
 }
 
 // enter begins the pursuit once the one before it has ended, and says whether it

@@ -236,7 +236,7 @@ func TestTokensRiseAfterTheLastWasForgotten(t *testing.T) {
 		inner := memory.New()
 		_ = inner.Put(ctx, key, record{Token: maxToken - 1, Beat: 1}.encode(), nil)
 		c := NewClaims(inner, key)
-		_, err := c.Claim(ctx, Claim{Node: "a", TTL: ttl})
+		refusedWith(ctx, t, c, claimFor("a"), ErrForeignRecord)
 		_ = inner.Delete(ctx, key)
 		a, err := c.Claim(ctx, Claim{Node: "a", TTL: ttl})
 		if err != nil || !a.Won {

@@ -162,11 +162,8 @@ func (r record) ended() *ending {
 	return r.Last
 }
 
-// maxStride is by how much a beat is raised at most.
-const maxStride = 1 << 32
-
 // nextBeat is the beat of a write that follows one of another beat. It is raised
-// at random, by what a copied machine does not repeat: two processes that renew
+// at random, by up to 2^32 and by what a copied machine does not repeat: two processes that renew
 // one record, be it servers of one holder or two with the same memory, each tell
 // their own write from the other's.
 func nextBeat(beat uint64) uint64 {

@@ -180,12 +180,12 @@ func (s *seat) received() (*call, result) {
 }
 
 // rest ends a turn: the next begins when the call under way returns, something
-// nudges, or the monotonic clock, which shows now, shows until.
-func (s *seat) rest(now, until time.Duration) {
+// nudges, or the monotonic clock shows until.
+func (s *seat) rest(until time.Duration) {
 	if until == never {
 		return
 	}
-	now = s.opts.clock.Now().Mono // the turn has taken its time
+	now := s.opts.clock.Now().Mono
 	s.alarm = s.opts.clock.AfterFunc(until-now, s.nudge)
 	// Whoever is paused between reading the clock and arming a timer arms it
 	// too late.

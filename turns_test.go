@@ -55,7 +55,7 @@ func TestTurnBeginsInTimeThoughTheOneBeforeWasPausedBeforeItSetItsTimer(t *testi
 				return
 			}
 			time.Sleep(100 * time.Millisecond)
-			s.rest(now, due)
+			s.rest(due)
 		}
 		s.nudge()
 		time.Sleep(2 * time.Second)

@@ -47,7 +47,7 @@ func TestWorkContextIsOverBeforeItsTimerTells(t *testing.T) {
 			defer end()
 			return ctx.Err() != nil
 		},
-		"WithValue":     func(ctx context.Context) bool { return context.WithValue(ctx, key, 1).Err() != nil },
+		"WithValue":     func(ctx context.Context) bool { return context.WithValue(ctx, valueKey{}, 1).Err() != nil },
 		"WithoutCancel": func(ctx context.Context) bool { return context.WithoutCancel(ctx).Err() == nil },
 	} {
 		if !ask(lapsed(t).ctx) {
@@ -72,6 +72,9 @@ func TestWorkContextFollowsTheRenewalsOfItsTerm(t *testing.T) {
 		t.Error("the context goes on after the end of the term")
 	}
 }
+
+// valueKey is the key of a value in a context.
+type valueKey struct{}
 
 // TestWorkContextTellsNoDeadline: with one, context.WithTimeout would rely on it, and
 // not end at all when the term is renewed.
@@ -120,7 +123,7 @@ func TestDerivedContextsNeedNoGoroutine(t *testing.T) {
 		for range 10 {
 			ctx, cancel := context.WithCancel(l.ctx)
 			defer cancel()
-			ctx, cancel = context.WithTimeout(context.WithValue(ctx, key, 1), time.Hour)
+			ctx, cancel = context.WithTimeout(context.WithValue(ctx, valueKey{}, 1), time.Hour)
 			defer cancel()
 			defer context.AfterFunc(ctx, func() {})()
 		}

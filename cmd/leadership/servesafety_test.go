@@ -168,7 +168,7 @@ func TestServerTakesNewTokensWhileItServes(t *testing.T) {
 	want(first, 401)
 	want(second, 204)
 
-	for _, broken := range []func(){func() { write("") }, func() { write("short") }, func() { os.Remove(path) }} {
+	for _, broken := range []func(){func() { write("") }, func() { write("short") }, func() { _ = os.Remove(path) }} {
 		broken()
 		want("", 401)
 		want("short", 401)

@@ -235,6 +235,6 @@ func (w *worker) end() (map[uint64]*answers, error) {
 		var terms map[uint64]*answers
 		return terms, json.Unmarshal(line, &terms)
 	default:
-		return nil, fmt.Errorf("it has not told: %v", w.err)
+		return nil, fmt.Errorf("it has not told: %w", w.err)
 	}
 }

@@ -64,8 +64,8 @@ func FuzzURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		hosts, last := []string{net.JoinHostPort(want.Host, strconv.Itoa(int(want.Port)))}, ""
-		last = hosts[0]
+		last := net.JoinHostPort(want.Host, strconv.Itoa(int(want.Port)))
+		hosts := []string{last}
 		for _, f := range want.Fallbacks {
 			if h := net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port))); h != last {
 				hosts, last = append(hosts, h), h
