@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/internal/view"
+	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -26,6 +28,9 @@ const (
 	// followPause is how often an election is looked at that nobody renews, though
 	// its watch says nothing.
 	followPause = 15 * time.Second
+
+	// watchAgain is how long after a store's watch has ended it is opened again.
+	watchAgain = 5 * time.Second
 
 	// renewedPause is how often one election's renewals are told, at most.
 	renewedPause = 250 * time.Millisecond
@@ -58,6 +63,8 @@ type watched struct {
 	last    []byte    // the latest line of feed
 	renewed time.Time // when a renewal was told last
 	read    []byte    // what the follower has read last; nil where there was nothing
+
+	watch *watches.Watch // of the store; nil while nobody reads of the election
 }
 
 // reading is the store as the follower of an election reads it.
@@ -82,16 +89,14 @@ func (r reading) Get(ctx context.Context, key string, opts *store.ReadOptions) (
 
 // Watch implements store.Store. It watches while somebody reads of the election: for
 // metrics alone the follower's own looks will do.
-func (r reading) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
+func (r reading) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
 	out := make(chan *store.KVPair)
 	go func() {
 		defer close(out)
 		for ctx.Err() == nil {
 			read, turned := r.w.isRead()
-			switch {
-			case read && !r.forward(ctx, key, opts, out):
-				return
-			case read:
+			if read {
+				r.forward(ctx, key, out)
 				continue
 			}
 			select {
@@ -103,45 +108,47 @@ func (r reading) Watch(ctx context.Context, key string, opts *store.ReadOptions)
 	return out, nil
 }
 
-// forward passes on what the store's watch tells while somebody reads of the election,
-// and reports whether it was that which ended it.
-func (r reading) forward(ctx context.Context, key string, opts *store.ReadOptions, out chan<- *store.KVPair) bool {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	pairs, err := r.Store.Watch(ctx, key, opts)
-	if err != nil || pairs == nil {
-		return false
-	}
-	left := func() {
-		cancel()
-		go func() {
-			for range pairs { // some stores end a watch only where it is read
-			}
-		}()
-	}
+// forward passes on what the store's watch tells, always the latest, while somebody
+// reads of the election, or until ctx ends. Only for that time does it have a place among
+// the watches of the store.
+func (r reading) forward(ctx context.Context, key string, out chan<- *store.KVPair) {
+	latest := make(chan *store.KVPair, 1)
+	watch := watches.Open(ctx, r.Store, key, func() time.Duration { return watchAgain }, func(pair *store.KVPair) {
+		select {
+		case <-latest:
+		default:
+		}
+		latest <- pair // it is called by one goroutine at a time
+	})
+	r.w.watches(watch)
+	defer func() {
+		r.w.watches(nil)
+		<-watch.Close()
+	}()
 	for {
 		read, turned := r.w.isRead()
 		if !read {
-			left()
-			return true
+			return
 		}
 		select {
 		case <-ctx.Done():
-			left()
-			return false
+			return
 		case <-turned:
-		case pair, ok := <-pairs:
-			if !ok {
-				return false
-			}
+		case pair := <-latest:
 			select {
 			case out <- pair:
 			case <-ctx.Done():
-				left()
-				return false
+				return
 			}
 		}
 	}
+}
+
+// watches takes note of the watch that is open, or nil.
+func (w *watched) watches(watch *watches.Watch) {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	w.watch = watch
 }
 
 // isRead reports whether somebody reads of the election, or has of late, and returns what is closed
@@ -152,9 +159,9 @@ func (w *watched) isRead() (bool, <-chan struct{}) {
 	return !w.listed || len(w.feed.readers)+len(w.of.all.readers) > 0, w.of.turned
 }
 
-// Beneath returns the store that is read, so that its watches are bounded as one. A
-// watch that is open at times only is shared with nobody: its key is no store's.
-func (r reading) Beneath(key string) (store.Store, string) { return r.Store, key + "\x00" }
+// MaxWatches is for the follower's own watch, which holds no place of the store's: see
+// forward.
+func (r reading) MaxWatches() int { return math.MaxInt }
 
 // run follows the election until nobody wants to know of it any more.
 func (w *watched) run(ctx context.Context) {
@@ -231,6 +238,9 @@ func (w *watched) answered(value []byte) {
 	defer w.of.mu.Unlock()
 	same := (value == nil) == (w.read == nil) && bytes.Equal(value, w.read)
 	w.read = value
+	if !same && w.watch != nil {
+		w.watch.Again()
+	}
 	if same {
 		w.tally.asking, w.tally.failed = false, false
 		w.passed(time.Now())
