@@ -16,6 +16,7 @@ type Files[T any] struct {
 
 	mu    sync.Mutex
 	seen  []os.FileInfo // of the files that value is made of; nil before the first
+	kept  [][]byte      // what was read of those that are no regular files
 	value T
 }
 
@@ -28,7 +29,8 @@ func New[T any](parse func(contents [][]byte) (T, error), names ...string) *File
 }
 
 // Get returns what the files hold now. It reads them at the first call and when
-// one of them has changed: its size, time or identity. Where they cannot be read
+// one of them has changed: its size, time or identity. A pipe, or what else is no
+// regular file, holds nothing for a second time, and is not opened again. Where they cannot be read
 // or parsed, such as a certificate whose new key is not there yet, it returns the
 // value of the last time they could, or the zero value, and the error; the next
 // call tries again.
@@ -44,18 +46,25 @@ func (f *Files[T]) Get() (T, error) {
 }
 
 func (f *Files[T]) read(now []os.FileInfo) error {
-	contents := make([][]byte, len(f.names))
+	contents, kept := make([][]byte, len(f.names)), make([][]byte, len(f.names))
 	for i, name := range f.names {
+		if f.seen != nil && once(now[i], f.seen[i]) {
+			contents[i], kept[i] = f.kept[i], f.kept[i]
+			continue
+		}
 		var err error
 		if contents[i], err = os.ReadFile(name); err != nil {
 			return err
+		}
+		if !now[i].Mode().IsRegular() {
+			kept[i] = contents[i]
 		}
 	}
 	value, err := f.parse(contents)
 	if err != nil {
 		return err
 	}
-	f.seen, f.value = now, value
+	f.seen, f.kept, f.value = now, kept, value
 	return nil
 }
 
@@ -71,5 +80,8 @@ func stat(names []string) ([]os.FileInfo, error) {
 }
 
 func same(a, b os.FileInfo) bool {
-	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
+	return once(a, b) || a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
 }
+
+// once reports whether they are the same pipe, or the like.
+func once(a, b os.FileInfo) bool { return !a.Mode().IsRegular() && os.SameFile(a, b) }
