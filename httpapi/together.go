@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ func newTogether[T any](slots int, timeout time.Duration) *together[T] {
 	return &together[T]{timeout: timeout, slots: make(chan struct{}, slots), waiting: make(map[string]*shared[T])}
 }
 
+var errUnread = errors.New("httpapi: a read has ended without an answer")
+
 // do returns what read returns, for callers that ask by the same key. It blocks for
 // as long as the read takes, and its turn takes to come, or until ctx ends. read is
 // given a context that ends after the timeout, or when nobody asks any more.
@@ -41,7 +44,8 @@ func (t *together[T]) do(ctx context.Context, key string, read func(context.Cont
 		// In this goroutine, though its own client may leave before others do.
 		running, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.timeout)
 		defer cancel()
-		s = &shared[T]{done: make(chan struct{}), cancel: cancel, asking: 1}
+		// err is for those who wait for a read that panics.
+		s = &shared[T]{done: make(chan struct{}), cancel: cancel, asking: 1, err: errUnread}
 		t.waiting[key] = s
 		t.mu.Unlock()
 		defer context.AfterFunc(ctx, func() { t.leave(key, s) })()
