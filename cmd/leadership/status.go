@@ -93,12 +93,11 @@ func (c *statusCall) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
 	leads, shown := len(all) > 0, len(all) > 0
 	views := make([]view.Election, 0, len(all))
 	for _, s := range all {
 		v := viewOf(s.Standing)
-		v.Expired = c.looks() && s.expired(now)
+		v.Expired = c.looks() && s.expired()
 		views = append(views, v)
 		leads = leads && v.Leader != "" && !v.Expired
 		shown = shown && v.Leader != "" && s.renewed

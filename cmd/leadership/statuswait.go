@@ -12,25 +12,26 @@ type sighting struct {
 	leadership.Standing
 	since   time.Time // when the record was first seen as the leader wrote it
 	renewed bool      // the leader has written it since: it leads
+	latest  time.Time // when the latest look at it began
 }
 
-// expired reports whether the record has stood unchanged for its TTL: its leader
-// does not lead any more.
-func (s *sighting) expired(now time.Time) bool {
-	return s.Term.Leader != "" && !s.renewed && now.Sub(s.since) >= s.Term.TTL
+// expired reports whether the record was seen to stand unchanged for its TTL: its
+// leader does not lead any more.
+func (s *sighting) expired() bool {
+	return s.Term.Leader != "" && !s.renewed && s.latest.Sub(s.since) >= s.Term.TTL
 }
 
 // settled reports whether it is known who leads.
-func (s *sighting) settled(now time.Time) bool {
-	return s.Term.Leader == "" || s.renewed || s.expired(now)
+func (s *sighting) settled() bool {
+	return s.Term.Leader == "" || s.renewed || s.expired()
 }
 
-// see takes in what was found at now.
-func (s *sighting) see(found leadership.Standing, now time.Time) {
+// see takes in what a look has found that began then and has ended now.
+func (s *sighting) see(found leadership.Standing, began, now time.Time) {
 	if found.Term.Token != s.Term.Token || found.Beat != s.Beat {
 		s.since, s.renewed = now, found.Term.Leader != ""
 	}
-	s.Standing = found
+	s.Standing, s.latest = found, began
 }
 
 const minStatusPoll, maxStatusPoll = 10 * time.Millisecond, time.Second
@@ -39,11 +40,14 @@ const minStatusPoll, maxStatusPoll = 10 * time.Millisecond, time.Second
 // alive, or ctx ends, which is no error.
 func watchOver(ctx context.Context, look func(context.Context) ([]leadership.Standing, error)) ([]*sighting, error) {
 	var seen map[string]*sighting
+	var last []*sighting
 	for {
+		began := time.Now()
 		found, err := look(ctx)
 		now := time.Now()
 		switch {
 		case err != nil && ctx.Err() != nil && seen != nil:
+			return last, nil // what a look found that was cut off is nothing
 		case err != nil:
 			return nil, err
 		}
@@ -54,16 +58,16 @@ func watchOver(ctx context.Context, look func(context.Context) ([]leadership.Sta
 			if !ok {
 				s = &sighting{Standing: standing, since: now}
 			}
-			s.see(standing, now)
+			s.see(standing, began, now)
 			all, known[standing.Key] = append(all, s), s
-			if !s.settled(now) {
+			if !s.settled() {
 				open, pause = true, min(pause, max(s.Term.TTL/20, minStatusPoll))
 			}
 		}
 		if !open {
 			return all, nil
 		}
-		seen = known
+		seen, last = known, all
 		select {
 		case <-ctx.Done():
 			return all, nil
