@@ -69,6 +69,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	kv := &Store{
 		client:    client,
 		room:      room.New(maxReads, maxWrites),
+		waits:     make(chan struct{}, maxWaits),
 		token:     token,
 		own:       config.HttpClient.CloseIdleConnections,
 		target:    target,
@@ -270,8 +271,8 @@ func newTransport(config *tls.Config) *http.Transport {
 		DialContext:         (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: 3 * time.Second,
-		MaxIdleConnsPerHost: store.DefaultMaxWatches + maxReads + maxWrites,
-		MaxConnsPerHost:     store.DefaultMaxWatches + maxReads + maxWrites,
+		MaxIdleConnsPerHost: maxWaits + maxReads + maxWrites,
+		MaxConnsPerHost:     maxWaits + maxReads + maxWrites,
 		IdleConnTimeout:     90 * time.Second,
 	}
 }

@@ -24,6 +24,7 @@ var _ store.Store = (*Store)(nil)
 type Store struct {
 	client *api.Client
 	room   room.Room
+	waits  chan struct{} // has an element for each watch that waits on a connection
 	life   life.Life
 	target store.Target
 	token  *store.SecretFile // nil: the client's
@@ -36,14 +37,15 @@ type Store struct {
 
 // New returns a store on a client that is left as it is: Close does not end it.
 func New(client *api.Client) *Store {
-	return &Store{client: client, room: room.New(maxReads, maxWrites)}
+	return &Store{client: client, room: room.New(maxReads, maxWrites), waits: make(chan struct{}, maxWaits)}
 }
 
 // An agent lets one address have 200 connections, by default, and a request holds
 // one. So elections keep no more than store.DefaultMaxWatches of them for
 // watches, and other requests wait for their turn: four programs of one machine
-// have room, and the commands of people too.
-const maxReads, maxWrites = 8, 8
+// have room, and the commands of people too. Watches beyond that, of whoever opens
+// more than elections do, poll.
+const maxReads, maxWrites, maxWaits = 8, 8, store.DefaultMaxWatches
 
 // Target returns where a store by URL keeps its keys, and nil for one of New.
 func (s *Store) Target() store.Target { return s.target }

@@ -20,6 +20,9 @@ const (
 	// waitSlack is how much later than that its answer may come.
 	waitSlack = 10 * time.Second
 
+	// pollTime is how often a watch looks for which there is no connection to wait on.
+	pollTime = time.Second
+
 	// minPause and maxPause bound the time between questions that were in vain.
 	minPause = 10 * time.Millisecond
 	maxPause = time.Second
@@ -91,14 +94,40 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 
 // later returns the state of key once its index is later than the given one, or
 // after about waitTime, and its index, which is never 0. With 0 it does so at
-// once.
+// once, and after pollTime where too many watches wait already.
 func (s *Store) later(ctx context.Context, key string, index uint64) (*store.KVPair, uint64, error) {
 	// A server that has vanished must not hold it up for good.
 	ctx, cancel := context.WithTimeout(ctx, waitTime+waitTime/16+waitSlack)
 	defer cancel()
+	if index > 0 {
+		select {
+		case s.waits <- struct{}{}:
+			defer func() { <-s.waits }()
+		default:
+			select {
+			case <-ctx.Done():
+				return nil, 0, ctx.Err()
+			case <-time.After(pollTime):
+			}
+			index = 0
+		}
+	}
 	q := s.query(ctx, &store.ReadOptions{Consistent: index == 0})
 	q.WaitIndex, q.WaitTime = index, waitTime
-	found, meta, err := s.client.KV().Get(escape(key), q)
+	var (
+		found *api.KVPair
+		meta  *api.QueryMeta
+	)
+	ask := func() (err error) {
+		found, meta, err = s.client.KV().Get(escape(key), q)
+		return err
+	}
+	var err error
+	if index == 0 {
+		err = s.room.Read(ctx, ask)
+	} else {
+		err = ask()
+	}
 	if err != nil {
 		return nil, 0, err
 	}
