@@ -189,7 +189,7 @@ func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOpti
 		return nil, s.failed("list", directory, err)
 	}
 	var found api.KVPairs
-	err := s.room.Read(ctx, func() (err error) {
+	err := s.room.List(ctx, func() (err error) {
 		found, _, err = s.client.KV().List(escapePrefix(directory), s.query(ctx, opts))
 		return err
 	})

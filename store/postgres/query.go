@@ -52,7 +52,11 @@ func (s *Store) find(ctx context.Context, statement, what string, stays bool) ([
 	// A list may be long, and to trace it costs as much again.
 	traced := stays && (statement != s.table.list || s.waits.Load())
 	var rows []row
-	err := s.room.Read(ctx, func() (err error) {
+	in := s.room.Read
+	if statement == s.table.list {
+		in = s.room.List
+	}
+	err := in(ctx, func() (err error) {
 		rows, err = ask(ctx, s, traced, statement, []any{what, stays}, func(rows pgx.CollectableRow) (r row, err error) {
 			return r, rows.Scan(&r.standby, &r.key, &r.index, &r.value, &r.left, nil, &r.waited)
 		})

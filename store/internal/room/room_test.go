@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestReadsBeyondTheirPlacesWaitAndWritesDoNot(t *testing.T) {
@@ -30,6 +31,31 @@ func TestReadsBeyondTheirPlacesWaitAndWritesDoNot(t *testing.T) {
 		for range 2 {
 			if err := <-errs; err != nil {
 				t.Errorf("a read with a place: %v", err)
+			}
+		}
+	})
+}
+
+func TestListsLeavePlacesForReadsOfOneKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := New(3, 1)
+		answer := make(chan struct{})
+		errs := make(chan error, 4)
+		for range cap(errs) {
+			go func() {
+				errs <- r.List(t.Context(), func() error { <-answer; return nil })
+			}()
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := r.Read(ctx, func() error { return nil }); err != nil {
+			t.Errorf("a read beside lists: %v", err)
+		}
+		close(answer)
+		for range cap(errs) {
+			if err := <-errs; err != nil {
+				t.Errorf("a list: %v", err)
 			}
 		}
 	})
