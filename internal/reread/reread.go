@@ -3,9 +3,11 @@
 package reread
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Files are files, and what a program makes of them. Make one with New. Its
@@ -16,7 +18,8 @@ type Files[T any] struct {
 
 	mu    sync.Mutex
 	seen  []os.FileInfo // of the files that value is made of; nil before the first
-	kept  [][]byte      // what was read of those that are no regular files
+	kept  [][]byte      // what was in them
+	young bool          // one was written so shortly before that another write may show no other time
 	value T
 }
 
@@ -29,7 +32,8 @@ func New[T any](parse func(contents [][]byte) (T, error), names ...string) *File
 }
 
 // Get returns what the files hold now. It reads them at the first call and when
-// one of them has changed: its size, time or identity. A pipe, or what else is no
+// one of them has changed: its size, time or identity; and again and again for as
+// long as the time would not tell. A pipe, or what else is no
 // regular file, holds nothing for a second time, and is not opened again. Where they cannot be read
 // or parsed, such as a certificate whose new key is not there yet, it returns the
 // value of the last time they could, or the zero value, and the error; the next
@@ -39,32 +43,40 @@ func (f *Files[T]) Get() (T, error) {
 	defer f.mu.Unlock()
 	// Before they are read: what changes meanwhile is found by the next call.
 	now, err := stat(f.names)
-	if err == nil && (f.seen == nil || !slices.EqualFunc(now, f.seen, same)) {
+	if err == nil && (f.seen == nil || f.young || !slices.EqualFunc(now, f.seen, same)) {
 		err = f.read(now)
 	}
 	return f.value, err
 }
 
+// coarse is by how much the time of a file may be wrong, as some file systems and
+// servers keep it.
+const coarse = 2 * time.Second
+
 func (f *Files[T]) read(now []os.FileInfo) error {
-	contents, kept := make([][]byte, len(f.names)), make([][]byte, len(f.names))
+	contents := make([][]byte, len(f.names))
+	young := slices.ContainsFunc(now, func(file os.FileInfo) bool {
+		return file.Mode().IsRegular() && time.Since(file.ModTime()) < coarse
+	})
 	for i, name := range f.names {
 		if f.seen != nil && once(now[i], f.seen[i]) {
-			contents[i], kept[i] = f.kept[i], f.kept[i]
+			contents[i] = f.kept[i]
 			continue
 		}
 		var err error
 		if contents[i], err = os.ReadFile(name); err != nil {
 			return err
 		}
-		if !now[i].Mode().IsRegular() {
-			kept[i] = contents[i]
-		}
+	}
+	if f.seen != nil && slices.EqualFunc(contents, f.kept, bytes.Equal) {
+		f.seen, f.young = now, young
+		return nil
 	}
 	value, err := f.parse(contents)
 	if err != nil {
 		return err
 	}
-	f.seen, f.kept, f.value = now, kept, value
+	f.seen, f.kept, f.young, f.value = now, contents, young, value
 	return nil
 }
 

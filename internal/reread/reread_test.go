@@ -103,3 +103,26 @@ func TestNoFilesAreReadOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestSecondWriteInOneTickIsRead: the clock of a file system may be coarse, and
+// tokens are all of one size.
+func TestSecondWriteInOneTickIsRead(t *testing.T) {
+	f := newFixture(t)
+	when := time.Now()
+	both := func(content string) {
+		for _, path := range []string{f.a, f.b} {
+			f.write(path, content)
+			if err := os.Chtimes(path, when, when); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	both("1")
+	f.want("1", nil)
+	both("2")
+	f.want("2", nil)
+	f.want("2", nil)
+	if f.reads != 2 {
+		t.Errorf("they were parsed %d times", f.reads)
+	}
+}
