@@ -64,8 +64,8 @@ var claimSabotages = []switched{
 	}, ""},
 	{sabotage{
 		"S5", "a round that was read back is won", "roundelect.go",
-		"if failure != nil && !ok &&",
-		"if failure != nil && !ok && !BROKEN &&",
+		"== nil) && !ok && v.pair",
+		"== nil) && !ok && !BROKEN && v.pair",
 	}, "Acknowledged"},
 	{sabotage{
 		"S5", "a record that a copy of the machine wrote is taken for one's own", "campaign.go",
