@@ -79,6 +79,9 @@ func (u *URL) parse(rest string, driver Driver) error {
 		return fmt.Errorf("it has two schemes%s%s", driver.want(), tls)
 	}
 	authority, path, _ := strings.Cut(rest, "/")
+	if driver.Port == 0 && authority != "" && !strings.Contains(authority, "@") && strings.Contains(path+query, "@") {
+		return errLostPassword // of a path alone nothing is before it
+	}
 	if driver.Port > 0 {
 		switch {
 		case strings.Contains(path, "@"):
