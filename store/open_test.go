@@ -92,6 +92,8 @@ func TestBadURLIsRefusedByName(t *testing.T) {
 	}{
 		{"", []string{"no scheme", "test"}},
 		{"h:1234", []string{"no scheme"}},
+		{`"test://h"`, []string{"quotation mark"}},
+		{"'test://h'", []string{"quotation mark"}},
 		{"://h", []string{"no scheme"}},
 		{"nosuch://h", []string{`unknown scheme "nosuch"`, "known are", "forgotten import?"}},
 		{"test://", []string{"no host"}},

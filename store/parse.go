@@ -51,6 +51,9 @@ func driverOf(scheme string) (Driver, bool) {
 }
 
 func noScheme(rawURL string) error {
+	if strings.ContainsAny(rawURL[:min(1, len(rawURL))], "\"'") {
+		return errors.New("the URL begins with a quotation mark, as where a file of variables is not read by a shell: take the marks out")
+	}
 	scheme, _, _ := strings.Cut(rawURL, ":")
 	if d, known := driverOf(strings.ToLower(scheme)); known {
 		return fmt.Errorf("%s: is not followed by //%s", strings.ToLower(scheme), d.want())

@@ -105,7 +105,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 		config.ServerName, _, _ = net.SplitHostPort(addr)
 	}
 	// For now: whoever waits for the connection may give up first.
-	unanswered := fmt.Errorf("%s did not answer a TLS handshake, which a server that does not talk TLS may not", addr)
+	unanswered := fmt.Errorf("%s gave no answer to a TLS handshake: it may not talk TLS", addr)
 	d.fail(unanswered)
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {

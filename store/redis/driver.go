@@ -91,7 +91,7 @@ func open(ctx context.Context, u *store.URL, newClient maker) (store.Store, erro
 	switch {
 	case login.user != "" && login.password == "" && file == nil:
 		u.Hide(login.user) // redis-cli takes it for the password
-		return nil, errors.New("it has a user without a password: write :password@ or user:password@ before the host")
+		return nil, errors.New("it has a login without a password: write :password@ or user:password@ before the host")
 	case (u.Setting("sentinel_user") != "") && u.Setting("sentinel_password") == "":
 		return nil, errors.New("parameter \"sentinel_user\" is there without \"sentinel_password\", and so would have no effect")
 	}
