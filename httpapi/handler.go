@@ -192,7 +192,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, style style, err 
 		p = problem{http.StatusBadRequest, reason(err)}
 	default:
 		if r.Context().Err() == nil { // the client has not gone
-			trouble.failed("httpapi: request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+			trouble.failed("httpapi: request failed", "method", r.Method, "path", r.URL.EscapedPath(), "error", err)
 		}
 		p = failure(err)
 	}
@@ -212,7 +212,7 @@ func (h *Handler) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 			if v == http.ErrAbortHandler { //nolint:errorlint // It is panicked with as it is.
 				panic(v)
 			}
-			h.log.Error("httpapi: panic", "method", r.Method, "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
+			h.log.Error("httpapi: panic", "method", r.Method, "path", r.URL.EscapedPath(), "panic", v, "stack", string(debug.Stack()))
 			// If the answer has begun this changes nothing but the log.
 			answerError(w, problem{http.StatusInternalServerError, "internal error"})
 		}

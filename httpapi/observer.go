@@ -230,7 +230,7 @@ func (o *observer) run(ctx context.Context) {
 		case err != nil && !failing:
 			o.h.log.Warn("httpapi: it is not known which elections there are", "prefix", o.h.prefix, "error", err)
 		case err == nil && failing:
-			o.h.log.Info("httpapi: it is known again which elections there are", "prefix", o.h.prefix)
+			o.h.log.Warn("httpapi: it is known again which elections there are", "prefix", o.h.prefix)
 		}
 		failing = err != nil
 		o.passed(more, err)

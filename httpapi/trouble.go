@@ -55,6 +55,6 @@ func (t *trouble) answered() {
 	if t.since.IsZero() || now.Sub(t.last) < troubleCalm {
 		return
 	}
-	t.log.Info("httpapi: requests succeed again", "back_after", now.Sub(t.since).Round(time.Millisecond), "not_logged", t.untold)
+	t.log.Warn("httpapi: requests succeed again", "back_after", now.Sub(t.since).Round(time.Millisecond), "not_logged", t.untold)
 	t.since = time.Time{}
 }
