@@ -47,7 +47,7 @@ func outcome(key string, r leadership.Request) string {
 	case r.Action == leadership.Transfer:
 		return printable(r.To) + " leads " + key
 	case r.Action == leadership.Resume:
-		return key + " is not paused"
+		return "anyone may lead " + key + ": it is not paused"
 	case r.Keep:
 		return key + " is paused: who leads may lead on, and nobody after it"
 	default:
@@ -59,18 +59,18 @@ func (p *program) askCommand(action leadership.Action, short, long string, more 
 	r := leadership.Request{Action: action}
 	var key string
 	var timeout time.Duration
-	wait := ": where the leader has crashed, when its claim\nhas run out"
+	wait := "It returns when that has been done, which takes until the leader's claim has run out\nwhere it has crashed, and prints the outcome. "
 	if action == leadership.Resume {
-		wait = ""
+		wait = "It returns when that has been done, and prints the outcome. "
 	}
 	cmd := &cobra.Command{
 		Use:   string(action) + " --key KEY",
 		Short: short,
 		Long: long + `
 
-It returns when that has been done` + wait + `, and prints
-the outcome. After --timeout it exits 3, though the request may be obeyed later: the
-latest one counts. An election that does not exist is an error: exit code 3.`,
+` + wait + `After --timeout it exits 3,
+though the request may be obeyed later: the latest one counts. An election that does
+not exist is an error: exit code 3.`,
 		Example: "  leadership " + string(action) + " --key service/leader",
 		Args:    cobra.NoArgs,
 		RunE: does(func(ctx context.Context, _ []string) error {
@@ -89,6 +89,8 @@ latest one counts. An election that does not exist is an error: exit code 3.`,
 				return fmt.Errorf("%w: look at the key, or begin the election with --create", err)
 			case errors.Is(err, leadership.ErrNoElection):
 				return fmt.Errorf("%w: look at the key", err)
+			case errors.Is(err, leadership.ErrPaused):
+				return fmt.Errorf("%w: resume it first", err)
 			case errors.Is(err, leadership.ErrNoLeader):
 				return &exitError{exitNo, err}
 			case err != nil:

@@ -126,7 +126,7 @@ func TestDefaultStoreIsTheUsersOwnFile(t *testing.T) {
 
 func TestStatusTellsOfLeaderTermAndRequest(t *testing.T) {
 	url := sqliteURL(t)
-	if code, out, _ := inProcess(t, "status", "--store", url, "--key", key); code != exitNo || !strings.Contains(out, key) {
+	if code, out, errs := inProcess(t, "status", "--store", url, "--key", key); code != exitNo || !strings.Contains(out, key) || !strings.Contains(errs, "look at the key") {
 		t.Errorf("without a leader: exit code %d: %s", code, out)
 	}
 	c := lead(t, url, "node-a", leadership.WithPayload([]byte("10.0.0.1:80")))
@@ -222,15 +222,18 @@ func TestRequestsAreObeyed(t *testing.T) {
 	if a.IsLeader() || b.IsLeader() {
 		t.Error("somebody leads during the pause")
 	}
-	do(exitFailure, "election paused", "resign")
-	do(exitFailure, "election paused", "forget")
-	do(0, "not paused", "resume")
+	do(exitFailure, "election paused: resume it first", "resign")
+	do(exitFailure, "election paused: resume it first", "forget")
+	do(0, "anyone may lead "+key, "resume")
 	eventually(t, "leader", func() bool { return a.IsLeader() || b.IsLeader() })
 	for _, c := range []*leadership.Candidate{a, b} {
 		c.Stop()
 		eventually(t, "end", func() bool { return c.State() == leadership.StateBootstrap })
 	}
 	do(exitNo, "no leader", "resign")
+	if code, _, errs := inProcess(t, "status", "--store", url, "--key", key); code != exitNo || errs != "" {
+		t.Errorf("status of a vacant seat: exit code %d: %s", code, errs)
+	}
 	do(0, "is forgotten", "forget")
 	do(exitFailure, "no such election", "forget")
 }
@@ -239,7 +242,7 @@ func TestRequestForAKeyWithATypoIsAnError(t *testing.T) {
 	url := sqliteURL(t)
 	for _, args := range []string{"pause", "pause --keep", "transfer --to b", "resume", "resign", "forget"} {
 		code, out, errs := inProcess(t, append(strings.Fields(args), "--store", url, "--key", "typo")...)
-		if code != exitFailure || !strings.Contains(errs, `"typo"`) || !strings.Contains(errs, "no such election") || out != "" {
+		if code != exitFailure || !strings.Contains(errs, `"typo"`) || !strings.Contains(errs, "no such election: look at the key") || out != "" {
 			t.Errorf("%s: exit code %d: %s%s", args, code, out, errs)
 		}
 	}

@@ -39,6 +39,10 @@ has to be resumed first. The election begins anew where a candidate still runs.`
 			switch err := leadership.Forget(ctx, kv, key); {
 			case errors.Is(err, leadership.ErrHeld):
 				return &exitError{exitNo, err}
+			case errors.Is(err, leadership.ErrNoElection):
+				return fmt.Errorf("%w: look at the key", err)
+			case errors.Is(err, leadership.ErrPaused):
+				return fmt.Errorf("%w: resume it first", err)
 			case err != nil:
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -55,7 +56,15 @@ func guard(ctx context.Context, argv []string, grace time.Duration) error {
 	if err := w.run(ctx, argv, in); err != nil {
 		return err
 	}
-	return json.NewEncoder(os.NewFile(reportsFD, "reports")).Encode(w.report)
+	err = json.NewEncoder(os.NewFile(reportsFD, "reports")).Encode(w.report)
+	switch {
+	case !errors.Is(err, syscall.EPIPE):
+		return err
+	case w.report.Ended:
+		return errors.New("run was killed, so its guard has ended the command")
+	default:
+		return fmt.Errorf("run was killed; its command has exited with %d", w.report.Code)
+	}
 }
 
 // warden is what the guard knows of its command.

@@ -42,7 +42,8 @@ over: one look does not tell. With --wait status looks until each leader has ren
 its term, which takes a third of its TTL by default, or has not for its TTL: then it
 prints "expired".
 
-With --key it exits 1 when nobody leads: the seat is vacant, or with --wait expired.
+With --key it exits 1 when nobody leads: the seat is vacant, or with --wait expired;
+where nobody ever has, as with a typo in the key, it says so on stderr.
 With --check it looks as with --wait, and exits 1 unless each election that it prints,
 and one at least, has a leader that was seen to renew its term.`,
 		Example: `  leadership status --key service/leader
@@ -104,6 +105,9 @@ func (c *statusCall) run(ctx context.Context) error {
 	}
 	if err := c.printElections(views, c.json); err != nil {
 		return err
+	}
+	if c.key != "" && len(all) == 1 && all[0].Term.Token == 0 && all[0].Term.Last.Token == 0 && all[0].Asked.Action == "" {
+		return &exitError{exitNo, fmt.Errorf("no record of a leader under %q: look at the key, or nobody has led there yet", c.key)}
 	}
 	if c.key != "" && !leads || c.check && !shown {
 		return exit(exitNo)
