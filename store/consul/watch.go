@@ -36,8 +36,9 @@ const (
 // While the server cannot be reached the channel is silent; then it goes on
 // with the state that it finds. It is closed soon after ctx has ended or the
 // store was closed, whether anybody reads or not, and when the server refuses
-// the request, such as for a token that is no longer valid. opts are ignored,
-// and may be nil.
+// the request, such as for a token that is no longer valid. Beyond
+// store.DefaultMaxWatches that wait on a connection each, a watch looks once a
+// second. opts are ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
 	if err := s.check(ctx, key); err != nil {
 		return nil, s.failed("watch", key, err)
