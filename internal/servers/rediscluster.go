@@ -9,38 +9,93 @@ import (
 	"testing"
 )
 
-// RedisCluster starts a Redis Cluster of three masters for t, which ends them.
+// clusterMasters is how many masters a Cluster has: as few as can elect another one
+// in place of one that is gone.
+const clusterMasters = 3
+
+// RedisCluster starts a Redis Cluster of three masters for t, which ends it, and
+// returns them.
 func RedisCluster(t testing.TB) []*Server {
 	t.Helper()
+	return RedisClusterWithReplicas(t, 0)
+}
+
+// RedisClusterWithReplicas is RedisCluster, where each master has that many
+// replicas: they follow the three masters. Where there are any, one of them is the master
+// within about three seconds when its own is gone.
+func RedisClusterWithReplicas(t testing.TB, replicas int) []*Server {
+	t.Helper()
 	const slots = 16384
+	timeout := "5000"
+	if replicas > 0 {
+		timeout = "1000"
+	}
 	node := redisKind
 	node.ports = 2
 	node.command = func(s *Server) *exec.Cmd {
-		return redisCommand(s, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(s.ports[1]), "--cluster-node-timeout", "5000")
+		return redisCommand(s, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(s.ports[1]), "--cluster-node-timeout", timeout,
+			"--repl-diskless-sync-delay", "0")
 	}
-	nodes := []*Server{startOther(t, node), startOther(t, node), startOther(t, node)}
+	var nodes []*Server
+	for range clusterMasters * (1 + replicas) {
+		nodes = append(nodes, startOther(t, node))
+	}
 	for i, s := range nodes {
-		command := fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", i*slots/len(nodes), (i+1)*slots/len(nodes)-1)
-		mustAskRedis(t, s, command)
+		if i < clusterMasters {
+			mustAskRedis(t, s, fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", i*slots/clusterMasters, (i+1)*slots/clusterMasters-1))
+		}
 		// Different epochs, or they would quarrel about their order.
 		mustAskRedis(t, s, fmt.Sprintf("CLUSTER SET-CONFIG-EPOCH %d", i+1))
 	}
 	for _, s := range nodes[1:] {
 		mustAskRedis(t, nodes[0], fmt.Sprintf("CLUSTER MEET 127.0.0.1 %d %d", s.ports[0], s.ports[1]))
 	}
-	eventually(t, "the cluster forms", func(ctx context.Context) error {
-		for _, s := range nodes {
-			info, err := askRedis(ctx, s, "CLUSTER INFO")
-			if err != nil {
-				return err
+	all := func(ok func(ctx context.Context, i int, s *Server) error) func(context.Context) error {
+		return func(ctx context.Context) error {
+			for i, s := range nodes {
+				if err := ok(ctx, i, s); err != nil {
+					return err
+				}
 			}
-			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:3") {
-				return fmt.Errorf("%q", info)
-			}
+			return nil
 		}
-		return nil
-	})
+	}
+	eventually(t, "the cluster forms", all(func(ctx context.Context, _ int, s *Server) error {
+		info, err := askRedis(ctx, s, "CLUSTER INFO")
+		if err == nil && (!strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d\r", len(nodes)))) {
+			err = fmt.Errorf("%q", info)
+		}
+		return err
+	}))
+	if replicas == 0 {
+		return nodes
+	}
+	for i, s := range nodes[clusterMasters:] {
+		mustAskRedis(t, s, "CLUSTER REPLICATE "+clusterID(t, nodes[i%clusterMasters]))
+	}
+	eventually(t, "the replicas follow", all(func(ctx context.Context, i int, s *Server) error {
+		info, err := askRedis(ctx, s, "INFO replication")
+		want := fmt.Sprintf("connected_slaves:%d\r", replicas)
+		if i >= clusterMasters {
+			want = "master_link_status:up\r"
+		}
+		if err == nil && !strings.Contains(info, want) {
+			err = fmt.Errorf("%q", info)
+		}
+		return err
+	}))
 	return nodes
+}
+
+// clusterID returns what the nodes of a Cluster call s.
+func clusterID(t testing.TB, s *Server) string {
+	t.Helper()
+	answer, err := askRedis(t.Context(), s, "CLUSTER MYID")
+	_, id, _ := strings.Cut(strings.TrimSpace(answer), "\r\n")
+	if err != nil || id == "" {
+		t.Fatalf("CLUSTER MYID: %q, %v", answer, err)
+	}
+	return id
 }
 
 func mustAskRedis(t testing.TB, s *Server, command string) {

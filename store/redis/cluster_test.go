@@ -64,7 +64,7 @@ func TestClusterWithUsersClient(t *testing.T) {
 func TestClusterWithTheLeastRights(t *testing.T) {
 	nodes := servers.RedisCluster(t)
 	set := []any{"acl", "setuser", "app", "on", ">s3cret"}
-	for _, right := range strings.Fields(servers.RedisRights + " +cluster|slots +wait") {
+	for _, right := range strings.Fields(servers.RedisRights + " +cluster|slots +asking +wait") {
 		set = append(set, right)
 	}
 	for _, node := range nodes {
@@ -87,6 +87,19 @@ func TestClusterWithTheLeastRights(t *testing.T) {
 	if pairs, err := kv.List(t.Context(), freshKey(t), nil); err != nil || len(pairs) != 2 {
 		t.Errorf("List = %v, %v", pairs, err)
 	}
+	key := freshKey(t) + "a"
+	admin := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: clusterAddrs(nodes)})
+	t.Cleanup(func() { admin.Close() })
+	arrive := move(t, admin, nodes, key)
+	pair, err := kv.Get(t.Context(), key, nil)
+	if err != nil {
+		t.Fatalf("Get of a key that moves: %v", err)
+	}
+	if _, _, err := careful.AtomicPut(t.Context(), key, []byte("2"), pair, nil); err == nil || !strings.Contains(err.Error(), "0 of 1 replicas") {
+		t.Errorf("AtomicPut of a key that moves: %v", err)
+	}
+	arrive()
+	wantValue(t, kv, key, "2")
 }
 
 // TestClusterKeyThatMoves to another server while it is in use.
@@ -100,28 +113,7 @@ func TestClusterKeyThatMoves(t *testing.T) {
 	pair := put(t, kv, key, "1", nil, 0)
 	await(t, w, "1")
 
-	slot := client.ClusterKeySlot(t.Context(), key).Val()
-	from, err := client.MasterForKey(t.Context(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := nodes[0]
-	if to.Addr == from.Options().Addr {
-		to = nodes[1]
-	}
-	target := clientOf(t, to.Addr)
-	targetID := target.Do(t.Context(), "cluster", "myid").Val()
-	do := func(c *goredis.Client, args ...any) {
-		t.Helper()
-		if err := c.Do(t.Context(), args...).Err(); err != nil {
-			t.Fatalf("%v: %v", args, err)
-		}
-	}
-	source := clientOf(t, from.Options().Addr)
-	do(target, "cluster", "setslot", slot, "importing", source.Do(t.Context(), "cluster", "myid").Val())
-	do(source, "cluster", "setslot", slot, "migrating", targetID)
-	host, port, _ := strings.Cut(to.Addr, ":")
-	do(source, "migrate", host, port, key, 0, 5000)
+	arrive := move(t, client, nodes, key)
 
 	// With replicas asked for that there are not, so that the server which has the
 	// key says so.
@@ -139,11 +131,46 @@ func TestClusterKeyThatMoves(t *testing.T) {
 	pair = put(t, kv, key, "2", pair, 0) // ASK
 	await(t, w, "2")
 	replicate("2a")
-	for _, c := range []*goredis.Client{target, source} {
-		do(c, "cluster", "setslot", slot, "node", targetID)
-	}
+	arrive()
 	replicate("2b") // MOVED
 	put(t, kv, key, "3", pair, 0)
 	await(t, w, "3")
 	wantValue(t, kv, key, "3")
+}
+
+// move has the slot of keys, which all are in one, begin to move to another master of
+// nodes, and its keys be there. arrive ends it.
+func move(t *testing.T, client *goredis.ClusterClient, nodes []*servers.Server, keys ...string) (arrive func()) {
+	t.Helper()
+	do := func(c *goredis.Client, args ...any) any {
+		t.Helper()
+		answer, err := c.Do(t.Context(), args...).Result()
+		if err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+		return answer
+	}
+	slot := client.ClusterKeySlot(t.Context(), keys[0]).Val()
+	from, err := client.MasterForKey(t.Context(), keys[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := nodes[0]
+	if to.Addr == from.Options().Addr {
+		to = nodes[1]
+	}
+	source, target := clientOf(t, from.Options().Addr), clientOf(t, to.Addr)
+	sourceID, targetID := do(source, "cluster", "myid"), do(target, "cluster", "myid")
+	do(target, "cluster", "setslot", slot, "importing", sourceID)
+	do(source, "cluster", "setslot", slot, "migrating", targetID)
+	host, port, _ := strings.Cut(to.Addr, ":")
+	for _, key := range keys {
+		do(source, "migrate", host, port, key, 0, 5000)
+	}
+	return func() {
+		t.Helper()
+		for _, c := range []*goredis.Client{target, source} {
+			do(c, "cluster", "setslot", slot, "node", targetID)
+		}
+	}
 }

@@ -151,6 +151,7 @@ func (s *Store) send(ctx context.Context, script script, bySource bool, key stri
 	cmder, cmd := script.command(ctx, bySource, key, args)
 	if s.replicas == 0 {
 		err := s.client.Process(ctx, cmder)
+		s.reroute(ctx, err)
 		return cmd.Val(), err
 	}
 	client, err := s.master(ctx, key)
@@ -212,7 +213,12 @@ func sendAndWait(ctx context.Context, client goredis.Cmdable, cmder goredis.Cmde
 	}
 	_ = pipe.Process(ctx, cmder)
 	wait := pipe.Do(ctx, "wait", replicas, replicationTimeout.Milliseconds())
-	_, _ = pipe.Exec(ctx) // each has its own error
+	_, err := pipe.Exec(ctx)
+	if cmder.Err() == nil && wait.Err() == nil && wait.Val() == nil {
+		// Each has its own error, but where there was no connection and the client
+		// would have tried again if it were to.
+		cmder.SetErr(err)
+	}
 	return wait
 }
 
