@@ -325,8 +325,8 @@ func TestRoundHasOneWinnerWhoCompletesIt(t *testing.T) {
 	if code, out := round("elect", "--node", "b", "--json"); code != exitNo || out != `{"system":"backup","round":"r1","node":"b","won":false}` {
 		t.Errorf("exit code %d: %s", code, out)
 	}
-	if code, _, _ := inProcess(t, "round", "await", "backup", "never", "--store", url, "--timeout", "50ms"); code != exitNo {
-		t.Errorf("await: exit code %d", code)
+	if code, _, errs := inProcess(t, "round", "await", "backup", "never", "--store", url, "--timeout", "50ms"); code != exitNo || !strings.Contains(errs, "not completed within --timeout") {
+		t.Errorf("await: exit code %d: %s", code, errs)
 	}
 }
 

@@ -188,7 +188,7 @@ func completed(ctx context.Context, r *leadership.Round, a *roundAnswer, _ []byt
 func await(ctx context.Context, r *leadership.Round, a *roundAnswer, _ []byte) (line string, err error) {
 	a.Completer, err = r.Await(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
-		return "", &exitError{exitNo, err}
+		return "", &exitError{exitNo, fmt.Errorf("not completed within --timeout: %w", err)}
 	}
 	return a.Completer, err
 }
