@@ -3,6 +3,7 @@ package electiontest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -34,7 +35,9 @@ func Crowd(t testing.TB, env Env, elections int, led time.Duration, count func()
 		done <- group.Run(ctx, keys, func(ctx context.Context, _ string, _ leadership.Term) error {
 			begun.Add(1)
 			<-ctx.Done()
-			ended.Add(1)
+			if why := context.Cause(ctx); ended.Add(1) <= 5 && !errors.Is(why, leadership.ErrStopped) {
+				t.Logf("a term was lost after %v: %v", time.Since(began).Round(time.Millisecond), why)
+			}
 			return nil
 		})
 	}()
