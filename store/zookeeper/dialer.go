@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-zookeeper/zk"
+
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -231,6 +233,9 @@ type hosts struct {
 	next      int
 	tried     int // since the last connection that lasted
 	connected time.Time
+
+	away    bool          // the client has left for a host, and not come back
+	between chan struct{} // not nil: the client is ending; closed when it is not away
 }
 
 // Init takes the hosts.
@@ -247,7 +252,11 @@ func (h *hosts) Next() (host string, wait bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	host = h.all[h.next%len(h.all)]
-	wait = h.tried > 0 && h.tried%len(h.all) == 0
+	wait = h.between != nil || h.tried > 0 && h.tried%len(h.all) == 0
+	if h.between != nil && h.away {
+		close(h.between)
+	}
+	h.away = false
 	h.next++
 	h.tried++
 	return host, wait
@@ -260,5 +269,38 @@ func (h *hosts) Connected() {
 	defer h.mu.Unlock()
 	if now := time.Now(); now.Sub(h.connected) > time.Second {
 		h.connected, h.tried = now, 0
+	}
+}
+
+// left is called when the client begins to connect.
+func (h *hosts) left() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.between == nil {
+		h.away = true
+	}
+}
+
+// end has the client wait, from its next host on, until it is closed. It returns a
+// channel that is closed once it has no connection: soon, if none can be made.
+func (h *hosts) end() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.between = make(chan struct{})
+	if !h.away {
+		close(h.between)
+	}
+	return h.between
+}
+
+// heard is called with all events of the client, by itself. One that ends gives up
+// what it has not sent after it has told that it is disconnected: it gets the time to
+// be asked to end in full.
+func (h *hosts) heard(event zk.Event) {
+	h.mu.Lock()
+	ending := h.between != nil
+	h.mu.Unlock()
+	if ending && event.State == zk.StateDisconnected {
+		time.Sleep(tick)
 	}
 }

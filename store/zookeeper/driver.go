@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -46,16 +47,20 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := newDialer(secure, len(u.Hosts))
-	conn, events, err := zk.Connect(u.Hosts, sessionTimeout,
-		zk.WithDialer(d.dial), zk.WithHostProvider(new(hosts)), zk.WithLogger(silent{}), zk.WithLogInfo(false))
+	d, h := newDialer(secure, len(u.Hosts)), new(hosts)
+	dial := func(network, address string, limit time.Duration) (net.Conn, error) {
+		h.left()
+		return d.dial(network, address, limit)
+	}
+	conn, events, err := zk.Connect(u.Hosts, sessionTimeout, zk.WithDialer(dial), zk.WithHostProvider(h),
+		zk.WithEventCallback(h.heard), zk.WithLogger(silent{}), zk.WithLogInfo(false))
 	if err != nil {
 		d.cut()
 		return nil, err
 	}
 	s := New(conn)
 	s.login, s.target = login, targetOf(u)
-	s.own = func() { end(conn, events, d) }
+	s.own = func() { end(conn, events, d, h) }
 	if err := s.enter(ctx, u, d); err != nil {
 		_ = s.Close()
 		return nil, err
@@ -124,8 +129,14 @@ func loginDemanded(err error) bool { return err != nil && err.Error() == "unknow
 // closeTimeout is how long a server has to answer that a session is over.
 const closeTimeout = 200 * time.Millisecond
 
-// end ends a client and waits until it has ended.
-func end(conn *zk.Conn, events <-chan zk.Event, d *dialer) {
+// end ends a client and waits until it has ended. A client without a session would
+// wait a second for an answer to what it cannot send, unless it is closed between two
+// connections: then it gives that up itself.
+func end(conn *zk.Conn, events <-chan zk.Event, d *dialer, h *hosts) {
+	if conn.State() != zk.StateHasSession {
+		d.cut() // no connection is made from here on
+		<-h.end()
+	}
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
