@@ -82,7 +82,8 @@ func (u *URL) parse(rest string, driver Driver) error {
 		return fmt.Errorf("it has two schemes%s%s", driver.want(), tls)
 	}
 	authority, path, _ := strings.Cut(rest, "/")
-	if driver.Port == 0 && authority != "" && !strings.Contains(authority, "@") && strings.Contains(path+query, "@") {
+	host := authority[strings.LastIndex(authority, "@")+1:]
+	if driver.Port == 0 && host != "" && strings.Contains(path+query, "@") {
 		return errLostPassword // of a path alone nothing is before it
 	}
 	if driver.Port > 0 {
@@ -94,6 +95,11 @@ func (u *URL) parse(rest string, driver Driver) error {
 			// password.
 			if u.take(authority, path, query, driver) != nil {
 				return errLostPassword
+			}
+			for _, value := range u.params {
+				if strings.Contains(value, "@") {
+					u.Hide(value)
+				}
 			}
 			return nil
 		}

@@ -62,7 +62,7 @@ func (u *URL) String() string {
 	separator := "?"
 	for _, name := range slices.Sorted(maps.Keys(u.params)) {
 		value := url.QueryEscape(u.params[name])
-		if slices.Contains(secretParams, name) {
+		if slices.Contains(secretParams, name) || slices.Contains(u.secrets, u.params[name]) {
 			value = "xxxxx"
 		}
 		b.WriteString(separator + name + "=" + value)

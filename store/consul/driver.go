@@ -40,6 +40,9 @@ var tlsEnv = store.TLSEnv{
 // resolve returns where u leads.
 func resolve(u *store.URL) (store.Target, error) {
 	config, _, err := configOf(u)
+	if err == nil {
+		_, err = u.SecretFile("token", api.HTTPTokenFileEnvName)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,13 @@ func init() {
 // resolve returns where u leads.
 func resolve(u *store.URL) (store.Target, error) {
 	config, err := configOf(u)
-	return targetOf(config, "prefix", u.Prefix()), err
+	if err == nil {
+		_, err = keepOf(u)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return targetOf(config, "prefix", u.Prefix()), nil
 }
 
 func targetOf(config clientv3.Config, more ...string) store.Target {

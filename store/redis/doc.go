@@ -17,8 +17,8 @@
 //	kv, err := store.Open(ctx, "redis+cluster://user:password@host1:6379,host2:6379")
 //
 // The same with valkey:// in place of redis://, unix:///run/redis.sock?db=0 for a
-// Unix socket, and with TLS rediss:// (valkeys://), rediss+sentinel:// and rediss+cluster://. The path is
-// the number of the database, 0 by default; a Cluster has that alone. These are
+// Unix socket, and with TLS rediss:// (valkeys://), rediss+sentinel:// and rediss+cluster://. The path, or the
+// parameter db, is the number of the database, 0 by default; a Cluster has that alone. These are
 // the parameters:
 //
 //	tls, ca, cert, key, server_name     as (*store.URL).TLS has them

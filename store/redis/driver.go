@@ -27,12 +27,12 @@ const (
 
 func init() {
 	params := append(store.TLSParams(), "password_file", "prefix", "replicas", "poll")
-	single := store.Driver{Port: 6379, Hostless: true, Params: params, Open: opener(newSingle)}
-	sentinel := store.Driver{Port: 26379, Params: append(params[:len(params):len(params)], "sentinel_user", "sentinel_password"), Open: opener(newFailover)}
-	cluster := store.Driver{Port: 6379, Params: params, Open: opener(newCluster)}
+	single := store.Driver{Port: 6379, Hostless: true, Params: append(params[:len(params):len(params)], "db"), Resolve: newSingle.resolve, Open: newSingle.open}
+	sentinel := store.Driver{Port: 26379, Params: append(single.Params[:len(single.Params):len(single.Params)], "sentinel_user", "sentinel_password"), Resolve: newFailover.resolve, Open: newFailover.open}
+	cluster := store.Driver{Port: 6379, Params: params, Resolve: newCluster.resolve, Open: newCluster.open}
 	store.Register("unix", store.Driver{
 		Example: "unix:///run/redis.sock?db=0",
-		Params:  []string{"password_file", "prefix", "replicas", "poll", "db"}, Open: opener(newUnix),
+		Params:  []string{"password_file", "prefix", "replicas", "poll", "db"}, Resolve: newUnix.resolve, Open: newUnix.open,
 	})
 	for _, scheme := range []string{"redis", "rediss", "valkey", "valkeys"} {
 		single.Example = scheme + "://:password@host:6379/0"
@@ -44,8 +44,11 @@ func init() {
 	}
 }
 
-// maker makes a client as a URL says, which connects by dial.
-type maker func(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error)
+// kind reads what a URL has of its own for a kind of setup: where it leads, and how its
+// client is made, which connects by dial.
+type kind func(u *store.URL) (target []string, newClient maker, err error)
+
+type maker func(login login, dial dialFunc) goredis.UniversalClient
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
@@ -67,11 +70,16 @@ func (l login) credentials() func(context.Context) (user, password string, err e
 	}
 }
 
-func opener(newClient maker) func(context.Context, *store.URL) (store.Store, error) {
-	return func(ctx context.Context, u *store.URL) (store.Store, error) { return open(ctx, u, newClient) }
+// plan is all that a URL and the environment say.
+type plan struct {
+	secure    *store.TLS
+	login     login
+	opts      []Option
+	newClient maker
+	target    []string // names and values
 }
 
-func open(ctx context.Context, u *store.URL, newClient maker) (store.Store, error) {
+func (k kind) plan(u *store.URL) (*plan, error) {
 	secure, err := u.TLS(store.TLSEnv{}, strings.HasPrefix(u.Scheme, "rediss") || strings.HasPrefix(u.Scheme, "valkeys"))
 	if err != nil {
 		return nil, err
@@ -80,36 +88,59 @@ func open(ctx context.Context, u *store.URL, newClient maker) (store.Store, erro
 	if err != nil {
 		return nil, err
 	}
+	login, err := loginOf(u)
+	if err != nil {
+		return nil, err
+	}
+	target, newClient, err := k(u)
+	if err != nil {
+		return nil, err
+	}
+	return &plan{secure: secure, login: login, opts: opts, newClient: newClient, target: append(target, "user", u.User)}, nil
+}
+
+func loginOf(u *store.URL) (login, error) {
 	file, err := u.SecretFile("password", "")
 	if err != nil {
-		return nil, err
+		return login{}, err
 	}
-	login := login{u.User, u.Password, file}
-	if login.password == "" && file == nil {
-		login.password = u.Setting("password", authVariables(u)...)
+	l := login{u.User, u.Password, file}
+	if l.password == "" && file == nil {
+		l.password = u.Setting("password", authVariables(u)...)
 	}
 	switch {
-	case login.user != "" && login.password == "" && file == nil:
-		u.Hide(login.user) // redis-cli takes it for the password
-		return nil, errors.New("it has a login without a password: write :password@ or user:password@ before the host")
+	case l.user != "" && l.password == "" && file == nil:
+		u.Hide(l.user) // redis-cli takes it for the password
+		return l, errors.New("it has a login without a password: write :password@ or user:password@ before the host")
 	case (u.Setting("sentinel_user") != "") && u.Setting("sentinel_password") == "":
-		return nil, errors.New("parameter \"sentinel_user\" is there without \"sentinel_password\", and so would have no effect")
+		return l, errors.New("parameter \"sentinel_user\" is there without \"sentinel_password\", and so would have no effect")
 	}
-	d := &dialer{tls: secure}
-	client, err := newClient(u, login, d.dial)
+	return l, nil
+}
+
+// resolve returns where u leads.
+func (k kind) resolve(u *store.URL) (store.Target, error) {
+	p, err := k.plan(u)
 	if err != nil {
 		return nil, err
 	}
-	s, err := New(client, opts...)
+	return store.NewTarget(append(p.target, "prefix", u.Setting("prefix"))...), nil
+}
+
+func (k kind) open(ctx context.Context, u *store.URL) (store.Store, error) {
+	p, err := k.plan(u)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialer{tls: p.secure}
+	client := p.newClient(p.login, d.dial)
+	s, err := New(client, p.opts...)
 	if err != nil {
 		client.Close()
 		return nil, err
 	}
 	s.cut, s.release = d.close, client.Close
-	s.target = store.NewTarget("store", u.Scheme, "hosts", strings.Join(u.Hosts, ","), "user", u.User, "database", u.Path)
-	if u.Scheme == "unix" {
-		s.target = store.NewTarget("store", "redis", "socket", "/"+u.Path, "user", u.User, "database", u.Setting("db"))
-	}
+	s.target = store.NewTarget(p.target...)
 	if err := check(ctx, s, u, d); err != nil {
 		s.Close()
 		return nil, err
@@ -142,74 +173,97 @@ func authVariables(u *store.URL) []string {
 	return []string{"REDISCLI_AUTH"}
 }
 
-func newSingle(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error) {
+// targetOf returns the names and values of where a URL with hosts leads.
+func targetOf(u *store.URL, more ...string) []string {
+	return append([]string{"store", u.Scheme, "hosts", strings.Join(u.Hosts, ",")}, more...)
+}
+
+var newSingle kind = func(u *store.URL) ([]string, maker, error) {
 	if len(u.Hosts) == 0 {
-		return nil, fmt.Errorf("it names no host: want %s://host:6379/0, or unix:///run/redis.sock for a Unix socket", u.Scheme)
+		return nil, nil, fmt.Errorf("it names no host: want %s://host:6379/0, or unix:///run/redis.sock for a Unix socket", u.Scheme)
 	}
 	if len(u.Hosts) > 1 {
-		return nil, fmt.Errorf("it names %d hosts: %s:// is one server, %[2]s+sentinel:// and %[2]s+cluster:// are more", len(u.Hosts), u.Scheme)
+		return nil, nil, fmt.Errorf("it names %d hosts: %s:// is one server, %[2]s+sentinel:// and %[2]s+cluster:// are more", len(u.Hosts), u.Scheme)
 	}
-	db, err := database(u.Path)
+	db, err := database(u, u.Path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return newServer("tcp", u.Hosts[0], db, login, dial), nil
+	return targetOf(u, "database", strconv.Itoa(db)), newServer("tcp", u.Hosts[0], db), nil
 }
 
-// newUnix makes the client of a server's Unix socket.
-func newUnix(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error) {
+// newUnix is for a server's Unix socket.
+var newUnix kind = func(u *store.URL) ([]string, maker, error) {
 	if len(u.Hosts) > 0 || u.Path == "" {
-		return nil, errors.New("it names no socket by its absolute path: want unix:///run/redis.sock?db=0")
+		return nil, nil, errors.New("it names no socket by its absolute path: want unix:///run/redis.sock?db=0")
 	}
-	db, err := database(u.Setting("db"))
+	db, err := database(u, "")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return newServer("unix", "/"+u.Path, db, login, dial), nil
+	socket := "/" + u.Path
+	return []string{"store", "redis", "socket", socket, "database", strconv.Itoa(db)}, newServer("unix", socket, db), nil
 }
 
-func newServer(network, addr string, db int, login login, dial dialFunc) *goredis.Client {
-	return goredis.NewClient(&goredis.Options{
-		Network: network, Addr: addr, Username: login.user, Password: login.password, DB: db,
-		CredentialsProviderContext: login.credentials(),
-		Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
-		ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
-	})
+func newServer(network, addr string, db int) maker {
+	return func(login login, dial dialFunc) goredis.UniversalClient {
+		return goredis.NewClient(&goredis.Options{
+			Network: network, Addr: addr, Username: login.user, Password: login.password, DB: db,
+			CredentialsProviderContext: login.credentials(),
+			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
+			ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
+		})
+	}
 }
 
-func newFailover(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error) {
+var newFailover kind = func(u *store.URL) ([]string, maker, error) {
 	name, rest, _ := strings.Cut(u.Path, "/")
 	if name == "" {
-		return nil, errors.New("it names no master: want " + u.Scheme + "://sentinel1,sentinel2/master-name")
+		return nil, nil, errors.New("it names no master: want " + u.Scheme + "://sentinel1,sentinel2/master-name")
 	}
-	db, err := database(rest)
+	db, err := database(u, rest)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return goredis.NewFailoverClient(&goredis.FailoverOptions{
-		MasterName: name, SentinelAddrs: u.Hosts,
-		SentinelUsername: u.Setting("sentinel_user"), SentinelPassword: u.Setting("sentinel_password"),
-		Username: login.user, Password: login.password, DB: db,
-		CredentialsProviderContext: login.credentials(),
-		Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
-		ContextTimeoutEnabled: true, DisableIdentity: true,
-	}), nil
+	return targetOf(u, "master", name, "database", strconv.Itoa(db)), func(login login, dial dialFunc) goredis.UniversalClient {
+		return goredis.NewFailoverClient(&goredis.FailoverOptions{
+			MasterName: name, SentinelAddrs: u.Hosts,
+			SentinelUsername: u.Setting("sentinel_user"), SentinelPassword: u.Setting("sentinel_password"),
+			Username: login.user, Password: login.password, DB: db,
+			CredentialsProviderContext: login.credentials(),
+			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
+			ContextTimeoutEnabled: true, DisableIdentity: true,
+		})
+	}, nil
 }
 
-func newCluster(u *store.URL, login login, dial dialFunc) (goredis.UniversalClient, error) {
-	if db, err := database(u.Path); err != nil || db != 0 {
-		return nil, fmt.Errorf("the path is %q, but a cluster has database 0 alone", u.Path)
+var newCluster kind = func(u *store.URL) ([]string, maker, error) {
+	if db, err := database(u, u.Path); err != nil || db != 0 {
+		return nil, nil, fmt.Errorf("the path is %q, but a cluster has database 0 alone", u.Path)
 	}
-	return goredis.NewClusterClient(&goredis.ClusterOptions{
-		Addrs: u.Hosts, Username: login.user, Password: login.password,
-		CredentialsProviderContext: login.credentials(),
-		Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1,
-		ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
-	}), nil
+	return targetOf(u), func(login login, dial dialFunc) goredis.UniversalClient {
+		return goredis.NewClusterClient(&goredis.ClusterOptions{
+			Addrs: u.Hosts, Username: login.user, Password: login.password,
+			CredentialsProviderContext: login.credentials(),
+			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1,
+			ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
+		})
+	}, nil
 }
 
-func database(path string) (int, error) {
+// database returns the number of the database that a path, or else parameter db, names.
+func database(u *store.URL, path string) (int, error) {
 	path = strings.TrimSuffix(path, "/")
+	if u.Has("db") {
+		if path != "" {
+			return 0, errors.New("parameter \"db\" is there beside a database in the path: use either")
+		}
+		db, err := strconv.Atoi(u.Setting("db"))
+		if err != nil || db < 0 {
+			return 0, fmt.Errorf("parameter \"db\" is %q and must be the number of a database", u.Setting("db"))
+		}
+		return db, nil
+	}
 	if path == "" {
 		return 0, nil
 	}

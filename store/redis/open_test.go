@@ -78,6 +78,9 @@ func TestOpenRefusesWhatIsWrongInTheURL(t *testing.T) {
 	for url, want := range map[string]string{
 		"redis://" + host + "/first":                         `"first"`,
 		"redis://" + host + "/-1":                            `"-1"`,
+		"redis://" + host + "/1?db=2":                        "use either",
+		"redis://" + host + "?db=-1":                         `"db"`,
+		"redis+cluster://" + host + "?db=1":                  `"db"`,
 		"redis://" + host + ",127.0.0.1:2":                   "redis+sentinel://",
 		"redis://" + host + "?color=red":                     `"color"`,
 		"redis://" + host + "?replicas=many":                 `"many"`,
