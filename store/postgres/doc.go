@@ -23,7 +23,7 @@
 //	host=DIR        the folder of the server's Unix socket, where the URL names no host
 //
 // and, as PostgreSQL defines them, sslmode, sslrootcert, sslcert, sslkey,
-// user, password, host, port, options, channel_binding, require_auth,
+// sslpassword, sslsni, sslnegotiation, service, passfile, dbname, user, password, host, port, options, channel_binding, require_auth,
 // target_session_attrs, application_name, connect_timeout and search_path, and
 // pool_max_conns of pgx. sslmode and the like cannot be had together with ca and
 // the like. With neither, PostgreSQL's default holds: TLS if the server has it,

@@ -27,7 +27,7 @@ func init() {
 		Sockets:   true,
 		Resolve:   resolve,
 		Example:   "postgres://user:password@host:5432/database",
-		Params:    slices.Concat(store.TLSParams(), libpqTLS, libpq, []string{"table", "prefix", "poll", "host", "port", "user", "password"}),
+		Params:    slices.Concat(store.TLSParams(), libpqTLS, libpq, []string{"table", "prefix", "poll", "host", "port", "user", "password", "dbname"}),
 		Open:      open,
 	}
 	store.Register("postgres", driver)
@@ -37,56 +37,62 @@ func init() {
 var (
 	// libpqTLS are the parameters of PostgreSQL's own for what store.URL.TLS
 	// does.
-	libpqTLS = []string{"sslmode", "sslrootcert", "sslcert", "sslkey"}
+	libpqTLS = []string{"sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslsni", "sslnegotiation"}
 
 	// libpq are the further parameters that are passed on.
-	libpq = []string{"target_session_attrs", "application_name", "connect_timeout", "search_path", "options", "channel_binding", "require_auth", "pool_max_conns"}
+	libpq = []string{"target_session_attrs", "application_name", "connect_timeout", "search_path", "options", "channel_binding", "require_auth", "service", "passfile", "pool_max_conns"}
 )
 
 // resolve returns where u leads, but for the schema, which the server knows.
 func resolve(u *store.URL) (store.Target, error) {
-	config, err := poolConfig(u)
+	p, err := planOf(u)
 	if err != nil {
 		return nil, err
 	}
-	name := cmp.Or(u.Setting("table"), DefaultTable)
-	if _, err := newTable(name); err != nil {
-		return nil, err
-	}
-	c := config.ConnConfig
+	c := p.config.ConnConfig
 	prefix := store.URL{Path: u.Setting("prefix")}
 	return store.NewTarget("store", "postgres", "hosts", hostsOf(c), "user", c.User, "database", c.Database,
-		"table", name, "prefix", prefix.Prefix()), nil
+		"table", p.table, "prefix", prefix.Prefix()), nil
+}
+
+// plan is all that a URL and the environment say.
+type plan struct {
+	config      *pgxpool.Config
+	poll        time.Duration
+	table, path string // as it is named, and where it is looked for
+}
+
+func planOf(u *store.URL) (p plan, err error) {
+	if p.config, err = poolConfig(u); err != nil {
+		return plan{}, err
+	}
+	if p.poll, err = u.Duration("poll", DefaultPollInterval); err != nil {
+		return plan{}, err
+	}
+	p.table = cmp.Or(u.Setting("table"), DefaultTable)
+	if _, err = newTable(p.table); err != nil {
+		return plan{}, err
+	}
+	p.path, err = searchPath(p.config)
+	return p, err
 }
 
 // open connects as a URL and the environment say.
 func open(ctx context.Context, u *store.URL) (store.Store, error) {
-	config, err := poolConfig(u)
+	p, err := planOf(u)
 	if err != nil {
 		return nil, err
 	}
-	poll, err := u.Duration("poll", DefaultPollInterval)
+	pool, err := pgxpool.NewWithConfig(ctx, p.config)
 	if err != nil {
 		return nil, err
 	}
-	name := cmp.Or(u.Setting("table"), DefaultTable)
-	if _, err := newTable(name); err != nil {
-		return nil, err
-	}
-	path, err := searchPath(config)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	name, target, err := locate(ctx, pool, path, name)
+	name, target, err := locate(ctx, pool, p.path, p.table)
 	if err != nil {
 		closePool(pool)
 		return nil, err
 	}
-	s, err := New(pool, WithPollInterval(poll), WithTable(name))
+	s, err := New(pool, WithPollInterval(p.poll), WithTable(name))
 	if err == nil {
 		s.owned, s.target = true, target
 		// What is read matters less than that it may be: it waits for no standby.
@@ -113,7 +119,8 @@ func poolConfig(u *store.URL) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := &settings{text: connString(u, secure != nil), password: cmp.Or(u.Password, u.Setting("password")), secure: secure}
+	settings := &settings{text: connString(u, secure != nil), password: cmp.Or(u.Password, u.Setting("password")), secure: secure,
+		anyServer: u.Has("target_session_attrs") || os.Getenv("PGTARGETSESSIONATTRS") != ""}
 	config, err := settings.parse()
 	if err != nil {
 		return nil, err
@@ -190,15 +197,12 @@ func connString(u *store.URL, secure bool) string {
 	}
 	set("port", u.Setting("port"))
 	set("user", cmp.Or(u.User, u.Setting("user")))
-	set("dbname", u.Path)
+	set("dbname", cmp.Or(u.Path, u.Setting("dbname")))
 	for _, name := range slices.Concat(libpqTLS, libpq) {
 		set(name, u.Setting(name))
 	}
 	if secure || u.Has("tls") {
 		set("sslmode", "disable") // what secure is not, and what else there is with tls=false
-	}
-	if !u.Has("target_session_attrs") && os.Getenv("PGTARGETSESSIONATTRS") == "" {
-		set("target_session_attrs", "read-write")
 	}
 	return b.String()
 }
@@ -234,6 +238,18 @@ func checkParams(u *store.URL) error {
 		return errors.New("parameter \"port\" is there beside a port behind a host: use either")
 	case u.Has("user") && u.User != "", u.Has("password") && u.Password != "":
 		return errors.New("the URL has a login before the hosts and one in its parameters: use either")
+	}
+	if u.Has("dbname") && u.Path != "" {
+		return errors.New("parameter \"dbname\" is there beside a database in the path: use either")
+	}
+	if u.Has("passfile") {
+		if u.Password != "" || u.Has("password") || os.Getenv("PGPASSWORD") != "" {
+			return errors.New("parameter \"passfile\" is there beside a password (or $PGPASSWORD), and so would have no effect: use either")
+		}
+		// pgx says nothing of one that cannot be read.
+		if _, err := os.ReadFile(u.Setting("passfile")); err != nil {
+			return fmt.Errorf("parameter \"passfile\": %w", err)
+		}
 	}
 	for _, variable := range ignored {
 		if os.Getenv(variable) != "" {

@@ -23,6 +23,8 @@ type settings struct {
 	password string // of the URL
 	secure   *store.TLS
 
+	anyServer bool // the URL or the environment says which servers will do
+
 	mu   sync.Mutex
 	last *pgconn.Config // as the files could be read last
 }
@@ -47,6 +49,9 @@ func (s *settings) parse() (*pgxpool.Config, error) {
 		for _, other := range conn.Fallbacks {
 			other.TLSConfig = named(secure, other.Host)
 		}
+	}
+	if conn.ValidateConnect == nil && !s.anyServer { // a service may say so, too
+		conn.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

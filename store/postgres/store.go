@@ -49,6 +49,13 @@ type Option func(*Store) error
 // WithTable names the table, DefaultTable by default, as "table" or
 // "schema.table". The names are taken as they are: case counts. Each is at
 // most 55 bytes long.
+//
+// New sends a name without a schema as it is, so it means what the search_path of
+// each connection says: two connections with another one use two tables, and two nodes
+// may lead. Name the schema, unless the search_path is that of the role or
+// database, for all nodes alike, and nothing in the pool (RuntimeParams,
+// AfterConnect, a pooler, a SET in a session) changes it. By URL the schema is found
+// at the start, and named ever after.
 func WithTable(name string) Option {
 	return func(s *Store) (err error) {
 		s.table, err = newTable(name)

@@ -2,6 +2,8 @@ package postgres_test
 
 import (
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +16,16 @@ import (
 func TestURLIsReadAsPostgresReadsIt(t *testing.T) {
 	t.Setenv("PGPORT", "5433")
 	t.Setenv("PGUSER", "of-env")
+	passwords, services := filepath.Join(t.TempDir(), "pgpass"), filepath.Join(t.TempDir(), "services")
+	for path, contents := range map[string]string{
+		passwords: "h:5433:db:of-env:s3cret\n",
+		services:  "[here]\nhost=of-service\nport=7\ndbname=its\ntarget_session_attrs=primary\n",
+	} {
+		if err := os.WriteFile(path, []byte(contents), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PGSERVICEFILE", services)
 	for _, test := range []struct{ url, hosts, user, database string }{
 		{"postgres://h/db", "h:5433", "of-env", "db"},
 		{"postgres://@h:1/db", "h:1", "of-env", "db"},
@@ -23,6 +35,9 @@ func TestURLIsReadAsPostgresReadsIt(t *testing.T) {
 		{"postgres://u@%2Frun%2Fpostgresql:7/db", "/run/postgresql:7", "u", "db"},
 		{"postgres://u@[::1]/db?channel_binding=disable&options=-cwork_mem%3D1MB", "[::1]:5433", "u", "db"},
 		{"postgres:///db?host=h1,h2&port=1,2", "h1:1,h2:2", "of-env", "db"},
+		{"postgres://h?dbname=db&sslsni=0&sslnegotiation=direct&sslmode=require&sslpassword=s3cret", "h:5433", "of-env", "db"},
+		{"postgres://h/db?passfile=" + passwords, "h:5433", "of-env", "db"},
+		{"postgres://?service=here", "of-service:7", "of-env", "its"},
 	} {
 		got, err := store.Resolve(test.url)
 		if err != nil || got.Value("hosts") != test.hosts || got.Value("user") != test.user || got.Value("database") != test.database {
@@ -30,12 +45,17 @@ func TestURLIsReadAsPostgresReadsIt(t *testing.T) {
 		}
 	}
 	for url, want := range map[string]string{
-		"postgres://h:1/db?port=2":               "behind a host",
-		"postgres://u@h/db?user=v":               "use either",
-		"postgres://u:s3cret@h/db?password=p":    "use either",
-		"postgres://h/db?channel_binding=always": "channel_binding",
-		"postgres://h/db?hostaddr=127.0.0.1":     "hostaddr",
-		"postgres://h1:1/db,h2:2/db":             "comma",
+		"postgres://h:1/db?port=2":                "behind a host",
+		"postgres://u@h/db?user=v":                "use either",
+		"postgres://u:s3cret@h/db?password=p":     "use either",
+		"postgres://h/db?channel_binding=always":  "channel_binding",
+		"postgres://h/db?hostaddr=127.0.0.1":      "hostaddr",
+		"postgres://h1:1/db,h2:2/db":              "comma",
+		"postgres://h/db?dbname=other":            "use either",
+		"postgres://h/db?passfile=/no/such/file":  "/no/such/file",
+		"postgres://:s3cret@h/db?passfile=x":      "use either",
+		"postgres://h/db?service=nowhere":         "nowhere",
+		"postgres://h/db?ca=x&sslpassword=s3cret": "two ways",
 	} {
 		if _, err := store.Resolve(url); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v; want %q", url, err, want)
