@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/internal/view"
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 const (
@@ -222,6 +223,9 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
 		return h.listed(w, r, fmt.Sprintf("page %q %s", from, system), func(ctx context.Context) (any, error) {
 			p := &page{Store: h.kv.lists, from: from, wanted: func(string) bool { return true }}
 			states, err := h.roundsPage(ctx, p, system)
+			if errors.Is(err, store.ErrInvalidPage) {
+				return nil, refuse(http.StatusBadRequest, "parameter from is %.40q: must be empty, or the next of a page", from)
+			}
 			if err != nil {
 				return nil, err // p may yet be written to
 			}

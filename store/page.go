@@ -5,12 +5,16 @@ import (
 	"errors"
 )
 
+// ErrInvalidPage means that a page was asked for from where none begins.
+var ErrInvalidPage = errors.New("this is not where a page begins")
+
 // Pager is a Store that lists a page at a time, and keys without their values. It is
 // optional: Page works with every Store.
 type Pager interface {
 	// Page returns some of the pairs whose keys begin with directory, a thousand or
 	// so, and where to go on: "" behind the last page. from is where to begin, which is
-	// "" for the first page and otherwise what the page before returned. A key for
+	// "" for the first page and otherwise what the page before returned; some stores
+	// tell others by ErrInvalidPage. A key for
 	// which wanted returns false costs no read of its value: its pair has a nil Value,
 	// and LastIndex 0. A key that is there from the first page to the last is in at
 	// least one of them. There is no error where there are no such keys. It finds what

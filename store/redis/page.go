@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,7 +67,7 @@ func (s *Store) pageKeys(ctx context.Context, directory, from string) (keys []st
 	cursor := uint64(0)
 	if from != "" {
 		if cursor, err = strconv.ParseUint(from, 10, 64); err != nil {
-			return nil, "", errors.New("this is not where a page begins")
+			return nil, "", store.ErrInvalidPage
 		}
 	}
 	keys, cursor, err = s.client.Scan(ctx, cursor, pattern(directory), scanCount).Result()
