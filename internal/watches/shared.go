@@ -37,15 +37,17 @@ func (s *shared) tell(pair *store.KVPair) {
 	}
 }
 
-// pause returns the shortest pause of all users.
+// pause returns the shortest pause of all users, and Grace where the last has just
+// left: no wait is for no time at all.
 func (s *shared) pause() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var shortest time.Duration
-	for i, w := range s.users {
-		if pause := w.pause(); i == 0 || pause < shortest {
-			shortest = pause
-		}
+	if len(s.users) == 0 {
+		return Grace
+	}
+	shortest := s.users[0].pause()
+	for _, w := range s.users[1:] {
+		shortest = min(shortest, w.pause())
 	}
 	return shortest
 }
