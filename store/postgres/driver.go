@@ -119,8 +119,10 @@ func poolConfig(u *store.URL) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := &settings{text: connString(u, secure != nil), password: cmp.Or(u.Password, u.Setting("password")), secure: secure,
-		anyServer: u.Has("target_session_attrs") || os.Getenv("PGTARGETSESSIONATTRS") != ""}
+	settings := &settings{
+		text: connString(u, secure != nil), password: cmp.Or(u.Password, u.Setting("password")), secure: secure,
+		anyServer: u.Has("target_session_attrs") || os.Getenv("PGTARGETSESSIONATTRS") != "",
+	}
 	config, err := settings.parse()
 	if err != nil {
 		return nil, err
