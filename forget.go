@@ -26,7 +26,7 @@ const maxForgetPoll = time.Second
 //
 // What goes with the record: how the last term ended, who waits for the seat, and a
 // transfer. The election may begin again: a candidate that still runs takes the
-// seat at once, and whoever asks finds a new election. Its tokens go on rising all
+// seat at once, and those who ask find a new election. Its tokens go on rising all
 // the same, for they take the Unix time in milliseconds; they do not where the clock
 // of the machine that wins next is behind the last token. Then whatever checks
 // tokens refuses the new leader until that clock has caught up: so forget elections

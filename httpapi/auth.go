@@ -51,7 +51,7 @@ func (h *Handler) allowed(w http.ResponseWriter, r *http.Request, needs role) er
 	return nil
 }
 
-// guarded says whether tokens are asked for.
+// guarded reports whether tokens are asked for.
 func (h *Handler) guarded() bool {
 	return len(h.readTokens)+len(h.writeTokens) > 0 || h.tokenSource != nil
 }

@@ -140,7 +140,7 @@
 //
 // The metrics tell of claims, rounds, calls of the store and requests, and, where
 // WithObserved says so, of elections: who leads, terms, renewals, trust, pauses, and the time
-// without a leader. Whoever asks has the elections observed for the next 150 s. docs/monitoring.md has their names,
+// without a leader. Each request keeps the elections observed for the next 150 s. docs/monitoring.md has their names,
 // alerts and a dashboard. A program that has metrics of its own mounts a Handler
 // beside them.
 //
