@@ -375,18 +375,17 @@ func (c *Claims) write(ctx context.Context, rec record) (bool, error) {
 	if err := c.look(ctx); err != nil {
 		return false, errors.Join(wrote.err, err)
 	}
-	c.failure = wrote.err
-	if wrote.err == nil && !c.confirm(wrote.pair) {
+	if c.failure = wrote.err; c.failure == nil {
 		c.failure = fmt.Errorf("leadership: put %q: %w", c.key, store.ErrKeyModified)
+	}
+	if wrote.err == nil && !c.confirm(wrote.pair) {
 		return false, c.unsafe
 	}
 	stands := c.sight.rec.Beat == rec.Beat && c.sight.rec.Token == rec.Token && c.sight.rec.Instance == rec.Instance
 	switch {
 	case stands && wrote.err == nil:
 		return true, nil
-	case !stands && wrote.err == nil:
-		c.failure = fmt.Errorf("leadership: put %q: %w", c.key, store.ErrKeyModified)
-	case !stands && !refused(wrote.err):
+	case !stands && wrote.err != nil && !refused(wrote.err):
 		return false, wrote.err
 	}
 	return false, nil
