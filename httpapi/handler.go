@@ -163,7 +163,10 @@ const (
 func (h *Handler) handle(mux *http.ServeMux, pattern string, needs role, style style, f func(http.ResponseWriter, *http.Request) error) {
 	h.patterns = append(h.patterns, pattern)
 	trouble := &trouble{log: h.log}
+	inFlight := h.metrics.inFlight.WithLabelValues(pattern)
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		inFlight.Inc()
+		defer inFlight.Dec()
 		if needs == writer && r.Method == http.MethodHead {
 			// The mux takes it for a GET, but nobody who asks for headers
 			// means to change something.

@@ -43,6 +43,7 @@ type metrics struct {
 	callSeconds  *prometheus.HistogramVec
 	callErrors   *prometheus.CounterVec
 	requests     *prometheus.CounterVec
+	inFlight     *prometheus.GaugeVec
 }
 
 func newMetrics() *metrics {
@@ -60,8 +61,11 @@ func newMetrics() *metrics {
 		callSeconds:  histogram("store_call_duration_seconds", "How long calls of the store took.", "op"),
 		callErrors:   counter("store_errors_total", "Calls of the store that failed, by operation and kind of error.", "op", "kind"),
 		requests:     counter("http_requests_total", "Requests that were answered, by route and status code.", "route", "code"),
+		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "leadership_http_requests_in_flight", Help: "Requests that are being served now, by route.",
+		}, []string{"route"}),
 	}
-	m.registry.MustRegister(m.claims, m.claimSeconds, m.rounds, m.callSeconds, m.callErrors, m.requests,
+	m.registry.MustRegister(m.claims, m.claimSeconds, m.rounds, m.callSeconds, m.callErrors, m.requests, m.inFlight,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// What has not happened yet is told as 0: a rate needs to see the step from 0 to 1.
 	for _, result := range []string{resultWon, resultRenewed, resultLost, resultRefused, resultError} {

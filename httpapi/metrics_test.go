@@ -201,7 +201,8 @@ func TestMetricsDoNotGrowWithWhatRecordsAndClientsSay(t *testing.T) {
 		tells(t, h, `
 			leadership_http_requests_total{code="204",route="GET /api/v1/elected/{system}/{round}"} 100
 			leadership_http_requests_total{code="404",route="none"} 200
-			leadership_http_requests_total{code="405",route="none"} 100`)
+			leadership_http_requests_total{code="405",route="none"} 100
+			leadership_http_requests_in_flight{route="GET /api/v1/elected/{system}/{round}"} 0`)
 	})
 }
 

@@ -10,8 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -207,9 +205,6 @@ func TestServerEndsThoughClientsWaitForLong(t *testing.T) {
 	if _, err := lines.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	// The poll has a connection of its own, and is under way once that is: a server
-	// that ends closes those that wait for another request, and none that is new.
-	before := connections(s.cmd.Process.Pid)
 	ended := make(chan int, 1)
 	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	poll, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/await/sys/r?timeout=5m", nil)
@@ -226,7 +221,10 @@ func TestServerEndsThoughClientsWaitForLong(t *testing.T) {
 		defer resp.Body.Close()
 		ended <- resp.StatusCode
 	}()
-	eventually(t, "connections", func() bool { return connections(s.cmd.Process.Pid) > before })
+	eventually(t, "poll under way", func() bool {
+		_, metrics := s.ask("GET", "/metrics", "")
+		return strings.Contains(metrics, `leadership_http_requests_in_flight{route="GET /api/v1/await/{system}/{round}"} 1`)
+	})
 	began := time.Now()
 	s.signal(syscall.SIGTERM)
 	if code := s.wait(); code != 0 {
@@ -241,18 +239,6 @@ func TestServerEndsThoughClientsWaitForLong(t *testing.T) {
 	if _, err := io.Copy(io.Discard, lines); err != nil {
 		t.Errorf("the stream was cut off: %v", err)
 	}
-}
-
-// connections counts the sockets of a process, but for the one that it listens on.
-func connections(pid int) int {
-	fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
-	n := -1
-	for _, fd := range fds {
-		if file, err := os.Readlink(fd); err == nil && strings.HasPrefix(file, "socket:") {
-			n++
-		}
-	}
-	return n
 }
 
 func TestSecondSignalEndsAServerAtOnce(t *testing.T) {
