@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// sizes tells of the Go files of the repository, those of all modules.
+type sizes struct {
+	root  []string       // code files of the root package
+	code  map[string]int // lines of each code file
+	tests map[string]int // lines of each test file
+	names map[string]int // letters of each test's name, behind 'Test'
+}
+
+// measure reads all Go files below root.
+func measure(root string) (sizes, error) {
+	s := sizes{code: make(map[string]int), tests: make(map[string]int), names: make(map[string]int)}
+	return s, fs.WalkDir(os.DirFS(root), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, ".go"):
+			return nil
+		}
+		src, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			return err
+		}
+		lines := bytes.Count(src, []byte("\n"))
+		if !strings.HasSuffix(path, "_test.go") {
+			s.code[path] = lines
+			if !strings.Contains(path, "/") {
+				s.root = append(s.root, path)
+			}
+			return nil
+		}
+		s.tests[path] = lines
+		f, err := parser.ParseFile(token.NewFileSet(), path, src, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil {
+				if rest, ok := strings.CutPrefix(fn.Name.Name, "Test"); ok {
+					s.names[path+": "+fn.Name.Name] = utf8.RuneCountInString(rest)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// above returns how many of sizes are larger than limit.
+func above(what string, sizes map[string]int, limit int) figure {
+	f := figure{what: what}
+	for name, n := range sizes {
+		if n > limit {
+			f.is++
+			f.which = append(f.which, fmt.Sprintf("%s: %d", name, n))
+		}
+	}
+	slices.Sort(f.which)
+	return f
+}
