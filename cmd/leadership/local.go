@@ -3,10 +3,11 @@ package main
 import (
 	"fmt"
 	"net"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // localFlag is for commands that do something which is to be done on one machine.
@@ -31,67 +32,55 @@ func (p *program) localHint(name string) string {
 	if address == "" {
 		return fmt.Sprintf("no store is named: using %s, for this user on this machine alone; name one by --store or LEADERSHIP_STORE, or say --local", name)
 	}
-	if why := onlyHere(address, p.env); why != "" {
+	if why := onlyHere(address); why != "" {
 		return fmt.Sprintf("%s is %s: another machine would take it for another store, and elect for itself; name one that all reach, or say --local", name, why)
 	}
 	return ""
 }
 
 // onlyHere says what makes a URL mean another store on each machine, or nothing.
-func onlyHere(address string, env func(string) string) string {
-	address, query, _ := strings.Cut(address, "?")
-	scheme, rest, _ := strings.Cut(address, "://")
-	scheme = strings.ToLower(scheme)
-	authority, _, _ := strings.Cut(rest, "/")
-	hosts := authority[strings.LastIndexByte(authority, '@')+1:]
-	switch {
-	case scheme == "sqlite":
+func onlyHere(address string) string {
+	target, err := store.Resolve(address)
+	if err != nil {
+		return "" // it cannot be opened either
+	}
+	switch target.Value("store") {
+	case "sqlite":
 		return "a file"
-	case scheme == "memory":
+	case "memory":
 		return "in the memory of this process"
-	case strings.HasSuffix(scheme, "unix"), hosts == "" && (strings.HasPrefix(scheme, "redis") || strings.HasPrefix(scheme, "valkey")):
-		return "a socket of this machine"
-	case scheme == "consul":
+	case "consul":
 		return "" // the agent of this machine, as Consul would have it
-	case strings.HasPrefix(scheme, "postgres"):
-		if values, err := url.ParseQuery(query); err == nil && values.Get("host") != "" {
-			hosts = values.Get("host")
-		}
-		if hosts == "" {
-			hosts = env("PGHOST")
-		}
-		if hosts == "" {
-			return "a server of this machine"
-		}
-	case scheme == "etcd" && hosts == "":
-		hosts = strings.NewReplacer("http://", "", "https://", "").Replace(env("ETCDCTL_ENDPOINTS"))
+	}
+	if target.Value("socket") != "" {
+		return "a socket of this machine"
 	}
 	why := ""
-	for host := range strings.SplitSeq(hosts, ",") {
-		if name, err := url.PathUnescape(host); err == nil {
-			host = strings.TrimSpace(name)
-		}
+	for host := range strings.SplitSeq(target.Value("hosts"), ",") {
 		switch {
 		case strings.HasPrefix(host, "/"):
 			why = "a socket of this machine"
 		case loopback(host):
 			why = "at an address of this machine"
 		default:
-			return "" // one that others may reach, or that is not known
+			return "" // one that others may reach
 		}
 	}
 	return why
 }
 
-// loopback reports whether a host, or host:port, is this machine itself.
-func loopback(host string) bool {
-	host, _, _ = strings.Cut(host, "/")
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+// loopback reports whether the host of host:port is this machine itself, wherever
+// that is asked.
+func loopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return false
 	}
-	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	switch {
+	case host == "localhost", strings.HasSuffix(host, ".localhost"), host == "localhost.localdomain",
+		host == "ip6-localhost", host == "ip6-loopback":
+		return true // the last three by the files of hosts that distributions come with
 	}
 	ip := net.ParseIP(host)
 	return ip.IsLoopback() || ip.IsUnspecified()

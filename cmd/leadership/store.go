@@ -53,8 +53,8 @@ func (p *program) namedStore() (from, address string) {
 	return "LEADERSHIP_STORE", p.env("LEADERSHIP_STORE")
 }
 
-// withoutSecrets is a URL without its user, password and parameters. It may name
-// several hosts, which package url does not take.
+// withoutSecrets is a URL without its user, password and parameters, and its scheme in
+// lower case. It may name several hosts, which package url does not take.
 func withoutSecrets(address string) string {
 	address, _, _ = strings.Cut(address, "?")
 	address, _, _ = strings.Cut(address, "#")
@@ -62,7 +62,7 @@ func withoutSecrets(address string) string {
 	if !ok {
 		return "store"
 	}
-	return scheme + "://" + rest[strings.LastIndexByte(rest, '@')+1:]
+	return strings.ToLower(scheme) + "://" + rest[strings.LastIndexByte(rest, '@')+1:]
 }
 
 // ownStore returns the URL of the file in the user's state folder, which it
