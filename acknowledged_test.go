@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -92,8 +93,8 @@ func TestFailoverThatTakesAWriteBackMakesNoTwoLeaders(t *testing.T) {
 func again(ctx context.Context, t *testing.T, kv *memory.Store) {
 	t.Helper()
 	rec := stored(t, kv)
-	rec.Beat = nextBeat(rec.Beat)
-	if err := kv.Put(ctx, key, rec.encode(), nil); err != nil {
+	rec.Beat = election.NextBeat(rec.Beat, 7)
+	if err := kv.Put(ctx, key, rec.Encode(), nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -193,7 +194,7 @@ func TestRecordOfTheSameTermThatWasPutBackIsWrittenAgain(t *testing.T) {
 		before := stored(t, kv)
 		time.Sleep(ttl * 7 / 10)
 		synctest.Wait()
-		if err := kv.Put(ctx, key, before.encode(), nil); err != nil {
+		if err := kv.Put(ctx, key, before.Encode(), nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-errs; !errors.Is(err, ErrRecordLost) {
@@ -219,12 +220,12 @@ func TestRequestInARecordThatWasPutBackIsObeyed(t *testing.T) {
 		before := stored(t, inner)
 		time.Sleep(ttl * 7 / 10)
 		synctest.Wait()
-		before.Ask = &ask{Do: Transfer, To: "b", Hold: 1000}
-		if err := inner.Put(ctx, key, before.encode(), nil); err != nil {
+		before.Ask = &election.Request{Do: election.Transfer, To: "b", Millis: 1000}
+		if err := inner.Put(ctx, key, before.Encode(), nil); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(ttl)
-		if rec := stored(t, inner); a.IsLeader() || rec.held() {
+		if rec := stored(t, inner); a.IsLeader() || rec.Held() {
 			t.Errorf("leads on: %+v", rec)
 		}
 	})

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/indexes"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -65,97 +67,33 @@ type Request struct {
 	By string
 }
 
-// ask is a request in a record.
-type ask struct {
-	Do   Action    `json:"do"`
-	To   string    `json:"to,omitempty"`
-	Hold int64     `json:"hold,omitempty"` // in milliseconds
-	Keep bool      `json:"keep,omitempty"`
-	By   string    `json:"by,omitempty"`
-	At   time.Time `json:"at,omitzero"`
-}
-
-// same says whether it is the same request. Both may be nil.
-func (a *ask) same(b *ask) bool { return a == b || a != nil && b != nil && *a == *b }
-
-// repeats says whether b, which may be nil, asks for the same, whoever asked and
-// when.
-func (a ask) repeats(b *ask) bool {
-	if b == nil {
-		return false
-	}
-	a.By, a.At = b.By, b.At
-	return a == *b
-}
-
-// pauses says whether nobody may take the seat. a may be nil.
-func (a *ask) pauses() bool { return a != nil && a.Do == Pause }
-
-// transfers returns whom the seat is for, and for how long. a may be nil.
-func (a *ask) transfers() (to string, hold time.Duration) {
-	if a == nil || a.Do != Transfer {
-		return "", 0
-	}
-	return a.To, time.Duration(min(max(a.Hold, 0), MaxHold.Milliseconds())) * time.Millisecond
-}
-
-// left is what stays of a request in the record of a seat that was given up: a
-// resignation is done with. a may be nil.
-func (a *ask) left() *ask {
-	if a == nil || a.Do == Transfer || a.Do == Pause {
-		return a
-	}
-	return nil
-}
-
-// kept is what stays of a request in the record that a leader renews: what it
-// has yet to obey, or a pause. A transfer to the leader itself is done with. a
-// may be nil.
-func (a *ask) kept(node string) *ask {
-	if to, _ := a.transfers(); to == node {
-		return nil
-	}
-	return a
-}
-
-// against returns why a leader of that node is to go, or nil if it may stay. a may
-// be nil.
-func (a *ask) against(node string) error {
-	if a == nil {
-		return nil
-	}
-	switch to, _ := a.transfers(); {
-	case a.Do == Resign, a.Do == Pause && !a.Keep:
-		return asked(ErrEvicted, a)
-	case to != "" && to != node:
-		return asked(ErrTransferred, a)
-	}
-	return nil
-}
-
 // heed has the leader do what it is asked to in its record. a may be nil.
-func (c *campaign) heed(a *ask) {
-	why := a.against(c.by.node)
+func (c *campaign) heed(a *election.Request) {
+	why := asked(a, c.by.node)
 	switch {
 	case why == nil:
 	case c.lease != nil:
 		c.lease.end(why)
-	case !a.pauses(): // which holds for everybody, and is seen to elsewhere
+	case !a.Pauses(): // which holds for everybody, and is seen to elsewhere
 		c.giveUp(why) // of a term that has run out
 	}
 }
 
-// asked adds to why a term ended who asked for it.
-func asked(why error, a *ask) error {
+// asked returns why a leader of that node is to go, and who asked for it, or nil if it
+// may stay. a may be nil.
+func asked(a *election.Request, node string) error {
+	why := a.ReasonToGo(node)
 	switch {
-	case a.Do == Transfer && a.By != "":
-		return fmt.Errorf("%w to %q, as %q asked", why, a.To, a.By)
-	case a.Do == Transfer:
-		return fmt.Errorf("%w to %q", why, a.To)
+	case why == "":
+		return nil
+	case why == election.Transferred && a.By != "":
+		return fmt.Errorf("%w to %q, as %q asked", ErrTransferred, a.To, a.By)
+	case why == election.Transferred:
+		return fmt.Errorf("%w to %q", ErrTransferred, a.To)
 	case a.By != "":
-		return fmt.Errorf("%w: %q asked it to %s", why, a.By, a.Do)
+		return fmt.Errorf("%w: %q asked it to %s", ErrEvicted, a.By, a.Do)
 	}
-	return fmt.Errorf("%w: it was asked to %s", why, a.Do)
+	return fmt.Errorf("%w: it was asked to %s", ErrEvicted, a.Do)
 }
 
 // check says what is wrong with a request.
@@ -226,44 +164,44 @@ func Ask(ctx context.Context, kv store.Store, key string, r Request) error {
 }
 
 // write writes the request into the record. It returns the record that asks it.
-func (r *Request) write(ctx context.Context, kv store.Store, key string) (record, error) {
+func (r *Request) write(ctx context.Context, kv store.Store, key string) (election.Record, error) {
 	caller := newCaller(key, DefaultCallTimeout)
 	var last *store.KVPair
 	for again := 0; ; {
 		found := caller.call(ctx, func(ctx context.Context) result { return look(ctx, kv, key) })
 		if found.err != nil {
-			return record{}, found.err
+			return election.Record{}, found.err
 		}
 		rec, write, err := r.asking(found)
 		if err != nil {
-			return record{}, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
+			return election.Record{}, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
 		}
 		if !write {
 			return rec, nil
 		}
-		wrote := caller.call(ctx, func(ctx context.Context) result { return put(ctx, kv, key, rec.encode(), found.pair) })
+		wrote := caller.call(ctx, func(ctx context.Context) result { return put(ctx, kv, key, rec.Encode(), found.pair) })
 		switch {
 		case wrote.err == nil:
 			return rec, nil
 		case !refused(wrote.err):
-			return record{}, wrote.err
+			return election.Record{}, wrote.err
 		}
 		// More than a race would explain: the store does not compare and swap.
-		if again++; !samePair(found.pair, last) {
+		if again++; !indexes.Same(found.pair, last) {
 			again = 0
 		}
 		if last = found.pair; again == refusals {
-			return record{}, wrote.err
+			return election.Record{}, wrote.err
 		}
 		if err := pause(ctx, rand.N(askPause)); err != nil {
-			return record{}, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
+			return election.Record{}, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
 		}
 	}
 }
 
 // asking returns the record with the request in it, and whether it has to be
 // written.
-func (r *Request) asking(found result) (rec record, write bool, err error) {
+func (r *Request) asking(found result) (rec election.Record, write bool, err error) {
 	rec = found.rec
 	switch {
 	case found.foreign != nil:
@@ -273,24 +211,24 @@ func (r *Request) asking(found result) (rec record, write bool, err error) {
 	case found.pair == nil && !r.Create:
 		return rec, false, ErrNoElection
 	case found.pair == nil:
-		rec = record{Token: 1} // below that of a record that vanished
+		rec = election.Record{Token: 1} // below that of a record that vanished
 	}
 	switch {
 	case r.Action == Resume:
 		write, rec.Ask = rec.Ask != nil, nil
 		return rec, write, nil
-	case (r.Action == Resign || r.Action == Transfer) && rec.Ask.pauses():
+	case (r.Action == Resign || r.Action == Transfer) && rec.Ask.Pauses():
 		return rec, false, ErrPaused
-	case r.Action == Resign && !rec.held():
+	case r.Action == Resign && !rec.Held():
 		return rec, false, ErrNoLeader
 	}
-	next := ask{Do: r.Action, To: r.To, Keep: r.Keep, By: strings.ToValidUTF8(r.By, "\uFFFD"), At: time.Now().UTC().Truncate(time.Millisecond)}
+	next := election.Request{Do: election.Action(r.Action), To: r.To, Keep: r.Keep, By: strings.ToValidUTF8(r.By, "\uFFFD"), At: time.Now().UTC().Truncate(time.Millisecond)}
 	if r.Action == Transfer {
-		next.Hold = r.Hold.Milliseconds()
+		next.Millis = r.Hold.Milliseconds()
 	}
 	// Each change is one from which rivals wait anew (S2): were it written again and
 	// again, they would wait for a dead leader for ever.
-	if rec.held() && next.repeats(rec.Ask) {
+	if rec.Held() && next.Repeats(rec.Ask) {
 		return rec, false, nil
 	}
 	rec.Ask = &next

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -67,7 +68,7 @@ func TestLeaderResignsWhenAsked(t *testing.T) {
 		}
 		synctest.Wait()
 		rec := stored(t, kv)
-		if !b.IsLeader() || rec.Ask != nil || rec.Last.Reason != reasonEvicted {
+		if !b.IsLeader() || rec.Ask != nil || rec.Last.Reason != election.Evicted {
 			t.Errorf("b leads: %v; the record asks %+v and says %+v", b.IsLeader(), rec.Ask, rec.Last)
 		}
 	})
@@ -89,7 +90,7 @@ func TestSeatIsTransferredToTheNodeThatIsNamed(t *testing.T) {
 				t.Errorf("the record goes on asking %+v", rec.Ask)
 			}
 		}
-		if last := stored(t, kv).Last; last.Leader != "a" || last.Reason != reasonTransferred {
+		if last := stored(t, kv).Last; last.Leader != "a" || last.Reason != election.Transferred {
 			t.Errorf("the record says %+v", last)
 		}
 	})
@@ -201,7 +202,7 @@ func TestLeaderThatIsLostDuringAPauseDoesNotLeadAgain(t *testing.T) {
 		if a.IsLeader() || b.IsLeader() {
 			t.Errorf("a leads: %v, b leads: %v", a.IsLeader(), b.IsLeader())
 		}
-		if rec := stored(t, kv); rec.held() {
+		if rec := stored(t, kv); rec.Held() {
 			t.Errorf("the record says that %s leads", rec.Leader)
 		}
 	})
@@ -366,7 +367,7 @@ func TestHoldThatNobodyMayAskForIsNoLeaveToClaim(t *testing.T) {
 		-60_000:                           0,
 		math.MinInt64:                     0,
 	} {
-		if _, d := (&ask{Do: Transfer, To: "nobody", Hold: hold}).transfers(); d != want {
+		if _, d := (&election.Request{Do: election.Transfer, To: "nobody", Millis: hold}).Transfers(); d != want {
 			t.Errorf("%d ms are %v, want %v", hold, d, want)
 		}
 	}
@@ -427,7 +428,7 @@ func TestRequestSurvivesTheLossOfTheRecord(t *testing.T) {
 				lose()
 			}
 			time.Sleep(2 * ttl)
-			if rec := stored(t, kv); !rec.Ask.pauses() || a.IsLeader() != keep {
+			if rec := stored(t, kv); !rec.Ask.Pauses() || a.IsLeader() != keep {
 				t.Errorf("keep %v: a leads: %v, and the record asks %+v", keep, a.IsLeader(), rec.Ask)
 			}
 		})

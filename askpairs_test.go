@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -95,8 +96,8 @@ func TestLatestRequestOfAVacantSeatCounts(t *testing.T) {
 	} {
 		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 			kv := memory.New()
-			vacant := record{Token: 7, Beat: 3, Ask: &ask{Do: Transfer, To: "nobody", Hold: MaxHold.Milliseconds()}}
-			if _, _, err := kv.AtomicPut(ctx, key, vacant.encode(), nil, nil); err != nil {
+			vacant := election.Record{Token: 7, Beat: 3, Ask: &election.Request{Do: election.Transfer, To: "nobody", Millis: MaxHold.Milliseconds()}}
+			if _, _, err := kv.AtomicPut(ctx, key, vacant.Encode(), nil, nil); err != nil {
 				t.Fatal(err)
 			}
 			all := electorate(ctx, kv)

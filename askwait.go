@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -38,7 +39,7 @@ const (
 type waiting struct {
 	request Request
 	key     string
-	asked   record // as the request was written
+	asked   election.Record // as the request was written
 
 	sight  sight
 	vacant bool          // the seat is free, or was
@@ -71,17 +72,17 @@ func (w *waiting) wait(ctx context.Context, kv store.Store) error {
 // obeyed reports whether the request has been obeyed, by what was just seen. An
 // error means that it will not be.
 func (w *waiting) obeyed(now time.Duration) (bool, error) {
-	rec := w.sight.rec
-	sameTerm := rec.held() && rec.Token == w.asked.Token
-	newTerm := rec.held() && rec.Token > w.asked.Token
+	rec := w.sight.Rec
+	sameTerm := rec.Held() && rec.Token == w.asked.Token
+	newTerm := rec.Held() && rec.Token > w.asked.Token
 	// A record that is gone, or put back, says nothing: the leader may lead on, and
 	// write it again.
-	vacated := w.sight.pair != nil && !rec.held() && rec.Token >= w.asked.Token
-	over := newTerm || vacated || w.sight.left(now) == 0
+	vacated := w.sight.Pair != nil && !rec.Held() && rec.Token >= w.asked.Token
+	over := newTerm || vacated || w.sight.Left(now) == 0
 	if over && !w.vacant {
 		w.vacant, w.free = true, now
 	}
-	asks := rec.Ask.same(w.asked.Ask)
+	asks := rec.Ask.Same(w.asked.Ask)
 	if w.request.Action != Transfer {
 		switch {
 		case over:
@@ -91,7 +92,7 @@ func (w *waiting) obeyed(now time.Duration) (bool, error) {
 		}
 		return false, nil
 	}
-	leads := rec.held() && rec.Leader == w.request.To
+	leads := rec.Held() && rec.Leader == w.request.To
 	switch {
 	case newTerm && leads:
 		return true, nil
@@ -106,16 +107,16 @@ func (w *waiting) obeyed(now time.Duration) (bool, error) {
 }
 
 // takeover is how long others may take to find that the hold is over.
-func (w *waiting) takeover() time.Duration { return min(max(w.asked.ttl(), minTakeover), maxTakeover) }
+func (w *waiting) takeover() time.Duration { return min(max(w.asked.TTL(), minTakeover), maxTakeover) }
 
 // leads says who leads, as far as was seen.
 func (w *waiting) leads() string {
-	switch rec := w.sight.rec; {
-	case !w.sight.known:
+	switch rec := w.sight.Rec; {
+	case !w.sight.Known:
 		return "it is not known who leads"
-	case !rec.held():
+	case !rec.Held():
 		return "nobody leads"
-	case w.sight.left(clock.System{}.Now().Mono) == 0:
+	case w.sight.Left(clock.System{}.Now().Mono) == 0:
 		return fmt.Sprintf("nobody leads, for %q, term %d, has not renewed its claim", rec.Leader, rec.Token)
 	default:
 		return fmt.Sprintf("%q leads, term %d", rec.Leader, rec.Token)

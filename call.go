@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -14,12 +15,12 @@ import (
 // go on for as long as the store likes, and nobody is held up by it (S6).
 type call struct {
 	op     string
-	start  clock.Instant // read before the call was made (S1)
-	until  time.Duration // the deadline on the monotonic clock
-	puts   bool          // it is no read
-	rec    record        // what it puts
-	late   bool          // reported as late
-	held   time.Duration // for how long this process was held up meanwhile
+	start  clock.Instant   // read before the call was made (S1)
+	until  time.Duration   // the deadline on the monotonic clock
+	puts   bool            // it is no read
+	rec    election.Record // what it puts
+	late   bool            // reported as late
+	held   time.Duration   // for how long this process was held up meanwhile
 	cancel context.CancelFunc
 	result chan result // gets exactly one
 }
@@ -32,8 +33,8 @@ type result struct {
 	err   error
 	wrote []byte // what was to be put
 
-	rec     record // that a look found
-	foreign error  // why that is none
+	rec     election.Record // that a look found
+	foreign error           // why that is none
 }
 
 // get reads the pair under key.
@@ -52,7 +53,7 @@ func get(ctx context.Context, kv store.Store, key string) result {
 func look(ctx context.Context, kv store.Store, key string) result {
 	r := get(ctx, kv, key)
 	if r.pair != nil {
-		r.rec, r.foreign = parseRecord(r.pair.Value)
+		r.rec, r.foreign = parse(r.pair.Value)
 	}
 	return r
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -35,28 +36,28 @@ type campaign struct {
 	health    health
 	sick      outage // of the health check
 
-	lease               *lease        // of the term we lead or are winding up, or nil
-	working             bool          // the work of that term has not returned
-	sent                []uint64      // the beats of our writes that may stand in the store
-	acked               attempt       // the last of them that the store acknowledged (S5)
-	took                time.Duration // how long the store takes, at most, by the last calls
-	beat                uint64        // of our last attempt
-	over                uint64        // the highest token of a term of ours that is over
-	unknown             bool          // a put of ours may have happened or not (S5)
-	fresh               bool          // the record was looked at just now
-	vacating            bool          // a record of ours is to be given up
-	reason              reason        // why
-	overSince, patience time.Duration // since when work has been overdue, and how long it may be
-	yield               time.Duration // how much longer to leave a vacant seat to others, unless another leads first
-	resting             time.Duration // no claim before this
-	enlisting           time.Duration // when to enter ourselves among those that wait, or never
-	enlistRefused       int           // how often that was refused
-	endBy               time.Duration // when a campaign that ends stops tidying up
-	check               *store.KVPair // a write whose index a look has to confirm (S10)
-	doubted             bool          // the index of a write was not confirmed once
-	err                 error         // what ended the campaign, other than a stop
-	panicked            *PanicError   // the same, if the work has panicked
-	informed            atomic.Bool   // the record has been seen
+	lease               *lease          // of the term we lead or are winding up, or nil
+	working             bool            // the work of that term has not returned
+	sent                []uint64        // the beats of our writes that may stand in the store
+	acked               attempt         // the last of them that the store acknowledged (S5)
+	took                time.Duration   // how long the store takes, at most, by the last calls
+	beat                uint64          // of our last attempt
+	over                uint64          // the highest token of a term of ours that is over
+	unknown             bool            // a put of ours may have happened or not (S5)
+	fresh               bool            // the record was looked at just now
+	vacating            bool            // a record of ours is to be given up
+	reason              election.Reason // why
+	overSince, patience time.Duration   // since when work has been overdue, and how long it may be
+	yield               time.Duration   // how much longer to leave a vacant seat to others, unless another leads first
+	resting             time.Duration   // no claim before this
+	enlisting           time.Duration   // when to enter ourselves among those that wait, or never
+	enlistRefused       int             // how often that was refused
+	endBy               time.Duration   // when a campaign that ends stops tidying up
+	check               *store.KVPair   // a write whose index a look has to confirm (S10)
+	doubted             bool            // the index of a write was not confirmed once
+	err                 error           // what ended the campaign, other than a stop
+	panicked            *PanicError     // the same, if the work has panicked
+	informed            atomic.Bool     // the record has been seen
 
 	stopping atomic.Pointer[error] // why the campaign is to end
 	done     chan struct{}         // closed when it has ended
@@ -154,9 +155,9 @@ func (c *campaign) turn() {
 		case stepRenew:
 			c.put(now, "renew", c.renewal())
 		case stepVacate:
-			c.put(now, "vacate", c.sight.rec.vacated(c.nextBeat(), c.reason))
+			c.put(now, "vacate", c.sight.Rec.Vacated(c.nextBeat(), c.reason))
 		case stepEnlist:
-			c.put(now, "enlist", c.sight.rec.enlisted(c.by.node, c.opts.priority))
+			c.put(now, "enlist", c.sight.Rec.JoinList(c.by.node, c.opts.priority))
 		case stepEnd:
 			c.finish()
 			return
@@ -202,17 +203,17 @@ func (c *campaign) plan(now time.Duration) (step, time.Duration) {
 		return stepWait, renewAt
 	case c.unknown:
 		return stepLook, 0
-	case (c.ending() || c.vacating || c.sight.paused || !c.health.well()) && c.sight.mine() && !c.foreign:
+	case (c.ending() || c.vacating || c.sight.Rec.Ask.Pauses() || !c.health.well()) && c.sight.mine() && !c.foreign:
 		return stepVacate, 0
 	}
 	c.vacating = false
-	free := max(c.sight.free+c.yield, c.resting)
-	able := c.sight.known && !c.foreign && !c.sight.paused && c.health.well()
+	free := max(c.sight.free()+c.yield, c.resting)
+	able := c.sight.Known && !c.foreign && !c.sight.Rec.Ask.Pauses() && c.health.well()
 	claimable := able && now >= free
 	switch {
 	case claimable && c.fresh:
 		return stepClaim, 0
-	case claimable || !c.sight.known || c.hinted || now >= c.poll:
+	case claimable || !c.sight.Known || c.hinted || now >= c.poll:
 		return stepLook, 0
 	case able && now >= c.enlisting && now < c.sight.lives:
 		return stepEnlist, 0
@@ -237,39 +238,39 @@ func (c *campaign) deadline() time.Duration {
 }
 
 // claim is the record of a new term of ours.
-func (c *campaign) claim(now clock.Instant) record {
-	c.reason = reasonResigned
-	c.by.token = nextToken(max(c.by.token, c.sight.high), now.Time())
-	last := c.sight.rec.ended()
-	if c.sight.mine() && c.sight.rec.Token > c.over {
-		last = c.sight.rec.Last // a claim that was not acknowledged was no term (S5)
+func (c *campaign) claim(now clock.Instant) election.Record {
+	c.reason = election.Resigned
+	c.by.token = election.NextToken(max(c.by.token, c.sight.High), now.Time())
+	last := c.sight.Rec.Ended()
+	if c.sight.mine() && c.sight.Rec.Token > c.over {
+		last = c.sight.Rec.Last // a claim that was not acknowledged was no term (S5)
 	}
 	if c.by.token <= c.over { // they begin anew
 		c.over = c.by.token - 1
 	}
-	return record{
-		Leader: c.by.node, Instance: c.sight.me,
-		Token: c.by.token, TTL: c.by.ttl.Milliseconds(), Beat: c.nextBeat(),
+	return election.Record{
+		Leader: c.by.node, Instance: c.sight.by.Instance,
+		Token: c.by.token, Millis: c.by.ttl.Milliseconds(), Beat: c.nextBeat(),
 		Since: now.Time().UTC().Truncate(time.Millisecond), Payload: c.opts.payload,
-		Last: last, Waiting: c.sight.rec.behind(c.by.node, c.opts.priority),
+		Last: last, Waiting: c.sight.Rec.DropAhead(c.by.node, c.opts.priority),
 	}
 }
 
 // renewal is the record of the term that we lead, once more.
-func (c *campaign) renewal() record {
+func (c *campaign) renewal() election.Record {
 	r := c.lease.record
 	r.Beat = c.nextBeat()
-	if c.sight.mine() && c.sight.rec.Token == r.Token { // what others have added to it
-		r.Waiting, r.Ask = c.sight.rec.Waiting, c.sight.rec.Ask.kept(c.by.node)
+	if c.sight.mine() && c.sight.Rec.Token == r.Token { // what others have added to it
+		r.Waiting, r.Ask = c.sight.Rec.Waiting, c.sight.Rec.Ask.AfterRenewal(c.by.node)
 		c.lease.record = r
-	} else if c.sight.pair != nil && !c.sight.rec.held() {
-		r.Ask = c.sight.rec.Ask // of one who found no record
+	} else if c.sight.Pair != nil && !c.sight.Rec.Held() {
+		r.Ask = c.sight.Rec.Ask // of one who found no record
 	}
 	return r
 }
 
 func (c *campaign) nextBeat() uint64 {
-	c.beat = nextBeat(max(c.beat, c.sight.rec.Beat))
+	c.beat = election.NextBeat(max(c.beat, c.sight.Rec.Beat), clock.Stride())
 	return c.beat
 }
 
@@ -298,20 +299,20 @@ func (c *campaign) hurry(now time.Duration) {
 }
 
 // put begins to replace the record last seen by rec.
-func (c *campaign) put(now clock.Instant, op string, rec record) {
+func (c *campaign) put(now clock.Instant, op string, rec election.Record) {
 	limit := c.limit()
 	if limit == 0 {
 		return // the trust has run out
 	}
-	if rec.Instance == c.sight.me {
+	if rec.Instance == c.sight.by.Instance {
 		if len(c.sent) == maxSent {
 			c.sent = slices.Delete(c.sent, 1, 2) // the first may be the one that stands
 		}
 		c.sent = append(c.sent, rec.Beat)
 	}
-	previous := c.sight.pair
+	previous := c.sight.Pair
 	call := c.start(c.ctx, op, now, limit, func(ctx context.Context) result {
-		value := rec.encode()
+		value := rec.Encode()
 		r := put(ctx, c.kv, c.key, value, previous)
 		r.wrote = value
 		return r
@@ -333,13 +334,13 @@ func (c *campaign) returned(call *call, r result) {
 	if r.err == nil {
 		c.answered("put", now)
 		c.notBefore = now
-		if call.rec.Instance == c.sight.me {
+		if call.rec.Instance == c.sight.by.Instance {
 			c.acked = attempt{call.rec.Beat, call.start}
 		}
 		if c.by.verified && bytes.Equal(r.pair.Value, r.wrote) {
 			c.fails = 0
 			c.sight.see(r.pair, call.rec, now)
-			if call.rec.Instance == c.sight.me {
+			if call.rec.Instance == c.sight.by.Instance {
 				c.sent = []uint64{call.rec.Beat} // the others can no longer succeed
 			}
 			c.settle(now)
@@ -385,7 +386,7 @@ func (c *campaign) lookedAt(r result, now time.Duration) {
 	case !changed: // what was to replace it may yet succeed
 	case ours:
 		c.sent = []uint64{r.rec.Beat} // the others can no longer succeed
-	case r.rec.Instance != c.sight.me:
+	case r.rec.Instance != c.sight.by.Instance:
 		c.sent = nil // they were to replace what is gone
 	}
 	c.fresh = true
@@ -400,7 +401,7 @@ func (c *campaign) lookedAt(r result, now time.Duration) {
 	if c.confirm(r.pair) {
 		c.settle(now)
 	}
-	if err := c.sight.rec.followed(); err != nil && !c.sight.mine() {
+	if err := foreign(c.sight.Rec.Followed()); err != nil && !c.sight.mine() {
 		c.foreign = true
 		c.failed(fmt.Errorf("leadership: key %q: %w", c.key, err), now, c.opts.retry)
 	}
@@ -433,10 +434,10 @@ func (c *campaign) confirm(found *store.KVPair) bool {
 // settle draws the conclusions from a record that was just seen.
 func (c *campaign) settle(now time.Duration) {
 	c.unknown = false
-	rec, l := c.sight.rec, c.lease
+	rec, l := c.sight.Rec, c.lease
 	stands := l != nil && !l.over()
-	older := stands && (c.sight.pair == nil || rec.Token < l.term.Token ||
-		rec.Token == l.term.Token && rec.Instance == c.sight.me && rec.Beat < c.acked.beat)
+	older := stands && (c.sight.Pair == nil || rec.Token < l.term.Token ||
+		rec.Token == l.term.Token && rec.Instance == c.sight.by.Instance && rec.Beat < c.acked.beat)
 	if c.sight.mine() && !c.wrote(rec) && !older {
 		c.copied()
 		return
@@ -467,8 +468,8 @@ func (c *campaign) settle(now time.Duration) {
 }
 
 // wrote reports whether this process may have written rec.
-func (c *campaign) wrote(rec record) bool {
-	return rec.Instance == c.sight.me && rec.held() && (rec.Beat == c.acked.beat || slices.Contains(c.sent, rec.Beat))
+func (c *campaign) wrote(rec election.Record) bool {
+	return rec.Instance == c.sight.by.Instance && rec.Held() && (rec.Beat == c.acked.beat || slices.Contains(c.sent, rec.Beat))
 }
 
 // copied ends a term, or claim, that another process takes for its own: one with
@@ -476,13 +477,13 @@ func (c *campaign) wrote(rec record) bool {
 // snapshot. The campaign goes on as somebody else, for whom the other is a rival.
 func (c *campaign) copied() {
 	why := fmt.Errorf("%w: the record of term %d is not as this process wrote it: it was put back to an older state, or is renewed by a copy of this machine",
-		ErrLost, c.sight.rec.Token)
+		ErrLost, c.sight.Rec.Token)
 	if c.lease != nil {
 		c.lease.end(why)
 	}
 	c.report(fmt.Errorf("leadership: key %q: %w", c.key, why))
 	c.sent = nil
-	c.sight.become(rand.Text())
+	c.sight.by.Instance = rand.Text()
 }
 
 // finish ends what belongs to the campaign, waits for it, and closes the
@@ -517,8 +518,20 @@ func (c *campaign) release(call *call) {
 		if !c.wrote(rec) {
 			return
 		}
-		if r := put(ctx, c.kv, c.key, rec.vacated(nextBeat(rec.Beat), c.reason).encode(), found.pair); !refused(r.err) {
+		if r := put(ctx, c.kv, c.key, rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), c.reason).Encode(), found.pair); !refused(r.err) {
 			return
 		}
+	}
+}
+
+// appoint chooses when the campaign enters itself among those that wait.
+func (c *campaign) appoint(now time.Duration) {
+	switch {
+	case !c.sight.unlisted():
+		c.enlisting, c.enlistRefused = never, 0
+	case c.enlisting == never || now >= c.sight.lives:
+		// Not all at once: the leader's renewals would be refused.
+		spread := c.by.ttl << min(c.enlistRefused, 4)
+		c.enlisting = max(now+c.yield, c.resting) + time.Duration(c.opts.clock.Float64()*float64(spread))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -133,7 +134,7 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 		health: health{healthOptions: c.opts.health},
 		seat: seat{
 			kv: c.kv, key: c.key, opts: c.opts,
-			sight: sight{me: rand.Text(), node: c.node, priority: c.opts.priority, hold: c.opts.retry},
+			sight: sight{by: election.Claimant{Node: c.node, Instance: rand.Text(), Priority: c.opts.priority, TTL: c.ttl, Hold: c.opts.retry}},
 		},
 	}
 	next.report, next.take = next.problem, next.turn

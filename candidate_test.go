@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/goroutines"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
@@ -78,7 +79,7 @@ func TestRivalLeadsOneTTLAfterTheLastRenewalOfALeaderThatIsCutOff(t *testing.T) 
 		if took, want := time.Since(partitioned), ttl-ttl/6; took.Round(time.Millisecond) != want.Round(time.Millisecond) {
 			t.Errorf("b leads %v after that, want %v", took, want)
 		}
-		if last := stored(t, shared).Last; *last != (ending{"a", last.Token, reasonExpired}) || last.Token == 0 {
+		if last := stored(t, shared).Last; *last != (election.Ending{Leader: "a", Token: last.Token, Reason: election.Expired}) || last.Token == 0 {
 			t.Errorf("the record tells of the last term %+v", last)
 		}
 		cut.Heal()
@@ -111,7 +112,7 @@ func TestResignedSeatGoesToARivalAtOnce(t *testing.T) {
 		if after, _ := b.Term(); after.Token <= before.Token {
 			t.Errorf("token %d follows %d", after.Token, before.Token)
 		}
-		if last := stored(t, kv).Last; *last != (ending{"a", before.Token, reasonResigned}) {
+		if last := stored(t, kv).Last; *last != (election.Ending{Leader: "a", Token: before.Token, Reason: election.Resigned}) {
 			t.Errorf("the record tells of the last term %+v", last)
 		}
 		time.Sleep(10 * ttl)
@@ -191,7 +192,7 @@ func TestClaimThatLandsAfterStopIsReleased(t *testing.T) {
 		closed(t, "elected", elected, ttl)
 		time.Sleep(10 * ttl)
 		synctest.Wait()
-		if rec := stored(t, shared); rec.held() {
+		if rec := stored(t, shared); rec.Held() {
 			t.Errorf("the seat is held by a candidate that has ended: %+v", rec)
 		}
 	})
@@ -254,7 +255,7 @@ func TestVanishedRecordIsWrittenAgain(t *testing.T) {
 			t.Errorf("reported %v", err)
 		}
 		time.Sleep(ttl)
-		if err := kv.Put(ctx, key, record{Leader: "x", Instance: "x", Token: 5, TTL: 1000, Since: time.UnixMilli(1).UTC()}.encode(), nil); err != nil {
+		if err := kv.Put(ctx, key, election.Record{Leader: "x", Instance: "x", Token: 5, Millis: 1000, Since: time.UnixMilli(1).UTC()}.Encode(), nil); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -278,8 +279,8 @@ func TestLeaderWhoseRecordIsReplacedStepsDownAtOnce(t *testing.T) {
 		<-elected
 		<-elected
 		synctest.Wait()
-		usurper := record{Leader: "x", Instance: "x", Token: maxToken - 1, TTL: 1000, Since: time.UnixMilli(1).UTC()}
-		if err := kv.Put(ctx, key, usurper.encode(), nil); err != nil {
+		usurper := election.Record{Leader: "x", Instance: "x", Token: election.MaxToken - 1, Millis: 1000, Since: time.UnixMilli(1).UTC()}
+		if err := kv.Put(ctx, key, usurper.Encode(), nil); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -557,7 +558,7 @@ func TestCancelledContextGivesTheSeatUp(t *testing.T) {
 		<-elected
 		cancel()
 		closed(t, "elected", elected, 0)
-		if rec := stored(t, kv); rec.held() || rec.Token == 0 {
+		if rec := stored(t, kv); rec.Held() || rec.Token == 0 {
 			t.Errorf("the record after the end: %+v", rec)
 		}
 	})
@@ -648,7 +649,7 @@ func TestWatchThatTalksTooMuchCostsNoTerm(t *testing.T) {
 func TestRecordThatNoTokenCanFollowIsLeftAlone(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
-		last := record{Token: maxToken - 1, Beat: 1}.encode()
+		last := election.Record{Token: election.MaxToken - 1, Beat: 1}.Encode()
 		if err := kv.Put(ctx, key, last, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -820,11 +821,11 @@ func TestReturnedPairOfSomebodyElseIsNotTakenForOurs(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
 		var puts atomic.Int32
-		usurper := record{Leader: "x", Instance: "x", Token: maxToken - 1, TTL: 3_600_000, Since: time.UnixMilli(1).UTC()}
+		usurper := election.Record{Leader: "x", Instance: "x", Token: election.MaxToken - 1, Millis: 3_600_000, Since: time.UnixMilli(1).UTC()}
 		kv := &standIn{Store: inner, put: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			ok, pair, err := inner.AtomicPut(ctx, key, value, previous, nil)
 			if puts.Add(1) == 3 && err == nil {
-				if err := inner.Put(ctx, key, usurper.encode(), nil); err != nil {
+				if err := inner.Put(ctx, key, usurper.Encode(), nil); err != nil {
 					t.Error(err)
 				}
 				pair, err = inner.Get(ctx, key, nil)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -37,17 +38,15 @@ type Claims struct {
 	caller
 	turn chan struct{} // held by the one call that uses what follows
 
-	sight    sight         // of nobody: every record is somebody else's
-	before   sight         // before the record in sight was seen
-	looked   time.Duration // when the last look that succeeded began
-	token    uint64        // the highest that was issued
-	took     time.Duration // how long the store takes, at most, by the last calls
-	failure  error         // of the last write that did not stand
-	lost     record        // a claim that was given up, and may have happened
-	over     record        // the last whose term was seen to have run out
-	verified bool          // the store has been seen to keep its indexes (S10)
-	doubted  bool          // the index of a write was not confirmed once
-	unsafe   error         // the store does not compare and swap
+	sight    sight           // of nobody: every record is somebody else's
+	looked   time.Duration   // when the last look that succeeded began
+	token    uint64          // the highest that was issued
+	took     time.Duration   // how long the store takes, at most, by the last calls
+	failure  error           // of the last write that did not stand
+	over     election.Record // the last whose term was seen to have run out
+	verified bool            // the store has been seen to keep its indexes (S10)
+	doubted  bool            // the index of a write was not confirmed once
+	unsafe   error           // the store does not compare and swap
 }
 
 // NewClaims makes the claims of the election under key. It makes no call of the
@@ -56,8 +55,7 @@ type Claims struct {
 // method, as ErrInvalidArgument.
 func NewClaims(kv store.Store, key string, opts ...Option) *Claims {
 	c := &Claims{kv: kv, opts: newOptions(opts), turn: make(chan struct{}, 1), caller: newCaller(key, DefaultCallTimeout)}
-	c.sight.me = "nobody" // no instance, but not the empty one of a vacant seat either
-	c.before = c.sight
+	c.sight.by.Instance = "nobody" // no instance, but not the empty one of a vacant seat either
 	if c.err = checkStore(kv); c.err == nil {
 		c.err = checkName("key", key)
 	}
@@ -98,13 +96,10 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 		if err != nil || next == nil {
 			return answer, err
 		}
-		if c.token >= maxToken-1 {
+		if c.token >= election.MaxToken-1 {
 			c.token = 0 // none can follow it
 		}
 		c.token = max(c.token, next.Token)
-		if answer.Term.Token != next.Token { // no renewal: nobody leads by it, unless it is known to stand
-			c.lost = *next
-		}
 		stands, err := c.write(ctx, *next)
 		switch {
 		case err == nil && !stands && try == claimTries:
@@ -112,7 +107,7 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 		case err == nil && !stands:
 			continue
 		case err == nil:
-			if trust, err = c.trust(next.ttl()); err == nil {
+			if trust, err = c.trust(next.TTL()); err == nil {
 				trust -= c.opts.clock.Now().Since(start)
 			}
 			if err == nil && trust <= 0 {
@@ -122,8 +117,7 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 		if err != nil {
 			return failed, err
 		}
-		c.lost = record{}
-		return Claimed{Won: true, Term: next.term().clone(), Instance: by.Instance, Trust: trust}, nil
+		return Claimed{Won: true, Term: termOf(*next).clone(), Instance: by.Instance, Trust: trust}, nil
 	}
 }
 
@@ -146,12 +140,12 @@ func (c *Claims) Resign(ctx context.Context, instance string, token uint64) erro
 		return err
 	}
 	for try := 1; ; try++ {
-		rec := c.sight.rec
+		rec := c.sight.Rec
 		if rec.Instance != instance || token != 0 && rec.Token != token {
 			return nil
 		}
-		why := reasonOf(rec.Ask.against(rec.Leader))
-		stands, err := c.write(ctx, rec.vacated(nextBeat(rec.Beat), why))
+		why := reasonOf(asked(rec.Ask, rec.Leader))
+		stands, err := c.write(ctx, rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), why))
 		switch {
 		case err != nil:
 			return err
@@ -179,8 +173,8 @@ func (c *Claims) Look(ctx context.Context) (Standing, error) {
 	if err := c.lookSince(ctx, start); err != nil {
 		return Standing{}, err
 	}
-	s := c.sight.rec.standing(c.key)
-	s.Left = c.sight.left(c.opts.clock.Now().Mono)
+	s := standing(c.sight.Rec, c.key)
+	s.Left = c.sight.Left(c.opts.clock.Now().Mono)
 	return s, nil
 }
 
@@ -215,7 +209,7 @@ func (c *Claims) end() { <-c.turn }
 // lookSince reads the record, unless that has been done for another call since
 // this one came: of many who wait for their turn, one reads for all.
 func (c *Claims) lookSince(ctx context.Context, came clock.Instant) error {
-	if c.sight.known && c.looked > came.Mono {
+	if c.sight.Known && c.looked > came.Mono {
 		return nil
 	}
 	return c.look(ctx)
@@ -237,17 +231,8 @@ func (c *Claims) look(ctx context.Context) error {
 }
 
 // see takes note of what a call that has just returned has shown (S2).
-func (c *Claims) see(pair *store.KVPair, rec record) {
-	before := c.sight
-	if !c.sight.see(pair, rec, c.opts.clock.Now().Mono) {
-		return
-	}
-	c.before = before
-	if rec.Instance != c.lost.Instance || rec.Beat != c.lost.Beat {
-		// It cannot happen any more, or has been renewed: if it is ever put back,
-		// somebody may lead by what came after it.
-		c.lost = record{}
-	}
+func (c *Claims) see(pair *store.KVPair, rec election.Record) {
+	c.sight.see(pair, rec, c.opts.clock.Now().Mono)
 }
 
 // free is when the claimant may take the seat: what it would know by itself,
@@ -257,50 +242,45 @@ func (c *Claims) free(by Claim) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	s := c.before
-	s.node, s.hold = by.Node, o.retry
-	s.see(c.sight.pair, c.sight.rec, c.sight.seen)
-	switch rec := s.rec; {
-	case c.lost.held() && rec.Instance == c.lost.Instance && rec.Beat == c.lost.Beat:
-		return s.guard, nil // given up, and renewed by nobody (S5)
-	case rec.evicts(by.Node):
-		return s.free + o.retry, nil // it was asked to leave the seat to others
+	free := election.Free(&c.sight.View, &election.Claimant{Node: by.Node, Instance: c.sight.by.Instance, Hold: o.retry})
+	if evicts(c.sight.Rec, by.Node) {
+		free += o.retry // it was asked to leave the seat to others
 	}
-	return s.free, nil
+	return free, nil
 }
 
 // evicts says whether an operator has asked that node to leave the seat to
 // others, and none of them has taken it yet.
-func (r record) evicts(node string) bool {
-	if r.held() {
-		return r.Leader == node && r.Ask.against(node) != nil
+func evicts(r election.Record, node string) bool {
+	if r.Held() {
+		return r.Leader == node && asked(r.Ask, node) != nil
 	}
-	to, _ := r.Ask.transfers()
-	return r.Last != nil && r.Last.Leader == node && r.Last.Reason == reasonEvicted && to != node
+	to, _ := r.Ask.Transfers()
+	return r.Last != nil && r.Last.Leader == node && r.Last.Reason == election.Evicted && to != node
 }
 
 // renewable says whether what is known of the record is enough to try to renew
 // it: if it has changed meanwhile the write is refused.
 func (c *Claims) renewable(by Claim) bool {
-	rec := c.sight.rec
+	rec := c.sight.Rec
 	return rec.Instance == by.Instance && (by.Token == 0 || by.Token == rec.Token) &&
-		!c.lapsed(rec) && c.opts.clock.Now().Mono < c.sight.free && rec.Ask.against(by.Node) == nil
+		!c.lapsed(rec) && c.opts.clock.Now().Mono < c.sight.free() && asked(rec.Ask, by.Node) == nil
 }
 
 // lapsed reports whether the term of a record has run out, whatever others have
 // added to it. It is told by its instance: tokens may go back with the store.
-func (c *Claims) lapsed(rec record) bool {
+func (c *Claims) lapsed(rec election.Record) bool {
 	return rec.Instance == c.over.Instance && rec.Token <= c.over.Token
 }
 
 // answer is what to answer a claimant, or what to write for it.
-func (c *Claims) answer(by Claim, now clock.Instant) (*record, Claimed, error) {
-	rec := c.sight.rec
-	a := Claimed{Term: rec.standing(c.key).Term, Instance: by.Instance}
-	own := rec.held() && rec.Instance == by.Instance
+func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed, error) {
+	rec := c.sight.Rec
+	a := Claimed{Term: standing(rec, c.key).Term, Instance: by.Instance}
+	own := rec.Held() && rec.Instance == by.Instance
 	// A record that was seen unchanged for its whole TTL is that of a term which
 	// its holder has lost, and is not to lead again (S7).
-	if own && now.Mono >= c.sight.free {
+	if own && now.Mono >= c.sight.free() {
 		c.over = rec
 	}
 	lapsed := own && c.lapsed(rec)
@@ -312,30 +292,30 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*record, Claimed, error) {
 	case by.Token != 0 && (!own || lapsed || by.Token != rec.Token):
 		err = fmt.Errorf("leadership: key %q: %w: term %d is over", c.key, ErrLost, by.Token)
 	case own && !lapsed:
-		if why := rec.Ask.against(by.Node); why != nil {
+		if why := asked(rec.Ask, by.Node); why != nil {
 			return nil, a, fmt.Errorf("leadership: key %q: %w", c.key, why)
 		}
-		if _, err := c.trust(rec.ttl()); err != nil {
+		if _, err := c.trust(rec.TTL()); err != nil {
 			return nil, a, err // it would keep a seat by which nobody may lead
 		}
 		next := rec
-		next.Beat, next.Ask = nextBeat(rec.Beat), rec.Ask.kept(by.Node)
+		next.Beat, next.Ask = election.NextBeat(rec.Beat, clock.Stride()), rec.Ask.AfterRenewal(by.Node)
 		if by.Payload != nil {
 			next.Payload = by.Payload
 		}
 		return &next, a, nil
-	case rec.followed() != nil:
-		err = fmt.Errorf("leadership: key %q: %w", c.key, rec.followed())
-	case c.sight.paused:
+	case rec.Followed() != nil:
+		err = fmt.Errorf("leadership: key %q: %w", c.key, foreign(rec.Followed()))
+	case c.sight.Rec.Ask.Pauses():
 		err = fmt.Errorf("leadership: key %q: %w", c.key, ErrPaused)
 	case now.Mono < free:
 		a.Wait = free - now.Mono
 	default:
-		return &record{
+		return &election.Record{
 			Leader: by.Node, Instance: by.Instance,
-			Token: nextToken(max(c.token, c.sight.high), now.Time()), TTL: by.TTL.Milliseconds(), Beat: nextBeat(rec.Beat),
+			Token: election.NextToken(max(c.token, c.sight.High), now.Time()), Millis: by.TTL.Milliseconds(), Beat: election.NextBeat(rec.Beat, clock.Stride()),
 			Since: now.Time().UTC().Truncate(time.Millisecond), Payload: by.Payload,
-			Last: rec.ended(), Waiting: rec.behind(by.Node, 0),
+			Last: rec.Ended(), Waiting: rec.DropAhead(by.Node, 0),
 		}, a, nil
 	}
 	return nil, a, err
@@ -345,8 +325,8 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*record, Claimed, error) {
 // of a campaign does, unless the store is known to take that long.
 func (c *Claims) timed(ctx context.Context, f func(context.Context) result) result {
 	began, limit := c.opts.clock.Now().Mono, c.timeout
-	if left := c.sight.left(began) - c.sight.rec.ttl()/5; left > 0 {
-		limit = min(limit, max(left/2, 2*c.took, c.sight.rec.ttl()/20))
+	if left := c.sight.Left(began) - c.sight.Rec.TTL()/5; left > 0 {
+		limit = min(limit, max(left/2, 2*c.took, c.sight.Rec.TTL()/20))
 	}
 	r := c.callFor(ctx, limit, f)
 	if r.err == nil {
@@ -359,8 +339,8 @@ func (c *Claims) timed(ctx context.Context, f func(context.Context) result) resu
 // acknowledged (S5); if not, and there is no error, the record has been read: either
 // another write came first, or rec stands and is to be written once more. After an
 // error it is not known whether it stands.
-func (c *Claims) write(ctx context.Context, rec record) (bool, error) {
-	value, previous := rec.encode(), c.sight.pair
+func (c *Claims) write(ctx context.Context, rec election.Record) (bool, error) {
+	value, previous := rec.Encode(), c.sight.Pair
 	wrote := c.timed(ctx, func(ctx context.Context) result { return put(ctx, c.kv, c.key, value, previous) })
 	if wrote.err == nil && c.verified && bytes.Equal(wrote.pair.Value, value) {
 		c.see(wrote.pair, rec)
@@ -381,7 +361,7 @@ func (c *Claims) write(ctx context.Context, rec record) (bool, error) {
 	if wrote.err == nil && !c.confirm(wrote.pair) {
 		return false, c.unsafe
 	}
-	stands := c.sight.rec.Beat == rec.Beat && c.sight.rec.Token == rec.Token && c.sight.rec.Instance == rec.Instance
+	stands := c.sight.Rec.Beat == rec.Beat && c.sight.Rec.Token == rec.Token && c.sight.Rec.Instance == rec.Instance
 	switch {
 	case stands && wrote.err == nil:
 		return true, nil
@@ -394,7 +374,7 @@ func (c *Claims) write(ctx context.Context, rec record) (bool, error) {
 // confirm holds the index that a write returned against the one that a read
 // found (S10), as a campaign does.
 func (c *Claims) confirm(wrote *store.KVPair) bool {
-	found := c.sight.pair
+	found := c.sight.Pair
 	if c.verified || found == nil || !bytes.Equal(found.Value, wrote.Value) {
 		return true
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -210,33 +211,6 @@ func TestRenewalOfAnotherServerIsNotTakenForOnesOwn(t *testing.T) {
 	})
 }
 
-func TestClaimThatWasGivenUpHoldsUpNobody(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
-		kv := faultstore.New(memory.New())
-		c := NewClaims(kv, key)
-		written := false
-		kv.SetPlan(func(call faultstore.Call) faultstore.Fault {
-			if call.Op == faultstore.OpAtomicPut {
-				written = true
-				return faultstore.Fault{LoseReply: true}
-			}
-			if written {
-				return faultstore.Fault{Err: faultstore.ErrInjected}
-			}
-			return faultstore.Fault{}
-		})
-		refusedWith(ctx, t, c, claimFor("a"), faultstore.ErrInjected)
-		kv.SetPlan(nil)
-		if rec := stored(t, kv); rec.Leader != "a" {
-			t.Fatalf("the record is %+v", rec)
-		}
-		if got := claimed(ctx, t, c, claimFor("b")); !got.Won {
-			t.Errorf("b got %+v", got)
-		}
-		refusedWith(ctx, t, c, Claim{Node: "a", Instance: instanceA, Token: 1, TTL: ttl}, ErrLost)
-	})
-}
-
 func TestClaimThatWasGivenUpAndRenewedIsWaitedFor(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		shared := memory.New()
@@ -408,7 +382,7 @@ func TestResignGivesUpTheSeatOfItsInstanceAlone(t *testing.T) {
 			}
 		}
 		kv.SetPlan(nil)
-		if rec := stored(t, kv); rec.held() || rec.Last == nil || *rec.Last != (ending{"a", first.Term.Token, reasonResigned}) {
+		if rec := stored(t, kv); rec.Held() || rec.Last == nil || *rec.Last != (election.Ending{Leader: "a", Token: first.Term.Token, Reason: election.Resigned}) {
 			t.Errorf("the record is %+v", rec)
 		}
 		if got := claimed(ctx, t, c, claimFor("b")); !got.Won {
@@ -432,11 +406,11 @@ func TestHolderIsToldWhatAnOperatorAsks(t *testing.T) {
 	for name, test := range map[string]struct {
 		request Request
 		want    error
-		reason  reason
+		reason  election.Reason
 	}{
-		"resign":   {Request{Action: Resign, By: "olga"}, ErrEvicted, reasonEvicted},
-		"pause":    {Request{Action: Pause, By: "olga"}, ErrEvicted, reasonEvicted},
-		"transfer": {Request{Action: Transfer, To: "b", By: "olga"}, ErrTransferred, reasonTransferred},
+		"resign":   {Request{Action: Resign, By: "olga"}, ErrEvicted, election.Evicted},
+		"pause":    {Request{Action: Pause, By: "olga"}, ErrEvicted, election.Evicted},
+		"transfer": {Request{Action: Transfer, To: "b", By: "olga"}, ErrTransferred, election.Transferred},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, func(t *testing.T, ctx context.Context) {
@@ -450,7 +424,7 @@ func TestHolderIsToldWhatAnOperatorAsks(t *testing.T) {
 					t.Errorf("a is told %v", err)
 				}
 				// Its trust lasts: its work may go on until it resigns (S8).
-				if rec := stored(t, kv); rec.Beat != before.Beat || !rec.held() {
+				if rec := stored(t, kv); rec.Beat != before.Beat || !rec.Held() {
 					t.Errorf("the record is %+v", rec)
 				}
 				if got, err := c.Claim(ctx, claimFor("b")); got.Won || err != nil && !errors.Is(err, ErrPaused) {
@@ -459,7 +433,7 @@ func TestHolderIsToldWhatAnOperatorAsks(t *testing.T) {
 				if err := c.Resign(ctx, instanceA, 0); err != nil {
 					t.Fatal(err)
 				}
-				if rec := stored(t, kv); rec.held() || rec.Last == nil || *rec.Last != (ending{"a", first.Term.Token, test.reason}) {
+				if rec := stored(t, kv); rec.Held() || rec.Last == nil || *rec.Last != (election.Ending{Leader: "a", Token: first.Term.Token, Reason: test.reason}) {
 					t.Errorf("the record is %+v", rec)
 				}
 			})
@@ -835,8 +809,8 @@ func TestTermThatRanOutOutlivesNotItsRecord(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
 		one, two := NewClaims(kv, key), NewClaims(kv, key)
-		far := record{Leader: "a", Instance: instanceA, Token: maxToken / 2, TTL: ttl.Milliseconds(), Since: time.UnixMilli(1).UTC()}
-		if err := kv.Put(ctx, key, far.encode(), nil); err != nil {
+		far := election.Record{Leader: "a", Instance: instanceA, Token: election.MaxToken / 2, Millis: ttl.Milliseconds(), Since: time.UnixMilli(1).UTC()}
+		if err := kv.Put(ctx, key, far.Encode(), nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := one.Look(ctx); err != nil {

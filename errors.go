@@ -1,6 +1,11 @@
 package leadership
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seed-a1d591d3/leadership/internal/election"
+)
 
 // The errors that callers decide on. Those that reach a caller are wrapped
 // with the operation and the key; use errors.Is.
@@ -86,3 +91,32 @@ var (
 	// so this one cannot complete it. See WithAttemptTTL.
 	ErrSuperseded = errors.New("attempt superseded")
 )
+
+// reasonOf is what a record says of a term that ended by choice because of why.
+func reasonOf(why error) election.Reason {
+	switch {
+	case errors.Is(why, ErrEvicted):
+		return election.Evicted
+	case errors.Is(why, ErrUnhealthy):
+		return election.Unhealthy
+	case errors.Is(why, ErrRelinquished):
+		return election.Relinquished
+	case errors.Is(why, ErrTransferred):
+		return election.Transferred
+	}
+	return election.Resigned
+}
+
+// foreign returns why a value is left alone, as an ErrForeignRecord; nil for nil.
+func foreign(why error) error {
+	if why == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrForeignRecord, why)
+}
+
+// parse reads the record of an election. Its errors are ErrForeignRecord.
+func parse(value []byte) (election.Record, error) {
+	rec, err := election.Parse(value)
+	return rec, foreign(err)
+}

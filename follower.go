@@ -233,7 +233,7 @@ func (p *pursuit) plan(now clock.Instant) time.Duration {
 		return min(until, p.late(now.Mono, limit))
 	case now.Mono < p.notBefore:
 		return min(until, p.notBefore)
-	case !p.sight.known || p.hinted || now.Mono >= p.poll:
+	case !p.sight.Known || p.hinted || now.Mono >= p.poll:
 		p.look(p.ctx, now, limit)
 		return min(until, p.late(now.Mono, limit))
 	}
@@ -260,23 +260,23 @@ func (p *pursuit) hear(r result) {
 		return
 	}
 	p.fails = 0
-	rec := p.sight.rec
+	rec := p.sight.Rec
 	switch {
 	case !changed:
-	case rec.held():
+	case rec.Held():
 		margin := p.opts.margin
 		if !p.opts.marginSet {
-			margin = rec.ttl() / 5
+			margin = rec.TTL() / 5
 		}
-		p.of.heard.Store(&hearing{rec.term(), now + rec.ttl() + margin})
+		p.of.heard.Store(&hearing{termOf(rec), now + rec.TTL() + margin})
 		p.poll = min(p.poll, now+p.opts.pollAfter(p.interval())) // the TTL is known by now
-	case p.sight.pair != nil:
+	case p.sight.Pair != nil:
 		p.of.heard.Store(nil)
 	}
 	// A record that has vanished says nothing: its leader may still lead.
 	if changed && p.notices != nil {
-		s := rec.standing(p.key)
-		s.Left = p.sight.left(now)
+		s := standing(rec, p.key)
+		s.Left = p.sight.Left(now)
 		p.notices.stands(s)
 	}
 }
@@ -291,11 +291,11 @@ func (p *pursuit) tell(now time.Duration) {
 	var t Term
 	if h != nil {
 		t = h.term
-	} else if p.sight.known {
-		t.Last = p.sight.rec.ended().public()
+	} else if p.sight.Known {
+		t.Last = endingOf(p.sight.Rec.Ended())
 	}
 	p.stream.set(t.Leader)
-	if p.notices != nil && p.sight.known && !t.same(p.leader) {
+	if p.notices != nil && p.sight.Known && !t.same(p.leader) {
 		p.leader = t
 		p.notices.leads(t.clone())
 	}

@@ -51,8 +51,8 @@ func Forget(ctx context.Context, kv store.Store, key string) error {
 			}
 			err = fmt.Errorf("leadership: forget %q: %w", key, err)
 		}
-		if ctx.Err() != nil && f.seen.rec.held() && !f.deleted && errors.Is(err, context.Cause(ctx)) {
-			err = fmt.Errorf("leadership: forget %q: %w by %q, as far as can be told: %w", key, ErrHeld, f.seen.rec.Leader, context.Cause(ctx))
+		if ctx.Err() != nil && f.seen.Rec.Held() && !f.deleted && errors.Is(err, context.Cause(ctx)) {
+			err = fmt.Errorf("leadership: forget %q: %w by %q, as far as can be told: %w", key, ErrHeld, f.seen.Rec.Leader, context.Cause(ctx))
 		}
 		return err
 	}
@@ -84,22 +84,22 @@ func (f *forgetting) step(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("leadership: forget %q: %w", key, found.foreign)
 	case found.pair == nil && f.deleted:
 		return 0, errForgotten
-	case found.pair == nil && !before.rec.held():
+	case found.pair == nil && !before.Rec.Held():
 		return 0, fmt.Errorf("leadership: forget %q: %w", key, ErrNoElection)
 	}
 	if f.seen.see(found.pair, found.rec, now.Mono) {
 		f.tries = 0
 	}
-	rec, left := found.rec, f.seen.left(now.Mono)
+	rec, left := found.rec, f.seen.Left(now.Mono)
 	// A new term must not begin in the millisecond that the last token is of.
 	ahead := time.UnixMilli(int64(rec.Token) + 1).Sub(now.Time())
 	switch {
-	case rec.Ask.pauses():
+	case rec.Ask.Pauses():
 		return 0, fmt.Errorf("leadership: forget %q: %w", key, ErrPaused)
-	case before.known && rec.held() && (rec.Token != before.rec.Token || rec.Beat != before.rec.Beat):
+	case before.Known && rec.Held() && (rec.Token != before.Rec.Token || rec.Beat != before.Rec.Beat):
 		return 0, fmt.Errorf("leadership: forget %q: %w by %q", key, ErrHeld, rec.Leader)
 	case left > 0:
-		return min(left, max(rec.ttl()/20, time.Millisecond), maxForgetPoll), nil
+		return min(left, max(rec.TTL()/20, time.Millisecond), maxForgetPoll), nil
 	case ahead > 0 && ahead < maxForgetPoll:
 		return ahead, nil
 	case found.pair == nil:

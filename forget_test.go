@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -144,8 +145,8 @@ func TestForgetLeavesForeignValuesAlone(t *testing.T) {
 func TestForgetDoesNotDeleteATermThatBegins(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
-		vacant := record{Token: 7, Beat: 3}
-		if _, _, err := inner.AtomicPut(ctx, key, vacant.encode(), nil, nil); err != nil {
+		vacant := election.Record{Token: 7, Beat: 3}
+		if _, _, err := inner.AtomicPut(ctx, key, vacant.Encode(), nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		a := NewCandidate(inner, key, "a", ttl)
@@ -171,8 +172,8 @@ func TestForgetDoesNotDeleteATermThatBegins(t *testing.T) {
 func TestForgetToleratesALostReplyOfADeletion(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
-		vacant := record{Token: 7, Beat: 3}
-		if _, _, err := kv.AtomicPut(ctx, key, vacant.encode(), nil, nil); err != nil {
+		vacant := election.Record{Token: 7, Beat: 3}
+		if _, _, err := kv.AtomicPut(ctx, key, vacant.Encode(), nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		link := faultstore.New(kv)

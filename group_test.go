@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
@@ -126,7 +127,7 @@ func TestGroupStopsWhenItsWorkPanics(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if rec, err := parseRecord(pair.Value); err != nil || rec.held() {
+			if rec, err := election.Parse(pair.Value); err != nil || rec.Held() {
 				t.Errorf("%s: %+v, %v", key, rec, err)
 			}
 		}
@@ -186,7 +187,7 @@ func TestGroupWhoseCandidateRunsElsewhereLeavesAllElections(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if rec, err := parseRecord(pair.Value); err != nil || rec.held() {
+			if rec, err := election.Parse(pair.Value); err != nil || rec.Held() {
 				t.Errorf("%s: %+v, %v", k, rec, err)
 			}
 		}

@@ -3,6 +3,8 @@ package leadership
 import (
 	"context"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/election"
 )
 
 // attach gives the campaign a stream to serve instead of its present one, and
@@ -94,7 +96,7 @@ func (c *campaign) enter() bool {
 	}
 	start := c.opts.clock.Now().Mono
 	c.open(c.ctx, start, func() time.Duration { return c.opts.retry })
-	c.resting, c.enlisting, c.endBy, c.health.next, c.reason = start, never, never, start, reasonResigned
+	c.resting, c.enlisting, c.endBy, c.health.next, c.reason = start, never, never, start, election.Resigned
 	return true
 }
 
@@ -111,10 +113,10 @@ func (c *campaign) dismiss() {
 
 // announce tells the listeners who leads, where that has changed.
 func (c *campaign) announce(now time.Duration) {
-	if c.sight.known {
+	if c.sight.Known {
 		c.informed.Store(true)
 	}
-	if len(c.listeners) == 0 || !c.sight.known {
+	if len(c.listeners) == 0 || !c.sight.Known {
 		return
 	}
 	var t Term
@@ -124,11 +126,11 @@ func (c *campaign) announce(now time.Duration) {
 	case l != nil:
 		t = l.term
 	case c.sight.mine(): // it is about to be given up
-		t.Last = Ending{c.by.node, c.sight.rec.Token, string(c.reason)}
+		t.Last = Ending{c.by.node, c.sight.Rec.Token, string(c.reason)}
 	case !c.sight.mine() && c.sight.stands(now):
-		t = c.sight.rec.term()
+		t = termOf(c.sight.Rec)
 	default:
-		t.Last = c.sight.rec.ended().public()
+		t.Last = endingOf(c.sight.Rec.Ended())
 	}
 	if t.same(c.leader) {
 		return

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
@@ -100,7 +101,7 @@ func TestUnhealthyLeaderStepsDownInOrderAfterSoManyFailures(t *testing.T) {
 				if took != want {
 					t.Errorf("it took %v, want %v", took, want)
 				}
-				if last := stored(t, kv).Last; last.Reason != reasonUnhealthy {
+				if last := stored(t, kv).Last; last.Reason != election.Unhealthy {
 					t.Errorf("the record says %+v", last)
 				}
 				close(up.heal)

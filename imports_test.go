@@ -29,7 +29,7 @@ func deps(t *testing.T, packages ...string) []string {
 // Whoever imports the core gets the standard library, valkeyrie's store
 // package, the parser of cron specs, and nothing else.
 func TestCoreImportsNothingHeavy(t *testing.T) {
-	want := []string{"github.com/kvtools/valkeyrie/store", "github.com/robfig/cron/v3", module, module + "/internal/clock", module + "/internal/format", module + "/internal/reread", module + "/internal/schedule", module + "/internal/storeerr", module + "/internal/watches", module + "/store"}
+	want := []string{"github.com/kvtools/valkeyrie/store", "github.com/robfig/cron/v3", module, module + "/internal/clock", module + "/internal/election", module + "/internal/format", module + "/internal/indexes", module + "/internal/reread", module + "/internal/schedule", module + "/internal/storeerr", module + "/internal/watches", module + "/store"}
 	seen := deps(t, module, module+"/store")
 	slices.Sort(seen)
 	if !slices.Equal(seen, want) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -131,7 +132,7 @@ func TestRequestOfAnEarlierTermIsNotObeyedAgain(t *testing.T) {
 		a.RunForElection(ctx)
 		time.Sleep(ttl)
 		before := stored(t, kv)
-		before.Ask = &ask{Do: Resign, At: time.Now().UTC().Truncate(time.Millisecond)}
+		before.Ask = &election.Request{Do: election.Resign, At: time.Now().UTC().Truncate(time.Millisecond)}
 		if err := Ask(ctx, kv, key, Request{Action: Resign}); err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +142,7 @@ func TestRequestOfAnEarlierTermIsNotObeyedAgain(t *testing.T) {
 			t.Fatal(term, ok)
 		}
 		synctest.Wait()
-		if err := kv.Put(ctx, key, before.encode(), nil); err != nil {
+		if err := kv.Put(ctx, key, before.Encode(), nil); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(ttl / 2)
@@ -208,7 +209,7 @@ func countedStop(t *testing.T, inner store.Store, n int64) (*standIn, *atomic.In
 func TestLeaderOfTheLastTokenLeadsAgainOnceItIsGone(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
-		if err := inner.Put(ctx, key, record{Token: maxToken - 2, Beat: 1}.encode(), nil); err != nil {
+		if err := inner.Put(ctx, key, election.Record{Token: election.MaxToken - 2, Beat: 1}.Encode(), nil); err != nil {
 			t.Fatal(err)
 		}
 		kv, calls := countedStop(t, inner, 10000)
@@ -234,7 +235,7 @@ func TestLeaderOfTheLastTokenLeadsAgainOnceItIsGone(t *testing.T) {
 func TestTokensRiseAfterTheLastWasForgotten(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
-		_ = inner.Put(ctx, key, record{Token: maxToken - 1, Beat: 1}.encode(), nil)
+		_ = inner.Put(ctx, key, election.Record{Token: election.MaxToken - 1, Beat: 1}.Encode(), nil)
 		c := NewClaims(inner, key)
 		refusedWith(ctx, t, c, claimFor("a"), ErrForeignRecord)
 		_ = inner.Delete(ctx, key)
@@ -270,7 +271,7 @@ func (c backClock) Now() clock.Instant {
 func TestTokensRiseOnAfterTheLastThoughAClockIsBehind(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
-		_ = inner.Put(ctx, key, record{Token: maxToken - 1, Beat: 1}.encode(), nil)
+		_ = inner.Put(ctx, key, election.Record{Token: election.MaxToken - 1, Beat: 1}.Encode(), nil)
 		a := NewCandidate(inner, key, "a", ttl)
 		b := NewCandidate(inner, key, "b", ttl, clock.Option(backClock{by: time.Minute}).(Option))
 		ea, _ := a.RunForElection(ctx)

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 )
 
 func testLease(t *testing.T, c clock.Clock, trust time.Duration) *lease {
 	t.Helper()
-	l := newLease(t.Context(), c, record{Leader: "a", Token: 1, TTL: 1000}, trust, c.Now(), func() {})
+	l := newLease(t.Context(), c, election.Record{Leader: "a", Token: 1, Millis: 1000}, trust, c.Now(), func() {})
 	t.Cleanup(func() { l.end(ErrStopped) })
 	return l
 }
@@ -174,7 +175,7 @@ func TestContextOfWorkIsAskedWithoutAllocation(t *testing.T) {
 
 func BenchmarkIsLeader(b *testing.B) {
 	c := NewCandidate(nil, key, "a", time.Hour)
-	l := newLease(b.Context(), clock.System{}, record{}, time.Hour, clock.System{}.Now(), func() {})
+	l := newLease(b.Context(), clock.System{}, election.Record{}, time.Hour, clock.System{}.Now(), func() {})
 	defer l.end(ErrStopped)
 	c.lease.Store(l)
 	b.Run("IsLeader", func(b *testing.B) {

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -75,13 +76,13 @@ func withoutIndex(kv store.Store) func(context.Context, string) (*store.KVPair, 
 }
 
 // stored returns the record under key.
-func stored(t *testing.T, kv store.Store) record {
+func stored(t *testing.T, kv store.Store) election.Record {
 	t.Helper()
 	pair, err := kv.Get(t.Context(), key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec, err := parseRecord(pair.Value)
+	rec, err := election.Parse(pair.Value)
 	if err != nil {
 		t.Fatal(err)
 	}

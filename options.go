@@ -26,6 +26,9 @@ const (
 	// MaxPayload is how many bytes a payload may have.
 	MaxPayload = 64 << 10
 
+	// maxPriority is the highest priority.
+	maxPriority = 1_000_000
+
 	// followerRetry is how often a follower looks while it knows no record
 	// whose TTL would tell.
 	followerRetry = time.Second
@@ -120,6 +123,20 @@ func WithRelinquishSchedule(spec string) Option {
 func WithPayload(p []byte) Option {
 	p = append([]byte(nil), p...)
 	return func(o *options) { o.payload = p }
+}
+
+// WithPriority sets how much a candidate is preferred: among those that wait
+// when the seat falls vacant, one of a higher priority wins it. It does not take
+// the seat from a leader. It must be from 0, the default, to 1,000,000.
+//
+// A candidate with a priority above 0 enters itself into the record while it waits:
+// within a TTL, at random, of having seen the leader renew its claim, or later where
+// many do. At a vacancy each candidate holds back for one retry interval of its own
+// for each entry of a higher priority than its own, three at most: so a preferred
+// candidate that is gone costs no more than that, once, and whoever takes the
+// seat drops its entry. A follower ignores it.
+func WithPriority(n int) Option {
+	return func(o *options) { o.priority = n }
 }
 
 // WithWorkName sets what the log and errors call the work of Run that does not return

@@ -10,6 +10,7 @@ import (
 	_ "time/tzdata"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
@@ -40,7 +41,7 @@ func TestLeaderRelinquishesAfterItsTime(t *testing.T) {
 		if !b.IsLeader() || worked != time.Minute {
 			t.Errorf("b leads: %v; a's work went on for %v", b.IsLeader(), worked)
 		}
-		if last := stored(t, kv).Last; last.Leader != "a" || last.Reason != reasonRelinquished {
+		if last := stored(t, kv).Last; last.Leader != "a" || last.Reason != election.Relinquished {
 			t.Errorf("the record says %+v", last)
 		}
 		// b has no such time.

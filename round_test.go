@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -244,7 +245,7 @@ func TestRoundDoesNotPileUpCallsOnAStoreThatHangs(t *testing.T) {
 func TestRoundRefusesForeignRecords(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		for _, value := range []string{
-			"precious", `{"v":2,"kind":"round","winner":"a"}`, `{"v":1,"kind":"round","winner":"a"}`, `{"v":1}`, `{}`, "", string(record{Token: 1}.encode()),
+			"precious", `{"v":2,"kind":"round","winner":"a"}`, `{"v":1,"kind":"round","winner":"a"}`, `{"v":1}`, `{}`, "", string(election.Record{Token: 1}.Encode()),
 		} {
 			kv := memory.New()
 			if err := kv.Put(ctx, "sys/1", []byte(value), nil); err != nil {

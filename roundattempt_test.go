@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/format"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -466,7 +468,7 @@ func TestWhoOnlyLooksHasNothingForgotten(t *testing.T) {
 func TestAttemptThatNoneCanFollowIsForgottenOnceItIsGone(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
-		last := mustRound(roundRecord{Winner: "x", Elected: time.UnixMilli(1).UTC(), Attempt: maxToken - 1, TTL: attemptTTL.Milliseconds(), Bid: "b"})
+		last := mustRound(roundRecord{Winner: "x", Elected: time.UnixMilli(1).UTC(), Attempt: election.MaxToken - 1, TTL: attemptTTL.Milliseconds(), Bid: "b"})
 		if err := kv.Put(ctx, "sys/1", last, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -484,4 +486,13 @@ func TestAttemptThatNoneCanFollowIsForgottenOnceItIsGone(t *testing.T) {
 		elected(t, r, true)
 		holds(t, r, 1, attemptTTL*4/5)
 	})
+}
+
+func mustRound(rec roundRecord) []byte {
+	rec.Header = roundFormat
+	b, err := format.Marshal(rec)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/format"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -70,7 +71,7 @@ func (r *Round) bid(v roundView) (roundRecord, bool, error) {
 		return v.was, false, nil // it has vanished, but its winner may be at work (S2)
 	case v.was.leased() && (v.pair == nil || mine.TTL > 0):
 		mine.Attempt = v.was.attempt() + 1
-		if mine.Attempt >= maxToken {
+		if mine.Attempt >= election.MaxToken {
 			mine.Attempt = 1 // what none can follow is gone
 		}
 	case v.pair == nil:
@@ -82,7 +83,7 @@ func (r *Round) bid(v roundView) (roundRecord, bool, error) {
 	case mine.TTL == 0 || waits:
 		return v.rec, false, nil
 	default:
-		if mine.Attempt = v.rec.attempt() + 1; mine.Attempt >= maxToken {
+		if mine.Attempt = v.rec.attempt() + 1; mine.Attempt >= election.MaxToken {
 			return v.rec, false, fmt.Errorf("%w: no attempt can follow number %d: delete the key", ErrForeignRecord, v.rec.attempt())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/format"
 )
 
@@ -26,9 +27,9 @@ type roundRecord struct {
 
 // completion is what came of a round.
 type completion struct {
-	By     string    `json:"by"`
-	At     time.Time `json:"at"`
-	Result payload   `json:"result,omitempty"`
+	By     string       `json:"by"`
+	At     time.Time    `json:"at"`
+	Result format.Bytes `json:"result,omitempty"`
 }
 
 // parseRound reads what is stored under the key of a round. Its errors are
@@ -43,7 +44,7 @@ func parseRound(value []byte) (roundRecord, error) {
 		return roundRecord{}, fmt.Errorf("%w: a round without a winner", ErrForeignRecord)
 	case r.TTL < 0 || r.TTL > MaxTTL.Milliseconds():
 		return roundRecord{}, fmt.Errorf("%w: ttl %d ms", ErrForeignRecord, r.TTL)
-	case r.Attempt >= maxToken:
+	case r.Attempt >= election.MaxToken:
 		return roundRecord{}, fmt.Errorf("%w: attempt %d", ErrForeignRecord, r.Attempt)
 	}
 	return r, nil

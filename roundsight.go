@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/indexes"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -105,7 +106,7 @@ func (s *roundShared) see(key string, pair *store.KVPair, rec roundRecord, now t
 	switch {
 	case pair != nil && !rec.open():
 		sight.roundView = roundView{}
-	case pair != nil && samePair(before.pair, pair):
+	case pair != nil && indexes.Same(before.pair, pair):
 		view = before
 	case pair != nil:
 		view.free = now + rec.ttl()

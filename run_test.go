@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -99,7 +100,7 @@ func TestWorkThatDoesNotReturnKeepsItsSeatUntilTheRecordExpires(t *testing.T) {
 		b.Stop()
 		closed(t, "b", elected, 0)
 		time.Sleep(10 * ttl)
-		if rec := stored(t, kv); rec.held() {
+		if rec := stored(t, kv); rec.Held() {
 			t.Errorf("a claims the seat while its old work goes on: %+v", rec)
 		}
 		a.Stop()
@@ -159,7 +160,7 @@ func TestWorkThatReturnsResigns(t *testing.T) {
 		if !errors.Is(err, failure) || len(terms) != 3 || terms[2].Token <= terms[1].Token {
 			t.Errorf("Run returned %v after %v", err, terms)
 		}
-		if rec := stored(t, kv); rec.held() || rec.Last.Reason != reasonResigned {
+		if rec := stored(t, kv); rec.Held() || rec.Last.Reason != election.Resigned {
 			t.Errorf("the record after the end: %+v", rec)
 		}
 	})
@@ -363,7 +364,7 @@ func TestWorkThatPanicsResignsFirst(t *testing.T) {
 		if !ok || err.Value != any(cause) || !errors.Is(err, cause) || !strings.Contains(err.Error(), "TestWorkThatPanicsResignsFirst") {
 			t.Errorf("Run panicked with %v", v)
 		}
-		if rec := stored(t, kv); rec.held() || rec.Last.Reason != reasonResigned {
+		if rec := stored(t, kv); rec.Held() || rec.Last.Reason != election.Resigned {
 			t.Errorf("the record is %+v", rec)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -149,14 +150,14 @@ func (s *seat) attend() {
 	}
 	hint := s.hint.Swap(nil)
 	switch {
-	case hint == nil || !s.sight.known:
+	case hint == nil || !s.sight.Known:
 	case len(hint.Value) == 0:
-		s.hinted = s.hinted || s.sight.pair != nil
-	case s.sight.pair == nil || !bytes.Equal(hint.Value, s.sight.pair.Value):
+		s.hinted = s.hinted || s.sight.Pair != nil
+	case s.sight.Pair == nil || !bytes.Equal(hint.Value, s.sight.Pair.Value):
 		// What we wrote ourselves may be shown to us late; but a request that
 		// was added to it is news.
-		rec, err := parseRecord(hint.Value)
-		echo := err == nil && s.sight.mine() && rec.Instance == s.sight.me && rec.Beat <= s.sight.rec.Beat && rec.Ask.same(s.sight.rec.Ask)
+		rec, err := election.Parse(hint.Value)
+		echo := err == nil && s.sight.mine() && rec.Instance == s.sight.by.Instance && rec.Beat <= s.sight.Rec.Beat && rec.Ask.Same(s.sight.Rec.Ask)
 		s.hinted = s.hinted || !echo
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -49,16 +50,16 @@ type Waiting struct {
 
 // standing returns what others see of a record; a zero one is of an election
 // that has never been held.
-func (r record) standing(key string) Standing {
-	s := Standing{Key: key, Term: r.term().clone(), Beat: r.Beat}
-	if !r.held() {
-		s.Term = Term{Last: r.Last.public()}
+func standing(r election.Record, key string) Standing {
+	s := Standing{Key: key, Term: termOf(r).clone(), Beat: r.Beat}
+	if !r.Held() {
+		s.Term = Term{Last: endingOf(r.Last)}
 	}
 	for _, w := range r.Waiting {
 		s.Waiting = append(s.Waiting, Waiting(w))
 	}
 	if a := r.Ask; a != nil {
-		s.Asked = Request{Action: a.Do, To: a.To, Keep: a.Keep, By: a.By, Hold: time.Duration(a.Hold) * time.Millisecond}
+		s.Asked = Request{Action: Action(a.Do), To: a.To, Keep: a.Keep, By: a.By, Hold: time.Duration(a.Millis) * time.Millisecond}
 		s.AskedAt = a.At
 	}
 	return s
@@ -79,8 +80,8 @@ func Elections(ctx context.Context, kv store.Store, prefix string) ([]Standing, 
 	}
 	var all []Standing
 	for _, pair := range pairs {
-		if rec, err := parseRecord(pair.Value); err == nil {
-			all = append(all, rec.standing(pair.Key))
+		if rec, err := election.Parse(pair.Value); err == nil {
+			all = append(all, standing(rec, pair.Key))
 		}
 	}
 	slices.SortFunc(all, func(a, b Standing) int { return strings.Compare(a.Key, b.Key) })

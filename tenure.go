@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 )
 
 // errWorkExited is what work that calls runtime.Goexit is taken to return.
@@ -24,7 +25,7 @@ type outcome struct {
 
 // begin begins the term of a claim that is known to stand, unless it has run
 // out meanwhile or is not wanted any more.
-func (c *campaign) begin(rec record, start clock.Instant) {
+func (c *campaign) begin(rec election.Record, start clock.Instant) {
 	if c.vacating || c.ending() || rec.Token <= c.over {
 		return
 	}
@@ -117,7 +118,7 @@ func (c *campaign) windUp(now time.Duration) {
 	for _, n := range c.listeners {
 		n.ended(l, why)
 	}
-	c.over, c.reason = max(c.over, l.term.Token), reasonExpired
+	c.over, c.reason = max(c.over, l.term.Token), election.Expired
 	if !errors.Is(why, ErrLost) {
 		c.giveUp(why)
 	}

@@ -3,6 +3,8 @@ package leadership
 import (
 	"bytes"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/election"
 )
 
 // Term is one unbroken time of one leader. The zero value is no term.
@@ -47,4 +49,17 @@ func (t Term) same(other Term) bool {
 func (t Term) clone() Term {
 	t.Payload = bytes.Clone(t.Payload)
 	return t
+}
+
+// termOf returns the term of a record.
+func termOf(r election.Record) Term {
+	return Term{Leader: r.Leader, Token: r.Token, Since: r.Since, TTL: r.TTL(), Payload: r.Payload, Last: endingOf(r.Last)}
+}
+
+// endingOf returns what users see of how a term has ended; e may be nil.
+func endingOf(e *election.Ending) Ending {
+	if e == nil {
+		return Ending{}
+	}
+	return Ending{e.Leader, e.Token, string(e.Reason)}
 }

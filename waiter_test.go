@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -64,7 +65,7 @@ func TestPreferredCandidateThatIsGoneCostsABoundedWaitOnce(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			synctest.Wait()
 		}
-		if took, most := time.Since(resigned), maxAhead*ttl/3+time.Millisecond; took < ttl/3 || took > most {
+		if took, most := time.Since(resigned), election.MaxAhead*ttl/3+time.Millisecond; took < ttl/3 || took > most {
 			t.Errorf("somebody leads after %v, want %v at most", took, most)
 		}
 		if waiting := stored(t, kv).Waiting; len(waiting) != 0 {
@@ -109,29 +110,6 @@ func TestPriorityMustBeInItsRange(t *testing.T) {
 		if !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), fmt.Sprint("priority is ", n)) {
 			t.Errorf("%d: %v", n, err)
 		}
-	}
-}
-
-func TestRecordNamesTheHighestPriorities(t *testing.T) {
-	var r record
-	for i := range 2 * maxWaiters {
-		r = r.enlisted(fmt.Sprint("node-", i), i)
-	}
-	if len(r.Waiting) != maxWaiters || r.Waiting[0].Priority != 2*maxWaiters-1 || r.Waiting[maxWaiters-1].Priority != maxWaiters {
-		t.Errorf("they are %v", r.Waiting)
-	}
-	if !r.lists("other", maxWaiters) || r.lists("other", maxWaiters+1) || !r.lists("other", 0) {
-		t.Error("who need not enter is not told from who has to")
-	}
-	// A node counts once, with its highest priority, and is gone when it has won.
-	if !r.lists("node-15", 14) || r.lists("node-15", 16) {
-		t.Error("whose entry will do is not told from whose is too low")
-	}
-	if r = r.enlisted("node-15", 16); len(r.Waiting) != maxWaiters || r.ahead("other", 13) != 2 || r.ahead("node-15", 13) != 1 {
-		t.Errorf("they are %v", r.Waiting)
-	}
-	if left := r.behind("node-15", 16); len(left) != maxWaiters-1 {
-		t.Errorf("%v are left", left)
 	}
 }
 

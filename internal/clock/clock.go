@@ -3,6 +3,8 @@
 package clock
 
 import (
+	crand "crypto/rand"
+	"encoding/binary"
 	"math/rand/v2"
 	"time"
 )
@@ -75,6 +77,14 @@ func (System) Jumps() *Jumps {
 		return nil
 	}
 	return jumps
+}
+
+// Stride returns a random number that a copied machine does not repeat: it is of
+// crypto/rand and of the time.
+func Stride() uint32 {
+	var b [4]byte
+	_, _ = crand.Read(b[:]) // never fails
+	return binary.NativeEndian.Uint32(b[:]) ^ uint32(time.Now().UnixNano())
 }
 
 // Option makes a leadership.Option (in the any) of a Clock. Package leadership

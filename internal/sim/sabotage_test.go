@@ -30,9 +30,9 @@ var sabotages = []sabotage{
 		"c.acked = attempt{call.rec.Beat, c.opts.clock.Now()}",
 	},
 	{
-		"S2", "a rival waits half the TTL", "sight.go",
-		"free += rec.ttl()",
-		"free += rec.ttl() / 2",
+		"S2", "a rival waits half the TTL", "internal/election/law.go",
+		"at += v.Rec.TTL()",
+		"at += v.Rec.TTL() / 2",
 	},
 	{
 		"S2", "a rival waits from before it read", "campaign.go",
@@ -40,9 +40,9 @@ var sabotages = []sabotage{
 		"\t\tc.lookedAt(r, call.start.Mono)",
 	},
 	{
-		"S2", "a record that vanished is not waited for", "sight.go",
-		"s.guard = max(s.guard, now+s.rec.ttl())",
-		"s.guard = max(s.guard, now)",
+		"S2", "a record that vanished is not waited for", "internal/election/view.go",
+		"v.guard = max(v.guard, now+v.Rec.TTL())",
+		"v.guard = max(v.guard, now)",
 	},
 	{
 		"S3", "IsLeader is a flag", "trust.go",
@@ -67,7 +67,7 @@ var sabotages = []sabotage{
 	{
 		"S5", "an unknown outcome is taken for success", "campaign.go",
 		"\tc.unknown = true\n\tc.fails++\n",
-		"\tif !refused(r.err) && call.rec.held() {\n" +
+		"\tif !refused(r.err) && call.rec.Held() {\n" +
 			"\t\tc.acked = attempt{call.rec.Beat, call.start}\n" +
 			"\t\tc.sight.see(&store.KVPair{Key: c.key, Value: r.wrote}, call.rec, now)\n" +
 			"\t\tc.settle(now)\n\t\treturn\n\t}\n" +
@@ -130,8 +130,8 @@ var sabotages = []sabotage{
 	},
 	{
 		"health", "whoever is unhealthy claims the seat", "campaign.go",
-		"!c.sight.paused && c.health.well()",
-		"!c.sight.paused",
+		"!c.sight.Rec.Ask.Pauses() && c.health.well()",
+		"!c.sight.Rec.Ask.Pauses()",
 	},
 	{
 		"health", "an unhealthy leader leads on", "health.go",
@@ -140,7 +140,7 @@ var sabotages = []sabotage{
 	},
 	{
 		"requests", "the seat is taken during a pause", "campaign.go",
-		"!c.sight.paused && c.health.well()",
+		"!c.sight.Rec.Ask.Pauses() && c.health.well()",
 		"c.health.well()",
 	},
 	{
@@ -149,19 +149,19 @@ var sabotages = []sabotage{
 		"",
 	},
 	{
-		"priority", "the seat is not left to the node that it is transferred to", "sight.go",
+		"priority", "the seat is not left to the node that it is transferred to", "internal/election/law.go",
 		"\t\treturn hold\n",
 		"\t\treturn hold / 2\n",
 	},
 	{
-		"priority", "the seat is not left to those of a higher priority", "sight.go",
-		"return time.Duration(rec.ahead(s.node, s.priority)) * s.hold",
+		"priority", "the seat is not left to those of a higher priority", "internal/election/law.go",
+		"return time.Duration(rec.RivalsAhead(c.Node, c.Priority)) * c.Hold",
 		"return 0",
 	},
 	{
 		"follower", "a leader is believed in for too long", "follower.go",
-		"now + rec.ttl() + margin",
-		"now + 2*rec.ttl() + margin",
+		"now + rec.TTL() + margin",
+		"now + 2*rec.TTL() + margin",
 	},
 }
 

@@ -1,4 +1,4 @@
-package leadership
+package election
 
 import (
 	"testing"
@@ -12,18 +12,18 @@ import (
 type seen struct {
 	at   time.Duration
 	pair *store.KVPair
-	rec  record
+	rec  Record
 	free time.Duration
 }
 
 func held(at time.Duration, instance string, token, beat uint64, free time.Duration) seen {
-	rec := record{Leader: "n", Instance: instance, Token: token, TTL: 10_000, Beat: beat}
-	return seen{at, &store.KVPair{Value: rec.encode(), LastIndex: beat}, rec, free}
+	rec := Record{Leader: "n", Instance: instance, Token: token, Millis: 10_000, Beat: beat}
+	return seen{at, &store.KVPair{Value: rec.Encode(), LastIndex: beat}, rec, free}
 }
 
 func vacant(at time.Duration, token, beat uint64, free time.Duration) seen {
-	rec := record{Token: token, Beat: beat}
-	return seen{at, &store.KVPair{Value: rec.encode(), LastIndex: beat}, rec, free}
+	rec := Record{Token: token, Beat: beat}
+	return seen{at, &store.KVPair{Value: rec.Encode(), LastIndex: beat}, rec, free}
 }
 
 func missing(at, free time.Duration) seen { return seen{at: at, free: free} }
@@ -70,11 +70,12 @@ func TestRivalWaitsFromWhatItSaw(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := sight{me: "me"}
+			var v View[Record]
+			me := Claimant{Instance: "me"}
 			for i, step := range steps {
-				v.see(step.pair, step.rec, step.at)
-				if v.free != step.free {
-					t.Fatalf("step %d: free at %v, want %v", i, v.free, step.free)
+				v.See(step.pair, step.rec, step.at)
+				if free := Free(&v, &me); free != step.free {
+					t.Fatalf("step %d: free at %v, want %v", i, free, step.free)
 				}
 			}
 		})
@@ -82,12 +83,12 @@ func TestRivalWaitsFromWhatItSaw(t *testing.T) {
 }
 
 func TestRivalComparesValuesAsWellAsIndexes(t *testing.T) {
-	v := sight{me: "me"}
-	v.see(&store.KVPair{Value: []byte("a"), LastIndex: 0}, record{}, 1)
-	if !v.see(&store.KVPair{Value: []byte("b"), LastIndex: 0}, record{}, 2) {
+	var v View[Record]
+	v.See(&store.KVPair{Value: []byte("a"), LastIndex: 0}, Record{}, 1)
+	if !v.See(&store.KVPair{Value: []byte("b"), LastIndex: 0}, Record{}, 2) {
 		t.Error("another value under a repeated index was taken for the same record")
 	}
-	if !v.see(&store.KVPair{Value: []byte("b"), LastIndex: 1}, record{}, 3) {
+	if !v.See(&store.KVPair{Value: []byte("b"), LastIndex: 1}, Record{}, 3) {
 		t.Error("the same value under another index was taken for the same record")
 	}
 }

@@ -1,0 +1,141 @@
+package election
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/format"
+)
+
+func TestRecordSurvivesEncoding(t *testing.T) {
+	for _, p := range []string{"", "http://10.0.0.1:80/?a=b&c=<d>", "\x00\xff", "ünï"} {
+		want := Record{
+			Header: Format, Leader: "node/ü \"1\"", Instance: "i", Token: 1 << 60, Millis: 500, Beat: 3,
+			Since: time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC), Last: &Ending{"b", 4, Expired},
+		}
+		if p != "" {
+			want.Payload = format.Bytes(p)
+		}
+		got, err := Parse(want.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
+func TestRecordIsReadable(t *testing.T) {
+	rec := Record{
+		Leader: "a", Instance: "i", Token: 7, Millis: 500, Beat: 3,
+		Since: time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC), Payload: format.Bytes("http://h/?a&b"),
+	}
+	want := `{"v":1,"kind":"election","leader":"a","instance":"i","token":7,"ttl":500,"beat":3,"since":"2026-01-02T03:04:05.006Z","payload":"http://h/?a&b"}`
+	if got := string(rec.Encode()); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestForeignValuesAreRefused(t *testing.T) {
+	for _, v := range []string{
+		``, ` `, `null`, `x`, `{}`, `[]`, `7`, `"leader"`,
+		`{"v":1,"leader":"a"}`,
+		`{"v":1,"winner":"a"}`,
+		sample(`{"v":1,`, `{"v":2,`),
+		sample(`"election"`, `"Election"`),
+		sample(`"election"`, `"fence"`),
+		sample(`"kind":"election",`, ``),
+		sample(`"token":7`, `"token":0`),
+		sample(`"token":7`, `"token":-1`),
+		sample(`"token":7`, `"token":18446744073709551615`),
+		sample(`"token":7`, `"token":7,"token":7`),
+		sample(`"token":7`, `"Token":7`),
+		sample(`"token":7`, `"token":6,"Token":7`),
+		sample(`"token":7`, `"token":7.0`),
+		sample(`"token":7`, `"token":"7"`),
+		sample(`"token":7,`, ``),
+		sample(`"ttl":500`, `"ttl":0`),
+		sample(`"ttl":500`, `"ttl":-5`),
+		sample(`"ttl":500`, `"ttl":9223372036854775807`),
+		sample(`"ttl":500,`, ``),
+		sample(`"beat":3`, `"beat":9223372036854775807`),
+		sample(`"beat":3,`, ``),
+		sample(`,"since":"2026-01-02T03:04:05Z"`, ``),
+		sample(`"leader":"a"`, `"leader":""`),
+		sample(`"leader":"a",`, ``),
+		sample(`"instance":"i",`, ``),
+		sample(`"instance":"i"`, `"instance":""`),
+		sample(`"beat":3`, `"beat":3,"session":"s"`),
+		sample(`"beat":3`, `"beat":3,"waiting":[]`),
+		sample(`"beat":3`, `"beat":3,"ask":{"do":"pause","for":"ever"}`),
+		sample(`"token":7,"ttl":500`, `"ttl":500,"token":7`),
+		sample(`Z"}`, `Z"} {}`),
+		sample(`Z"}`, `Z"}}`),
+		`{"v":1,"kind":"election","leader":"","token":7,"ttl":500,"beat":1}`,
+		`{"v":1,"kind":"election","leader":"","token":7,"beat":1,"since":"2026-01-02T03:04:05Z"}`,
+		`{"v":1,"kind":"election","leader":"","token":7,"beat":1,"payload":"x"}`,
+		`{"v":1,"kind":"election","winner":"a"}`,
+		`{"v":1,"kind":"round","winner":"a","elected":"1970-01-01T00:00:00.001Z"}`,
+		`{"v":1,"kind":"fence","token":7,"check":"QWERTYUIOPASDFGHJKLZXCVBNM"}`,
+	} {
+		if _, err := Parse([]byte(v)); err == nil {
+			t.Errorf("%s: %v", v, err)
+		} else if len(v) > 4 && strings.Contains(err.Error(), v) {
+			t.Errorf("the error shows what is stored: %v", err)
+		}
+	}
+}
+
+// sample is the record of a held seat, with a piece of it replaced.
+func sample(old, with string) string {
+	const sound = `{"v":1,"kind":"election","leader":"a","instance":"i","token":7,"ttl":500,"beat":3,"since":"2026-01-02T03:04:05Z"}`
+	return strings.Replace(sound, old, with, 1)
+}
+
+func TestRecordMayBeSpacedAndEscapedOtherwise(t *testing.T) {
+	for _, v := range []string{
+		sample("", ""),
+		sample(`,"token"`, ",\n\t\"token\""),
+		sample(`"leader":"a"`, `"leader":"\u0061"`),
+	} {
+		if rec, err := Parse([]byte(v)); err != nil || rec.Leader != "a" || rec.Token != 7 {
+			t.Errorf("%s: %+v, %v", v, rec, err)
+		}
+	}
+}
+
+func TestTokensRiseThoughTheWallClockStandsBack(t *testing.T) {
+	now := time.UnixMilli(1000)
+	for highest, want := range map[uint64]uint64{0: 1000, 999: 1000, 1000: 1001, 5000: 5001} {
+		if got := NextToken(highest, now); got != want {
+			t.Errorf("after %d: %d, want %d", highest, got, want)
+		}
+	}
+	if got := NextToken(0, time.UnixMilli(-5)); got != 1 {
+		t.Errorf("before 1970: %d, want 1", got)
+	}
+}
+
+// FuzzRecord: whatever is accepted survives another encoding.
+func FuzzRecord(f *testing.F) {
+	f.Add([]byte(sample(`Z"}`, `Z","payload":{"base64":"AP8="}}`)))
+	f.Add([]byte(`{"v":1,"kind":"election","leader":"","token":7,"beat":1,"last":{"leader":"a","token":7,"reason":"resigned"}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		rec, err := Parse(b)
+		if err != nil {
+			return
+		}
+		once := rec.Encode()
+		again, err := Parse(once)
+		if err != nil {
+			t.Fatalf("%s: %v", once, err)
+		}
+		if twice := again.Encode(); !bytes.Equal(once, twice) {
+			t.Fatalf("%s became %s", once, twice)
+		}
+	})
+}
