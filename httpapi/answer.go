@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// problem is an answer that is no success: it tells its reason to the client.
+// problem is an answer that reports an error, with its reason for the client.
 type problem struct {
 	status int
 	reason string
@@ -33,30 +34,61 @@ func reason(err error) string {
 	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "leadership: "), leadership.ErrInvalidArgument.Error()+": ")
 }
 
-// failure is what a client is told of an error that is none of its own: what
-// kind it is, for the rest is for the log.
-func failure(err error) problem {
-	why := "the store failed"
-	switch {
-	case errors.Is(err, leadership.ErrForeignRecord):
-		why = "the key holds something else: it is left alone"
-	case errors.Is(err, leadership.ErrUnsafeStore):
-		why = "the store does not compare and swap"
-	case errors.Is(err, context.DeadlineExceeded):
-		why = "the store does not answer in time: try again"
-	case errors.Is(err, store.ErrNotReachable):
-		why = "the store cannot be reached: try again"
+// problemOf returns the answer to an error, and whether the error is an answer: the
+// others are failures, which are for the log, and the client is told their kind alone.
+func problemOf(err error, style style) (p problem, known bool) {
+	is := func(targets ...error) bool {
+		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 	}
-	return problem{http.StatusInternalServerError, why}
+	switch {
+	case errors.As(err, &p):
+		return p, true
+	case is(leadership.ErrInvalidArgument, leadership.ErrCompletedByOther, leadership.ErrNotElected, leadership.ErrSuperseded):
+		return problem{http.StatusBadRequest, reason(err)}, true
+	case is(leadership.ErrHeld, leadership.ErrPaused, leadership.ErrNoLeader, leadership.ErrNotTransferred, leadership.ErrReplaced):
+		return problem{http.StatusConflict, reason(err)}, true
+	case is(leadership.ErrNoElection): // and nothing of the above
+		return problem{http.StatusNotFound, reason(err)}, true
+	case is(leadership.ErrForeignRecord) && style == asJSON: // no failure of the store; gone has 500 alone
+		return problem{http.StatusConflict, failure(err)}, true
+	}
+	return problem{http.StatusInternalServerError, failure(err)}, false
 }
 
-// answerJSON answers with v.
-func answerJSON(w http.ResponseWriter, status int, v any) error {
+// failure is what a client is told of an error that is not its own.
+func failure(err error) string {
+	switch {
+	case errors.Is(err, leadership.ErrForeignRecord):
+		return "the key holds something else: it is left alone"
+	case errors.Is(err, leadership.ErrUnsafeStore):
+		return "the store does not compare and swap"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the store does not answer in time: try again"
+	case errors.Is(err, store.ErrNotReachable):
+		return "the store cannot be reached: try again"
+	}
+	return "the store failed"
+}
+
+// json answers with v.
+func (c *call) json(status int, v any) error {
 	body, err := encodeJSON(v)
 	if err == nil {
-		write(w, status, "application/json", body)
+		write(c.w, status, "application/json", body)
 	}
 	return err
+}
+
+// text answers with a text, which may be empty.
+func (c *call) text(status int, body string) error {
+	write(c.w, status, "text/plain; charset=utf-8", []byte(body))
+	return nil
+}
+
+// none answers that there is nothing to tell.
+func (c *call) none() error {
+	write(c.w, http.StatusNoContent, "", nil)
+	return nil
 }
 
 // encodeJSON returns v as a line of JSON.
@@ -72,11 +104,6 @@ func encodeJSON(v any) ([]byte, error) {
 func answerError(w http.ResponseWriter, p problem) {
 	body, _ := json.Marshal(map[string]string{"error": p.reason}) //nolint:errchkjson // A string always can.
 	write(w, p.status, "application/json", append(body, '\n'))
-}
-
-// text answers with a text, which may be empty.
-func text(w http.ResponseWriter, status int, body string) {
-	write(w, status, "text/plain; charset=utf-8", []byte(body))
 }
 
 // write answers, for as long as a client may take to read that. Before it is sent the
@@ -110,7 +137,7 @@ func drain(w *counting, body io.Reader) {
 	}
 }
 
-// wantsJSON says whether a client asks for JSON where the default is text.
-func wantsJSON(r *http.Request) bool {
-	return strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "application/json")
+// wantsJSON reports whether a client asks for JSON where the default is text.
+func (c *call) wantsJSON() bool {
+	return strings.Contains(strings.Join(c.r.Header.Values("Accept"), ","), "application/json")
 }

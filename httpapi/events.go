@@ -19,35 +19,24 @@ const (
 // readers were too slow.
 func (h *Handler) DroppedReaders() uint64 { return h.dropped.Load() }
 
-// events registers the routes of event streams.
-func (h *Handler) events(mux *http.ServeMux, d *desk) {
-	h.observer = newObserver(h)
-	h.handle(mux, "GET /api/v1/elections/{key}/events", reader, asJSON, func(w http.ResponseWriter, r *http.Request) error {
-		return h.observer.serveOne(d, w, r)
-	})
-	h.handle(mux, "GET /api/v1/events", reader, asJSON, h.observer.serveAll)
-	if h.observe {
-		h.own(h.observer.run)
-		h.own(h.observer.lookAtRounds)
+// events streams the events of one election.
+func (h *Handler) events(c *call) error {
+	key := c.key()
+	if c.err != nil {
+		return c.err
 	}
-}
-
-// serveOne streams the events of one election.
-func (o *observer) serveOne(d *desk, w http.ResponseWriter, r *http.Request) error {
-	key, err := election(r)
+	// An error of the store, or of the key, is answered at once.
+	ctx, cancel := h.storing(c)
+	defer cancel()
+	if _, err := h.looks.election(ctx, key); err != nil {
+		return err
+	}
+	f, reader, past, err := h.observer.join(key, c.r.Header.Get("Last-Event-ID"))
 	if err != nil {
 		return err
 	}
-	// A store that fails, or a key that holds something else, is told at once.
-	if _, err := d.standing(r.Context(), key); err != nil {
-		return err
-	}
-	f, reader, past, err := o.join(key, r.Header.Get("Last-Event-ID"))
-	if err != nil {
-		return err
-	}
-	defer o.leave(f, reader)
-	o.h.stream(w, r, past, reader)
+	defer h.observer.leave(f, reader)
+	h.stream(c, past, reader)
 	return nil
 }
 
@@ -89,35 +78,29 @@ type helloView struct {
 	More   bool      `json:"more,omitempty"`
 }
 
-// serveAll streams the events of all elections below a prefix.
-func (o *observer) serveAll(w http.ResponseWriter, r *http.Request) error {
-	values, err := query(r)
-	if err != nil {
-		return err
-	}
-	prefix, err := keyPrefix(values)
-	if err != nil {
-		return err
-	}
-	if !o.h.observe {
-		return refuse(http.StatusNotFound, "this server does not observe elections")
-	}
-	systems := slices.Compact(slices.Sorted(slices.Values(values["system"])))
+// allEvents streams the events of all elections below a prefix, and of rounds.
+func (h *Handler) allEvents(c *call) error {
+	prefix := c.prefix()
+	systems := slices.Compact(slices.Sorted(slices.Values(c.all("system"))))
 	if len(systems) > namedByOne {
-		return refuse(http.StatusBadRequest, "%d systems are named: at most %d will do", len(systems), namedByOne)
+		c.fail(refuse(http.StatusBadRequest, "%d systems are named: must be at most %d", len(systems), namedByOne))
 	}
 	for _, system := range systems {
-		if err := checkName("system", system); err != nil {
-			return err
-		}
+		c.fail(checkName("system", system))
 	}
-	o.attend(r.Context(), watchLinger*watchTick)
-	reader, past, err := o.joinAll(prefix, systems, r.Header.Get("Last-Event-ID"), o.h.mayWrite(r))
+	if !h.observe {
+		c.fail(refuse(http.StatusNotFound, "this server does not observe elections"))
+	}
+	if c.err != nil {
+		return c.err
+	}
+	h.observer.attend(c.r.Context(), watchLinger*watchTick)
+	reader, past, err := h.observer.joinAll(prefix, systems, c.r.Header.Get("Last-Event-ID"), h.mayWrite(c.r))
 	if err != nil {
 		return err
 	}
-	defer o.leave(&o.all, reader)
-	o.h.stream(w, r, past, reader)
+	defer h.observer.leave(&h.observer.all, reader)
+	h.stream(c, past, reader)
 	return nil
 }
 
@@ -164,9 +147,10 @@ func (o *observer) joinAll(prefix string, systems []string, after string, mayWri
 
 // stream sends a reader what is past, and then what comes, until one of the two
 // ends.
-func (h *Handler) stream(w http.ResponseWriter, r *http.Request, past []event, reader *eventReader) {
-	ctx, cancel := h.while(r)
+func (h *Handler) stream(c *call, past []event, reader *eventReader) {
+	ctx, cancel := h.while(c)
 	defer cancel()
+	w := c.w
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
 	w.WriteHeader(http.StatusOK)

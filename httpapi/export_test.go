@@ -3,7 +3,13 @@ package httpapi
 import "github.com/prometheus/client_golang/prometheus"
 
 // Patterns are those of all routes.
-func (h *Handler) Patterns() []string { return h.patterns }
+func (h *Handler) Patterns() []string {
+	var all []string
+	for _, route := range h.routes() {
+		all = append(all, route.pattern)
+	}
+	return all
+}
 
 // Registry has the metrics.
 func (h *Handler) Registry() *prometheus.Registry { return h.metrics.registry }

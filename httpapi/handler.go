@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/lru"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -40,13 +40,17 @@ type Handler struct {
 
 	polls    chan struct{} // a place for each client that waits for a round
 	requests chan struct{} // and for each operator that waits for a leader
+	checks   chan struct{} // and for each health check that reads the store
 	awaits   *awaits
 	states   *together[leadership.RoundState]
 	lists    *together[[]byte] // in JSON
 	others   settled           // keys that are no elections
 
-	metrics  *metrics
-	patterns []string // of all routes
+	// Those who read cannot drop what those who claim have seen; nor can health checks,
+	// which need no token, what those who read have.
+	claims, looks, probes *seen
+
+	metrics *metrics
 
 	ctx     context.Context // ends with Close; for what outlives a request
 	cancel  context.CancelFunc
@@ -55,9 +59,10 @@ type Handler struct {
 
 	observer *observer
 
+	swept *lru.Map[string, struct{}] // systems that are swept, besides those of WithRetention
+
 	mu     sync.Mutex
 	closed bool
-	swept  *recent // the systems that are swept
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -73,7 +78,7 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 	h := &Handler{
 		options: newOptions(opts), metrics: m, kv: newStores(kv, m),
 		mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(),
-		polls: make(chan struct{}, maxPolls), requests: make(chan struct{}, maxPolls),
+		polls: make(chan struct{}, maxPolls), requests: make(chan struct{}, maxPolls), checks: make(chan struct{}, maxChecks),
 	}
 	if err := h.check(); err != nil {
 		return nil, err
@@ -86,19 +91,22 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 	h.awaits = newAwaits(h)
 	h.states = newTogether[leadership.RoundState](readCalls, h.timeout)
 	h.lists = newTogether[[]byte](listCalls, h.timeout)
-	h.swept = newRecent(maxSystems, h.systems)
+	h.claims, h.looks, h.probes = h.newSeen(h.kv.claims), h.newSeen(h.kv.reads), h.newSeen(h.kv.reads)
+	h.swept = lru.New[string, struct{}](maxSystems + len(h.systems))
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	h.routes()
+	h.observer = newObserver(h)
+	h.observing()
+	for _, route := range h.routes() {
+		h.mux.HandleFunc(route.pattern, h.handler(route))
+	}
+	if h.observe {
+		h.own(h.observer.run)
+		h.own(h.observer.lookAtRounds)
+	}
+	if h.retention > 0 {
+		h.own(h.sweep)
+	}
 	return h, nil
-}
-
-// routes has each area register its own.
-func (h *Handler) routes() {
-	h.rounds(h.mux)
-	h.elections(h.mux)
-	h.metricsRoute(h.mux)
-	h.document(h.mux)
-	h.page(h.mux)
 }
 
 // Close ends what the handler owns: long polls and streams are answered, or end,
@@ -121,88 +129,6 @@ func (h *Handler) own(f func(ctx context.Context)) {
 	defer h.mu.Unlock()
 	if !h.closed {
 		h.running.Go(func() { f(h.ctx) })
-	}
-}
-
-// while returns a context that ends with the request's and with Close: for long
-// polls and streams.
-func (h *Handler) while(r *http.Request) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(r.Context())
-	stop := context.AfterFunc(h.ctx, cancel)
-	return ctx, func() { stop(); cancel() }
-}
-
-// place takes a place among those who wait for long, if there is one.
-func place(w http.ResponseWriter, places chan struct{}) (leave func(), err error) {
-	select {
-	case places <- struct{}{}:
-		return func() { <-places }, nil
-	default:
-		w.Header().Set("Retry-After", "1")
-		return nil, refuse(http.StatusServiceUnavailable, "too many clients wait already: try again later")
-	}
-}
-
-// storing returns the context for what a request asks of the store.
-func (h *Handler) storing(r *http.Request) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(r.Context(), h.timeout)
-}
-
-// style is how a route tells its errors.
-type style int
-
-const (
-	asJSON style = iota // {"error": "..."}
-	asText              // as gone does
-)
-
-// handle registers a route. f answers by itself, or returns an error before it has
-// begun to: a problem is told as it is, leadership.ErrInvalidArgument is the
-// client's fault, and anything else a failure of the store, which is logged and
-// told in short.
-func (h *Handler) handle(mux *http.ServeMux, pattern string, needs role, style style, f func(http.ResponseWriter, *http.Request) error) {
-	h.patterns = append(h.patterns, pattern)
-	trouble := &trouble{log: h.log}
-	inFlight := h.metrics.inFlight.WithLabelValues(pattern)
-	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		inFlight.Inc()
-		defer inFlight.Dec()
-		if needs == writer && r.Method == http.MethodHead {
-			// The mux takes it for a GET, but nobody who asks for headers
-			// means to change something.
-			w.Header().Set("Allow", http.MethodGet)
-			h.fail(w, r, style, unrouted(http.StatusMethodNotAllowed, r), trouble)
-			return
-		}
-		err := h.allowed(w, r, needs)
-		if err == nil {
-			if err = f(w, r); err == nil {
-				trouble.answered()
-			}
-		}
-		if err != nil {
-			h.fail(w, r, style, err, trouble)
-		}
-	})
-}
-
-// fail answers a request with an error.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, style style, err error, trouble *trouble) {
-	var p problem
-	switch {
-	case errors.As(err, &p):
-	case errors.Is(err, leadership.ErrInvalidArgument):
-		p = problem{http.StatusBadRequest, reason(err)}
-	default:
-		if r.Context().Err() == nil { // the client has not gone
-			trouble.failed("httpapi: request failed", "method", r.Method, "path", r.URL.EscapedPath(), "error", err)
-		}
-		p = failure(err)
-	}
-	if style == asText {
-		text(w, p.status, p.reason)
-	} else {
-		answerError(w, p)
 	}
 }
 

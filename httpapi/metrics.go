@@ -36,6 +36,7 @@ const (
 // send. It is safe for concurrent use.
 type metrics struct {
 	registry *prometheus.Registry
+	serve    http.Handler
 
 	claims       *prometheus.CounterVec
 	claimSeconds *prometheus.HistogramVec
@@ -77,8 +78,8 @@ func newMetrics() *metrics {
 	return m
 }
 
-// metricsRoute registers the route of metrics.
-func (h *Handler) metricsRoute(mux *http.ServeMux) {
+// observing registers what is known of the elections that are observed.
+func (h *Handler) observing() {
 	h.metrics.registry.MustRegister(electionsCollector{h.observer})
 	if h.observe {
 		h.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -92,13 +93,15 @@ func (h *Handler) metricsRoute(mux *http.ServeMux) {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "leadership_event_readers_dropped_total", Help: "Streams of events that were ended because their readers were too slow.",
 		}, func() float64 { return float64(h.DroppedReaders()) }))
-	serve := promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes})
-	h.handle(mux, "GET /metrics", reader, asText, func(w http.ResponseWriter, r *http.Request) error {
-		h.observer.attend(r.Context(), scrapeAttention)
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTimeout)) // not every connection can
-		serve.ServeHTTP(w, r)
-		return nil
-	})
+	h.metrics.serve = promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes})
+}
+
+// serveMetrics serves the metrics. To ask for them has elections observed for a while.
+func (h *Handler) serveMetrics(c *call) error {
+	h.observer.attend(c.r.Context(), scrapeAttention)
+	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(bodyTimeout)) // not every connection can
+	h.metrics.serve.ServeHTTP(c.w, c.r)
+	return nil
 }
 
 // claimed counts a claim that began at that time. The result of one that never got

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/lru"
 )
 
 const (
@@ -62,9 +63,10 @@ type stateView struct {
 }
 
 func newObserver(h *Handler) *observer {
+	shown := slices.Concat(h.systems, h.shown)
 	return &observer{
 		h: h, most: maxObserved, byKey: make(map[string]*watched), all: newFeed(allBytes), state: stateView{Type: "state"},
-		rounds:     roundWatch{feed: newFeed(0), asked: newRecent(maxAsked, slices.Concat(h.systems, h.shown)), named: make(map[string]int), last: make(map[string][]byte)},
+		rounds:     roundWatch{feed: newFeed(0), shown: shown, asked: lru.New[string, struct{}](maxAsked + len(shown)), named: make(map[string]int), last: make(map[string][]byte)},
 		wakeRounds: make(chan struct{}, 1), wake: make(chan struct{}, 1), turned: make(chan struct{}),
 	}
 }
@@ -310,7 +312,7 @@ func (o *observer) passed(more bool, err error) {
 	defer o.mu.Unlock()
 	state := stateView{Type: "state", More: o.state.More}
 	if err != nil {
-		state.Error = failure(err).reason
+		state.Error = failure(err)
 	} else {
 		state.More = more
 		o.looked = true

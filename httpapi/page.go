@@ -1,8 +1,8 @@
 package httpapi
 
 import (
+	"cmp"
 	"embed"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
@@ -33,25 +33,30 @@ var pageHeaders = map[string]string{
 	"X-Frame-Options":              "DENY",
 }
 
-// page registers the page. Anyone may have it; what it shows it has to ask for.
-func (h *Handler) page(mux *http.ServeMux) {
-	h.handle(mux, "GET /{$}", anyone, asText, func(w http.ResponseWriter, _ *http.Request) error {
-		return servePage(w, "index.html")
-	})
-	h.handle(mux, "GET /page/{file}", anyone, asText, func(w http.ResponseWriter, r *http.Request) error {
-		return servePage(w, r.PathValue("file"))
-	})
-}
-
-func servePage(w http.ResponseWriter, file string) error {
+// page serves the page and its files. Anyone may have them; what the page shows it has
+// to ask for.
+func (h *Handler) page(c *call) error {
+	file := cmp.Or(c.r.PathValue("file"), "index.html")
 	kind, ok := pageTypes[path.Ext(file)]
 	body, err := fs.ReadFile(pageFiles, path.Join("page", file))
 	if !ok || err != nil {
-		return problem{http.StatusNotFound, fmt.Sprintf("there is no file %.40q", file)}
+		return refuse(http.StatusNotFound, "there is no file %.40q", file)
 	}
 	for name, value := range pageHeaders {
-		w.Header().Set(name, value)
+		c.w.Header().Set(name, value)
 	}
-	write(w, http.StatusOK, kind, body)
+	write(c.w, http.StatusOK, kind, body)
+	return nil
+}
+
+// openAPI describes all routes, written by hand; tests hold the handler to it.
+//
+//go:embed openapi.json
+var openAPI []byte
+
+// document serves the description of the routes. Anyone may have it: it says nothing
+// of this server.
+func (h *Handler) document(c *call) error {
+	write(c.w, http.StatusOK, "application/json", openAPI)
 	return nil
 }

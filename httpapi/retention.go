@@ -2,18 +2,24 @@ package httpapi
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
 // maxSystems is how many systems are swept, the latest, besides those of WithRetention.
 const maxSystems = 1024
 
+// sweeping returns the systems that are swept.
+func (h *Handler) sweeping() []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(h.systems, h.swept.Keys()))))
+}
+
 // sweep deletes old rounds until ctx ends.
 func (h *Handler) sweep(ctx context.Context) {
 	ticker := time.NewTicker(min(h.retention/10, time.Hour))
 	defer ticker.Stop()
 	for {
-		for _, system := range h.swept.all() {
+		for _, system := range h.sweeping() {
 			deleted, err := h.kept.Sweep(ctx, system, h.retention)
 			switch {
 			case ctx.Err() != nil:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/lru"
 	"github.com/seed-a1d591d3/leadership/internal/view"
 )
 
@@ -29,9 +30,10 @@ const (
 // which is apart so that elections do not wait for those who look.
 type roundWatch struct {
 	feed  feed
-	asked *recent           // systems that all readers are told of
-	named map[string]int    // systems that readers have named, and how many; they are told of those alone
-	last  map[string][]byte // the latest lines
+	shown []string                   // systems that all readers are told of
+	asked *lru.Map[string, struct{}] // and more of them
+	named map[string]int             // systems that readers have named, and how many; they are told of those alone
+	last  map[string][]byte          // the latest lines
 }
 
 // roundsView are the latest rounds of a system, in JSON.
@@ -43,10 +45,15 @@ type roundsView struct {
 	Rounds []view.Round `json:"rounds"`
 }
 
+// all returns the systems that all readers are told of.
+func (r *roundWatch) all() []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.shown, r.asked.Keys()))))
+}
+
 // join adds a reader, and returns what it is to be told first.
 func (r *roundWatch) join(reader *eventReader) []event {
 	var past []event
-	asked := r.asked.all()
+	asked := r.all()
 	reader.systems = slices.DeleteFunc(reader.systems, func(system string) bool {
 		if r.named[system] == 0 && len(r.named) >= maxNamed {
 			if !slices.Contains(asked, system) {
@@ -81,7 +88,7 @@ func (r *roundWatch) leave(reader *eventReader) {
 
 // systems returns what is looked at, and forgets what was told of others.
 func (r *roundWatch) systems() []string {
-	all := r.asked.all()
+	all := r.all()
 	for system := range r.named {
 		if !slices.Contains(all, system) {
 			all = append(all, system)
@@ -134,7 +141,7 @@ func (o *observer) roundsOf(ctx context.Context, system string, seen *systemRoun
 		seen.trouble.answered()
 	case ctx.Err() == nil:
 		seen.trouble.failed("httpapi: look at rounds", "system", system, "error", err)
-		v.Error = failure(err).reason
+		v.Error = failure(err)
 	}
 	v.Total = total
 	for _, s := range states {
@@ -148,7 +155,7 @@ func (o *observer) tellRounds(v roundsView) {
 	e := encode("", v)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !slices.Contains(o.rounds.asked.all(), v.System) {
+	if !slices.Contains(o.rounds.all(), v.System) {
 		e.system = v.System
 	}
 	if !bytes.Equal(e.line, o.rounds.last[v.System]) {

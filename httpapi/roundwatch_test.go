@@ -103,8 +103,8 @@ func TestJunkNamesDoNotShutSystemsOut(t *testing.T) {
 			ask(t, h, 202, "GET", fmt.Sprintf("/api/v1/elect/junk%d/1?node=a", i), "")
 		}
 		ask(t, h, 202, "GET", "/api/v1/elect/real/1?node=a", "")
-		for what, all := range map[string]*recent{"looked at": h.observer.rounds.asked, "swept": h.swept} {
-			if names := all.all(); !slices.Contains(names, "real") || len(names) != all.most {
+		for what, names := range map[string][]string{"looked at": h.observer.rounds.all(), "swept": h.sweeping()} {
+			if want := map[string]int{"looked at": maxAsked, "swept": maxSystems}[what]; !slices.Contains(names, "real") || len(names) != want {
 				t.Errorf("%d systems are %s, and not the one that was asked for last", len(names), what)
 			}
 		}
