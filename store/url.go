@@ -166,6 +166,17 @@ func (u *URL) Prefix() string {
 	return path + "/"
 }
 
+// PrefixSetting returns what the store's keys begin with where a parameter says so: its
+// value with one slash at its end, or "" where it is not there. The value is held to
+// what the path of a URL is.
+func (u *URL) PrefixSetting(name string) (string, error) {
+	value := strings.Trim(u.Setting(name), "/")
+	if err := checkPrefix(fmt.Sprintf("parameter %q", name), value); err != nil {
+		return "", err
+	}
+	return (&URL{Path: value}).Prefix(), nil
+}
+
 // scrub takes the secrets out of an error. What is left can be asked by
 // errors.Is, but not unwrapped, if there was one in it.
 func (u *URL) scrub(err error) error {

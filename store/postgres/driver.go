@@ -50,9 +50,8 @@ func resolve(u *store.URL) (store.Target, error) {
 		return nil, err
 	}
 	c := p.config.ConnConfig
-	prefix := store.URL{Path: u.Setting("prefix")}
 	return store.NewTarget("store", "postgres", "hosts", hostsOf(c), "user", c.User, "database", c.Database,
-		"table", p.table, "prefix", prefix.Prefix()), nil
+		"table", p.table, "prefix", p.prefix), nil
 }
 
 // plan is all that a URL and the environment say.
@@ -60,6 +59,7 @@ type plan struct {
 	config      *pgxpool.Config
 	poll        time.Duration
 	table, path string // as it is named, and where it is looked for
+	prefix      string // of keys
 }
 
 func planOf(u *store.URL) (p plan, err error) {
@@ -71,6 +71,9 @@ func planOf(u *store.URL) (p plan, err error) {
 	}
 	p.table = cmp.Or(u.Setting("table"), DefaultTable)
 	if _, err = newTable(p.table); err != nil {
+		return plan{}, err
+	}
+	if p.prefix, err = u.PrefixSetting("prefix"); err != nil { // the path names the database
 		return plan{}, err
 	}
 	p.path, err = searchPath(p.config)
@@ -104,8 +107,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 		closePool(pool)
 		return nil, err
 	}
-	prefix := store.URL{Path: u.Setting("prefix")} // the path names the database
-	return store.WithPrefix(s, prefix.Prefix()), nil
+	return store.WithPrefix(s, p.prefix), nil
 }
 
 // poolConfig returns the configuration of the pool for a URL.
@@ -257,6 +259,16 @@ func checkParams(u *store.URL) error {
 		if os.Getenv(variable) != "" {
 			return fmt.Errorf("$%s is set, which is not supported: unset it, and say it in the URL (ca, tls, the hosts)", variable)
 		}
+	}
+	if os.Getenv("PGGSSENCMODE") == "require" {
+		return errors.New("$PGGSSENCMODE is require, which is not supported: unset it, and have connections encrypted by TLS (sslmode, tls)")
+	}
+	name, limit := "parameter \"connect_timeout\"", u.Setting("connect_timeout")
+	if !u.Has("connect_timeout") {
+		name, limit = "$PGCONNECT_TIMEOUT", os.Getenv("PGCONNECT_TIMEOUT")
+	}
+	if seconds, err := strconv.Atoi(limit); err == nil && seconds == 0 {
+		return fmt.Errorf("%s is 0, which would be for ever: give it a number of seconds or take it out", name)
 	}
 	return nil
 }

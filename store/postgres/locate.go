@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -12,11 +13,18 @@ import (
 )
 
 // searchPath takes the search path out of the settings of connections, where a
-// pooler may drop it, or refuse them for it: locate heeds it.
+// pooler may drop it, or refuse them for it: locate heeds it. It refuses what else
+// would have an unqualified name mean another table where a pooler drops it.
 func searchPath(config *pgxpool.Config) (string, error) {
 	params := config.ConnConfig.RuntimeParams
-	if strings.Contains(strings.ReplaceAll(params["options"], "-", "_"), "search_path") {
+	options := strings.ToLower(strings.ReplaceAll(params["options"], "-", "_"))
+	if strings.Contains(options, "search_path") {
 		return "", errors.New(`the options (or $PGOPTIONS) set search_path, which a pooler may drop: use the parameter search_path, or table with "schema.table"`)
+	}
+	for _, name := range []string{"role", "session_authorization"} {
+		if params[name] != "" || regexp.MustCompile(`(^|\s)(_c\s*|__)`+name+`\b`).MatchString(options) {
+			return "", fmt.Errorf("the options (or $PGOPTIONS, or a service) set %s, which a pooler may drop: log in as that user", name)
+		}
 	}
 	path := params["search_path"]
 	delete(params, "search_path")

@@ -19,7 +19,7 @@ func TestURLIsReadAsPostgresReadsIt(t *testing.T) {
 	passwords, services := filepath.Join(t.TempDir(), "pgpass"), filepath.Join(t.TempDir(), "services")
 	for path, contents := range map[string]string{
 		passwords: "h:5433:db:of-env:s3cret\n",
-		services:  "[here]\nhost=of-service\nport=7\ndbname=its\ntarget_session_attrs=primary\n",
+		services:  "[here]\nhost=of-service\nport=7\ndbname=its\ntarget_session_attrs=primary\n[acting]\nhost=h\nrole=other\n",
 	} {
 		if err := os.WriteFile(path, []byte(contents), 0o600); err != nil {
 			t.Fatal(err)
@@ -37,6 +37,7 @@ func TestURLIsReadAsPostgresReadsIt(t *testing.T) {
 		{"postgres:///db?host=h1,h2&port=1,2", "h1:1,h2:2", "of-env", "db"},
 		{"postgres://h?dbname=db&sslsni=0&sslnegotiation=direct&sslmode=require&sslpassword=s3cret", "h:5433", "of-env", "db"},
 		{"postgres://h/db?passfile=" + passwords, "h:5433", "of-env", "db"},
+		{"postgres://h:1/db?options=-capp.role%3Dx%20--work-mem%3D1MB", "h:1", "of-env", "db"},
 		{"postgres://?service=here", "of-service:7", "of-env", "its"},
 	} {
 		got, err := store.Resolve(test.url)
@@ -56,10 +57,37 @@ func TestURLIsReadAsPostgresReadsIt(t *testing.T) {
 		"postgres://:s3cret@h/db?passfile=x":      "use either",
 		"postgres://h/db?service=nowhere":         "nowhere",
 		"postgres://h/db?ca=x&sslpassword=s3cret": "two ways",
+
+		"postgres://h/db?options=-csearch_path%3Dx":       "search_path",
+		"postgres://h/db?options=-c%20Search_Path%3Dx":    "search_path",
+		"postgres://h/db?options=--SEARCH-PATH%3Dx":       "search_path",
+		"postgres://h/db?options=-crole%3Dx":              "role",
+		"postgres://h/db?options=-csession_authorization": "session_authorization",
+		"postgres:///?service=acting":                     "role",
+		"postgres://h/db?connect_timeout=0":               "connect_timeout",
+		"postgres://h/db?prefix=a//b":                     "empty part",
+		"postgres://h/db?prefix=a/../b":                   `the part ".."`,
 	} {
 		if _, err := store.Resolve(url); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v; want %q", url, err, want)
 		}
+	}
+}
+
+func TestVariablesWithoutEffectAreRefused(t *testing.T) {
+	for name, value := range map[string]string{
+		"PGHOSTADDR": "127.0.0.1", "PGSSLCRL": "/x", "PGGSSENCMODE": "require", "PGOPTIONS": "-c SEARCH_PATH=x", "PGCONNECT_TIMEOUT": "0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			if _, err := store.Resolve("postgres://h/db"); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	t.Setenv("PGGSSENCMODE", "disable")
+	if _, err := store.Resolve("postgres://h/db"); err != nil {
+		t.Error(err)
 	}
 }
 
