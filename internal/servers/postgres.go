@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 )
 
 var postgresKind = kind{
@@ -94,22 +92,25 @@ var postgresKind = kind{
 	secure:  true,
 	secrets: postgresKey,
 	password: func(ctx context.Context, s *Server, password string) error {
-		user, err := pgx.ParseConfig("postgres://" + s.hostport(0) + "/postgres?sslmode=disable")
+		// It takes no key that others may read.
+		key, err := os.ReadFile(s.Secret.ClientKey)
+		if err == nil {
+			err = os.WriteFile(s.path("client.key"), key, 0o600)
+		}
 		if err != nil {
 			return err
 		}
-		user.User, user.Password = s.Secret.User, s.Secret.Password
-		if user.TLSConfig, err = s.tlsOfClient(); err != nil {
-			return err
+		cmd := exec.CommandContext(ctx, filepath.Join(filepath.Dir(s.program), "psql"), "-X", "-v", "ON_ERROR_STOP=1", "-v", "user="+s.Secret.User,
+			"-v", "password="+password, fmt.Sprintf("host=127.0.0.1 port=%d dbname=postgres", s.ports[0]))
+		cmd.Env = []string{
+			"PGUSER=" + s.Secret.User, "PGPASSWORD=" + s.Secret.Password, "PGSSLMODE=verify-full",
+			"PGSSLROOTCERT=" + s.Secret.CA, "PGSSLCERT=" + s.Secret.ClientCert, "PGSSLKEY=" + s.path("client.key"),
 		}
-		user.TLSConfig.ServerName = "127.0.0.1"
-		conn, err := pgx.ConnectConfig(ctx, user)
-		if err != nil {
-			return err
+		cmd.Stdin = strings.NewReader("ALTER ROLE :\"user\" PASSWORD :'password'")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("psql: %w: %s", err, out)
 		}
-		defer conn.Close(ctx)
-		_, err = conn.Exec(ctx, fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", pgx.Identifier{user.User}.Sanitize(), password))
-		return err
+		return nil
 	},
 }
 

@@ -1,62 +1,69 @@
 package servers
 
 import (
-	"fmt"
-	"strings"
+	"context"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 )
 
-// lostByProxies are goroutines of toxiproxy that may never end: where it cannot
-// write what comes next to a connection that was cut, it stops to take the rest,
-// and whoever hands that on waits for ever.
-var lostByProxies = []goleak.Option{
-	goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
-	goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).Start.func1"),
-	goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
-}
-
 // Proxy stands between clients and a server, and cuts their connections or slows
-// their answers.
+// the server's answers.
 type Proxy struct {
 	// Addr is where clients reach it: host:port.
 	Addr string
 
-	t     testing.TB
-	proxy *toxiproxy.Proxy
+	t      testing.TB
+	server string // host:port
+	port   int
+	delay  atomic.Int64 // a time.Duration
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
 }
 
 // NewProxy starts a proxy of the server at host:port for t, which ends it.
 func NewProxy(t testing.TB, hostport string) *Proxy {
 	t.Helper()
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	ports, err := freePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := Server{ports: ports}
-	p := &Proxy{Addr: s.hostport(0), t: t}
-	p.proxy = toxiproxy.NewProxy(server, "proxy of "+hostport, p.Addr, hostport)
-	if err := p.proxy.Start(); err != nil {
-		t.Fatalf("start a proxy of %s: %v", hostport, err)
-	}
-	t.Cleanup(p.proxy.Stop)
+	p := &Proxy{Addr: s.hostport(0), t: t, server: hostport, port: ports[0]}
+	p.Start()
+	t.Cleanup(p.Stop)
 	return p
 }
 
 // Stop cuts all connections; no new ones can be made until Start.
-func (p *Proxy) Stop() { p.proxy.Stop() }
+func (p *Proxy) Stop() {
+	p.stop()
+	p.running.Wait()
+}
 
 // Start lets connections through again after Stop.
 func (p *Proxy) Start() {
 	p.t.Helper()
-	if err := p.proxy.Start(); err != nil {
-		p.t.Errorf("start a proxy again: %v", err)
+	l, err := listen(p.port)
+	if err != nil {
+		p.t.Fatalf("start a proxy of %s: %v", p.server, err)
 	}
+	var ctx context.Context
+	ctx, p.stop = context.WithCancel(context.Background())
+	context.AfterFunc(ctx, func() { l.Close() })
+	p.running.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			p.running.Go(func() { p.join(ctx, client) })
+		}
+	})
 }
 
 // Cut cuts all connections, also those in the middle of a call. New ones can be
@@ -67,11 +74,62 @@ func (p *Proxy) Cut() {
 	p.Start()
 }
 
-// Delay has every answer of the server take that much longer.
-func (p *Proxy) Delay(d time.Duration) {
-	p.t.Helper()
-	toxic := fmt.Sprintf(`{"type": "latency", "stream": "downstream", "attributes": {"latency": %d}}`, d.Milliseconds())
-	if _, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
-		p.t.Fatalf("delay answers: %v", err)
+// Delay makes every answer of the server take that much longer.
+func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
+
+// join carries bytes between a client and the server until one of them closes its
+// connection or ctx ends.
+func (p *Proxy) join(ctx context.Context, client net.Conn) {
+	defer client.Close()
+	server, err := new(net.Dialer).DialContext(ctx, "tcp", p.server)
+	if err != nil {
+		return
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	context.AfterFunc(ctx, func() {
+		client.Close()
+		server.Close()
+	})
+	answers := make(chan answer, 1024)
+	var ends sync.WaitGroup
+	ends.Go(func() {
+		defer cancel()
+		_, _ = io.Copy(server, client) // either end may be gone
+	})
+	ends.Go(func() {
+		defer close(answers)
+		for {
+			bytes := make([]byte, 16<<10)
+			n, err := server.Read(bytes)
+			if err != nil {
+				return
+			}
+			select {
+			case answers <- answer{bytes[:n], time.Now().Add(time.Duration(p.delay.Load()))}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	ends.Go(func() {
+		defer cancel()
+		for a := range answers {
+			select {
+			case <-time.After(time.Until(a.due)):
+			case <-ctx.Done():
+				return
+			}
+			if _, err := client.Write(a.bytes); err != nil {
+				return
+			}
+		}
+	})
+	ends.Wait()
+}
+
+// answer is what the server has sent, and when the client is to have it.
+type answer struct {
+	bytes []byte
+	due   time.Time
 }

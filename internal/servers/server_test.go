@@ -5,7 +5,6 @@ package servers
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -17,8 +16,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-zookeeper/zk"
 )
 
 func TestMain(m *testing.M) {
@@ -60,16 +57,16 @@ var clients = map[string]struct {
 	},
 	"zookeeper": {
 		put: func(ctx context.Context, s *Server, value string) error {
-			_, err := session(ctx, s, func(c *zk.Conn) (string, error) {
-				return c.Create("/key", []byte(value), 0, zk.WorldACL(zk.PermAll))
-			})
+			_, err := askZooKeeper(ctx, s, 1, nil, "/key", value, int32(1), int32(31), "world", "anyone", int32(0))
 			return err
 		},
 		get: func(ctx context.Context, s *Server) (string, error) {
-			return session(ctx, s, func(c *zk.Conn) (string, error) {
-				value, _, err := c.Get("/key")
-				return string(value), err
-			})
+			answer, err := askZooKeeper(ctx, s, 4, nil, "/key", false)
+			if err != nil {
+				return "", err
+			}
+			value, _, err := cutString(answer)
+			return value, err
 		},
 	},
 	"redis": {
@@ -100,37 +97,16 @@ var clients = map[string]struct {
 	},
 	"mariadb": {
 		put: func(ctx context.Context, s *Server, value string) error {
-			_, err := mariaDB(ctx, s, "CREATE TABLE kept AS SELECT '"+value+"' AS value", false)
+			_, err := queryMariaDB(ctx, s.hostport(0), "CREATE TABLE kept AS SELECT '"+value+"' AS value")
 			return err
 		},
 		get: func(ctx context.Context, s *Server) (string, error) {
-			return mariaDB(ctx, s, "SELECT value FROM kept", true)
+			answer, err := queryMariaDB(ctx, s.hostport(0), "SELECT CONCAT('it was <', value, '>') AS kept FROM kept")
+			_, value, _ := strings.Cut(answer, "it was <")
+			value, _, _ = strings.Cut(value, ">")
+			return value, err
 		},
 	},
-}
-
-// session does one thing in a ZooKeeper session, or gives up when ctx ends.
-func session(ctx context.Context, s *Server, do func(*zk.Conn) (string, error)) (string, error) {
-	c, _, err := zk.Connect([]string{s.Addr}, 2*time.Second, zk.WithLogInfo(false))
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	type result struct {
-		value string
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		value, err := do(c)
-		done <- result{value, err}
-	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
 }
 
 func psql(ctx context.Context, s *Server, statement string) (string, error) {
@@ -140,20 +116,6 @@ func psql(ctx context.Context, s *Server, statement string) (string, error) {
 		err = fmt.Errorf("%w: %s", err, out)
 	}
 	return strings.TrimSpace(string(out)), err
-}
-
-func mariaDB(ctx context.Context, s *Server, statement string, answers bool) (value string, err error) {
-	db, err := sql.Open("mysql", s.Addr)
-	if err != nil {
-		return "", err
-	}
-	defer db.Close()
-	if !answers {
-		_, err = db.ExecContext(ctx, statement)
-		return "", err
-	}
-	err = db.QueryRowContext(ctx, statement).Scan(&value)
-	return value, err
 }
 
 func TestServer(t *testing.T) {

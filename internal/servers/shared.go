@@ -134,10 +134,10 @@ func VerifyMain(m *testing.M, clean func() error) int {
 	if code != 0 {
 		return code
 	}
-	err := goleak.Find(lostByProxies...)
+	err := goleak.Find()
 	// Some clients have goroutines that find out a second later that they were closed.
 	for began := time.Now(); err != nil && time.Since(began) < 5*time.Second; {
-		err = goleak.Find(lostByProxies...)
+		err = goleak.Find()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -8,9 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"time"
-
-	"github.com/go-zookeeper/zk"
 )
 
 const (
@@ -94,38 +91,17 @@ func dialZooKeeper(ctx context.Context, s *Server) (net.Conn, error) {
 // lockZooKeeper lets only the user of the Secret see and change what is under
 // the root. The server takes any password: it is ACLs that tell users apart.
 func lockZooKeeper(ctx context.Context, s *Server) error {
-	c, _, err := zk.Connect([]string{s.hostport(0)}, 2*time.Second, zk.WithLogInfo(false),
-		zk.WithDialer(func(string, string, time.Duration) (net.Conn, error) { return dialZooKeeper(ctx, s) }))
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := c.AddAuth("digest", []byte(s.Secret.User+":"+s.Secret.Password)); err != nil {
-		return err
-	}
-	_, err = c.SetACL("/", zk.DigestACL(zk.PermAll, s.Secret.User, s.Secret.Password), -1)
-	return err
+	return ownZooKeeper(ctx, s, "/", s.Secret.Password)
 }
 
 // rekeyZooKeeper has all nodes belong to the user with another password.
 func rekeyZooKeeper(ctx context.Context, s *Server, password string) error {
-	c, _, err := zk.Connect([]string{s.hostport(0)}, 2*time.Second, zk.WithLogInfo(false),
-		zk.WithDialer(func(string, string, time.Duration) (net.Conn, error) { return dialZooKeeper(ctx, s) }))
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	for _, p := range []string{s.Secret.Password, password} {
-		if err := c.AddAuth("digest", []byte(s.Secret.User+":"+p)); err != nil {
-			return err
-		}
-	}
 	var rekey func(node string) error
 	rekey = func(node string) error {
 		if node == "/zookeeper" {
 			return nil
 		}
-		names, _, err := c.Children(node)
+		names, err := listZooKeeper(ctx, s, node, password)
 		if err != nil {
 			return err
 		}
@@ -134,8 +110,7 @@ func rekeyZooKeeper(ctx context.Context, s *Server, password string) error {
 				return err
 			}
 		}
-		_, err = c.SetACL(node, zk.DigestACL(zk.PermAll, s.Secret.User, password), -1)
-		return err
+		return ownZooKeeper(ctx, s, node, password)
 	}
 	return rekey("/")
 }
