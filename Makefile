@@ -24,7 +24,7 @@ build: ## Compile everything
 # these leave idle. The report fails for a failed test, one that was skipped, a
 # suite that is missing, or a `go test` that failed for any other reason.
 SIMULATIONS = ./internal/sim
-LONG = ./store/postgres ./store/redis ./internal/recovery ./internal/kvtools
+LONG = ./store/postgres ./store/redis ./internal/tests/recovery ./internal/tests/kvtools
 FAILED = echo '{"Action":"fail"}'
 test: servers ## Run all tests, on real servers, with the race detector
 	@export LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS); later=$$(mktemp); \

@@ -7,28 +7,21 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/fence"
 )
 
-// The old leader has read what it wants to change, and wakes up after the new
-// one has written.
+// A transaction that writes under a token.
 func ExampleSQL() {
-	dir, err := os.MkdirTemp("", "fence")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
 	ctx := context.Background()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "db"))
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL")) // or another driver, and its dialect
 	if err != nil {
 		panic(err)
 	}
 	defer db.Close()
 
-	check, err := fence.NewSQL(fence.SQLite)
+	check, err := fence.NewSQL(fence.PostgreSQL)
 	if err != nil {
 		panic(err)
 	}
@@ -43,15 +36,13 @@ func ExampleSQL() {
 		defer func() { _ = tx.Rollback() }() // does nothing after the commit
 		// ... the writes ...
 		if err := check.Check(ctx, tx, "orders", token); err != nil {
-			return err
+			return err // errors.Is(err, fence.ErrStale): there is another leader
 		}
 		return tx.Commit()
 	}
-	fmt.Println(write(7))
-	fmt.Println(write(6))
-	// Output:
-	// <nil>
-	// fence: stale fencing token: 6 for "orders", where 7 has been seen
+	if err := write(7); err != nil { // candidate.Term in a real one
+		panic(err)
+	}
 }
 
 func ExampleHandler() {

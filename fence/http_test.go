@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/fence"
+	"github.com/seed-a1d591d3/leadership/internal/fencetest"
 )
 
 // serve answers a request with these values of the header, of which the first
@@ -34,7 +35,7 @@ var echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 })
 
 func TestHandlerAnswersWhatTheCheckRefuses(t *testing.T) {
-	failing := checker(func(string, uint64) error { return errors.New("secret of the store") })
+	failing := fencetest.Func(func(string, uint64) error { return errors.New("secret of the store") })
 	for _, c := range []struct {
 		name   string
 		values []string
@@ -105,7 +106,7 @@ func TestHandlerThatIsNotSetUp(t *testing.T) {
 
 // over makes a check of a Handler.
 func over(h http.Handler) fence.Checker {
-	return checker(func(_ string, token uint64) error {
+	return fencetest.Func(func(_ string, token uint64) error {
 		switch w := serve(h, "/", fence.DefaultHeader, fmt.Sprint(token)); w.Code {
 		case http.StatusOK:
 			return nil
@@ -120,7 +121,7 @@ func over(h http.Handler) fence.Checker {
 // TestRacingRequestsAreInOrder races checks over HTTP.
 func TestRacingRequestsAreInOrder(t *testing.T) {
 	h := fence.Handler(new(fence.Memory), echo)
-	if err := racing(t.Context(), []fence.Checker{over(h)}, dice(t), 4, 100); err != nil {
+	if err := fencetest.Racing(t.Context(), []fence.Checker{over(h)}, fencetest.Dice(t), 4, 100); err != nil {
 		t.Error(err)
 	}
 }

@@ -18,7 +18,7 @@ var (
 	suites = []string{"TestConformance", "TestElections"}
 	stores = []string{
 		"store/memory", "store/faultstore", "store/sqlite", "store/postgres", "store/etcd", "store/consul", "store/zookeeper", "store/redis",
-		"internal/kvtools etcd", "internal/kvtools consul", "internal/kvtools zookeeper", "internal/kvtools redis",
+		"internal/tests/kvtools etcd", "internal/tests/kvtools consul", "internal/tests/kvtools zookeeper", "internal/tests/kvtools redis",
 	}
 )
 
@@ -148,15 +148,15 @@ func reason(said []string) string {
 // summarize prints the suites and the skips, and tells whether all is well.
 func (r *report) summarize(out io.Writer, strict bool) bool {
 	ok := r.failed == 0 && !r.broken && r.passed > 0
-	fmt.Fprintf(out, "\n%-28s%18s%18s\n", "tests passed on", "conformance", "elections")
+	fmt.Fprintf(out, "\n%-32s%16s%16s\n", "tests passed on", "conformance", "elections")
 	for _, store := range stores {
-		fmt.Fprintf(out, "%-28s", store)
+		fmt.Fprintf(out, "%-32s", store)
 		for _, suite := range suites {
 			n := r.suite(store, suite)
 			if n == 0 && strict {
 				ok = false
 			}
-			fmt.Fprintf(out, "%18s", count(n))
+			fmt.Fprintf(out, "%16s", count(n))
 		}
 		fmt.Fprintln(out)
 	}

@@ -49,7 +49,7 @@ func TestSuitesAreListed(t *testing.T) {
 	if !ok {
 		t.Error("it is not content")
 	}
-	want(t, told, "ok  \tstore/etcd\t1s", "store/etcd                                   3                 3\n", "120 tests passed, 0 were excused, 0 were skipped, 0 tests and packages failed")
+	want(t, told, "ok  \tstore/etcd\t1s", "store/etcd                                     3               3\n", "120 tests passed, 0 were excused, 0 were skipped, 0 tests and packages failed")
 }
 
 func TestSuiteThatDidNotRunFails(t *testing.T) {
@@ -63,7 +63,7 @@ func TestSuiteThatDidNotRunFails(t *testing.T) {
 	if ok {
 		t.Error("it is content")
 	}
-	want(t, told, "internal/kvtools redis                       3              none\n")
+	want(t, told, "internal/tests/kvtools redis                   3            none\n")
 	if _, ok := run(t, false, lines...); !ok {
 		t.Error("it is not content although it need not be strict")
 	}
@@ -79,13 +79,13 @@ func TestGoTestThatFailedWithoutAFailedTestFails(t *testing.T) {
 
 func TestExcusedTestIsNotCountedAsPassed(t *testing.T) {
 	lines := append(all(),
-		`{"Action":"output","Package":"`+module+`internal/kvtools","Test":"TestConformance/etcd/Three","Output":"    x.go:1: excused: known: it is wrong\n"}`,
-		`{"Action":"pass","Package":"`+module+`internal/kvtools","Test":"TestConformance/etcd/Three"}`)
+		`{"Action":"output","Package":"`+module+`internal/tests/kvtools","Test":"TestConformance/etcd/Three","Output":"    x.go:1: excused: known: it is wrong\n"}`,
+		`{"Action":"pass","Package":"`+module+`internal/tests/kvtools","Test":"TestConformance/etcd/Three"}`)
 	told, ok := run(t, true, lines...)
 	if !ok {
 		t.Error("it is not content")
 	}
-	want(t, told, "internal/kvtools etcd                        3                 3\n", "120 tests passed, 1 were excused")
+	want(t, told, "internal/tests/kvtools etcd                    3               3\n", "120 tests passed, 1 were excused")
 }
 
 func TestSkippedTestFails(t *testing.T) {

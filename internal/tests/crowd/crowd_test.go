@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
 // reports how long it took until all were led, how many terms were lost, and how
 // many connections the server had at most:
 //
-//	go test -run '^$' -bench Elections -benchtime 1x ./internal/crowd -led 5m
+//	go test -run '^$' -bench Elections -benchtime 1x ./internal/tests/crowd -led 5m
 func BenchmarkElections(b *testing.B) {
 	for _, name := range []string{"etcd", "consul", "zookeeper", "redis", "postgres"} {
 		b.Run(name, func(b *testing.B) {

@@ -15,16 +15,17 @@ import (
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/fence"
+	"github.com/seed-a1d591d3/leadership/internal/fencetest"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 )
 
 func TestSQLRefusesExactlyTheTokensBelowTheHighest(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d database, db *sql.DB, level sql.IsolationLevel) {
 		check := right(t, d)
-		transactions := fence.Checker(checker(func(resource string, token uint64) error {
+		transactions := fence.Checker(fencetest.Func(func(resource string, token uint64) error {
 			return commit(t, db, level, check, resource, token)
 		}))
-		if err := inTurn(t.Context(), []fence.Checker{transactions}, dice(t), 150); err != nil {
+		if err := fencetest.InTurn(t.Context(), []fence.Checker{transactions}, fencetest.Dice(t), 150); err != nil {
 			t.Error(err)
 		}
 		for _, resource := range []string{"Case", "case", "case ", " case", "ü", "u", "'", `"; DROP`} {
@@ -162,7 +163,7 @@ func TestSQLOvertakingIsNoticed(t *testing.T) {
 // TestSQLTransactionsAreInOrder runs transactions at random, at the same time.
 func TestSQLTransactionsAreInOrder(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d database, db *sql.DB, level sql.IsolationLevel) {
-		history, stale, again := transactions(t, db, level, right(t, d), dice(t))
+		history, stale, again := transactions(t, db, level, right(t, d), fencetest.Dice(t))
 		t.Logf("%d committed, %d stale, %d rolled back by the database", len(history), stale, again)
 		var highest, kept uint64
 		for _, low := range history {

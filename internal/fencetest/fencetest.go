@@ -1,4 +1,5 @@
-package fence_test
+// Package fencetest holds checks of fencing tokens against what each of them has to do.
+package fencetest
 
 import (
 	"context"
@@ -6,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,8 +16,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/fence"
 )
 
-// dice returns random numbers of a seed that is printed if t fails.
-func dice(t *testing.T) *rand.Rand {
+// Dice returns random numbers of a seed that is printed if t fails.
+func Dice(t *testing.T) *rand.Rand {
 	t.Helper()
 	seed := rand.Uint64()
 	if again := os.Getenv("FENCE_SEED"); again != "" {
@@ -28,15 +28,15 @@ func dice(t *testing.T) *rand.Rand {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("again: FENCE_SEED=%d go test ./fence -run '%s$'", seed, t.Name())
+			t.Logf("again: FENCE_SEED=%d go test -run '%s$'", seed, t.Name())
 		}
 	})
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// inTurn makes checks one after another, of a few resources, and holds them
+// InTurn makes checks one after another, of a few resources, and holds them
 // against the model: the highest token that passed.
-func inTurn(ctx context.Context, checks []fence.Checker, rng *rand.Rand, n int) error {
+func InTurn(ctx context.Context, checks []fence.Checker, rng *rand.Rand, n int) error {
 	highest := make(map[string]uint64)
 	for range n {
 		resource := string('a' + rune(rng.IntN(3)))
@@ -83,8 +83,8 @@ type event struct {
 	unexpected error
 }
 
-// racing makes checks of one resource at the same time.
-func racing(ctx context.Context, checks []fence.Checker, rng *rand.Rand, workers, each int) error {
+// Racing makes checks of one resource at the same time.
+func Racing(ctx context.Context, checks []fence.Checker, rng *rand.Rand, workers, each int) error {
 	var clock atomic.Int64
 	events := make([][]event, workers)
 	var all sync.WaitGroup
@@ -114,7 +114,7 @@ func racing(ctx context.Context, checks []fence.Checker, rng *rand.Rand, workers
 	return ordered(history)
 }
 
-// ordered says whether each verdict of a race can be explained: no token passes
+// ordered reports whether each verdict of a race can be explained: no token passes
 // after a higher one has, and none is refused unless a higher one may have
 // passed.
 func ordered(history []event) error {
@@ -139,94 +139,10 @@ func ordered(history []event) error {
 	return nil
 }
 
-// checker is a check made of a function.
-type checker func(resource string, token uint64) error
+// Func is a check made of a function.
+type Func func(resource string, token uint64) error
 
-func (f checker) Check(_ context.Context, resource string, token uint64) error {
+// Check calls f.
+func (f Func) Check(_ context.Context, resource string, token uint64) error {
 	return f(resource, token)
-}
-
-// A property that a wrong check fulfils shows nothing.
-func TestPropertiesNoticeWrongChecks(t *testing.T) {
-	stale := func(resource string, token, highest uint64) error {
-		return fmt.Errorf("%w: %d for %q, where %d", fence.ErrStale, token, resource, highest)
-	}
-	for name, wrong := range map[string]func() checker{
-		"lets everything pass": func() checker { return func(string, uint64) error { return nil } },
-		"refuses equals": func() checker {
-			seen := map[string]uint64{}
-			return func(resource string, token uint64) error {
-				if token <= seen[resource] {
-					return stale(resource, token, seen[resource])
-				}
-				seen[resource] = token
-				return nil
-			}
-		},
-		"lets one below pass": func() checker {
-			seen := map[string]uint64{}
-			return func(resource string, token uint64) error {
-				if token+1 < seen[resource] {
-					return stale(resource, token, seen[resource])
-				}
-				seen[resource] = max(seen[resource], token)
-				return nil
-			}
-		},
-		"remembers the latest": func() checker {
-			seen := map[string]uint64{}
-			return func(resource string, token uint64) error {
-				defer func() { seen[resource] = token }()
-				return fence.Judge(resource, token, seen[resource])
-			}
-		},
-		"mixes resources up": func() checker {
-			var seen uint64
-			return func(resource string, token uint64) error {
-				if token < seen {
-					return stale(resource, token, seen)
-				}
-				seen = token
-				return nil
-			}
-		},
-		"names nothing": func() checker {
-			seen := map[string]uint64{}
-			return func(resource string, token uint64) error {
-				if token < seen[resource] {
-					return fence.ErrStale
-				}
-				seen[resource] = token
-				return nil
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if err := inTurn(t.Context(), []fence.Checker{wrong()}, dice(t), 1000); err == nil {
-				t.Error("not noticed")
-			} else {
-				t.Log(err)
-			}
-		})
-	}
-	t.Run("asks and acts in two steps", func(t *testing.T) {
-		rng := dice(t)
-		for range 100 {
-			var seen atomic.Uint64
-			wrong := checker(func(resource string, token uint64) error {
-				highest := seen.Load()
-				runtime.Gosched() // others come between
-				if token < highest {
-					return stale(resource, token, highest)
-				}
-				seen.Store(token)
-				return nil
-			})
-			if err := racing(t.Context(), []fence.Checker{wrong}, rng, 8, 200); err != nil {
-				t.Log(err)
-				return
-			}
-		}
-		t.Error("not noticed")
-	})
 }
