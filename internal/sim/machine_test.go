@@ -210,8 +210,9 @@ func scale(d time.Duration, rate float64) time.Duration {
 }
 
 // callSite names the place in the code that asks for the time, so that each
-// has a chance of its own to be paused. Lines, not addresses: those differ
-// from build to build.
+// has a chance of its own to be paused: the function that asks, its caller, and
+// that one's. Lines would change with every edit, addresses with every build, and
+// a seed would find another history.
 func callSite() uint64 {
 	var pcs [3]uintptr
 	runtime.Callers(3, pcs[:])
@@ -223,7 +224,6 @@ func callSite() uint64 {
 	for range len(pcs) {
 		f, more := frames.Next()
 		h = h.child(f.Function)
-		h = dice(mix(uint64(h) ^ uint64(f.Line)))
 		if !more {
 			break
 		}
