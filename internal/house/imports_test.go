@@ -1,0 +1,109 @@
+package main
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows are what the packages of this repository, of all its modules, import: the first
+// row that matches a package names all that it may, but for the standard library. A *
+// stands for one element of a path; other modules are named by what their packages' paths
+// begin with. Whoever imports the core gets the store package of valkeyrie and the parser
+// of cron specs, and nothing else; whoever imports one store, its client and no other's.
+var arrows = []struct{ from, to string }{
+	// The core, and what it is made of.
+	{"", "internal/clock internal/election internal/format internal/indexes internal/lease internal/loop internal/lru internal/register " +
+		"internal/relay internal/round internal/schedule internal/storeerr internal/watches store"},
+	{"internal/election", "internal/clock internal/format internal/indexes"},
+	{"internal/round", "internal/clock internal/election internal/format"},
+	{"internal/register", "internal/clock internal/indexes internal/storeerr store"},
+	{"internal/lease", "internal/clock"},
+	{"internal/loop", "internal/clock"},
+	{"internal/relay", ""},
+	{"internal/clock", ""},
+	{"internal/format", ""},
+	{"internal/indexes", "store"},
+	{"internal/lru", ""},
+	{"internal/reread", ""},
+	{"internal/schedule", "github.com/robfig/cron/v3"},
+	{"internal/storeerr", ""},
+	{"internal/watches", "store"},
+	{"store", "internal/reread github.com/kvtools/valkeyrie/store"},
+
+	// What is built on it.
+	{"fence", ". internal/format internal/register internal/storeerr store"},
+	{"leadproxy", "."},
+	{"leadcron", ". internal/schedule store github.com/go-co-op/gocron/v2"},
+	{"internal/view", "."},
+	{"internal/observe", ". internal/lru internal/view internal/watches store"},
+	{"httpapi", ". internal/lru internal/observe internal/view internal/watches store github.com/prometheus/client_golang/prometheus"},
+	{"internal/guard", "golang.org/x/sys"},
+	{"cmd/leadership", ". httpapi internal/guard internal/reread internal/view store store/all store/faultstore store/memory " +
+		"github.com/redis/go-redis/v9 github.com/spf13/cobra github.com/spf13/pflag golang.org/x/sys golang.org/x/term"},
+	{"examples/valkeyrie", ". store github.com/go-zookeeper/zk github.com/kvtools"},
+	{"examples/gocron", "leadcron store store/memory github.com/go-co-op/gocron/v2 github.com/google/uuid"},
+	{"examples/fencing", ". fence store/faultstore store/memory modernc.org/sqlite"},
+	{"examples/*", ". leadproxy store store/faultstore store/memory"},
+
+	// The stores.
+	{"store/internal/*", "store store/internal/*"},
+	{"store/all", "store/consul store/etcd store/memory store/postgres store/redis store/sqlite store/zookeeper"},
+	{"store/consul", "store store/internal/* github.com/hashicorp/consul/api"},
+	{"store/etcd", "store store/internal/* go.etcd.io/etcd go.uber.org/zap google.golang.org/grpc"},
+	{"store/faultstore", "store"},
+	{"store/memory", "store store/internal/*"},
+	{"store/postgres", "internal/reread store store/internal/* github.com/jackc/pgx/v5"},
+	{"store/redis", "store store/internal/* github.com/redis/go-redis/v9"},
+	{"store/sqlite", "store store/internal/* modernc.org/sqlite"},
+	{"store/zookeeper", "store store/internal/* github.com/go-zookeeper/zk"},
+
+	// What only tests import.
+	{"store/storetest", "internal/goroutines store github.com/anishathalye/porcupine"},
+	{"internal/electiontest", ". store store/faultstore"},
+	{"internal/servers", "internal/certs github.com/Shopify/toxiproxy/v2 github.com/go-sql-driver/mysql github.com/go-zookeeper/zk " +
+		"github.com/jackc/pgx/v5 github.com/rs/zerolog go.uber.org/goleak"},
+	{"internal/*", ""},
+}
+
+// may reports whether a package that may import what to names may import pkg.
+func may(to, pkg string) bool {
+	return slices.ContainsFunc(strings.Fields(to), func(allowed string) bool {
+		if first, _, _ := strings.Cut(allowed, "/"); allowed != "." && strings.Contains(first, ".") {
+			return pkg == allowed || strings.HasPrefix(pkg, allowed+"/")
+		}
+		found, _ := path.Match(allowed, pkg)
+		return found
+	})
+}
+
+func TestPackagesImportWhatTheyMay(t *testing.T) {
+	packages, err := list(t.Context(), "../..", module+"/...")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(packages) < 30 {
+		t.Errorf("only %d packages were found", len(packages))
+	}
+	for _, p := range packages {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		row := slices.IndexFunc(arrows, func(a struct{ from, to string }) bool { return may(a.from, name) || a.from == name })
+		if row < 0 {
+			t.Errorf("package %q is in no row", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			first, _, _ := strings.Cut(imported, "/")
+			if !strings.Contains(first, ".") {
+				continue // the standard library
+			}
+			if imported == module {
+				imported = "."
+			}
+			if imported = strings.TrimPrefix(imported, module+"/"); !may(arrows[row].to, imported) {
+				t.Errorf("package %q imports %s", name, imported)
+			}
+		}
+	}
+}
