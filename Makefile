@@ -8,7 +8,7 @@ SIM_SEEDS ?= 1000
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help servers build test test-quick bench lint format cover clean
+.PHONY: help servers build test test-quick bench lint format api cover clean
 
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -48,6 +48,9 @@ lint: ## Check format, vet and golangci-lint (the first run compiles it)
 
 format: ## Format the code
 	gofmt -w .
+
+api: ## Compare the exported names with those of a commit or tag: make api BASE=v1.0.0
+	@GO=$(GO) ./internal/house/api.sh $(BASE)
 
 cover: servers ## Tell which share of the statements the tests reach, and write bin/cover.html
 	@mkdir -p bin
