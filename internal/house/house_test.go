@@ -11,11 +11,11 @@ import (
 // limits are what the repository is held to. They may fall, never rise; where the
 // limit that is aimed at is lower, it stands behind.
 var limits = map[string]int{
-	mutualFiles:  24, // 5
+	mutualFiles:  18, // 5
 	largeStructs: 6,  // 0
 	impurePlaces: 0,
-	rootFiles:    40, // 18
-	longCode:     2,  // 0
+	rootFiles:    38, // 18
+	longCode:     1,  // 0
 	longTests:    11, // 0
 	longNames:    4,  // 0
 }

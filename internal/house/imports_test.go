@@ -16,8 +16,8 @@ var arrows = []struct{ from, to string }{
 	// The core, and what it is made of.
 	{"", "internal/clock internal/election internal/format internal/indexes internal/lease internal/loop internal/lru internal/register " +
 		"internal/relay internal/round internal/schedule internal/storeerr internal/watches store"},
-	{"internal/election", "internal/clock internal/format internal/indexes"},
-	{"internal/round", "internal/clock internal/election internal/format"},
+	{"internal/election", "internal/clock internal/format internal/indexes store"},
+	{"internal/round", "internal/clock internal/election internal/format store"},
 	{"internal/register", "internal/clock internal/indexes internal/storeerr store"},
 	{"internal/lease", "internal/clock"},
 	{"internal/loop", "internal/clock"},
