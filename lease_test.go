@@ -101,7 +101,7 @@ func TestLeaseEndsItsContextAtTheDeadlineThoughNobodyAsks(t *testing.T) {
 	})
 }
 
-func TestLeaseEndsItsContextInTimeThoughItsWatchWasPausedBeforeItSetItsTimer(t *testing.T) {
+func TestLeaseEndsItsContextInTimeAfterAPauseBeforeItsTimer(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		start := time.Now()
 		c := &pausingClock{pause: 100 * time.Millisecond}

@@ -40,7 +40,7 @@ func TestTurnsAreTakenOneAtATimeAndNoNudgeIsLost(t *testing.T) {
 	}
 }
 
-func TestTurnBeginsInTimeThoughTheOneBeforeWasPausedBeforeItSetItsTimer(t *testing.T) {
+func TestTurnBeginsInTimeAfterAPauseBeforeItsTimer(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, _ context.Context) {
 		c := clock.System{}
 		s := &seat{opts: &options{clock: c}}

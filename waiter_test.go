@@ -193,7 +193,7 @@ func TestThoseThatEnterThemselvesLeaveTheLeaderTimeToRenew(t *testing.T) {
 	}
 }
 
-func TestLeaderThatResignedLetsThoseGoFirstWhoHoldBackForOneThatIsGone(t *testing.T) {
+func TestResignedLeaderLetsThoseGoFirstWhoWaitForOneThatIsGone(t *testing.T) {
 	for range 20 {
 		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 			kv := memory.New()

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/goroutines"
+	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
@@ -201,4 +204,51 @@ func TestContextOfAnAttemptAsksTheTermAroundIt(t *testing.T) {
 	if !errors.Is(err, ErrLost) {
 		t.Errorf("got %v, want ErrLost", err)
 	}
+}
+
+func TestGraceEndsTheWorkSoMuchBeforeTheTrust(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := faultstore.New(memory.New())
+		c := NewCandidate(kv, key, "a", 15*time.Second, WithGrace(5*time.Second))
+		ended := make(chan time.Time, 1)
+		started(ctx, c, func(ctx context.Context, _ Term) error {
+			<-ctx.Done()
+			ended <- time.Now()
+			return ctx.Err()
+		})
+		synctest.Wait()
+		start := time.Now()
+		kv.Partition()
+		if took := (<-ended).Sub(start); took != 7*time.Second {
+			t.Errorf("the work's context ended %v after the claim, want 12s less 5s", took)
+		}
+		kv.Heal()
+	})
+	for _, grace := range []time.Duration{-1, 12 * time.Second} {
+		err := NewCandidate(memory.New(), key, "a", 15*time.Second, WithGrace(grace)).Run(t.Context(), func(context.Context, Term) error { return nil })
+		if !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), "grace is "+grace.String()) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestContextOfTheWorkKnowsTheTerm(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		c := NewCandidate(memory.New(), key, "a", ttl)
+		done := started(ctx, c, func(ctx context.Context, term Term) error {
+			inner, cancel := context.WithCancel(ctx)
+			defer cancel()
+			if got, ok := TermFromContext(inner); !ok || got.Token != term.Token {
+				t.Errorf("%+v, %v; want %+v", got, ok, term)
+			}
+			c.Stop()
+			return nil
+		})
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if term, ok := TermFromContext(ctx); ok {
+			t.Errorf("another context knows %+v", term)
+		}
+	})
 }

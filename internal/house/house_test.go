@@ -16,8 +16,8 @@ var limits = map[string]int{
 	impurePlaces: 0,
 	rootFiles:    38, // 18
 	longCode:     1,  // 0
-	longTests:    11, // 0
-	longNames:    4,  // 0
+	longTests:    6, // 0
+	longNames:    1,  // 0
 }
 
 func TestHouseKeepsToItsLimits(t *testing.T) {
