@@ -64,6 +64,8 @@ var arrows = []struct{ from, to string }{
 	{"internal/electiontest", ". store store/faultstore"},
 	{"internal/servers", "internal/certs github.com/Shopify/toxiproxy/v2 github.com/go-sql-driver/mysql github.com/go-zookeeper/zk " +
 		"github.com/jackc/pgx/v5 github.com/rs/zerolog go.uber.org/goleak"},
+	{"internal/fencetest", "fence"},
+	{"internal/tests/*", ""},
 	{"internal/*", ""},
 }
 
