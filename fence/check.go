@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -15,6 +14,10 @@ import (
 // names the resource, the token and the highest token seen.
 var ErrStale = errors.New("stale fencing token")
 
+// maxToken is above every token that an election gives: what is as high would shut all
+// leaders out for ever.
+const maxToken = 1 << 62
+
 // maxResource is how many bytes the name of a resource may have.
 const maxResource = 255
 
@@ -22,8 +25,8 @@ const maxResource = 255
 type Checker interface {
 	// Check returns nil if token is not below the highest token that has passed
 	// for resource, of which it is one from then on, and ErrStale if it is. It
-	// returns leadership.ErrInvalidArgument for token 0 and for a resource
-	// that is not 1 to 255 bytes of UTF-8 without NUL, "." or "..". After any
+	// returns leadership.ErrInvalidArgument for token 0, for one from 2^62 on, which no
+	// election gives, and for a resource that is not 1 to 255 bytes of UTF-8 without NUL, "." or "..". After any
 	// other error it is not known whether the token is stale, and it must not
 	// be acted upon.
 	Check(ctx context.Context, resource string, token uint64) error
@@ -43,8 +46,8 @@ func checkArguments(resource string, token uint64) error {
 	switch {
 	case token == 0:
 		return invalid("token", "0", "must be that of a term, above 0")
-	case token > math.MaxInt64:
-		return invalid("token", fmt.Sprint(token), "must be that of a term, below 2^63")
+	case token >= maxToken:
+		return invalid("token", fmt.Sprint(token), "must be that of a term, below 2^62")
 	case resource == "":
 		return invalid("resource", `""`, "must not be empty")
 	case len(resource) > maxResource || !utf8.ValidString(resource) || strings.Contains(resource, "\x00") ||

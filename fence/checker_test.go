@@ -57,6 +57,7 @@ func TestWhatNoCheckAccepts(t *testing.T) {
 				token    uint64
 			}{
 				{"orders", 0},
+				{"orders", 1 << 62}, // which no election gives
 				{"orders", math.MaxInt64 + 1},
 				{"", 1},
 				{".", 1},
@@ -73,7 +74,7 @@ func TestWhatNoCheckAccepts(t *testing.T) {
 			}
 			longest := strings.Repeat("a", 255)
 			for _, check := range open(t) {
-				if err := check.Check(t.Context(), longest, math.MaxInt64); err != nil {
+				if err := check.Check(t.Context(), longest, 1<<62-1); err != nil {
 					t.Errorf("the longest resource and the highest token: %v", err)
 				}
 			}

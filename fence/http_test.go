@@ -54,7 +54,7 @@ func TestHandlerAnswersWhatTheCheckRefuses(t *testing.T) {
 		{"signed", []string{"+7"}, nil, nil, 400, "one decimal number"},
 		{"fraction", []string{"7.0"}, nil, nil, 400, "one decimal number"},
 		{"list", []string{"7,8"}, nil, nil, 400, "one decimal number"},
-		{"too high", []string{"18446744073709551615"}, nil, nil, 400, "below 2^63"},
+		{"too high", []string{"18446744073709551615"}, nil, nil, 400, "below 2^62"},
 		{"far too high", []string{"18446744073709551616"}, nil, nil, 400, "one decimal number"},
 		{"twice", []string{"7", "7"}, nil, nil, 400, "one decimal number"},
 		{"missing", nil, nil, nil, 428, "Fencing-Token"},

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode/utf8"
 )
 
 // Header begins every object that is stored.
@@ -28,7 +30,7 @@ func Marshal(v any) ([]byte, error) {
 // Unmarshal reads value into v, a pointer to a struct that embeds a Header. It
 // fails unless value is what Marshal makes of v: each field known, spelled as it
 // is there, in the same order, once, and none missing. White space and the
-// escapes in strings may differ. header is the one that value must have. No
+// escapes in strings may differ, where strings are Unicode. header is the one that value must have. No
 // error shows the value.
 func Unmarshal(value []byte, header Header, v any) error {
 	var found Header
@@ -65,6 +67,10 @@ func same(a, b []byte) bool {
 		case errors.Is(errL, io.EOF) && errors.Is(errR, io.EOF):
 			return true
 		case errL != nil || errR != nil || l != r:
+			return false
+		}
+		// What is no Unicode is read as this, so that which bytes were there is not known.
+		if text, ok := l.(string); ok && strings.ContainsRune(text, utf8.RuneError) {
 			return false
 		}
 	}
