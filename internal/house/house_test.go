@@ -52,9 +52,9 @@ func repository(t *testing.T) string {
 		"store/store.go": "package store\n\ntype Store interface{ Get() }\n",
 		"internal/election/pure.go": "package election\n\nimport (\n\t\"time\"\n\n\t\"" + module + "/internal/clock\"\n)\n\n" +
 			"func since(now, then clock.Instant) time.Duration { return time.Duration(now.Since(then)) }\n",
-		"internal/election/impure.go": "package election\n\nimport (\n\t\"context\"\n\t\"time\"\n\n\t\"" + module + "/internal/clock\"\n\t\"" + module + "/store\"\n)\n\n" +
+		"internal/election/impure.go": "package election\n\nimport (\n\t\"context\"\n\t\"math/rand/v2\"\n\t\"time\"\n\n\t\"" + module + "/internal/clock\"\n\t\"" + module + "/store\"\n)\n\n" +
 			"func takesContext(context.Context) {}\nfunc takesStore(store.Store) {}\nfunc takesClock(c clock.Clock) {}\nfunc takesChannel(<-chan int) {}\n" +
-			"func readsClock() time.Time { return time.Now() }\nfunc starts() { go starts() }\ntype keeps struct { s store.Store }\n" +
+			"func readsClock() time.Time { return time.Now() }\nfunc chance() int { return rand.Int() }\nfunc starts() { go starts() }\ntype keeps struct { s store.Store }\n" +
 			"func readsOurs(x struct{ clock.Clock }) { x.Now() }\n",
 		"internal/election/long_test.go": "package election\n" + strings.Repeat("\n", 399) + "func Test" + strings.Repeat("a", 61) + "() {}\n",
 		"other/go.mod":                   "module other\n",
@@ -85,6 +85,7 @@ func TestSurveyFindsEveryDefect(t *testing.T) {
 			"internal/election/impure.go: takesClock uses " + module + "/internal/clock.Clock",
 			"internal/election/impure.go: takesChannel uses a channel",
 			"internal/election/impure.go: readsClock reads a clock: time.Now",
+			"internal/election/impure.go: chance leaves something to chance: math/rand/v2.Int",
 			"internal/election/impure.go: starts starts a goroutine",
 			"internal/election/impure.go: a declaration uses " + module + "/store.Store",
 			"internal/election/impure.go: readsOurs uses " + module + "/internal/clock.Clock",

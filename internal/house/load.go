@@ -21,12 +21,15 @@ import (
 // module is the path of the root package, and what the paths of all others begin with.
 const module = "github.com/seed-a1d591d3/leadership"
 
-// core names the packages that elections are made of: the root and those below internal
-// that hold the election, rounds and what drives them. Those that do not exist are left out.
-var core = []string{"", "internal/election", "internal/register", "internal/round", "internal/lease", "internal/relay", "internal/loop"}
+// core names the packages that elections and rounds are made of. Those that do not exist
+// are left out.
+var core = []string{
+	"", "internal/election", "internal/round", "internal/register", "internal/lease", "internal/relay", "internal/loop",
+	"internal/clock", "internal/format", "internal/indexes", "internal/lru", "internal/schedule", "internal/storeerr", "internal/watches",
+}
 
-// pure names those of the core that have neither goroutines, clock, store, context nor
-// channels.
+// pure names those of the core that have neither goroutines, clock, chance, store, context
+// nor channels.
 var pure = []string{"internal/election", "internal/round"}
 
 // pkg is a package, checked from its source without tests.

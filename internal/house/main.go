@@ -52,6 +52,7 @@ func survey(ctx context.Context, root string) (figures []figure, about []string,
 	if err != nil {
 		return nil, nil, err
 	}
+	lines := 0
 	var pairs, large, impure []string
 	for i := range packages {
 		p := &packages[i]
@@ -71,8 +72,10 @@ func survey(ctx context.Context, root string) (figures []figure, about []string,
 		if slices.Contains(pure, p.name) {
 			impure = append(impure, p.impure()...)
 		}
-		about = append(about, fmt.Sprintf("%s: %d files, %d lines, largest struct %v", p.types.Name(), len(p.files), p.lines(), structs[0]))
+		lines += p.lines()
+		about = append(about, fmt.Sprintf("%s: %d files, %d lines, largest struct %v", p.types.Name(), len(p.files), p.lines(), largest(structs)))
 	}
+	about = append(about, fmt.Sprintf("%d lines of code in the core", lines))
 	return []figure{
 		{mutualFiles, len(pairs), pairs},
 		{largeStructs, len(large), large},

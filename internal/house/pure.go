@@ -6,13 +6,14 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
+	"strings"
 )
 
 // clocks are the functions of package time that read a clock or wait for one.
 var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
 
-// impure returns where the package uses a context, a store, a clock, a channel or a
-// goroutine, once for each function and kind.
+// impure returns where the package uses a context, a store, a clock, chance, a channel or
+// a goroutine, once for each function and kind.
 func (p *pkg) impure() []string {
 	var found []string
 	for _, f := range p.files {
@@ -34,8 +35,13 @@ func (p *pkg) impure() []string {
 				case *ast.GoStmt:
 					add(n.Pos(), "starts a goroutine")
 				case *ast.Ident:
-					if fn, ok := p.info.Uses[n].(*types.Func); ok && readsClock(fn) {
+					fn, ok := p.info.Uses[n].(*types.Func)
+					switch {
+					case !ok || fn.Pkg() == nil:
+					case readsClock(fn):
 						add(n.Pos(), "reads a clock: "+fn.FullName())
+					case strings.HasPrefix(fn.Pkg().Path(), "math/rand") || fn.Pkg().Path() == "crypto/rand":
+						add(n.Pos(), "leaves something to chance: "+fn.FullName())
 					}
 				}
 				if e, ok := n.(ast.Expr); ok {
@@ -53,7 +59,7 @@ func (p *pkg) impure() []string {
 // readsClock reports whether fn is a function of package time, or a method of package
 // clock, that reads a clock.
 func readsClock(fn *types.Func) bool {
-	if fn.Pkg() == nil || !slices.Contains(clocks, fn.Name()) {
+	if !slices.Contains(clocks, fn.Name()) {
 		return false
 	}
 	method := fn.Signature().Recv() != nil

@@ -20,6 +20,14 @@ func (f fields) String() string {
 	return fmt.Sprintf("%s: %d fields, %d with those that it embeds", f.name, f.own, f.all)
 }
 
+// largest names the first of structs.
+func largest(structs []fields) string {
+	if len(structs) == 0 {
+		return "none"
+	}
+	return structs[0].String()
+}
+
 // structs returns the size of every struct that the package declares, the largest first.
 func (p *pkg) structs() []fields {
 	var found []fields
