@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
-	"github.com/seed-a1d591d3/leadership/internal/indexes"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -126,9 +125,6 @@ func (r *Request) check() error {
 	return nil
 }
 
-// askPause is how long Ask waits at most after a write that was refused.
-const askPause = 20 * time.Millisecond
-
 // Ask asks something of the election under key, from any process with the same
 // store. It writes the request into the record, in place of one that has not been
 // obeyed yet: the latest request counts. It blocks until the request has been obeyed:
@@ -164,44 +160,27 @@ func Ask(ctx context.Context, kv store.Store, key string, r Request) error {
 }
 
 // write writes the request into the record. It returns the record that asks it.
-func (r *Request) write(ctx context.Context, kv store.Store, key string) (election.Record, error) {
-	caller := newCaller(key, DefaultCallTimeout)
-	var last *store.KVPair
-	for again := 0; ; {
-		found := caller.call(ctx, func(ctx context.Context) result { return look(ctx, kv, key) })
-		if found.err != nil {
-			return election.Record{}, found.err
+func (r *Request) write(ctx context.Context, kv store.Store, key string) (asked election.Record, err error) {
+	_, err = newRegister(kv, key).Update(ctx, func(pair *store.KVPair, earlier register.Earlier) (register.Change, error) {
+		if earlier == register.Overtaken {
+			return register.Leave, nil // it is written, and may have been obeyed already
 		}
-		rec, write, err := r.asking(found)
+		rec, write, err := r.asking(parsed(pair, nil), earlier)
 		if err != nil {
-			return election.Record{}, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
+			return register.Leave, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
 		}
-		if !write {
-			return rec, nil
+		if asked = rec; !write {
+			return register.Leave, nil
 		}
-		wrote := caller.call(ctx, func(ctx context.Context) result { return put(ctx, kv, key, rec.Encode(), found.pair) })
-		switch {
-		case wrote.err == nil:
-			return rec, nil
-		case !refused(wrote.err):
-			return election.Record{}, wrote.err
-		}
-		// More than a race would explain: the store does not compare and swap.
-		if again++; !indexes.Same(found.pair, last) {
-			again = 0
-		}
-		if last = found.pair; again == refusals {
-			return election.Record{}, wrote.err
-		}
-		if err := pause(ctx, rand.N(askPause)); err != nil {
-			return election.Record{}, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
-		}
-	}
+		return register.Write(rec.Encode()), nil
+	})
+	return asked, err
 }
 
 // asking returns the record with the request in it, and whether it has to be
-// written.
-func (r *Request) asking(found result) (rec election.Record, write bool, err error) {
+// written. A request of its own that it finds may yet be taken back: it is written once
+// more (S5).
+func (r *Request) asking(found result, earlier register.Earlier) (rec election.Record, write bool, err error) {
 	rec = found.rec
 	switch {
 	case found.foreign != nil:
@@ -228,7 +207,7 @@ func (r *Request) asking(found result) (rec election.Record, write bool, err err
 	}
 	// Each change is one from which rivals wait anew (S2): were it written again and
 	// again, they would wait for a dead leader for ever.
-	if rec.Held() && next.Repeats(rec.Ask) {
+	if rec.Held() && next.Repeats(rec.Ask) && earlier == register.None {
 		return rec, false, nil
 	}
 	rec.Ask = &next

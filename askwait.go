@@ -47,9 +47,9 @@ type waiting struct {
 }
 
 func (w *waiting) wait(ctx context.Context, kv store.Store) error {
-	caller := newCaller(w.key, DefaultCallTimeout)
+	r := newRegister(kv, w.key)
 	for {
-		found := caller.call(ctx, func(ctx context.Context) result { return look(ctx, kv, w.key) })
+		found := parsed(r.Read(ctx))
 		if found.foreign != nil {
 			return w.failed(found.foreign)
 		}

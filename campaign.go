@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -362,7 +363,7 @@ func (c *campaign) returned(call *call, r result) {
 		c.enlisting = never
 		c.enlistRefused++
 	}
-	if !refused(r.err) || c.fails > refusals {
+	if !register.Refused(r.err) || c.fails > refusals {
 		c.trouble("put", r.err, now)
 	}
 }
@@ -518,7 +519,7 @@ func (c *campaign) release(call *call) {
 		if !c.wrote(rec) {
 			return
 		}
-		if r := put(ctx, c.kv, c.key, rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), c.reason).Encode(), found.pair); !refused(r.err) {
+		if r := put(ctx, c.kv, c.key, rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), c.reason).Encode(), found.pair); !register.Refused(r.err) {
 			return
 		}
 	}

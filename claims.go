@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -35,13 +36,13 @@ type Claims struct {
 	opts options
 	err  error // what is wrong with the arguments
 
-	caller
-	turn chan struct{} // held by the one call that uses what follows
+	key      string
+	register *register.Register
+	turn     chan struct{} // held by the one call that uses what follows
 
 	sight    sight           // of nobody: every record is somebody else's
 	looked   time.Duration   // when the last look that succeeded began
 	token    uint64          // the highest that was issued
-	took     time.Duration   // how long the store takes, at most, by the last calls
 	failure  error           // of the last write that did not stand
 	over     election.Record // the last whose term was seen to have run out
 	verified bool            // the store has been seen to keep its indexes (S10)
@@ -54,7 +55,8 @@ type Claims struct {
 // WithLogger. An argument or option that will not do is reported by every
 // method, as ErrInvalidArgument.
 func NewClaims(kv store.Store, key string, opts ...Option) *Claims {
-	c := &Claims{kv: kv, opts: newOptions(opts), turn: make(chan struct{}, 1), caller: newCaller(key, DefaultCallTimeout)}
+	c := &Claims{kv: kv, opts: newOptions(opts), turn: make(chan struct{}, 1), key: key}
+	c.register = register.New(register.Config{Place: at(kv, key), Unsafe: ErrUnsafeStore, Clock: c.opts.clock, Limit: c.limit})
 	c.sight.by.Instance = "nobody" // no instance, but not the empty one of a vacant seat either
 	if c.err = checkStore(kv); c.err == nil {
 		c.err = checkName("key", key)
@@ -79,7 +81,7 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	if err != nil {
 		return Claimed{}, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, trust, fmt.Errorf("%w: no answer before the trust was over, %v", context.DeadlineExceeded, rounded(trust)))
+	ctx, cancel := context.WithTimeoutCause(ctx, trust, fmt.Errorf("%w: no answer before the trust was over, %v", context.DeadlineExceeded, clock.Rounded(trust)))
 	defer cancel()
 	failed := Claimed{Instance: by.Instance}
 	if err := c.begin(ctx); err != nil {
@@ -321,17 +323,20 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 	return nil, a, err
 }
 
-// timed makes a call. While a term may stand it leaves time for another try, as that
-// of a campaign does, unless the store is known to take that long.
+// limit is how long a call is waited for. While a term may stand it leaves time for
+// another try, as that of a campaign does, unless the store is known to take that long.
+func (c *Claims) limit(took time.Duration) time.Duration {
+	left := c.sight.Left(c.opts.clock.Now().Mono) - c.sight.Rec.TTL()/5
+	if left <= 0 {
+		return DefaultCallTimeout
+	}
+	return min(DefaultCallTimeout, max(left/2, 2*took, c.sight.Rec.TTL()/20))
+}
+
+// timed makes a call.
 func (c *Claims) timed(ctx context.Context, f func(context.Context) result) result {
-	began, limit := c.opts.clock.Now().Mono, c.timeout
-	if left := c.sight.Left(began) - c.sight.Rec.TTL()/5; left > 0 {
-		limit = min(limit, max(left/2, 2*c.took, c.sight.Rec.TTL()/20))
-	}
-	r := c.callFor(ctx, limit, f)
-	if r.err == nil {
-		c.took = max(c.opts.clock.Now().Mono-began, c.took/2)
-	}
+	r, err := register.Call(ctx, c.register, func(ctx context.Context) (result, error) { r := f(ctx); return r, r.err })
+	r.err = err
 	return r
 }
 
@@ -365,7 +370,7 @@ func (c *Claims) write(ctx context.Context, rec election.Record) (bool, error) {
 	switch {
 	case stands && wrote.err == nil:
 		return true, nil
-	case !stands && wrote.err != nil && !refused(wrote.err):
+	case !stands && wrote.err != nil && !register.Refused(wrote.err):
 		return false, wrote.err
 	}
 	return false, nil

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -39,14 +39,15 @@ func Forget(ctx context.Context, kv store.Store, key string) error {
 	if err := errors.Join(checkStore(kv), checkName("key", key), checkContext(ctx)); err != nil {
 		return err
 	}
-	f := forgetting{kv: kv, caller: newCaller(key, DefaultCallTimeout)}
+	f := forgetting{key: key}
+	r := newRegister(kv, key)
 	for {
-		wait, err := f.step(ctx)
-		if errors.Is(err, errForgotten) {
+		_, err := r.Update(ctx, f.look)
+		if err == nil && f.gone {
 			return nil
 		}
 		if err == nil {
-			if err = pause(ctx, wait); err == nil {
+			if err = pause(ctx, f.wait); err == nil {
 				continue
 			}
 			err = fmt.Errorf("leadership: forget %q: %w", key, err)
@@ -58,69 +59,47 @@ func Forget(ctx context.Context, kv store.Store, key string) error {
 	}
 }
 
-// errForgotten says that a record is gone.
-var errForgotten = errors.New("forgotten")
-
 // forgetting is what Forget knows.
 type forgetting struct {
-	kv      store.Store
-	caller  caller
+	key     string
 	seen    sight
-	deleted bool // by us, it may be
-	tries   int  // to delete the record that is there
+	deleted bool          // by us, it may be
+	gone    bool          // it is, or is to be deleted
+	wait    time.Duration // before the next look
 }
 
-// step looks, and deletes the record where it may. It returns how long to wait
-// before the next look.
-func (f *forgetting) step(ctx context.Context) (time.Duration, error) {
-	key := f.caller.key
-	found := f.caller.call(ctx, func(ctx context.Context) result { return look(ctx, f.kv, key) })
-	now := clock.System{}.Now()
-	before := f.seen
+// look looks at the record, and has it deleted where it may be.
+func (f *forgetting) look(pair *store.KVPair, _ register.Earlier) (register.Change, error) {
+	found, now, before := parsed(pair, nil), clock.System{}.Now(), f.seen
+	f.gone = false
 	switch {
-	case found.err != nil:
-		return 0, found.err
 	case found.foreign != nil:
-		return 0, fmt.Errorf("leadership: forget %q: %w", key, found.foreign)
-	case found.pair == nil && f.deleted:
-		return 0, errForgotten
-	case found.pair == nil && !before.Rec.Held():
-		return 0, fmt.Errorf("leadership: forget %q: %w", key, ErrNoElection)
+		return register.Leave, fmt.Errorf("leadership: forget %q: %w", f.key, found.foreign)
+	case pair == nil && f.deleted:
+		f.gone = true
+		return register.Leave, nil
+	case pair == nil && !before.Rec.Held():
+		return register.Leave, fmt.Errorf("leadership: forget %q: %w", f.key, ErrNoElection)
 	}
-	if f.seen.see(found.pair, found.rec, now.Mono) {
-		f.tries = 0
-	}
+	f.seen.see(pair, found.rec, now.Mono)
 	rec, left := found.rec, f.seen.Left(now.Mono)
 	// A new term must not begin in the millisecond that the last token is of.
 	ahead := time.UnixMilli(int64(rec.Token) + 1).Sub(now.Time())
 	switch {
 	case rec.Ask.Pauses():
-		return 0, fmt.Errorf("leadership: forget %q: %w", key, ErrPaused)
+		return register.Leave, fmt.Errorf("leadership: forget %q: %w", f.key, ErrPaused)
 	case before.Known && rec.Held() && (rec.Token != before.Rec.Token || rec.Beat != before.Rec.Beat):
-		return 0, fmt.Errorf("leadership: forget %q: %w by %q", key, ErrHeld, rec.Leader)
+		return register.Leave, fmt.Errorf("leadership: forget %q: %w by %q", f.key, ErrHeld, rec.Leader)
 	case left > 0:
-		return min(left, max(rec.TTL()/20, time.Millisecond), maxForgetPoll), nil
+		f.wait = min(left, max(rec.TTL()/20, time.Millisecond), maxForgetPoll)
+		return register.Leave, nil
 	case ahead > 0 && ahead < maxForgetPoll:
-		return ahead, nil
-	case found.pair == nil:
-		return 0, errForgotten // its holder, who may have written it again, has not
+		f.wait = ahead
+		return register.Leave, nil
 	}
-	gone := f.caller.call(ctx, func(ctx context.Context) result {
-		ok, err := f.kv.AtomicDelete(ctx, key, found.pair)
-		if err == nil && !ok {
-			err = store.ErrKeyModified
-		}
-		if err != nil {
-			err = storeError("delete", key, err)
-		}
-		return result{err: err}
-	})
-	if gone.err == nil {
-		return 0, errForgotten
+	if f.gone = true; pair == nil { // its holder, who may have written it again, has not
+		return register.Leave, nil
 	}
-	// Another write came first, or it has happened and the answer was lost.
-	if f.deleted, f.tries = true, f.tries+1; f.tries > refusals {
-		return 0, gone.err
-	}
-	return rand.N(askPause), nil
+	f.deleted = true
+	return register.Delete, nil
 }

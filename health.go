@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"time"
 )
 
@@ -137,7 +138,7 @@ func (c *campaign) checkHealth(now time.Duration) {
 		c.quiet, c.aside = false, nil
 	case c.health.failed == 0:
 		if after, tell := c.sick.answered("check", now); tell {
-			c.logger().Warn("healthy again", "node", c.by.node, "after", rounded(after), "failures", c.sick.count)
+			c.logger().Warn("healthy again", "node", c.by.node, "after", clock.Rounded(after), "failures", c.sick.count)
 		}
 	}
 }

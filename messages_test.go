@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -177,7 +178,7 @@ func TestDurationsInMessagesAreRounded(t *testing.T) {
 		5 * time.Second:                 "5s",
 		100*time.Second + time.Second/3: "1m40s",
 	} {
-		if text := noAnswer(d).Error(); text != "context deadline exceeded: no answer within "+want {
+		if text := register.NoAnswer(d).Error(); text != "context deadline exceeded: no answer within "+want {
 			t.Errorf("%s, want %s", text, want)
 		}
 	}

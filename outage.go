@@ -3,7 +3,7 @@ package leadership
 import (
 	"time"
 
-	"github.com/seed-a1d591d3/leadership/internal/storeerr"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 )
 
 const (
@@ -52,7 +52,7 @@ func (o *outage) attrs() []any {
 	if o.count < 2 {
 		return nil
 	}
-	return []any{"failing_for", rounded(o.latest - o.since), "failures", o.count}
+	return []any{"failing_for", clock.Rounded(o.latest - o.since), "failures", o.count}
 }
 
 // answered takes note of a success. What was failing is over if the same operation
@@ -65,16 +65,3 @@ func (o *outage) answered(op string, now time.Duration) (time.Duration, bool) {
 	o.failing = false
 	return now - o.since, o.told
 }
-
-// rounded is a duration with the three digits that people want.
-func rounded(d time.Duration) time.Duration {
-	for unit := time.Second; unit > time.Nanosecond; unit /= 10 {
-		if d >= 100*unit {
-			return d.Round(unit)
-		}
-	}
-	return d
-}
-
-// storeError is an error of the store with what was asked of it.
-func storeError(op, key string, err error) error { return storeerr.Wrap("leadership", op, key, err) }

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -21,14 +22,6 @@ const (
 	// DefaultPollInterval is how often Await looks at a round of which its
 	// watch says nothing.
 	DefaultPollInterval = time.Second
-
-	// electTries is how often Elect tries to write the record of a round that
-	// has none: some stores fail when several make a folder at once.
-	electTries = 3
-
-	// completeTries is how often Complete is refused, and reads again, before
-	// it says so: nobody but this node changes the record.
-	completeTries = 5
 
 	// MaxRoundResult is how many bytes the result of a round may have.
 	MaxRoundResult = 4096
@@ -45,13 +38,14 @@ const (
 // concurrent use.
 type Round struct {
 	kv   store.Store
+	key  string
 	node string
 	opts roundOptions
 	err  error // what is wrong with the arguments
 
-	caller
-	shared *roundShared
-	held   atomic.Pointer[win] // the one that this Round has won last, or nil
+	register *register.Register
+	shared   *roundShared
+	held     atomic.Pointer[win] // the one that this Round has won last, or nil
 }
 
 // NewRound makes one node's view of a round. It makes no call of the store.
@@ -78,7 +72,10 @@ func newRound(kv store.Store, shared *roundShared, system, round, node string, o
 			opt(&r.opts)
 		}
 	}
-	r.caller = newCaller(system+"/"+round, r.opts.timeout)
+	r.key = system + "/" + round
+	r.register = register.New(register.Config{
+		Place: at(kv, r.key), Timeout: r.opts.timeout, Unsafe: ErrUnsafeStore, Proof: &shared.proof, Reads: &shared.reads,
+	})
 	r.err = r.check(system, round)
 	return r
 }
@@ -162,24 +159,29 @@ func (r *Round) conclude(ctx context.Context, verb string, result []byte, note f
 	if len(result) > MaxRoundResult {
 		return invalid("result", fmt.Sprintf("%d bytes", len(result)), "must have at most %d", MaxRoundResult)
 	}
-	for try := 1; ; try++ {
-		v, err := r.read(ctx)
+	if err := r.ready(ctx); err != nil {
+		return err
+	}
+	var rec roundRecord
+	pair, err := r.register.Update(ctx, func(pair *store.KVPair, earlier register.Earlier) (register.Change, error) {
+		v, err := r.saw(pair, true)
 		if err != nil {
-			return err
+			return register.Leave, err
 		}
 		done, err := r.mayComplete(v.rec)
 		if err != nil {
-			return fmt.Errorf("leadership: %s %q by %q: %w", verb, r.key, r.node, err)
+			return register.Leave, fmt.Errorf("leadership: %s %q by %q: %w", verb, r.key, r.node, err)
 		}
-		if done {
-			return nil
+		if rec = v.rec; done && earlier == register.None {
+			return register.Leave, nil
 		}
-		rec := v.rec
 		note(&rec, &completion{By: r.node, At: now(), Result: result})
-		if err = r.write(ctx, rec, v.pair); err == nil || !refused(err) || try == completeTries {
-			return err
-		}
+		return rec.change()
+	})
+	if err == nil {
+		_, err = r.saw(pair, true)
 	}
+	return err
 }
 
 // mayComplete says whether this node has completed the round already, or why it
@@ -220,10 +222,7 @@ func (r *Round) Completed(ctx context.Context) (string, error) {
 // of the store do not end the wait; it returns ErrForeignRecord, or, at the
 // end of ctx, its cause together with the last error of the store.
 func (r *Round) Await(ctx context.Context) (string, error) {
-	if r.err != nil {
-		return "", r.err
-	}
-	if err := checkContext(ctx); err != nil {
+	if err := r.ready(ctx); err != nil {
 		return "", err
 	}
 	wake := make(chan struct{}, 1)

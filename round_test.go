@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -80,7 +81,7 @@ func TestRoundIsWonOnlyByAWriteThatWasAcknowledged(t *testing.T) {
 func TestRoundIsElectedThoughItsFirstWritesFail(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := faultstore.New(memory.New(), faultstore.WithPlan(func(c faultstore.Call) faultstore.Fault {
-			if c.Op == faultstore.OpAtomicPut && c.Seq < electTries {
+			if c.Op == faultstore.OpAtomicPut && c.Seq < register.Tries {
 				return faultstore.Fault{Err: faultstore.ErrInjected}
 			}
 			return faultstore.Fault{}

@@ -1,7 +1,6 @@
 package leadership
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/format"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -18,42 +18,53 @@ func (r *Round) won(rec roundRecord) bool {
 	return rec.Winner == r.node && rec.Instance == r.opts.instance
 }
 
+// ready returns what is wrong with the arguments.
+func (r *Round) ready(ctx context.Context) error { return errors.Join(r.err, checkContext(ctx)) }
+
 // elect returns the record of the round, in which there is a winner.
 func (r *Round) elect(ctx context.Context) (roundRecord, error) {
-	if r.err != nil {
-		return roundRecord{}, r.err
+	if err := r.ready(ctx); err != nil {
+		return roundRecord{}, err
 	}
-	var failure error
-	for try := 0; ; try++ {
+	var rec roundRecord
+	var start clock.Instant
+	wrote, guess := false, !r.shared.knows(r.key)
+	change := func(pair *store.KVPair, earlier register.Earlier) (register.Change, error) {
 		var v roundView
-		// Whoever lost finds the winner; and a reply may have been lost (S5).
-		if try > 0 || r.shared.knows(r.key) {
-			var err error
-			if v, err = r.readTogether(ctx); err != nil {
-				return roundRecord{}, err
-			}
+		var err error
+		if !guess || earlier != register.None {
+			v, err = r.saw(pair, true)
 		}
-		next, ok, err := r.bid(v)
-		if (failure != nil || r.held.Load() == nil) && !ok && v.pair != nil && r.won(next) && next.Completed == nil {
+		if err != nil {
+			return register.Leave, err
+		}
+		if rec, wrote, err = r.bid(v); err != nil {
+			return register.Leave, fmt.Errorf("leadership: key %q: %w", r.key, err)
+		}
+		if !wrote && (earlier != register.None || r.held.Load() == nil) && pair != nil && r.won(rec) && rec.Completed == nil {
 			// It stands, and was not acknowledged: once more (S5).
-			ok, next.Bid = true, rand.Text()
+			wrote, rec.Bid = true, rand.Text()
 		}
-		switch {
-		case err != nil:
-			return roundRecord{}, fmt.Errorf("leadership: key %q: %w", r.key, err)
-		case !ok:
-			return next, nil
-		case failure != nil && (try == electTries || ctx.Err() != nil):
-			return roundRecord{}, failure
+		if !wrote {
+			return register.Leave, nil
 		}
-		start := clock.System{}.Now()
-		if failure = r.write(ctx, next, v.pair); failure == nil {
-			return next, r.hold(next, start)
-		}
-		if errors.Is(failure, ErrUnsafeStore) {
-			return roundRecord{}, failure
-		}
+		start = clock.System{}.Now() // before the write (S1)
+		return rec.change()
 	}
+	var pair *store.KVPair
+	var err error
+	if guess { // most likely it is new
+		pair, err = r.register.UpdateFrom(ctx, nil, change)
+	} else {
+		pair, err = r.register.Update(ctx, change)
+	}
+	if err != nil || !wrote {
+		return rec, err
+	}
+	if _, err := r.saw(pair, true); err != nil {
+		return rec, err
+	}
+	return rec, r.hold(rec, start)
 }
 
 // bid returns the record with which this node wins, and true; or, where another
@@ -116,52 +127,31 @@ func (r *Round) read(ctx context.Context) (roundView, error) { return r.look(ctx
 func (r *Round) peek(ctx context.Context) (roundView, error) { return r.look(ctx, false) }
 
 func (r *Round) look(ctx context.Context, add bool) (roundView, error) {
-	if r.err != nil {
-		return roundView{}, r.err
+	if err := r.ready(ctx); err != nil {
+		return roundView{}, err
 	}
-	found := r.call(ctx, func(ctx context.Context) result { return get(ctx, r.kv, r.key) })
-	if found.err != nil {
-		return roundView{}, found.err
+	pair, err := r.register.Read(ctx)
+	if err != nil {
+		return roundView{}, err
 	}
+	return r.saw(pair, add)
+}
+
+// saw takes note of what a call that has just returned has shown (S2).
+func (r *Round) saw(pair *store.KVPair, add bool) (roundView, error) {
 	var rec roundRecord
-	if found.pair != nil {
+	if pair != nil {
 		var err error
-		if rec, err = parseRound(found.pair.Value); err != nil {
+		if rec, err = parseRound(pair.Value); err != nil {
 			return roundView{}, fmt.Errorf("leadership: key %q: %w", r.key, err)
 		}
 	}
-	return r.shared.see(r.key, found.pair, rec, clock.System{}.Now().Mono, add), nil
+	return r.shared.see(r.key, pair, rec, clock.System{}.Now().Mono, add), nil
 }
 
-// write replaces previous by rec. After an error it may have been written.
-func (r *Round) write(ctx context.Context, rec roundRecord, previous *store.KVPair) error {
-	rec.Header = roundFormat
-	value, err := format.Marshal(rec)
-	if err != nil {
-		return fmt.Errorf("leadership: put %q: %w", r.key, err)
-	}
-	wrote := r.call(ctx, func(ctx context.Context) result { return put(ctx, r.kv, r.key, value, previous) })
-	if wrote.err != nil {
-		return wrote.err
-	}
-	ours := bytes.Equal(wrote.pair.Value, value)
-	if ours && r.shared.verified.Load() {
-		r.shared.see(r.key, wrote.pair, rec, clock.System{}.Now().Mono, true)
-		return nil
-	}
-	// Not every store returns what it wrote, and one that is not known to
-	// compare and swap has to show that its indexes hold.
-	v, err := r.read(ctx)
-	switch {
-	case err != nil:
-		return err
-	case v.pair == nil || !v.rec.follows(rec):
-		return fmt.Errorf("leadership: put %q: %w", r.key, store.ErrKeyModified)
-	case ours && bytes.Equal(v.pair.Value, value) && v.pair.LastIndex != wrote.pair.LastIndex:
-		return unsafeStore(r.key, wrote.pair, v.pair)
-	}
-	if ours && v.pair.LastIndex == wrote.pair.LastIndex {
-		r.shared.verified.Store(true)
-	}
-	return nil
+// change has the record written.
+func (r roundRecord) change() (register.Change, error) {
+	r.Header = roundFormat
+	value, err := format.Marshal(r)
+	return register.Write(value), err
 }

@@ -1,7 +1,6 @@
 package leadership
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
@@ -68,18 +67,6 @@ func (r roundRecord) leased() bool { return r.TTL > 0 }
 func (r roundRecord) open() bool { return r.leased() && r.Completed == nil }
 
 func (r roundRecord) ttl() time.Duration { return time.Duration(r.TTL) * time.Millisecond }
-
-// follows says whether r is what was written, or came of it.
-func (r roundRecord) follows(wrote roundRecord) bool {
-	return r.Winner == wrote.Winner && r.Instance == wrote.Instance && r.attempt() == wrote.attempt() && r.Bid == wrote.Bid &&
-		(wrote.Completed == nil || r.completer() == wrote.completer()) &&
-		(wrote.Failed == nil || r.Completed != nil || wrote.Failed.same(r.Failed))
-}
-
-// same says whether two were written at once.
-func (c *completion) same(other *completion) bool {
-	return other != nil && c.By == other.By && c.At.Equal(other.At) && bytes.Equal(c.Result, other.Result)
-}
 
 // state is the record as users see it.
 func (r roundRecord) state(system, round string) RoundState {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -99,7 +100,11 @@ func (r *Rounds) list(ctx context.Context, system string) ([]RoundState, error) 
 	if view.err != nil {
 		return nil, view.err
 	}
-	pairs, err := view.list(ctx, r.kv, system+"/")
+	if err := checkContext(ctx); err != nil {
+		return nil, err
+	}
+	folder := register.New(register.Config{Place: at(r.kv, system+"/"), Timeout: view.opts.timeout})
+	pairs, err := register.Call(ctx, folder, folder.List)
 	if err != nil {
 		return nil, err
 	}
@@ -161,33 +166,32 @@ func (s RoundState) older(age time.Duration) bool {
 	return clock.System{}.Now().Time().Sub(latest) > age
 }
 
-// sweep deletes the round if it is older than age, and says whether it has.
-func (r *Round) sweep(ctx context.Context, age time.Duration) (bool, error) {
-	v, err := r.peek(ctx)
-	if err == nil && v.rec.open() {
-		v, err = r.read(ctx) // to know at the next sweep since when it is silent
-	}
-	switch {
-	case errors.Is(err, ErrForeignRecord):
-		return false, nil // not ours to delete
-	case err != nil:
+// sweep deletes the round if it is older than age, and reports whether it has.
+func (r *Round) sweep(ctx context.Context, age time.Duration) (deleted bool, err error) {
+	if err := r.ready(ctx); err != nil {
 		return false, err
-	case v.pair == nil || !v.rec.state("", "").older(age):
-		return false, nil
-	case v.rec.open() && clock.System{}.Now().Mono < v.free:
-		return false, nil // its winner may be at work: at the next sweep
 	}
-	var ok bool
-	gone := r.call(ctx, func(ctx context.Context) result {
-		var err error
-		ok, err = r.kv.AtomicDelete(ctx, r.key, v.pair)
-		if err != nil && !refused(err) {
-			return result{err: storeError("delete", r.key, err)}
+	_, err = r.register.Update(ctx, func(pair *store.KVPair, earlier register.Earlier) (register.Change, error) {
+		deleted = false
+		v, err := r.saw(pair, false)
+		if err == nil && v.rec.open() {
+			v, err = r.saw(pair, true) // to know at the next sweep since when it is silent
 		}
-		return result{}
+		switch {
+		case errors.Is(err, ErrForeignRecord):
+			return register.Leave, nil // not ours to delete
+		case err != nil:
+			return register.Leave, err
+		case pair == nil:
+			deleted = earlier != register.None
+			return register.Leave, nil
+		case !v.rec.state("", "").older(age):
+			return register.Leave, nil
+		case v.rec.open() && clock.System{}.Now().Mono < v.free:
+			return register.Leave, nil // its winner may be at work: at the next sweep
+		}
+		deleted = true
+		return register.Delete, nil
 	})
-	if gone.err != nil {
-		return false, gone.err // ok may yet be written to
-	}
-	return ok, nil
+	return deleted && err == nil, err
 }

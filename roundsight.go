@@ -4,11 +4,11 @@ import (
 	"container/list"
 	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/indexes"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -60,14 +60,13 @@ func (v roundView) latest() roundRecord {
 // looked at for the longest time is forgotten, and whoever waits for an attempt to
 // end then begins to wait anew.
 type roundShared struct {
-	verified atomic.Bool // the store has been seen to keep its indexes (S10)
+	proof register.Proof // of the store (S10)
+	reads register.Reads
 
 	mu   sync.Mutex
 	most int
 	last list.List // of keys, from the one looked at last
 	seen map[string]*roundSight
-
-	flights map[string]*flights // by key, those under way
 }
 
 // roundSight is what was seen of one round. Only of an attempt that may be superseded is the
@@ -78,7 +77,7 @@ type roundSight struct {
 }
 
 func newRoundShared(most int) *roundShared {
-	return &roundShared{most: most, seen: make(map[string]*roundSight), flights: make(map[string]*flights)}
+	return &roundShared{most: most, seen: make(map[string]*roundSight)}
 }
 
 // knows says whether the round under key has been seen to have a record.

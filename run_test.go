@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -376,7 +377,7 @@ func TestWorkThatIgnoresItsContextIsNamed(t *testing.T) {
 		}
 		for i, err := range errs {
 			late := (ttl / 3) << i
-			if !errors.Is(err, ErrResigned) || !strings.Contains(err.Error(), "stubborn") || !strings.Contains(err.Error(), rounded(late).String()) {
+			if !errors.Is(err, ErrResigned) || !strings.Contains(err.Error(), "stubborn") || !strings.Contains(err.Error(), clock.Rounded(late).String()) {
 				t.Errorf("%v: want it to name the work, and %v", err, late)
 			}
 		}

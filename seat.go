@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -75,11 +76,13 @@ func (s *seat) open(ctx context.Context, now time.Duration, retry func() time.Du
 // start makes a call of the store that is of no use after limit.
 func (s *seat) start(ctx context.Context, op string, now clock.Instant, limit time.Duration, f func(context.Context) result) *call {
 	c := &call{op: op, start: now, until: now.Mono + limit, result: make(chan result, 1)}
-	ctx, c.cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), limit, noAnswer(limit))
+	ctx, c.cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), limit, register.NoAnswer(limit))
 	s.call = c
 	go func() {
 		defer c.cancel()
-		c.result <- inTime(ctx, f)
+		r, err := register.InTime(ctx, func(ctx context.Context) (result, error) { r := f(ctx); return r, r.err })
+		r.err = err
+		c.result <- r
 		s.nudge()
 	}()
 	return c
@@ -132,7 +135,7 @@ func (s *seat) trouble(op string, err error, now time.Duration) {
 // answered takes note of a call that has succeeded.
 func (s *seat) answered(op string, now time.Duration) {
 	if after, tell := s.outage.answered(op, now); tell {
-		s.logger().Warn("the store answers again", "after", rounded(after), "failures", s.outage.count)
+		s.logger().Warn("the store answers again", "after", clock.Rounded(after), "failures", s.outage.count)
 	}
 }
 
@@ -206,13 +209,13 @@ func (s *seat) late(now time.Duration, limit time.Duration) time.Duration {
 	if now < at {
 		return at
 	}
-	if over := now - at; over > heldUp {
+	if over := now - at; over > register.HeldUp {
 		c.held, c.until = c.held+over, now // the store could not have answered
 		return c.until + limit/4
 	}
 	c.late = true
 	s.trouble("get", fmt.Errorf("leadership: %s %q: %w: the store has not returned from a call after %v; waiting for it",
-		c.op, s.key, context.DeadlineExceeded, rounded(now-c.start.Mono-c.held)), now)
+		c.op, s.key, context.DeadlineExceeded, clock.Rounded(now-c.start.Mono-c.held)), now)
 	return never
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -74,7 +75,8 @@ func Elections(ctx context.Context, kv store.Store, prefix string) ([]Standing, 
 	if err := errors.Join(checkStore(kv), checkContext(ctx)); err != nil {
 		return nil, err
 	}
-	pairs, err := newCaller(prefix, DefaultCallTimeout).list(ctx, kv, prefix)
+	r := newRegister(kv, prefix)
+	pairs, err := register.Call(ctx, r, r.List)
 	if err != nil {
 		return nil, err
 	}

@@ -142,7 +142,7 @@ func (c *campaign) complain(l *lease, now time.Duration) {
 	}
 	c.patience *= 2
 	c.report(fmt.Errorf("leadership: key %q: %s has not returned %v after the end of term %d (%w): the seat is kept until its record expires",
-		c.key, c.workName(), rounded(late), l.term.Token, context.Cause(l.ctx)))
+		c.key, c.workName(), clock.Rounded(late), l.term.Token, context.Cause(l.ctx)))
 }
 
 // workName is what people know the work by.

@@ -33,6 +33,16 @@ func (i Instant) ahead() time.Duration { return time.Duration(i.Wall) - i.Mono }
 // Time returns the wall clock's reading.
 func (i Instant) Time() time.Time { return time.Unix(0, i.Wall) }
 
+// Rounded is a duration with the three digits that people want.
+func Rounded(d time.Duration) time.Duration {
+	for unit := time.Second; unit > time.Nanosecond; unit /= 10 {
+		if d >= 100*unit {
+			return d.Round(unit)
+		}
+	}
+	return d
+}
+
 // Clock reads time, calls back after it, and gives the chance for jitter. It
 // is safe for concurrent use.
 type Clock interface {

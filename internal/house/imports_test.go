@@ -15,10 +15,10 @@ import (
 var arrows = []struct{ from, to string }{
 	// The core, and what it is made of.
 	{"", "internal/clock internal/election internal/format internal/indexes internal/lease internal/loop internal/lru internal/register " +
-		"internal/relay internal/round internal/schedule internal/storeerr internal/watches store"},
+		"internal/relay internal/round internal/schedule internal/watches store"},
 	{"internal/election", "internal/clock internal/format internal/indexes store"},
 	{"internal/round", "internal/clock internal/election internal/format store"},
-	{"internal/register", "internal/clock internal/indexes internal/storeerr store"},
+	{"internal/register", "internal/clock internal/indexes store"},
 	{"internal/lease", "internal/clock"},
 	{"internal/loop", "internal/clock"},
 	{"internal/relay", ""},
@@ -28,12 +28,11 @@ var arrows = []struct{ from, to string }{
 	{"internal/lru", ""},
 	{"internal/reread", ""},
 	{"internal/schedule", "github.com/robfig/cron/v3"},
-	{"internal/storeerr", ""},
 	{"internal/watches", "store"},
 	{"store", "internal/reread github.com/kvtools/valkeyrie/store"},
 
 	// What is built on it.
-	{"fence", ". internal/format internal/register internal/storeerr store"},
+	{"fence", ". internal/format internal/register store"},
 	{"leadproxy", "."},
 	{"leadcron", ". internal/schedule store github.com/go-co-op/gocron/v2"},
 	{"internal/view", "."},

@@ -49,8 +49,8 @@ var claimSabotages = []switched{
 	}, ""},
 	{sabotage{
 		"S5", "a round that was read back is won", "roundelect.go",
-		"== nil) && !ok && v.pair",
-		"== nil) && !ok && !BROKEN && v.pair",
+		"if !wrote && (earlier",
+		"if !wrote && !BROKEN && (earlier",
 	}, "Acknowledged"},
 	{sabotage{
 		"S5", "a record that a copy of the machine wrote is taken for one's own", "campaign.go",
@@ -59,8 +59,8 @@ var claimSabotages = []switched{
 	}, "Copied"},
 	{sabotage{
 		"requests", "a request takes a beat of the leader's", "ask.go",
-		"\t\twrote := caller.call(",
-		"\t\tif BROKEN {\n\t\t\trec.Beat++\n\t\t}\n\t\twrote := caller.call(",
+		"\t\tif asked = rec; !write {",
+		"\t\tif BROKEN {\n\t\t\trec.Beat++\n\t\t}\n\t\tif asked = rec; !write {",
 	}, "PauseThatKeeps"},
 	{sabotage{
 		"S12", "formats are told apart loosely", "errors.go",
@@ -89,8 +89,8 @@ var claimSabotages = []switched{
 	}, ""},
 	{sabotage{
 		"S1", "trust in an attempt runs from the reply", "roundelect.go",
-		"\t\t\treturn next, r.hold(next, start)",
-		"\t\t\tif BROKEN {\n\t\t\t\tstart = clock.System{}.Now()\n\t\t\t}\n\t\t\treturn next, r.hold(next, start)",
+		"\treturn rec, r.hold(rec, start)",
+		"\tif BROKEN {\n\t\tstart = clock.System{}.Now()\n\t}\n\treturn rec, r.hold(rec, start)",
 	}, "Attempt"},
 	{sabotage{
 		"S2", "an attempt is superseded at once", "roundsight.go",

@@ -67,7 +67,7 @@ var sabotages = []sabotage{
 	{
 		"S5", "an unknown outcome is taken for success", "campaign.go",
 		"\tc.unknown = true\n\tc.fails++\n",
-		"\tif !refused(r.err) && call.rec.Held() {\n" +
+		"\tif !register.Refused(r.err) && call.rec.Held() {\n" +
 			"\t\tc.acked = attempt{call.rec.Beat, call.start}\n" +
 			"\t\tc.sight.see(&store.KVPair{Key: c.key, Value: r.wrote}, call.rec, now)\n" +
 			"\t\tc.settle(now)\n\t\treturn\n\t}\n" +

@@ -1,0 +1,87 @@
+package register
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+)
+
+// NoAnswer is why a call is given up after that time: a context.DeadlineExceeded.
+type NoAnswer time.Duration
+
+func (d NoAnswer) Error() string {
+	return fmt.Sprintf("%v: no answer within %v", context.DeadlineExceeded, clock.Rounded(time.Duration(d)))
+}
+
+// Unwrap returns context.DeadlineExceeded.
+func (NoAnswer) Unwrap() error { return context.DeadlineExceeded }
+
+// HeldUp is by how much a timer may be late before this process is to blame for what
+// it ended, and not the store: it was stopped, or had no time to run.
+const HeldUp = 250 * time.Millisecond
+
+// InTime makes a call, and adds to an error of a call that was given up how long it was
+// waited for, and whether this process was held up.
+func InTime[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
+	late := make(chan time.Duration, 1)
+	stop := context.AfterFunc(ctx, func() {
+		end, _ := ctx.Deadline()
+		late <- time.Since(end)
+	})
+	v, err := call(ctx)
+	if stop() || !errors.Is(err, context.DeadlineExceeded) {
+		return v, err
+	}
+	var told, within NoAnswer
+	if !errors.As(err, &told) && errors.As(context.Cause(ctx), &within) { // the store does not tell
+		err = fmt.Errorf("%w: no answer within %v", err, clock.Rounded(time.Duration(within)))
+	}
+	if d := <-late; d > HeldUp { // a context ends in time, but where this process does not run
+		err = fmt.Errorf("%w; this process was stopped, or had no time to run, for %v of it", err, clock.Rounded(d))
+	}
+	return v, err
+}
+
+// Call makes a call of the store for one who waits for it, but no longer than ctx
+// lasts, nor than the register waits for a call. A call that does not return by then is
+// left to itself, and keeps its slot until it does: no call is repeated on top of it
+// (S6).
+func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T, error)) (T, error) {
+	began, limit := r.Clock.Now().Mono, r.Timeout
+	if r.Limit != nil {
+		limit = r.Limit(time.Duration(r.took.Load()))
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, NoAnswer(limit))
+	defer cancel()
+	var none T
+	select {
+	case r.Slots <- struct{}{}:
+	case <-ctx.Done():
+		return none, fmt.Errorf("%s: key %q: an earlier call of the store has not returned: %w", r.Package, r.Key, context.Cause(ctx))
+	}
+	type answer struct {
+		v   T
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		defer func() { <-r.Slots }()
+		v, err := call(ctx)
+		done <- answer{v, err}
+	}()
+	v, err := InTime(ctx, func(ctx context.Context) (T, error) {
+		select {
+		case a := <-done:
+			return a.v, a.err
+		case <-ctx.Done():
+			return none, fmt.Errorf("%s: key %q: %w", r.Package, r.Key, context.Cause(ctx))
+		}
+	})
+	if err == nil {
+		r.took.Store(max(int64(r.Clock.Now().Mono-began), r.took.Load()/2))
+	}
+	return v, err
+}

@@ -1,0 +1,290 @@
+package register
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/faultstore"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var errUnsafe = errors.New("unsafe")
+
+func newTest(kv store.Store) *Register {
+	return New(Config{Place: Place{kv, "service/x", "test"}, Timeout: 5 * time.Second, Unsafe: errUnsafe})
+}
+
+// fresh has a new value written each time, and keeps what it was given.
+type fresh struct {
+	mu      sync.Mutex
+	writes  int
+	found   []string
+	earlier []Earlier
+}
+
+func (f *fresh) change(found *store.KVPair, earlier Earlier) (Change, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	value := "none"
+	if found != nil {
+		value = string(found.Value)
+	}
+	f.found, f.earlier = append(f.found, value), append(f.earlier, earlier)
+	f.writes++
+	return Write(fmt.Append(nil, "value ", f.writes)), nil
+}
+
+func TestUpdateWritesWhatItIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := faultstore.New(memory.New())
+		r := newTest(kv)
+		var f fresh
+		for i := range 3 {
+			pair, err := r.Update(t.Context(), f.change)
+			if err != nil || string(pair.Value) != fmt.Sprint("value ", i+1) {
+				t.Fatal(pair, err)
+			}
+		}
+		if got := fmt.Sprint(f.found); got != "[none value 1 value 2]" {
+			t.Errorf("found %s", got)
+		}
+		if gets, puts := kv.Calls(faultstore.OpGet), kv.Calls(faultstore.OpAtomicPut); gets != 4 || puts != 3 { // one to prove the store
+			t.Errorf("%d reads, %d writes", gets, puts)
+		}
+		if _, err := r.Update(t.Context(), func(*store.KVPair, Earlier) (Change, error) { return Delete, nil }); err != nil {
+			t.Error(err)
+		}
+		if pair, err := r.Read(t.Context()); pair != nil || err != nil {
+			t.Errorf("%v, %v", pair, err)
+		}
+		no := errors.New("no")
+		if _, err := r.Update(t.Context(), func(*store.KVPair, Earlier) (Change, error) { return Write(nil), no }); !errors.Is(err, no) {
+			t.Errorf("an error of the change: %v", err)
+		}
+	})
+}
+
+func TestWriteWithoutAReplyIsWrittenOnceMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := faultstore.New(memory.New(), faultstore.WithPlan(func(c faultstore.Call) faultstore.Fault {
+			return faultstore.Fault{LoseReply: c.Op == faultstore.OpAtomicPut && c.Seq == 1}
+		}))
+		var f fresh
+		pair, err := newTest(kv).Update(t.Context(), f.change)
+		if err != nil || string(pair.Value) != "value 2" || fmt.Sprint(f.found, f.earlier) != fmt.Sprint("[none value 1] ", []Earlier{None, Unknown}) {
+			t.Errorf("%v, %v; found %v, earlier %v", pair, err, f.found, f.earlier)
+		}
+	})
+}
+
+func TestNothingButAnAcknowledgedWriteCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := faultstore.New(memory.New(), faultstore.WithPlan(faultstore.Always(faultstore.Fault{LoseReply: true}, faultstore.OpAtomicPut)))
+		var f fresh
+		if _, err := newTest(kv).Update(t.Context(), f.change); !errors.Is(err, faultstore.ErrInjected) {
+			t.Errorf("got %v", err)
+		}
+		if n := kv.Calls(faultstore.OpAtomicPut); n != Tries {
+			t.Errorf("%d writes", n)
+		}
+	})
+}
+
+func TestRefusalWithoutAChangeCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, refuse := range map[string]func() (bool, *store.KVPair, error){
+			"without an error": func() (bool, *store.KVPair, error) { return false, nil, nil },
+			"without a pair":   func() (bool, *store.KVPair, error) { return true, nil, nil },
+			"with an error":    func() (bool, *store.KVPair, error) { return false, nil, store.ErrKeyModified },
+		} {
+			puts := 0
+			kv := &standIn{Store: memory.New(), put: func([]byte, *store.KVPair) (bool, *store.KVPair, error) { puts++; return refuse() }}
+			if _, err := newTest(kv).Update(t.Context(), new(fresh).change); !errors.Is(err, store.ErrKeyModified) || puts != Tries {
+				t.Errorf("%s: %v after %d writes", name, err, puts)
+			}
+		}
+	})
+}
+
+func TestWriteIsTriedAgainAsOftenAsOthersComeFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New()
+		others := 20
+		kv := &standIn{Store: inner}
+		kv.put = func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+			if others > 0 {
+				others--
+				if err := inner.Put(t.Context(), "service/x", fmt.Append(nil, "other ", others), nil); err != nil {
+					t.Error(err)
+				}
+			}
+			return inner.AtomicPut(t.Context(), "service/x", value, previous, nil)
+		}
+		var f fresh
+		began := time.Now()
+		pair, err := newTest(kv).Update(t.Context(), f.change)
+		if err != nil || f.writes != 21 || string(pair.Value) != "value 21" {
+			t.Errorf("%v, %v after %d writes", pair, err, f.writes)
+		}
+		if took := time.Since(began); took > 20*Pause || took == 0 {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestUpdateEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New()
+		kv := &standIn{Store: inner}
+		n := 0
+		kv.put = func([]byte, *store.KVPair) (bool, *store.KVPair, error) { // others come first, always
+			n++
+			_ = inner.Put(t.Context(), "service/x", fmt.Append(nil, "other ", n), nil)
+			return false, nil, store.ErrKeyModified
+		}
+		why := errors.New("enough")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, why)
+		defer cancel()
+		if _, err := newTest(kv).Update(ctx, new(fresh).change); !errors.Is(err, why) || !errors.Is(err, store.ErrKeyModified) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestStoreIsCondemnedAfterTwoMismatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New()
+		put := func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error) { // does not care
+			if err := inner.Put(t.Context(), "service/x", value, nil); err != nil {
+				return false, nil, err
+			}
+			pair, err := inner.Get(t.Context(), "service/x", nil)
+			return true, pair, err
+		}
+		shows := func() (*store.KVPair, error) {
+			pair, err := inner.Get(t.Context(), "service/x", nil)
+			if pair != nil {
+				pair.LastIndex = 0
+			}
+			return pair, err
+		}
+		var f fresh
+		r := newTest(&standIn{Store: inner, get: shows, put: put})
+		if _, err := r.Update(t.Context(), f.change); !errors.Is(err, errUnsafe) || f.writes != 2 || !strings.Contains(err.Error(), "JSONCodec") {
+			t.Errorf("%v after %d writes", err, f.writes)
+		}
+		if _, err := r.Update(t.Context(), f.change); !errors.Is(err, errUnsafe) || f.writes != 3 {
+			t.Errorf("again: %v after %d writes", err, f.writes)
+		}
+
+		// One that cares refuses the write that was to dispel the doubt.
+		f, inner = fresh{}, memory.New()
+		r = newTest(&standIn{Store: inner, get: shows})
+		if _, err := r.Update(t.Context(), f.change); !errors.Is(err, errUnsafe) {
+			t.Errorf("one that compares: %v", err)
+		}
+	})
+}
+
+func TestStoreIsNotCondemnedForOneMismatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New()
+		gets := 0
+		kv := &standIn{Store: inner, get: func() (*store.KVPair, error) {
+			if gets++; gets == 2 { // somebody writes the same value again
+				pair, _ := inner.Get(t.Context(), "service/x", nil)
+				_ = inner.Put(t.Context(), "service/x", pair.Value, nil)
+			}
+			return inner.Get(t.Context(), "service/x", nil)
+		}}
+		var f fresh
+		if pair, err := newTest(kv).Update(t.Context(), f.change); err != nil || string(pair.Value) != "value 2" {
+			t.Errorf("%v, %v", pair, err)
+		}
+	})
+}
+
+func TestWriteThatIsOvertakenBeforeItsProofIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New()
+		gets := 0
+		kv := &standIn{Store: inner, get: func() (*store.KVPair, error) {
+			if gets++; gets == 2 {
+				_ = inner.Put(t.Context(), "service/x", []byte("another's"), nil)
+			}
+			return inner.Get(t.Context(), "service/x", nil)
+		}}
+		var f fresh
+		if _, err := newTest(kv).Update(t.Context(), f.change); err != nil || fmt.Sprint(f.earlier) != fmt.Sprint([]Earlier{None, Overtaken}) {
+			t.Errorf("%v, earlier %v", err, f.earlier)
+		}
+	})
+}
+
+func TestGuessOfWhatIsThereSparesTheRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := faultstore.New(memory.New())
+		r := newTest(kv)
+		var f fresh
+		if _, err := r.UpdateFrom(t.Context(), nil, f.change); err != nil || kv.Calls(faultstore.OpGet) != 1 { // for the proof
+			t.Errorf("%v after %d reads", err, kv.Calls(faultstore.OpGet))
+		}
+		pair, err := r.UpdateFrom(t.Context(), nil, f.change) // a wrong one
+		if err != nil || string(pair.Value) != "value 3" || fmt.Sprint(f.found) != "[none none value 1]" {
+			t.Errorf("%v, %v; found %v", pair, err, f.found)
+		}
+	})
+}
+
+func TestDeletionWithoutAReplyIsLookedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := faultstore.New(memory.New())
+		r := newTest(kv)
+		if _, err := r.Update(t.Context(), new(fresh).change); err != nil {
+			t.Fatal(err)
+		}
+		kv.SetPlan(faultstore.Always(faultstore.Fault{LoseReply: true}, faultstore.OpAtomicDelete))
+		gone := false
+		_, err := r.Update(t.Context(), func(found *store.KVPair, earlier Earlier) (Change, error) {
+			if gone = found == nil && earlier == Unknown; gone {
+				return Leave, nil
+			}
+			return Delete, nil
+		})
+		if err != nil || !gone {
+			t.Errorf("%v, gone: %v", err, gone)
+		}
+	})
+}
+
+// standIn is a store of which a test replaces what it wants to.
+type standIn struct {
+	store.Store
+	get func() (*store.KVPair, error)
+	put func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error)
+}
+
+func (s *standIn) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	if s.get != nil {
+		return s.get()
+	}
+	return s.Store.Get(ctx, key, opts)
+}
+
+func (s *standIn) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	if s.put != nil {
+		return s.put(value, previous)
+	}
+	return s.Store.AtomicPut(ctx, key, value, previous, opts)
+}
