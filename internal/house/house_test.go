@@ -16,7 +16,7 @@ var limits = map[string]int{
 	impurePlaces: 0,
 	rootFiles:    38, // 18
 	longCode:     2,  // 0
-	longTests:    6,  // 0
+	longTests:    4,  // 0
 	longNames:    1,  // 0
 }
 
