@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -24,62 +23,6 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
-
-// request is one to a handler.
-type request struct {
-	method, path, body string
-	headers            []string
-	slow               bool   // the body does not come in time
-	until              string // the client goes once it has read this
-}
-
-func (r request) http() *http.Request {
-	h := httptest.NewRequest(r.method, r.path, strings.NewReader(r.body))
-	if r.slow {
-		h.Body, h.ContentLength = readCloser{late{}}, 10
-	}
-	for i := 0; i < len(r.headers); i += 2 {
-		h.Header.Add(r.headers[i], r.headers[i+1])
-	}
-	if r.body != "" && strings.HasPrefix(r.body, "{") {
-		h.Header.Set("Content-Type", "application/json")
-	} else if r.body != "" {
-		h.Header.Set("Content-Type", "text/plain")
-	}
-	return h
-}
-
-// late is a body that does not come in time.
-type late struct{}
-
-func (late) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
-
-type readCloser struct{ io.Reader }
-
-func (readCloser) Close() error { return nil }
-
-// exchange is a request, and how it was answered.
-type exchange struct {
-	request
-	pattern string // of the route
-	status  int
-	header  http.Header
-	answer  []byte
-}
-
-// events are those of a stream.
-func (e exchange) events() [][]byte {
-	if e.header.Get("Content-Type") != "text/event-stream" {
-		return nil
-	}
-	var all [][]byte
-	for line := range strings.Lines(string(e.answer)) {
-		if data, ok := strings.CutPrefix(line, "data: "); ok {
-			all = append(all, []byte(data))
-		}
-	}
-	return all
-}
 
 // reading is a client that goes once it has read enough.
 type reading struct {
@@ -101,13 +44,28 @@ func exchanged(t *testing.T, api http.Handler, r request) exchange {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	made := r.http().WithContext(ctx)
-	w := &reading{httptest.NewRecorder(), r.until, cancel}
+	made := r.HTTP().WithContext(ctx)
+	w := &reading{httptest.NewRecorder(), r.Until, cancel}
 	api.ServeHTTP(w, made)
-	if r.until != "" && !strings.Contains(w.Body.String(), r.until) {
-		t.Errorf("%s %s: no %s in %q", r.method, r.path, r.until, w.Body)
+	if r.Until != "" && !strings.Contains(w.Body.String(), r.Until) {
+		t.Errorf("%s %s: no %s in %q", r.Method, r.Path, r.Until, w.Body)
 	}
-	return exchange{request: r, pattern: made.Pattern, status: w.Code, header: w.Result().Header, answer: w.Body.Bytes()}
+	return exchange{Request: r, Pattern: made.Pattern, Status: w.Code, Header: w.Result().Header, Answer: w.Body.Bytes()}
+}
+
+// TestEveryRouteAnswersInEveryWay writes what was asked and answered to the file
+// that HTTPAPI_EXCHANGES names, for whom it has to fit the OpenAPI document.
+func TestEveryRouteAnswersInEveryWay(t *testing.T) {
+	all := exchanges(t)
+	if file := os.Getenv("HTTPAPI_EXCHANGES"); file != "" {
+		written, err := json.Marshal(all)
+		if err == nil {
+			err = os.WriteFile(file, written, 0o600)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // walk has requests answered, by several handlers.
@@ -120,8 +78,8 @@ type walk struct {
 func (w *walk) ask(api http.Handler, status int, r request) exchange {
 	w.t.Helper()
 	e := exchanged(w.t, api, r)
-	if e.status != status {
-		w.t.Errorf("%s %s %.80s: %d %s, want %d", r.method, r.path, r.body, e.status, e.answer, status)
+	if e.Status != status {
+		w.t.Errorf("%s %s %.80s: %d %s, want %d", r.Method, r.Path, r.Body, e.Status, e.Answer, status)
 	}
 	w.all = append(w.all, e)
 	return e
@@ -146,11 +104,11 @@ const (
 )
 
 func get(path string, headers ...string) request {
-	return request{method: "GET", path: path, headers: headers}
+	return request{Method: "GET", Path: path, Headers: headers}
 }
 
 func post(path, body string, headers ...string) request {
-	return request{method: "POST", path: path, body: body, headers: headers}
+	return request{Method: "POST", Path: path, Body: body, Headers: headers}
 }
 
 // exchanges asks for every route and has it answered in every way that there is.
@@ -208,11 +166,11 @@ func (w *walk) rounds() {
 		Rounds []any  `json:"rounds"`
 		Next   string `json:"next"`
 	}
-	if err := json.Unmarshal(e.answer, &first); err != nil || len(first.Rounds) != 1000 {
+	if err := json.Unmarshal(e.Answer, &first); err != nil || len(first.Rounds) != 1000 {
 		w.t.Fatalf("%d rounds, %v", len(first.Rounds), err)
 	}
-	if e = w.ask(paged, 200, get("/api/v1/rounds?system=many&from="+url.QueryEscape(first.Next))); strings.Count(string(e.answer), "winner") != 1 || strings.Contains(string(e.answer), "next") {
-		w.t.Errorf("the second page is %s", e.answer)
+	if e = w.ask(paged, 200, get("/api/v1/rounds?system=many&from="+url.QueryEscape(first.Next))); strings.Count(string(e.Answer), "winner") != 1 || strings.Contains(string(e.Answer), "next") {
+		w.t.Errorf("the second page is %s", e.Answer)
 	}
 
 	long := strings.Repeat("x", 129)
@@ -221,7 +179,7 @@ func (w *walk) rounds() {
 	}
 	w.ask(api, 400, get("/api/v1/rounds"))
 	w.ask(api, 413, post(at("complete"), strings.Repeat("x", 4097)))
-	w.ask(api, 408, request{method: "POST", path: at("complete"), slow: true})
+	w.ask(api, 408, request{Method: "POST", Path: at("complete"), Slow: true})
 	if err := api.Close(); err != nil {
 		w.t.Error(err)
 	}
@@ -238,7 +196,7 @@ func (w *walk) elections() {
 	w.ask(api, 404, post(election("/requests"), `{"action":"pause"}`))
 	e := w.ask(api, 200, post(election("/claim"), `{"node":"a","ttl":"30s","instance":"`+instanceA+`","payload":"10.0.0.1:80"}`))
 	var a told
-	if err := json.Unmarshal(e.answer, &a); err != nil {
+	if err := json.Unmarshal(e.Answer, &a); err != nil {
 		w.t.Fatal(err)
 	}
 	w.ask(api, 200, post(election("/claim"), fmt.Sprintf(`{"node":"a","ttl":30,"instance":%q,"token":%d}`, instanceA, a.Token)))
@@ -255,22 +213,22 @@ func (w *walk) elections() {
 	w.ask(api, 409, post(election("/claim"), `{"node":"b"}`))
 	w.ask(api, 200, post(election("/requests"), `{"action":"resume"}`))
 	const old = "/api/v1/elections/service%2Fold"
-	w.ask(api, 400, request{method: "DELETE", path: old + "?wait=1h"})
-	w.ask(api, 404, request{method: "DELETE", path: old})
+	w.ask(api, 400, request{Method: "DELETE", Path: old + "?wait=1h"})
+	w.ask(api, 404, request{Method: "DELETE", Path: old})
 	w.ask(api, 200, post(old+"/claim", `{"node":"c","ttl":"1h","instance":"`+instanceA+`"}`))
-	w.ask(api, 409, request{method: "DELETE", path: old + "?wait=1s"})
+	w.ask(api, 409, request{Method: "DELETE", Path: old + "?wait=1s"})
 	w.ask(api, 204, post(old+"/resign", fmt.Sprintf(`{"instance":%q}`, instanceA)))
-	w.ask(api, 204, request{method: "DELETE", path: old})
+	w.ask(api, 204, request{Method: "DELETE", Path: old})
 	full := w.open(kv)
 	full.FillPolls()
-	w.ask(full, 503, request{method: "DELETE", path: election("")})
+	w.ask(full, 503, request{Method: "DELETE", Path: election("")})
 	w.ask(full, 503, post(election("/requests"), `{"action":"pause"}`))
 	w.ask(full, 503, get(fmt.Sprintf(roundPath, "await")))
 
 	for _, route := range []string{"/claim", "/resign", "/requests"} {
 		w.ask(api, 400, post(election(route), `{"unknown":1}`))
 		w.ask(api, 413, post(election(route), strings.Repeat(" ", 64<<10+1)))
-		w.ask(api, 408, request{method: "POST", path: election(route), slow: true})
+		w.ask(api, 408, request{Method: "POST", Path: election(route), Slow: true})
 	}
 	long := "/api/v1/elections/" + strings.Repeat("x", 513)
 	w.ask(api, 400, get(long))
@@ -305,13 +263,13 @@ func (w *walk) streams() {
 		go func() { done <- exchanged(w.t, api, r) }()
 	}
 	w.ask(api, 202, get(fmt.Sprintf(roundPath, "elect")+"?node=a"))
-	read(request{method: "GET", path: "/api/v1/events?prefix=service/&system=cleaning", headers: []string{"Last-Event-ID", "x-1"}, until: `"gone"`})
-	read(request{method: "GET", path: election("/events"), until: `"vacant","key":"service/swarm/leader","leader":"","last"`})
+	read(request{Method: "GET", Path: "/api/v1/events?prefix=service/&system=cleaning", Headers: []string{"Last-Event-ID", "x-1"}, Until: `"gone"`})
+	read(request{Method: "GET", Path: election("/events"), Until: `"vacant","key":"service/swarm/leader","leader":"","last"`})
 	claim := fmt.Sprintf(`{"node":"a","ttl":"2s","instance":%q,"payload":"10.0.0.1:80"}`, instanceA)
 	w.ask(api, 200, post(election("/claim"), claim))
-	w.ask(api, 200, request{method: "GET", path: "/api/v1/events", until: `"leader"`})
+	w.ask(api, 200, request{Method: "GET", Path: "/api/v1/events", Until: `"leader"`})
 	w.ask(api, 200, post(election("/claim"), claim))
-	w.ask(api, 200, request{method: "GET", path: election("/events"), until: `"expired"`})
+	w.ask(api, 200, request{Method: "GET", Path: election("/events"), Until: `"expired"`})
 	w.ask(api, 200, get(election("")))
 	w.ask(api, 204, post(election("/resign"), fmt.Sprintf(`{"instance":%q}`, instanceA)))
 	w.all = append(w.all, <-done)
@@ -341,7 +299,7 @@ func (w *walk) rest() {
 	var slow sync.WaitGroup
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	for range 8 {
-		slow.Go(func() { api.ServeHTTP(pausing{httptest.NewRecorder(), begun, goOn}, get("/metrics").http()) })
+		slow.Go(func() { api.ServeHTTP(pausing{httptest.NewRecorder(), begun, goOn}, get("/metrics").HTTP()) })
 		<-begun
 	}
 	w.ask(api, 503, get("/metrics"))
@@ -405,13 +363,13 @@ func (w *walk) failures() {
 		post(election("/claim"), claim),
 		post(election("/resign"), fmt.Sprintf(`{"instance":%q}`, instanceA)),
 		post(election("/requests"), `{"action":"pause","wait":1}`),
-		{method: "DELETE", path: election("?wait=1s")},
+		{Method: "DELETE", Path: election("?wait=1s")},
 	} {
 		w.ask(guarded, 401, r)
 		w.ask(down, 500, r)
-		r.headers = []string{"Authorization", "Bearer " + readToken}
+		r.Headers = []string{"Authorization", "Bearer " + readToken}
 		w.ask(guarded, 403, r)
-		r.headers = []string{"Authorization", "Bearer " + writeToken, "Sec-Fetch-Site", "cross-site"}
+		r.Headers = []string{"Authorization", "Bearer " + writeToken, "Sec-Fetch-Site", "cross-site"}
 		w.ask(guarded, 403, r)
 	}
 	kv.Heal()

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -25,21 +24,6 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
-
-// contents are all that a store holds.
-func contents(t *testing.T, kv store.Store) string {
-	t.Helper()
-	pairs, err := kv.List(t.Context(), "", nil)
-	if err != nil && !errors.Is(err, store.ErrKeyNotFound) {
-		t.Fatal(err)
-	}
-	lines := []string{}
-	for _, pair := range pairs {
-		lines = append(lines, fmt.Sprintf("%s %d %s", pair.Key, pair.LastIndex, pair.Value))
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "\n")
-}
 
 func TestMalformedRequestsGetAReasonAndChangeNothing(t *testing.T) {
 	kv := memory.New()

@@ -21,7 +21,7 @@ type Proxy struct {
 	port   int
 	delay  atomic.Int64 // a time.Duration
 
-	stop    context.CancelFunc
+	stop    func()
 	running sync.WaitGroup
 }
 
@@ -52,9 +52,11 @@ func (p *Proxy) Start() {
 	if err != nil {
 		p.t.Fatalf("start a proxy of %s: %v", p.server, err)
 	}
-	var ctx context.Context
-	ctx, p.stop = context.WithCancel(context.Background())
-	context.AfterFunc(ctx, func() { l.Close() })
+	ctx, cancel := context.WithCancel(context.Background())
+	p.stop = func() {
+		cancel()
+		l.Close() // returns when the port is free again
+	}
 	p.running.Go(func() {
 		for {
 			client, err := l.Accept()
@@ -85,6 +87,7 @@ func (p *Proxy) join(ctx context.Context, client net.Conn) {
 	if err != nil {
 		return
 	}
+	defer server.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	context.AfterFunc(ctx, func() {

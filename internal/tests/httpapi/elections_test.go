@@ -20,56 +20,6 @@ import (
 	_ "github.com/seed-a1d591d3/leadership/store/redis"
 )
 
-// electionKey is one with slashes, as most are.
-const electionKey = "service/swarm/leader"
-
-// election is the path of an election's route.
-func election(route string) string {
-	return "/api/v1/elections/" + url.PathEscape(electionKey) + route
-}
-
-// told is what an election's routes tell.
-type told struct {
-	Type     string `json:"type"`
-	Key      string `json:"key"`
-	Error    string `json:"error"`
-	Leader   string `json:"leader"`
-	Token    uint64 `json:"token"`
-	Instance string `json:"instance"`
-	Payload  string `json:"payload"`
-	Trust    int64  `json:"trust_ms"`
-	TTL      int64  `json:"ttl_ms"`
-	Wait     int64  `json:"retry_after_ms"`
-	Expired  bool   `json:"expired"`
-	Term     struct {
-		Leader string `json:"leader"`
-		Token  uint64 `json:"token"`
-	} `json:"term"`
-	Last struct {
-		Leader string `json:"leader"`
-		Reason string `json:"reason"`
-	} `json:"last"`
-	AskedAny any `json:"asked"`
-
-	// Of the stream of all elections and of rounds.
-	FreeIn int64     `json:"free_in_ms"`
-	Vacant time.Time `json:"vacant_since"`
-	Past   []any     `json:"terms"`
-	System string    `json:"system"`
-	Total  int       `json:"total"`
-}
-
-// tell makes a request and reads the JSON that it is answered with.
-func tell(t testing.TB, server *httptest.Server, method, path, body string, status int) told {
-	t.Helper()
-	response, answer := send(t, server, method, path, body)
-	var v told
-	if err := json.Unmarshal([]byte(answer), &v); err != nil || response.StatusCode != status {
-		t.Fatalf("%s %s %s: %d %s (%v), want %d", method, path, body, response.StatusCode, answer, err, status)
-	}
-	return v
-}
-
 // onStores runs a test on a store in memory and on a real Redis.
 func onStores(t *testing.T, test func(t *testing.T, kv store.Store)) {
 	t.Run("memory", func(t *testing.T) { test(t, memory.New()) })
@@ -83,9 +33,6 @@ func onStores(t *testing.T, test func(t *testing.T, kv store.Store)) {
 		test(t, kv)
 	})
 }
-
-// patience is how long a test waits for what has to come.
-const patience = 10 * time.Second
 
 // eventually waits until something is the case.
 func eventually(t testing.TB, what string, is func() bool) {
