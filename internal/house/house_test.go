@@ -11,13 +11,14 @@ import (
 // limits are what the repository is held to. They may fall, never rise; where the
 // limit that is aimed at is lower, it stands behind.
 var limits = map[string]int{
-	mutualFiles:  18, // 5
-	largeStructs: 6,  // 0
+	mutualFiles:  17, // 5
+	largeStructs: 5,  // 0
 	impurePlaces: 0,
-	rootFiles:    38, // 18
+	rootFiles:    37, // 18
 	longCode:     2,  // 0
 	longTests:    4,  // 0
 	longNames:    1,  // 0
+	spreadRules:  5,  // 0
 }
 
 func TestHouseKeepsToItsLimits(t *testing.T) {
@@ -57,6 +58,7 @@ func repository(t *testing.T) string {
 			"func readsClock() time.Time { return time.Now() }\nfunc chance() int { return rand.Int() }\nfunc starts() { go starts() }\ntype keeps struct { s store.Store }\n" +
 			"func readsOurs(x struct{ clock.Clock }) { x.Now() }\n",
 		"internal/election/long_test.go": "package election\n" + strings.Repeat("\n", 399) + "func Test" + strings.Repeat("a", 61) + "() {}\n",
+		"internal/sim/broken_test.go":    "package sim\n\nvar broken = []sabotage{{\"S1\", \"how\", \"b.go\", \"\"}, {\"S1\", \"how\", \"a.go\", \"\"}, {\"S2\", \"how\", \"a.go\", \"\"}}\n",
 		"other/go.mod":                   "module other\n",
 		"other/long.go":                  "package other\n" + strings.Repeat("\n", 399),
 	} {
@@ -91,10 +93,11 @@ func TestSurveyFindsEveryDefect(t *testing.T) {
 			"internal/election/impure.go: readsOurs uses " + module + "/internal/clock.Clock",
 			"internal/election/impure.go: readsOurs reads a clock: (" + module + "/internal/clock.Clock).Now",
 		},
-		rootFiles: {"a.go", "b.go", "c.go"},
-		longCode:  {"other/long.go: 400"},
-		longTests: {"internal/election/long_test.go: 401"},
-		longNames: {"internal/election/long_test.go: Test" + strings.Repeat("a", 61) + ": 61"},
+		rootFiles:   {"a.go", "b.go", "c.go"},
+		longCode:    {"other/long.go: 400"},
+		longTests:   {"internal/election/long_test.go: 401"},
+		spreadRules: {"S1: a.go, b.go"},
+		longNames:   {"internal/election/long_test.go: Test" + strings.Repeat("a", 61) + ": 61"},
 	}
 	for _, f := range figures {
 		if !slices.Equal(f.which, want[f.what]) {

@@ -84,6 +84,7 @@ func survey(ctx context.Context, root string) (figures []figure, about []string,
 		above(longCode, s.code, 399),
 		above(longTests, s.tests, 399),
 		above(longNames, s.names, 60),
+		s.spread(),
 	}, about, nil
 }
 
@@ -96,4 +97,5 @@ const (
 	longCode     = "code files of 400 lines or more"
 	longTests    = "test files of 400 lines or more"
 	longNames    = "names of tests of more than 60 letters"
+	spreadRules  = "safety rules that sabotages break in more than one file"
 )

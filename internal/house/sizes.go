@@ -9,22 +9,25 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
 // sizes tells of the Go files of the repository, those of all modules.
 type sizes struct {
-	root  []string       // code files of the root package
-	code  map[string]int // lines of each code file
-	tests map[string]int // lines of each test file
-	names map[string]int // letters of each test's name, behind 'Test'
+	root  []string            // code files of the root package
+	code  map[string]int      // lines of each code file
+	tests map[string]int      // lines of each test file
+	names map[string]int      // letters of each test's name, behind 'Test'
+	rules map[string][]string // files in which sabotages break a safety rule
 }
 
 // measure reads all Go files below root.
 func measure(root string) (sizes, error) {
-	s := sizes{code: make(map[string]int), tests: make(map[string]int), names: make(map[string]int)}
+	s := sizes{code: make(map[string]int), tests: make(map[string]int), names: make(map[string]int), rules: make(map[string][]string)}
 	return s, fs.WalkDir(os.DirFS(root), ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -58,8 +61,42 @@ func measure(root string) (sizes, error) {
 				}
 			}
 		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if c, ok := n.(*ast.CompositeLit); ok && len(c.Elts) > 2 {
+				rule, file := literal(c.Elts[0]), literal(c.Elts[2])
+				if isRule.MatchString(rule) && strings.HasSuffix(file, ".go") && !slices.Contains(s.rules[rule], file) {
+					s.rules[rule] = append(s.rules[rule], file)
+				}
+			}
+			return true
+		})
 		return nil
 	})
+}
+
+// isRule matches the first element of a sabotage, whose third is the file that it breaks.
+var isRule = regexp.MustCompile(`^S\d+$`)
+
+func literal(e ast.Expr) string {
+	if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+		s, _ := strconv.Unquote(lit.Value)
+		return s
+	}
+	return ""
+}
+
+// spread returns the rules that are broken in more than one file.
+func (s sizes) spread() figure {
+	f := figure{what: spreadRules}
+	for rule, files := range s.rules {
+		if len(files) > 1 {
+			slices.Sort(files)
+			f.is++
+			f.which = append(f.which, rule+": "+strings.Join(files, ", "))
+		}
+	}
+	slices.Sort(f.which)
+	return f
 }
 
 // above returns how many of sizes are larger than limit.
