@@ -61,8 +61,8 @@ var arrows = []struct{ from, to string }{
 	// What only tests import.
 	{"store/storetest", "internal/goroutines store github.com/anishathalye/porcupine"},
 	{"internal/electiontest", ". store store/faultstore"},
-	{"internal/servers", "internal/certs github.com/Shopify/toxiproxy/v2 github.com/go-sql-driver/mysql github.com/go-zookeeper/zk " +
-		"github.com/jackc/pgx/v5 github.com/rs/zerolog go.uber.org/goleak"},
+	{"internal/servers", "internal/certs go.uber.org/goleak"},
+	{"internal/apitest", "store"},
 	{"internal/fencetest", "fence"},
 	{"internal/tests/*", ""},
 	{"internal/*", ""},
