@@ -85,6 +85,7 @@ func survey(ctx context.Context, root string) (figures []figure, about []string,
 		above(longTests, s.tests, 399),
 		above(longNames, s.names, 60),
 		s.spread(),
+		total(words, s.words),
 	}, about, nil
 }
 
@@ -98,4 +99,5 @@ const (
 	longTests    = "test files of 400 lines or more"
 	longNames    = "names of tests of more than 60 letters"
 	spreadRules  = "safety rules that sabotages break in more than one file"
+	words        = "uses of words that plain English has others for"
 )

@@ -16,8 +16,9 @@ import (
 	"unicode/utf8"
 )
 
-// sizes tells of the Go files of the repository, those of all modules.
+// sizes tells of the files of the repository, those of all modules.
 type sizes struct {
+	words map[string]int      // uses of oldWords in each text
 	root  []string            // code files of the root package
 	code  map[string]int      // lines of each code file
 	tests map[string]int      // lines of each test file
@@ -27,19 +28,25 @@ type sizes struct {
 
 // measure reads all Go files below root.
 func measure(root string) (sizes, error) {
-	s := sizes{code: make(map[string]int), tests: make(map[string]int), names: make(map[string]int), rules: make(map[string][]string)}
+	s := sizes{words: make(map[string]int), code: make(map[string]int), tests: make(map[string]int), names: make(map[string]int), rules: make(map[string][]string)}
 	return s, fs.WalkDir(os.DirFS(root), ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
 			return fs.SkipDir
-		case d.IsDir() || !strings.HasSuffix(path, ".go"):
+		case d.IsDir() || !slices.Contains(texts, filepath.Ext(path)):
 			return nil
 		}
 		src, err := os.ReadFile(filepath.Join(root, path))
 		if err != nil {
 			return err
+		}
+		if !strings.HasPrefix(path, "internal/house/") {
+			s.words[path] = len(oldWords.FindAll(src, -1))
+		}
+		if filepath.Ext(path) != ".go" {
+			return nil
 		}
 		lines := bytes.Count(src, []byte("\n"))
 		if !strings.HasSuffix(path, "_test.go") {
@@ -74,6 +81,12 @@ func measure(root string) (sizes, error) {
 	})
 }
 
+// texts are the kinds of files in which words are looked for.
+var texts = []string{".go", ".md", ".sh", ".py", ".yaml", ".yml", ".html", ".js"}
+
+// oldWords are those that plain English, or the field, has others for.
+var oldWords = regexp.MustCompile(`(?i)\b(says? whether|whoever|will not do|has them wait|heed\w*|tenure|mandate|culprit|pursuit|nudge\w*)\b`)
+
 // isRule matches the first element of a sabotage, whose third is the file that it breaks.
 var isRule = regexp.MustCompile(`^S\d+$`)
 
@@ -96,6 +109,16 @@ func (s sizes) spread() figure {
 		}
 	}
 	slices.Sort(f.which)
+	return f
+}
+
+// total returns how much sizes are in all.
+func total(what string, sizes map[string]int) figure {
+	f := above(what, sizes, 0)
+	f.is = 0
+	for _, n := range sizes {
+		f.is += n
+	}
 	return f
 }
 
