@@ -104,7 +104,7 @@ type handler struct {
 // TokenFromContext), so that next can check it once more where it acts: between
 // the check here and what next does then, a higher token may pass.
 //
-// A token is no secret, and whoever may send one can shut the leader out with a
+// A token is no secret, and everybody who may send one can shut the leader out with a
 // very high one: put Handler behind whatever tells clients apart. The handler
 // is safe for concurrent use.
 func Handler(check Checker, next http.Handler, opts ...HTTPOption) http.Handler {

@@ -60,7 +60,7 @@ func TestHandlerAnswersWhatTheCheckRefuses(t *testing.T) {
 		{"missing", nil, nil, nil, 428, "Fencing-Token"},
 		{"missing, allowed", nil, nil, []fence.HTTPOption{fence.AllowMissing()}, 200, "0 false"},
 		{"malformed, missing allowed", []string{"x"}, nil, []fence.HTTPOption{fence.AllowMissing()}, 400, "decimal"},
-		{"resource that will not do", []string{"7"}, nil, []fence.HTTPOption{fence.WithResource("")}, 400, "must not be empty"},
+		{"invalid resource", []string{"7"}, nil, []fence.HTTPOption{fence.WithResource("")}, 400, "must not be empty"},
 		{"failed check", []string{"7"}, failing, nil, 503, "could not be checked"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

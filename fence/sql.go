@@ -59,7 +59,7 @@ var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-
 
 // NewSQL makes a check for a database of that dialect. It does not touch the
 // database. It returns leadership.ErrInvalidArgument for a dialect that it does
-// not know, or a table name that will not do.
+// not know, or an invalid table name.
 func NewSQL(dialect Dialect, opts ...SQLOption) (*SQL, error) {
 	s := &SQL{dialect: dialect, table: DefaultTable}
 	for _, opt := range opts {

@@ -5,8 +5,8 @@
 //
 //	scheduler, err := gocron.NewScheduler(gocron.WithDistributedElector(leadcron.NewElector(candidate)))
 //
-// A [Locker] lets each instant at which a job is due be run once, by whoever
-// comes first. It has to know the schedule, so there is one for each job:
+// A [Locker] lets each instant at which a job is due be run once, by the
+// node that comes first. It has to know the schedule, so there is one for each job:
 //
 //	const spec = "CRON_TZ=Europe/Berlin 0 8 * * *"
 //	locker, err := leadcron.NewLocker(kv, "cleaning", "node-a", spec)

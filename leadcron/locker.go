@@ -69,7 +69,7 @@ func WithRoundOptions(opts ...leadership.RoundOption) Option {
 //
 // What it cannot do:
 //
-//   - Whoever has the fastest clock runs the most, and an instant is run when it
+//   - The node with the fastest clock runs the most, and an instant is run when it
 //     comes by that clock. A clock that is wrong takes the instants that it shows
 //     while it is wrong: each of them is not run again when it comes. Nothing
 //     else is remembered of it, so all others are run once it is right; but gocron
@@ -120,7 +120,7 @@ var _ gocron.Locker = (*Locker)(nil)
 // Sunday is 0, 7 or SUN; "?" is refused: write "*".
 //
 // It returns leadership.ErrInvalidArgument for an argument that is missing and
-// for a spec that will not do. Names that leadership.NewRound does not take,
+// for an invalid spec. Names that leadership.NewRound does not take,
 // such as one of a job that has more than 255 bytes with its instant, are
 // reported by Lock.
 func NewLocker(kv store.Store, system, node, spec string, opts ...Option) (*Locker, error) {

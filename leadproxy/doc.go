@@ -1,4 +1,4 @@
-// Package leadproxy sends HTTP requests to whoever leads.
+// Package leadproxy sends HTTP requests to the leader.
 //
 // The candidates put the address at which they serve into their payload, as a
 // URL or as host:port, and every node can take any request:

@@ -126,7 +126,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case r.Header.Get(HopHeader) != "":
-		// Whoever sent it here was behind the times, or is this very node.
+		// The sender did not know the leader yet, or is this very node.
 		p.unavailable(w, "this node does not lead (any more)", p.vacancy())
 		return
 	case !ok:

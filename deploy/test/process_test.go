@@ -75,7 +75,7 @@ func start(t *testing.T, argv, environ []string, change ...func(*exec.Cmd)) *pro
 }
 
 // end sends a signal, and returns the exit code that there has to be within the
-// patience of whoever sent it.
+// patience of the sender.
 func (p *process) end(t *testing.T, sig syscall.Signal, patience time.Duration) int {
 	t.Helper()
 	if err := p.cmd.Process.Signal(sig); err != nil {
@@ -172,7 +172,7 @@ func replace(t *testing.T, texts []string, pairs ...string) []string {
 
 var variable = regexp.MustCompile(`\bLEADERSHIP_[A-Z_]+`)
 
-// accepted checks that leadership has such a command, with those flags, and heeds
+// accepted checks that leadership has such a command, with those flags, and reads
 // those variables of the environment.
 func accepted(t *testing.T, args, environ []string) {
 	t.Helper()

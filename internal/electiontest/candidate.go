@@ -74,7 +74,7 @@ func (c *candidate) listen(t *testing.T, elected <-chan bool, errs <-chan error)
 	}
 }
 
-// told says whether the channel's last word was true.
+// told reports whether the channel's last word was true.
 func (c *candidate) told() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,7 +108,7 @@ func (c *candidate) reported(n int, target error) error {
 	return nil
 }
 
-// complained says whether an error was reported that names key.
+// complained reports whether an error was reported that names key.
 func (c *candidate) complained(key string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

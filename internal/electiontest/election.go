@@ -46,7 +46,7 @@ func newElection(t *testing.T, env Env, ttl time.Duration) *election {
 }
 
 // attempt makes up to five attempts, with a fresh election each, at what may
-// fail on a busy machine because the store stalls. try says whether it
+// fail on a busy machine because the store stalls. try reports whether it
 // succeeded, or else what went wrong. There is only one attempt at being safe,
 // and at what try itself reports as an error.
 func (e *election) attempt(try func(*election) (ok bool, problem string)) {
@@ -135,7 +135,7 @@ func (e *election) leader(candidates ...*candidate) *candidate {
 	return leader
 }
 
-// agree waits until the follower says that whoever leads leads.
+// agree waits until the follower names the leader.
 func (e *election) agree(f *follower, candidates []*candidate) {
 	e.Helper()
 	e.within(patience, "the follower agrees with the candidates", func() bool {

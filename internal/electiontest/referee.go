@@ -74,7 +74,7 @@ type rulebook struct {
 
 // check looks, and looks again if it finds more than one that leads. They need
 // not have led at one instant, for they were looked at one after another. But
-// whoever leads in both looks, in one term, has led all the time between them;
+// one that leads in both looks, in one term, has led all the time between them;
 // and two who have done that have led together.
 func (b *rulebook) check(look func() []uint64) error {
 	first := look()

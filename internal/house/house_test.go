@@ -19,7 +19,7 @@ var limits = map[string]int{
 	longTests:    4,   // 0
 	longNames:    1,   // 0
 	spreadRules:  5,   // 0
-	words:        286, // 0
+	words:        199, // 0
 }
 
 func TestHouseKeepsToItsLimits(t *testing.T) {

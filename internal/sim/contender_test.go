@@ -88,7 +88,7 @@ func (c *contender) trust(token uint64, v, length time.Duration, sure bool) {
 	c.w.alarm(c.machine.when(until))
 }
 
-// trusted says whether a term can be trusted at v.
+// trusted reports whether a term can be trusted at v.
 func (c *contender) trusted(token uint64, v time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +96,7 @@ func (c *contender) trusted(token uint64, v time.Duration) bool {
 	return now.Mono < t.until && now.Wall < t.wall // S4
 }
 
-// entitled says whether a term that is over could still be trusted at v, for
+// entitled reports whether a term that is over could still be trusted at v, for
 // sure: then its work, if that was told to end, may take its time.
 func (c *contender) entitled(token uint64, v time.Duration) bool {
 	c.mu.Lock()
@@ -134,18 +134,18 @@ func (c *contender) check(ctx context.Context) error {
 	if err != nil || ctx.Err() != nil {
 		c.w.note(c.name, "health check %d: %v", c.failed, err)
 	}
-	c.w.nudge()
+	c.w.recheck()
 	return err
 }
 
-// ailing says whether the last health check before v had failed.
+// ailing reports whether the last health check before v had failed.
 func (c *contender) ailing(v time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.failed > 0 && c.fell < v
 }
 
-// ill says whether so many checks have failed that it has to have stepped down
+// ill reports whether so many checks have failed that it has to have stepped down
 // by v.
 func (c *contender) ill(v time.Duration) bool {
 	c.mu.Lock()
@@ -245,7 +245,7 @@ func (c *contender) do(ctx context.Context, term leadership.Term) error {
 		w.violate("S8", "%s: work of term %d began before that of term %d returned", c.name, term.Token, old.term.Token)
 	}
 	w.note(c.name, "work of term %d begins", term.Token)
-	w.nudge()
+	w.recheck()
 	dice := c.machine.dice.at(v, 'd')
 
 	var err error
@@ -258,7 +258,7 @@ func (c *contender) do(ctx context.Context, term leadership.Term) error {
 	case <-derived.Done():
 		err = pick(dice, nil, ctx.Err(), context.Cause(ctx), errWork)
 		w.note(c.name, "work of term %d is to end: %v", term.Token, context.Cause(ctx))
-		w.nudge()
+		w.recheck()
 		linger := dice.spread(50, c.ttl/50)
 		if v := w.now(); !w.calm(v) {
 			linger = w.untilHealed(dice, v, dice.spread(50, pick(dice, c.ttl/50, c.ttl, 3*c.ttl)))
@@ -267,7 +267,7 @@ func (c *contender) do(ctx context.Context, term leadership.Term) error {
 	case <-done.C:
 	}
 	w.note(c.name, "work of term %d returns: %v", term.Token, err)
-	w.nudge()
+	w.recheck()
 	c.setWork(nil)
 	return err
 }

@@ -63,7 +63,7 @@ func (h *holder) enroll(n int) *process {
 	return p
 }
 
-// play has a process ask again and again, and says whether another is to come
+// play has a process ask again and again, and reports whether another is to come
 // after it.
 func (h *holder) play(p *process) (again bool) {
 	w, c := h.w, h.rolls
@@ -148,14 +148,14 @@ func (p *process) ends() {
 	p.leads, p.term = false, leadership.Term{}
 }
 
-// gaveUp says whether an instance may be resigned: its work has ended.
+// gaveUp reports whether an instance may be resigned: its work has ended.
 func (p *process) gaveUp(instance string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.resigned[instance] && (!p.leads || p.instance != instance)
 }
 
-// turn is one turn of asking. It says whether to go on.
+// turn is one turn of asking. It reports whether to go on.
 func (p *process) turn(c *chance) bool {
 	w := p.w
 	p.Term()
@@ -257,7 +257,7 @@ func (p *process) request(s *server, answers chan<- struct{}, do func(context.Co
 	})
 }
 
-// travel is the way of a request or an answer. It says whether it arrives.
+// travel is the way of a request or an answer. It reports whether it arrives.
 func (p *process) travel(c *chance) bool {
 	w, v := p.w, p.w.now()
 	if w.calm(v) {
@@ -310,7 +310,7 @@ func (p *process) answered(by leadership.Claim, start clock.Instant, got leaders
 			p.w.note(p.who.name, "hears of its term %d, to be trusted for %v more", token, left)
 		}
 		p.leads, p.term, p.from, p.trust = true, got.Term, start, got.Trust
-		p.w.nudge()
+		p.w.recheck()
 	case errors.Is(err, leadership.ErrLost) || errors.Is(err, leadership.ErrEvicted) || errors.Is(err, leadership.ErrTransferred):
 		p.w.note(p.who.name, "is answered: %v", err)
 		if by.Instance == p.instance && (by.Token == 0 || p.leads && p.term.Token == by.Token) {
@@ -333,7 +333,7 @@ func (p *process) resign() {
 		return
 	}
 	p.w.note(p.who.name, "resigns")
-	p.w.nudge()
+	p.w.recheck()
 	p.resigned[p.instance] = true
 	p.background(p.instance, token)
 	p.instance = ""
@@ -378,7 +378,7 @@ func (p *process) die(crashes bool) {
 	p.w.note(p.who.name, "ends, by a crash: %v", crashes)
 	p.ends()
 	p.dead = true
-	p.w.nudge()
+	p.w.recheck()
 }
 
 // finish ends the process in order: it resigns when all that it has asked is

@@ -60,7 +60,7 @@ func (p *plan) serve(c *chance, rough float64, shortest time.Duration) {
 			machine: p.machine(c, rough), wire: p.link(c, rough),
 		}
 		p.holders = append(p.holders, h)
-		// A server sees a record when it is first asked, and whoever waits asks
+		// A server sees a record when it is first asked, and a holder that waits asks
 		// all in turn.
 		turn := time.Duration(len(p.servers)+1) * (h.every + h.timeout/5)
 		p.patience = max(p.patience, 3*turn+h.timeout+2*ttl/3)

@@ -28,7 +28,7 @@ type ledger struct {
 	cut      *cut                  // while nothing is acknowledged
 	history  []entry               // of the key; a deletion is an entry without a value
 	claimed  map[string]*contender // the holders, by the instances that they have made
-	writers  map[string]*contender // whoever has claimed a seat, by instance
+	writers  map[string]*contender // those that have claimed a seat, by instance
 	owners   map[uint64]owner      // by token
 	undone   map[uint64]owner      // owners of claims that a failover has taken back
 	told     map[uint64]bool       // the tokens that servers have told a holder
@@ -191,7 +191,7 @@ func (l *ledger) wrote(by *contender, pair *store.KVPair, start departure) {
 	}
 }
 
-// begun holds a new term against the rules. Time is that of whoever wrote it.
+// begun holds a new term against the rules. Time is that of its writer.
 func (l *ledger) begun(who, by *contender, rec record, old entry, start departure) {
 	if rec.Token <= l.highest && start.v > l.tampered { // before, it saw what was there then
 		l.w.violate("tokens", "%s claimed token %d after token %d", who.name, rec.Token, l.highest)
@@ -229,7 +229,7 @@ func (l *ledger) begun(who, by *contender, rec record, old entry, start departur
 	}
 }
 
-// untold says whether a record is one that this server has written, whoever put
+// untold reports whether a record is one that this server has written, though others put
 // it back or added to it, and whose token none has told.
 func (l *ledger) untold(by *contender, old entry) bool {
 	return !l.told[old.rec.Token] && slices.ContainsFunc(l.history, func(e entry) bool { return e.by == by && e.rec.annotates(old.rec) })
@@ -290,7 +290,7 @@ func (l *ledger) holder(token uint64) (who *contender, counts bool) {
 	return h.who, l.w.plan.walls || h.v > l.tampered
 }
 
-// vacated says whether a term was given up.
+// vacated reports whether a term was given up.
 func (l *ledger) vacated(token uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -341,7 +341,7 @@ func (l *ledger) lastTampered() time.Duration {
 	return l.tampered
 }
 
-// excused says whether two leaders at once are to be expected at v, because the
+// excused reports whether two leaders at once are to be expected at v, because the
 // record was tampered with.
 func (l *ledger) excused(v time.Duration) bool {
 	l.mu.Lock()

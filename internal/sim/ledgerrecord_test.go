@@ -26,13 +26,13 @@ type record struct {
 	} `json:"waiting"`
 }
 
-// annotates says whether a record says the same as one before it, but for
+// annotates reports whether a record says the same as one before it, but for
 // requests and who waits: anybody may add to those.
 func (r record) annotates(old record) bool {
 	return r.Instance == old.Instance && r.Token == old.Token && r.Beat == old.Beat && r.TTL == old.TTL && r.Leader == old.Leader
 }
 
-// unwanted says whether a record asks its leader to go.
+// unwanted reports whether a record asks its leader to go.
 func (r record) unwanted() bool {
 	return r.Ask.Do == leadership.Resign || r.Ask.Do == leadership.Transfer && r.Ask.To != r.Leader ||
 		r.Ask.Do == leadership.Pause && !r.Ask.Keep

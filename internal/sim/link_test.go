@@ -257,7 +257,7 @@ func (l *link) onTheWire(ctx context.Context, do func(context.Context) (bool, *s
 	}
 }
 
-// expected says whether an error is part of every election.
+// expected reports whether an error is part of every election.
 func expected(err error) bool {
 	return !errors.Is(err, faultstore.ErrInjected) &&
 		(errors.Is(err, store.ErrKeyNotFound) || errors.Is(err, store.ErrKeyExists) || errors.Is(err, store.ErrKeyModified))

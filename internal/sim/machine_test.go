@@ -11,7 +11,7 @@ import (
 )
 
 // machine is what one process runs on: a clock that is fast or slow, a
-// scheduler that may pause whoever has just read it, a lid that may be closed.
+// scheduler that may pause a caller that has just read it, a lid that may be closed.
 // It implements clock.Clock.
 //
 // All times named v are virtual: the true time since the world began.
@@ -162,7 +162,7 @@ func (m *machine) when(mono time.Duration) time.Duration {
 	return d
 }
 
-// asleep says whether the machine is suspended at v, and until when.
+// asleep reports whether the machine is suspended at v, and until when.
 func (m *machine) asleep(v time.Duration) (time.Duration, bool) {
 	for _, s := range m.sleeps {
 		if s.holds(v) {
@@ -181,14 +181,14 @@ func (m *machine) stayAwake() {
 	}
 }
 
-// frozen says whether the process stands still, or has just gone on, in the
+// frozen reports whether the process stands still, or has just gone on, in the
 // midst of things.
 func (m *machine) frozen(v time.Duration) bool {
 	_, asleep := m.asleep(v)
 	return asleep || m.paused.Load() > 0 || m.resumed.Load() == int64(v)
 }
 
-// torn says whether the two clocks have gone apart between two instants, the
+// torn reports whether the two clocks have gone apart between two instants, the
 // wall clock was set or the machine suspended: then time runs out earlier than
 // timers can tell.
 func (m *machine) torn(from, to time.Duration) bool {

@@ -35,7 +35,7 @@ func (p *place) contender() *contender {
 	return p.current
 }
 
-// running says whether somebody is to go on running here.
+// running reports whether somebody is to go on running here.
 func (p *place) running() bool {
 	select {
 	case <-p.quit:

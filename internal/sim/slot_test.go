@@ -75,7 +75,7 @@ func (s *slot) enroll(n int) *contender {
 	return who
 }
 
-// campaign runs a candidate until it is stopped, and says whether the slot is
+// campaign runs a candidate until it is stopped, and reports whether the slot is
 // to go on.
 func (s *slot) campaign(who *contender) (again bool) {
 	w, c := s.w, s.rolls
@@ -222,7 +222,7 @@ func (s *slot) runForElection(ctx context.Context, who *contender) <-chan struct
 	leads, errs := who.candidate.RunForElection(ctx)
 	var listeners sync.WaitGroup
 	listeners.Go(func() { s.listen(who, leads) })
-	listeners.Go(func() { s.heed(who, errs) })
+	listeners.Go(func() { s.readErrors(who, errs) })
 	ended := make(chan struct{})
 	s.w.background.Go(func() {
 		listeners.Wait()
@@ -265,8 +265,8 @@ func (s *slot) listen(who *contender, leads <-chan bool) {
 	}
 }
 
-// heed reads a candidate's errors, or leaves them for a while.
-func (s *slot) heed(who *contender, errs <-chan error) {
+// readErrors reads a candidate's errors, or leaves them for a while.
+func (s *slot) readErrors(who *contender, errs <-chan error) {
 	for {
 		time.Sleep(s.dawdle(who.name+" errors", s.slow))
 		err, open := <-errs

@@ -36,7 +36,7 @@ func (w *world) replicate() {
 		w.ledger.cutOff()
 		w.sleepUntil(c.to)
 		w.ledger.confirm(c.failover)
-		w.nudge()
+		w.recheck()
 	}
 }
 

@@ -110,7 +110,7 @@ func (w *world) operate() {
 	for _, v := range times {
 		w.sleepUntil(v)
 		w.ledger.tamper(c)
-		w.nudge()
+		w.recheck()
 	}
 }
 
@@ -237,7 +237,7 @@ func (w *world) end() {
 	go func() { w.background.Wait(); close(ended) }()
 	w.expect("all else to end", ended, slowest(2*w.plan.longestTTL)+time.Second)
 	// Calls that were stuck until now return, and what they leave behind is
-	// tidied up. Whoever isn't gone then is reported by the bubble.
+	// tidied up. A goroutine that isn't gone then is reported by the bubble.
 	time.Sleep(2 * w.plan.longestTTL)
 }
 
@@ -281,10 +281,10 @@ func (w *world) now() time.Duration { return time.Since(w.began) }
 
 func (w *world) sleepUntil(v time.Duration) { time.Sleep(v - w.now()) }
 
-// calm says whether the faults are over at v.
+// calm reports whether the faults are over at v.
 func (w *world) calm(v time.Duration) bool { return v >= w.faultsEnd }
 
-// over says whether the faults are over now.
+// over reports whether the faults are over now.
 func (w *world) over() bool { return w.calm(w.now()) }
 
 // slack is how long after the end of the faults the last of them may end.
@@ -304,8 +304,8 @@ func (w *world) note(who, format string, args ...any) {
 	w.trace.add(event{w.now(), who, format, args})
 }
 
-// nudge has the checker look at once.
-func (w *world) nudge() {
+// recheck has the checker look at once.
+func (w *world) recheck() {
 	select {
 	case w.checker.wake <- struct{}{}:
 	default:
@@ -317,10 +317,10 @@ func (w *world) alarm(v time.Duration) {
 	now := w.now()
 	for _, at := range []time.Duration{v - 1, v, v + 1} {
 		if at > now {
-			time.AfterFunc(at-now, w.nudge)
+			time.AfterFunc(at-now, w.recheck)
 		}
 	}
-	w.nudge()
+	w.recheck()
 }
 
 // violate says that a rule was broken.
@@ -349,7 +349,7 @@ func (w *world) truth(who *contender) {
 	w.mu.Lock()
 	w.truths = append(w.truths, truth{who, w.now()})
 	w.mu.Unlock()
-	w.nudge()
+	w.recheck()
 }
 
 func (w *world) takeTruths() []truth {

@@ -130,7 +130,7 @@ func interrupted(pkg string, said map[id][]string, out io.Writer) int {
 	return len(tests)
 }
 
-// isExcuse says whether a line is what storetest says of a check that failed and
+// isExcuse reports whether a line is what storetest says of a check that failed and
 // need not pass.
 func isExcuse(line string) bool { return strings.Contains(line, ": excused: ") }
 

@@ -125,7 +125,7 @@ func Readable(b []byte) (*string, []byte) {
 	return &s, nil
 }
 
-// isText says whether a payload can be shown to people.
+// isText reports whether a payload can be shown to people.
 func isText(s string) bool {
 	if !utf8.ValidString(s) {
 		return false

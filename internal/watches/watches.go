@@ -1,5 +1,5 @@
 // Package watches shares and bounds the watches of a process: one for each key
-// of a store, whoever asks, and no more at once than the store can stand. A
+// of a store, however many ask, and no more at once than the store can stand. A
 // watch is a hint to look sooner. Those beyond the bound are not opened until
 // another has ended, and cost their users time only.
 package watches

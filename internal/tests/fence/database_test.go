@@ -152,7 +152,7 @@ func twoSteps(t *testing.T, d database) sqlCheck {
 	}
 }
 
-// aborted says whether err is a database's way of saying: roll back and try
+// aborted reports whether err is a database's way of saying: roll back and try
 // again.
 func aborted(err error) bool {
 	var p *pgconn.PgError

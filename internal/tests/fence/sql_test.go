@@ -89,7 +89,7 @@ func TestSQLRefusesATransactionThatBeganBeforeTheHigherToken(t *testing.T) {
 }
 
 // overtake has a lower token pass, and then a higher one come while the lower
-// one's transaction is under way. It says whether the higher one passed before
+// one's transaction is under way. It reports whether the higher one passed before
 // the lower one had committed.
 func overtake(t *testing.T, d database, db *sql.DB, level sql.IsolationLevel, check sqlCheck) bool {
 	lower, higher := begin(t, db, level), begin(t, db, level)

@@ -115,8 +115,8 @@ func TestRedisWithoutJSONCodecIsRefused(t *testing.T) {
 	wantRefusal(t, err)
 }
 
-// wantRefusal wants an error that says that the store will not do, and what
-// would.
+// wantRefusal wants an error that refuses the store, and names
+// others.
 func wantRefusal(t *testing.T, err error) {
 	t.Helper()
 	if !errors.Is(err, leadership.ErrUnsafeStore) || !strings.Contains(err.Error(), "JSONCodec") {
