@@ -33,7 +33,7 @@ type outages struct {
 }
 
 // suffer has the store of a leader fail for as long, from each phase in turn.
-func suffer(ctx context.Context, ttl, length time.Duration, phases int, fault faultstore.Fault) outages {
+func suffer(ctx context.Context, ttl, length time.Duration, phases int, fault faultstore.Fault, opts ...Option) outages {
 	var down atomic.Bool
 	var mu sync.Mutex
 	var tries []time.Time
@@ -49,7 +49,7 @@ func suffer(ctx context.Context, ttl, length time.Duration, phases int, fault fa
 		}
 		return faultstore.Fault{Before: time.Millisecond, After: time.Millisecond}
 	}))
-	a := NewCandidate(link, key, "a", ttl)
+	a := NewCandidate(link, key, "a", ttl, opts...)
 	elected, _ := a.RunForElection(ctx)
 	var terms atomic.Int32
 	go func() {
@@ -100,12 +100,19 @@ func TestOutageThatIsShortEnoughCostsNoTerm(t *testing.T) {
 	for _, kind := range []struct {
 		name  string
 		fault faultstore.Fault
+		grace time.Duration
 		safe  int // the longest outage that costs no term, in hundredths of the TTL
-	}{{"refuses", refusing, 45}, {"hangs", hanging, 35}} {
-		for _, length := range []int{20, 25, 30, 35, 40, 45, 50, 60} {
+	}{
+		{"refuses", refusing, 0, 45},
+		{"hangs", hanging, 0, 35},
+		// As the command run has it.
+		{"refuses, with a grace of a fifth,", refusing, DefaultTTL / 5, 27},
+		{"hangs, with a grace of a fifth,", hanging, DefaultTTL / 5, 27},
+	} {
+		for _, length := range []int{20, 25, 27, 30, 35, 40, 45, 50, 60} {
 			t.Run(fmt.Sprintf("%s for %d%% of the TTL", kind.name, length), func(t *testing.T) {
 				inVirtualTime(t, func(t *testing.T, ctx context.Context) {
-					got := suffer(ctx, DefaultTTL, DefaultTTL*time.Duration(length)/100, phases, kind.fault)
+					got := suffer(ctx, DefaultTTL, DefaultTTL*time.Duration(length)/100, phases, kind.fault, WithGrace(kind.grace))
 					t.Logf("%d of %d terms lost, %d tries a second at most", got.lost, phases, got.tries)
 					if length <= kind.safe && got.lost > 0 {
 						t.Errorf("%d of %d terms lost", got.lost, phases)

@@ -75,7 +75,9 @@ class Term:
 
 
 class Election:
-    """The election under a key. urls are servers on one store; any will do."""
+    """The election under a key. urls are servers on one store; any will do. bearer
+    is the token that they want, or a function that returns it, called for each
+    request: a token that is replaced need not stop anybody."""
 
     def __init__(self, urls, key, node, ttl=15.0, payload="", bearer=None):
         self._urls, self._at = list(urls), 0
@@ -141,24 +143,26 @@ class Election:
                 wait = self._ttl / 3
             elif status == 409 and answer.get("asked"):
                 return term._leave()  # an operator wants it to go
-            elif 400 <= status < 500:
+            elif status == 409:
                 return term._lose()
-            else:
-                wait = self._ttl / 20  # nothing is known: the trust that there is lasts
+            else:  # nothing is known: the trust that there is lasts
+                wait = max(min(self._ttl / 20, term.remaining() / 8), 0.02)
 
     def _claim(self, term):
         body = {"node": self._node, "ttl": f"{self._ttl}s", "instance": term.instance, "token": term.token}
         if self._payload:
             body["payload"] = self._payload
-        return self._post("/claim", body)
+        # What is waited for while it leads leaves time for another try.
+        left = term.remaining() / 2
+        return self._post("/claim", body, min(self._ttl / 5, left) if left else self._ttl / 5)
 
     def _resign(self, term):
         """Where it is not heard, others wait for the TTL."""
         for _ in self._urls:
-            if self._post("/resign", {"instance": term.instance, "token": term.token})[0] == 204:
+            if self._post("/resign", {"instance": term.instance, "token": term.token}, self._ttl / 5)[0] == 204:
                 return
 
-    def _post(self, route, body):
+    def _post(self, route, body, timeout):
         """Returns the status and the answer; 0 where nobody answers. The next
         request goes to the next server then."""
         request = urllib.request.Request(
@@ -166,10 +170,11 @@ class Election:
             data=json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        if self._bearer:
-            request.add_header("Authorization", "Bearer " + self._bearer)
         try:
-            with urllib.request.urlopen(request, timeout=max(self._ttl / 5, 0.05)) as response:
+            bearer = self._bearer() if callable(self._bearer) else self._bearer
+            if bearer:
+                request.add_header("Authorization", "Bearer " + bearer)
+            with urllib.request.urlopen(request, timeout=max(timeout, 0.05)) as response:
                 return response.status, json.loads(response.read() or b"{}")
         except urllib.error.HTTPError as error:
             status = error.code
@@ -212,6 +217,21 @@ def run_command(argv, grace):
     return work
 
 
+def bearer_of_environment():
+    """The token in the file that LEADERSHIP_WRITE_TOKEN_FILE names, as it is when it
+    is asked for, or in LEADERSHIP_WRITE_TOKEN, or None."""
+    file = os.environ.get("LEADERSHIP_WRITE_TOKEN_FILE")
+    if not file:
+        return os.environ.get("LEADERSHIP_WRITE_TOKEN")
+
+    def read():
+        with open(file, encoding="utf-8") as token:
+            return token.read().strip()
+
+    read()  # that it cannot be read shows now
+    return read
+
+
 def main():
     parser = argparse.ArgumentParser(description="Runs a command while it leads.")
     parser.add_argument("--url", action="append", required=True, help="a server; several are tried in turn")
@@ -220,7 +240,7 @@ def main():
     parser.add_argument("--ttl", type=float, default=15.0, help="seconds")
     parser.add_argument("command", nargs="+")
     args = parser.parse_args()
-    election = Election(args.url, args.key, args.node, args.ttl, bearer=os.environ.get("LEADERSHIP_WRITE_TOKEN"))
+    election = Election(args.url, args.key, args.node, args.ttl, bearer=bearer_of_environment())
 
     def stop(*_):
         # Not here: what this interrupts may hold the lock that stop takes.

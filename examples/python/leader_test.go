@@ -9,10 +9,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -253,4 +256,112 @@ func last(t *testing.T, url string) string {
 		t.Fatal(err)
 	}
 	return told.Last.Leader + " " + told.Last.Reason
+}
+
+// hanging is a server of claims that does not answer those that come within a while
+// after the first renewal, and never will.
+func hanging(t *testing.T, ttl, hang time.Duration, status int) (url string, renewed func() int) {
+	t.Helper()
+	var mu sync.Mutex
+	var until time.Time
+	claims, after := 0, 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/claim") {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		mu.Lock()
+		claims++
+		if claims == 2 {
+			until = time.Now().Add(hang)
+		}
+		silent := time.Now().Before(until)
+		if !silent && claims > 2 {
+			after++
+		}
+		mu.Unlock()
+		switch {
+		case silent && status == 0:
+			_, _ = io.Copy(io.Discard, r.Body) // so that its end is noticed
+			<-r.Context().Done()
+		case silent:
+			http.Error(w, `{"error":"not now"}`, status)
+		default:
+			fmt.Fprintf(w, `{"leader":"a","token":7,"trust_ms":%d}`, (ttl * 4 / 5).Milliseconds())
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return after
+	}
+}
+
+func TestClientLeadsOnThroughAShortOutageOfItsServer(t *testing.T) {
+	t.Parallel()
+	const ttl = 4 * time.Second
+	for name, c := range map[string]struct {
+		hang   time.Duration
+		status int
+	}{
+		"no answer":               {ttl * 35 / 100, 0},
+		"500":                     {ttl * 40 / 100, 500},
+		"a token that is refused": {ttl * 30 / 100, 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, renewed := hanging(t, ttl, c.hang, c.status)
+			j := journal(filepath.Join(t.TempDir(), "journal"))
+			start(t, "python3", "-c", fmt.Sprintf(`
+import leader, time
+def work(term):
+    with open(%q, "a") as journal: journal.write("begun\n")
+    while term.leads(): time.sleep(0.01)
+leader.Election([%q], "k", "a", ttl=4.0).run(work)`, string(j), url))
+			for end := time.Now().Add(patience); renewed() < 2; time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("it does not renew")
+				}
+			}
+			if n := j.count(t, "begun"); n != 1 {
+				t.Errorf("%d terms, want 1", n)
+			}
+		})
+	}
+}
+
+func TestClientReadsItsTokenAgain(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var told []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		told = append(told, r.Header.Get("Authorization"))
+		mu.Unlock()
+		fmt.Fprint(w, `{"leader":"a","token":7,"trust_ms":240}`)
+	}))
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "token")
+	write := func(token string) {
+		if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one")
+	start(t, "env", "LEADERSHIP_WRITE_TOKEN_FILE="+file, "python3", "leader.py", "--url", server.URL, "--key", "k", "--ttl", "0.3", "--", "sleep", "60")
+	for _, token := range []string{"one", "two"} {
+		write(token)
+		for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+			mu.Lock()
+			found := slices.Contains(told, "Bearer "+token)
+			mu.Unlock()
+			if found {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("it never says %q", token)
+			}
+		}
+	}
 }
