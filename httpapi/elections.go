@@ -156,7 +156,7 @@ func (h *Handler) listElections(c *call) error {
 		return c.err
 	}
 	return h.list(c, fmt.Sprint("elections ", limit, " ", prefix), func(ctx context.Context) (any, error) {
-		all, err := h.electionsBelow(ctx, prefix)
+		all, err := h.listed.Elections(ctx, prefix)
 		views := []view.Election{}
 		for _, s := range all[:min(len(all), limit)] {
 			views = append(views, view.OfElection(s))

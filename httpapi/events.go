@@ -1,23 +1,21 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/observe"
 )
 
-const (
-	// maxStreams is how many streams of events a handler serves at once.
-	maxStreams = 1024
-
-	// heartbeat is how often a stream says something, though nothing happens.
-	heartbeat = 15 * time.Second
-)
+// heartbeat is how often a stream says something, though nothing happens.
+const heartbeat = 15 * time.Second
 
 // DroppedReaders returns how many streams of events were ended because their
 // readers were too slow.
-func (h *Handler) DroppedReaders() uint64 { return h.dropped.Load() }
+func (h *Handler) DroppedReaders() uint64 { return h.dropped.Load() + h.observer.Dropped() }
 
 // events streams the events of one election.
 func (h *Handler) events(c *call) error {
@@ -31,59 +29,16 @@ func (h *Handler) events(c *call) error {
 	if _, err := h.looks.election(ctx, key); err != nil {
 		return err
 	}
-	f, reader, past, err := h.observer.join(key, c.r.Header.Get("Last-Event-ID"))
-	if err != nil {
-		return err
-	}
-	defer h.observer.leave(f, reader)
-	h.stream(c, past, reader)
-	return nil
-}
-
-// join adds a reader to the feed of an election, which is watched from then on if
-// it was not. past is what the reader is to be told first: what came after the
-// event that it names, or the latest.
-func (o *observer) join(key, after string) (f *feed, r *eventReader, past []event, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.byKey[key] == nil {
-		if err := o.room(); err != nil {
-			return nil, nil, nil, err
-		}
-	}
-	if err := o.enter(); err != nil {
-		return nil, nil, nil, err
-	}
-	watched := o.watch(key)
-	watched.idle = 0
-	f = &watched.feed
-	r = newEventReader(readerBuffer)
-	f.readers[r] = true
-	o.turn()
-	past, known := f.after(after)
-	if !known {
-		past = slices.Clone(f.past[max(len(f.past)-1, 0):])
-	}
-	return f, r, past, nil
-}
-
-// helloView is the first event of a stream of all elections.
-type helloView struct {
-	Type   string    `json:"type"`
-	Now    time.Time `json:"now"` // by this server's clock
-	Prefix string    `json:"prefix"`
-	Write  bool      `json:"may_write"`         // the reader may ask something of the elections
-	Resume bool      `json:"resumed,omitempty"` // what comes is what was missed, and not all of it
-	Error  string    `json:"error,omitempty"`   // as a state tells it
-	More   bool      `json:"more,omitempty"`
+	reader, err := h.observer.Read(key, c.r.Header.Get("Last-Event-ID"))
+	return h.stream(c, reader, err)
 }
 
 // allEvents streams the events of all elections below a prefix, and of rounds.
 func (h *Handler) allEvents(c *call) error {
 	prefix := c.prefix()
 	systems := slices.Compact(slices.Sorted(slices.Values(c.all("system"))))
-	if len(systems) > namedByOne {
-		c.fail(refuse(http.StatusBadRequest, "%d systems are named: must be at most %d", len(systems), namedByOne))
+	if len(systems) > observe.MaxNamed {
+		c.fail(refuse(http.StatusBadRequest, "%d systems are named: must be at most %d", len(systems), observe.MaxNamed))
 	}
 	for _, system := range systems {
 		c.fail(checkName("system", system))
@@ -94,70 +49,27 @@ func (h *Handler) allEvents(c *call) error {
 	if c.err != nil {
 		return c.err
 	}
-	h.observer.attend(c.r.Context(), watchLinger*watchTick)
-	reader, past, err := h.observer.joinAll(prefix, systems, c.r.Header.Get("Last-Event-ID"), h.mayWrite(c.r))
+	h.observer.Attend(c.r.Context(), observe.Linger)
+	reader, err := h.observer.ReadAll(prefix, systems, c.r.Header.Get("Last-Event-ID"), h.mayWrite(c.r))
+	return h.stream(c, reader, err)
+}
+
+// stream sends events to a client, those of the past first, until it or the reader
+// ends. err means that there is no room for a reader.
+func (h *Handler) stream(c *call, reader *observe.Reader, err error) error {
 	if err != nil {
-		return err
+		return problem{http.StatusServiceUnavailable, err.Error()}
 	}
-	defer h.observer.leave(&h.observer.all, reader)
-	h.stream(c, past, reader)
-	return nil
-}
-
-// joinAll adds a reader to the feeds of all elections and of rounds. past is what it
-// is to be told first: what it has missed, or else how all of them stand.
-func (o *observer) joinAll(prefix string, systems []string, after string, mayWrite bool) (r *eventReader, past []event, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if err := o.enter(); err != nil {
-		return nil, nil, err
-	}
-	r = newEventReader(allBuffer)
-	r.prefix, r.systems = prefix, systems
-	o.all.readers[r] = true
-	o.turn()
-	if !o.looked && o.state.Error == "" {
-		o.state.Error = stillListing // until the pass that is under way has ended
-	}
-	now := time.Now()
-	missed, known := o.all.after(after)
-	past = []event{encode("", helloView{"hello", now, o.h.prefix, mayWrite, known, o.state.Error, o.state.More})}
-	if known {
-		for _, e := range missed {
-			if strings.HasPrefix(e.key, prefix) {
-				past = append(past, e)
-			}
-		}
-	} else {
-		for _, w := range o.byKey {
-			if w.listed && w.tally.known && strings.HasPrefix(w.key, prefix) {
-				past = append(past, w.event(now))
-			}
-		}
-		slices.SortFunc(past[1:], func(a, b event) int { return strings.Compare(a.key, b.key) })
-	}
-	// Whoever comes back has missed what came after this.
-	ready := encode("", map[string]string{"type": "ready"})
-	ready.id = o.all.latest()
-	past = append(append(past, ready), o.rounds.join(r)...)
-	signal(o.wake)
-	signal(o.wakeRounds)
-	return r, past, nil
-}
-
-// stream sends a reader what is past, and then what comes, until one of the two
-// ends.
-func (h *Handler) stream(c *call, past []event, reader *eventReader) {
+	defer h.observer.Leave(reader)
 	ctx, cancel := h.while(c)
 	defer cancel()
-	w := c.w
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
-	w.WriteHeader(http.StatusOK)
-	out := http.NewResponseController(w)
+	c.w.Header().Set("Content-Type", "text/event-stream")
+	c.w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
+	c.w.WriteHeader(http.StatusOK)
+	out := http.NewResponseController(c.w)
 	send := func(text string) bool {
 		_ = out.SetWriteDeadline(time.Now().Add(bodyTimeout)) // not every connection can
-		_, err := w.Write([]byte(text))
+		_, err := c.w.Write([]byte(text))
 		if err == nil {
 			err = out.Flush()
 		}
@@ -168,32 +80,40 @@ func (h *Handler) stream(c *call, past []event, reader *eventReader) {
 	}
 	var first strings.Builder
 	first.WriteString("retry: 1000\n\n")
-	for _, e := range past {
-		first.WriteString(e.text())
+	for _, e := range reader.Past() {
+		first.WriteString(eventText(e))
 	}
 	if !send(first.String()) {
-		return
+		return nil
 	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
-		case <-reader.wake:
-			waiting, ok := reader.take()
-			for _, e := range waiting {
-				if ctx.Err() != nil || !send(e.text()) {
-					return
+			return nil
+		case <-reader.Wake():
+			events, ok := reader.Next()
+			for _, e := range events {
+				if ctx.Err() != nil || !send(eventText(e)) {
+					return nil
 				}
 			}
 			if !ok {
-				return
+				return nil
 			}
 		case <-beat.C:
 			if !send(": still here\n\n") {
-				return
+				return nil
 			}
 		}
 	}
+}
+
+// eventText is an event as a stream carries it.
+func eventText(e observe.Event) string {
+	if e.ID == "" {
+		return fmt.Sprintf("data: %s\n\n", e.Line)
+	}
+	return fmt.Sprintf("id: %s\ndata: %s\n\n", e.ID, e.Line)
 }

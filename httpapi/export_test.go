@@ -1,6 +1,10 @@
 package httpapi
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-a1d591d3/leadership/internal/observe"
+)
 
 // Patterns are those of all routes.
 func (h *Handler) Patterns() []string {
@@ -22,11 +26,13 @@ func (h *Handler) FillPolls() {
 	}
 }
 
-// FillStreams has it be that there are as many streams of events as there may be.
+// FillStreams makes the streams of events as many as there may be.
 func (h *Handler) FillStreams() {
-	h.observer.mu.Lock()
-	defer h.observer.mu.Unlock()
-	h.observer.streams = maxStreams
+	for range observe.MaxReaders {
+		if _, err := h.observer.Read("fill", ""); err != nil {
+			return
+		}
+	}
 }
 
 // Awaiting is how many clients wait for rounds.

@@ -32,7 +32,7 @@ func TestElectionThatIsForgottenIsGoneFromMetrics(t *testing.T) {
 		ask(t, h, http.StatusOK, http.MethodPost, path+"/requests", `{"action":"resume"}`)
 		ask(t, h, http.StatusNoContent, http.MethodDelete, path, "") // it is silent
 		time.Sleep(3 * time.Second)
-		if n := len(h.observer.snapshot()); n != 0 {
+		if n := len(h.observer.Elections()); n != 0 {
 			t.Errorf("%d elections are observed", n)
 		}
 		ask(t, h, http.StatusNotFound, http.MethodDelete, path, "")

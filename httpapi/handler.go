@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"path"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/internal/lru"
+	"github.com/seed-a1d591d3/leadership/internal/observe"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -44,7 +46,7 @@ type Handler struct {
 	awaits   *awaits
 	states   *together[leadership.RoundState]
 	lists    *together[[]byte] // in JSON
-	others   settled           // keys that are no elections
+	listed   *observe.Lists
 
 	// Those who read cannot drop what those who claim have seen; nor can health checks,
 	// which need no token, what those who read have.
@@ -57,7 +59,7 @@ type Handler struct {
 	running sync.WaitGroup // goroutines that the handler owns
 	dropped atomic.Uint64  // readers of events that were too slow
 
-	observer *observer
+	observer *observe.Observer
 
 	swept *lru.Map[string, struct{}] // systems that are swept, besides those of WithRetention
 
@@ -91,17 +93,18 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 	h.awaits = newAwaits(h)
 	h.states = newTogether[leadership.RoundState](readCalls, h.timeout)
 	h.lists = newTogether[[]byte](listCalls, h.timeout)
+	h.listed = observe.NewLists(h.kv.lists, h.timeout)
 	h.claims, h.looks, h.probes = h.newSeen(h.kv.claims), h.newSeen(h.kv.reads), h.newSeen(h.kv.reads)
-	h.swept = lru.New[string, struct{}](maxSystems + len(h.systems))
+	h.swept = lru.New[string, struct{}](maxSystems)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	h.observer = newObserver(h)
+	h.observer = observe.New(observe.Config{
+		Store: h.kv.own, Timeout: h.timeout, Log: h.log, Explain: failure,
+		Observe: h.observe, Prefix: h.prefix, Valid: func(key string) bool { return checkKey(key) == nil },
+		Systems: slices.Concat(h.systems, h.shown),
+	})
 	h.observing()
 	for _, route := range h.routes() {
 		h.mux.HandleFunc(route.pattern, h.handler(route))
-	}
-	if h.observe {
-		h.own(h.observer.run)
-		h.own(h.observer.lookAtRounds)
 	}
 	if h.retention > 0 {
 		h.own(h.sweep)
@@ -119,6 +122,7 @@ func (h *Handler) Close() error {
 	h.mu.Unlock()
 	h.cancel()
 	h.running.Wait()
+	h.observer.Close()
 	return nil
 }
 

@@ -18,6 +18,10 @@ import (
 // maxScrapes is how many clients are given metrics at once, at most.
 const maxScrapes = 8
 
+// scrapeAttention is for how long elections are observed after metrics were asked for:
+// longer than Prometheus lets pass between two scrapes.
+const scrapeAttention = 150 * time.Second
+
 // seconds are the buckets of durations: a store on the same machine takes less
 // than a millisecond, and a request waits for DefaultTimeout.
 var seconds = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
@@ -84,12 +88,17 @@ func (h *Handler) observing() {
 	if h.observe {
 		h.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "leadership_elections_known", Help: "Whether it is known which elections there are: 1, or 0 where the store does not tell.",
-		}, h.observer.known))
+		}, func() float64 {
+			if h.observer.Known() {
+				return 1
+			}
+			return 0
+		}))
 	}
 	h.metrics.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "leadership_event_readers", Help: "Streams of events that are served now.",
-		}, func() float64 { return float64(h.observer.readers()) }),
+		}, func() float64 { return float64(h.observer.Readers()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "leadership_event_readers_dropped_total", Help: "Streams of events that were ended because their readers were too slow.",
 		}, func() float64 { return float64(h.DroppedReaders()) }))
@@ -98,7 +107,7 @@ func (h *Handler) observing() {
 
 // serveMetrics serves the metrics. To ask for them has elections observed for a while.
 func (h *Handler) serveMetrics(c *call) error {
-	h.observer.attend(c.r.Context(), scrapeAttention)
+	h.observer.Attend(c.r.Context(), scrapeAttention)
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(bodyTimeout)) // not every connection can
 	h.metrics.serve.ServeHTTP(c.w, c.r)
 	return nil

@@ -4,13 +4,15 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-a1d591d3/leadership/internal/observe"
 )
 
 // electionsCollector tells of the elections that are observed, as they stand when
 // it is asked: an election that is gone leaves nothing behind, nor does a leader
 // that is not one any more. There are at most maxObserved, and none where the
 // handler does not observe.
-type electionsCollector struct{ observer *observer }
+type electionsCollector struct{ observer *observe.Observer }
 
 func electionDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("leadership_election_"+name, help, append([]string{"key"}, labels...), nil)
@@ -29,7 +31,7 @@ var (
 )
 
 // reasons are why a term ends; what else a record says is not made a label of.
-var reasons = []string{"resigned", "expired", "evicted", "unhealthy", "relinquished", "transferred", unknownReason}
+var reasons = []string{"resigned", "expired", "evicted", "unhealthy", "relinquished", "transferred", observe.UnknownReason}
 
 // Describe implements prometheus.Collector.
 func (electionsCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -40,38 +42,38 @@ func (electionsCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c electionsCollector) Collect(ch chan<- prometheus.Metric) {
-	for _, o := range c.observer.snapshot() {
+	for _, e := range c.observer.Elections() {
 		tell := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(d, kind, value, append([]string{o.key}, labels...)...)
+			ch <- prometheus.MustNewConstMetric(d, kind, value, append([]string{e.Key}, labels...)...)
 		}
 		held := 0.0
-		if o.leader != "" {
+		if e.Leader != "" {
 			held = 1
-			tell(leaderDesc, prometheus.GaugeValue, 1, strings.ToValidUTF8(o.leader, "\uFFFD"))
+			tell(leaderDesc, prometheus.GaugeValue, 1, strings.ToValidUTF8(e.Leader, "\uFFFD"))
 		}
-		if !o.unknown {
+		if !e.Unknown {
 			tell(heldDesc, prometheus.GaugeValue, held)
 		}
 		paused := 0.0
-		if o.paused {
+		if e.Paused {
 			paused = 1
 		}
 		tell(pausedDesc, prometheus.GaugeValue, paused)
-		tell(tokenDesc, prometheus.GaugeValue, float64(o.token))
-		tell(termsDesc, prometheus.CounterValue, float64(o.begun))
-		tell(renewalsDesc, prometheus.CounterValue, float64(o.renewals))
-		tell(trustDesc, prometheus.GaugeValue, o.trust.Seconds())
-		tell(vacantDesc, prometheus.CounterValue, o.vacant.Seconds())
+		tell(tokenDesc, prometheus.GaugeValue, float64(e.Token))
+		tell(termsDesc, prometheus.CounterValue, float64(e.Begun))
+		tell(renewalsDesc, prometheus.CounterValue, float64(e.Renewals))
+		tell(trustDesc, prometheus.GaugeValue, e.Trust.Seconds())
+		tell(vacantDesc, prometheus.CounterValue, e.Vacant.Seconds())
 		others := uint64(0)
-		for _, n := range o.ended {
+		for _, n := range e.Ended {
 			others += n
 		}
 		for _, reason := range reasons {
-			others -= o.ended[reason]
+			others -= e.Ended[reason]
 		}
 		for _, reason := range reasons {
-			n := o.ended[reason]
-			if reason == unknownReason {
+			n := e.Ended[reason]
+			if reason == observe.UnknownReason {
 				n += others
 			}
 			tell(endedDesc, prometheus.CounterValue, float64(n), reason)

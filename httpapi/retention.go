@@ -10,9 +10,7 @@ import (
 const maxSystems = 1024
 
 // sweeping returns the systems that are swept.
-func (h *Handler) sweeping() []string {
-	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(h.systems, h.swept.Keys()))))
-}
+func (h *Handler) sweeping() []string { return slices.Concat(h.systems, h.swept.Keys()) }
 
 // sweep deletes old rounds until ctx ends.
 func (h *Handler) sweep(ctx context.Context) {

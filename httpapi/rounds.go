@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -60,8 +61,10 @@ func (h *Handler) elect(c *call) error {
 		return err
 	}
 	system, _ := c.round()
-	h.swept.Put(system, struct{}{})
-	h.observer.rounds.asked.Put(system, struct{}{})
+	h.observer.Asked(system)
+	if !slices.Contains(h.systems, system) {
+		h.swept.Put(system, struct{}{})
+	}
 	if !won {
 		return c.none()
 	}
@@ -146,18 +149,14 @@ func (h *Handler) listRounds(c *call) error {
 	}
 	if paged {
 		return h.list(c, fmt.Sprintf("page %q %s", from, system), func(ctx context.Context) (any, error) {
-			p := &page{Store: h.kv.lists, from: from, wanted: func(string) bool { return true }}
-			states, err := h.roundsPage(ctx, p, system)
+			states, next, err := h.listed.Rounds(ctx, system, from)
 			if errors.Is(err, store.ErrInvalidPage) {
 				return nil, refuse(http.StatusBadRequest, "parameter from is %.40q: must be empty, or the next of a page", from)
-			}
-			if err != nil {
-				return nil, err // p may yet be written to
 			}
 			return struct {
 				Rounds []view.Round `json:"rounds"`
 				Next   string       `json:"next,omitempty"`
-			}{views(states), p.next}, nil
+			}{views(states), next}, err
 		})
 	}
 	return h.list(c, fmt.Sprint("rounds ", limit, " ", system), func(ctx context.Context) (any, error) {

@@ -1,7 +1,8 @@
-package httpapi
+package observe
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"strings"
 	"testing"
@@ -14,51 +15,42 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
-// observing runs a test in virtual time against a handler that observes kv.
-func observing(t *testing.T, test func(t *testing.T, kv *faultstore.Store, h *Handler)) {
-	synctest.Test(t, func(t *testing.T) {
-		kv := faultstore.New(memory.New())
-		h, err := New(kv, WithObserved("service/"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		end := readAll(h)
-		test(t, kv, h)
-		end()
-		if err := h.Close(); err != nil {
-			t.Error(err)
-		}
-		_ = kv.Close()
-		time.Sleep(time.Minute)
+// observer makes an observer of what is below a prefix.
+func observer(kv store.Store, prefix string, systems ...string) *Observer {
+	return New(Config{
+		Store: kv, Timeout: 5 * time.Second, Log: slog.New(slog.DiscardHandler), Explain: func(error) string { return "the store failed" },
+		Observe: true, Prefix: prefix, Valid: func(string) bool { return true }, Systems: systems,
 	})
 }
 
-// readAll has somebody read of all elections until end is called.
-func readAll(h *Handler) (end func()) {
-	r := newEventReader(allBuffer)
-	h.observer.mu.Lock()
-	h.observer.all.readers[r] = true
-	h.observer.turn()
-	h.observer.mu.Unlock()
-	signal(h.observer.wake)
-	ended := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-r.wake:
-				r.take()
-			case <-ended:
-				return
-			}
+// observing runs a test in virtual time against an observer of kv, of which somebody
+// reads.
+func observing(t *testing.T, test func(t *testing.T, kv *faultstore.Store, o *Observer)) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := faultstore.New(memory.New())
+		o := observer(kv, "service/")
+		r, err := o.ReadAll("", nil, "", false)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
-	return func() {
+		ended := make(chan struct{})
+		go func() {
+			for {
+				select {
+				case <-r.Wake():
+					r.Next()
+				case <-ended:
+					return
+				}
+			}
+		}()
+		test(t, kv, o)
 		close(ended)
-		h.observer.mu.Lock()
-		defer h.observer.mu.Unlock()
-		delete(h.observer.all.readers, r)
-		h.observer.turn()
-	}
+		o.Leave(r)
+		o.Close()
+		_ = kv.Close()
+		time.Sleep(time.Minute)
+	})
 }
 
 // claim has a node claim the seat of key.
@@ -72,10 +64,10 @@ func claim(t *testing.T, kv store.Store, key, node string, ttl time.Duration) le
 }
 
 // one returns the one election that is observed.
-func one(t *testing.T, h *Handler) observed {
+func one(t *testing.T, o *Observer) Election {
 	t.Helper()
 	synctest.Wait()
-	all := h.observer.snapshot()
+	all := o.Elections()
 	if len(all) != 1 {
 		t.Fatalf("%d elections are observed: %+v", len(all), all)
 	}
@@ -83,15 +75,15 @@ func one(t *testing.T, h *Handler) observed {
 }
 
 func TestObserverCountsTermsRenewalsAndTheTimeWithoutALeader(t *testing.T) {
-	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
+	observing(t, func(t *testing.T, kv *faultstore.Store, o *Observer) {
 		time.Sleep(3 * time.Second)
 		const key = "service/a/leader"
 		claims := leadership.NewClaims(kv, key)
 		claim(t, kv, "other/leader", "x", 10*time.Second) // is not below the prefix
 		a := claim(t, kv, key, "a", 10*time.Second)
 		time.Sleep(2 * time.Second) // the next look of the observer finds it
-		if o := one(t, h); o.key != key || o.leader != "a" || o.token != a.Term.Token || o.begun != 1 || o.renewals != 0 || o.vacant != 0 {
-			t.Errorf("a new election: %+v", o)
+		if e := one(t, o); e.Key != key || e.Leader != "a" || e.Token != a.Term.Token || e.Begun != 1 || e.Renewals != 0 || e.Vacant != 0 {
+			t.Errorf("a new election: %+v", e)
 		}
 		for range 3 {
 			if _, err := claims.Claim(t.Context(), leadership.Claim{Node: "a", Instance: a.Instance, Token: a.Term.Token}); err != nil {
@@ -99,23 +91,23 @@ func TestObserverCountsTermsRenewalsAndTheTimeWithoutALeader(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if o := one(t, h); o.renewals != 3 || o.trust <= 8*time.Second || o.trust > 9*time.Second {
-			t.Errorf("renewed: %+v", o)
+		if e := one(t, o); e.Renewals != 3 || e.Trust <= 8*time.Second || e.Trust > 9*time.Second {
+			t.Errorf("renewed: %+v", e)
 		}
 		if err := claims.Resign(t.Context(), a.Instance, 0); err != nil {
 			t.Fatal(err)
 		}
-		if o := one(t, h); o.leader != "" || o.trust != 0 || !maps.Equal(o.ended, map[string]uint64{"resigned": 1}) {
-			t.Errorf("resigned: %+v", o)
+		if e := one(t, o); e.Leader != "" || e.Trust != 0 || !maps.Equal(e.Ended, map[string]uint64{"resigned": 1}) {
+			t.Errorf("resigned: %+v", e)
 		}
 		time.Sleep(4 * time.Second)
 		claim(t, kv, key, "b", 10*time.Second)
-		if o := one(t, h); o.leader != "b" || o.begun != 2 || o.vacant != 4*time.Second {
-			t.Errorf("taken: %+v", o)
+		if e := one(t, o); e.Leader != "b" || e.Begun != 2 || e.Vacant != 4*time.Second {
+			t.Errorf("taken: %+v", e)
 		}
 		time.Sleep(12 * time.Second) // b falls silent after 10
-		if o := one(t, h); o.leader != "" || o.vacant != 6*time.Second || len(o.ended) != 1 {
-			t.Errorf("silent: %+v", o)
+		if e := one(t, o); e.Leader != "" || e.Vacant != 6*time.Second || len(e.Ended) != 1 {
+			t.Errorf("silent: %+v", e)
 		}
 		if _, err := claims.Claim(t.Context(), leadership.Claim{Node: "c"}); err != nil {
 			t.Fatal(err)
@@ -124,43 +116,43 @@ func TestObserverCountsTermsRenewalsAndTheTimeWithoutALeader(t *testing.T) {
 		if got, err := claims.Claim(t.Context(), leadership.Claim{Node: "c"}); err != nil || !got.Won {
 			t.Fatal(got, err)
 		}
-		if o := one(t, h); o.leader != "c" || !maps.Equal(o.ended, map[string]uint64{"resigned": 1, "expired": 1}) {
-			t.Errorf("replaced: %+v", o)
+		if e := one(t, o); e.Leader != "c" || !maps.Equal(e.Ended, map[string]uint64{"resigned": 1, "expired": 1}) {
+			t.Errorf("replaced: %+v", e)
 		}
 	})
 }
 
 func TestObserverTellsThatTheStoreFailsAndNotThatThereAreNoElections(t *testing.T) {
-	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
+	observing(t, func(t *testing.T, kv *faultstore.Store, o *Observer) {
 		a := claim(t, kv, "service/a/leader", "a", 10*time.Second)
 		time.Sleep(2 * time.Second)
-		one(t, h)
+		one(t, o)
 		kv.Refuse()
 		time.Sleep(3 * time.Second)
-		if o := one(t, h); o.leader != "a" || h.observer.state.Error == "" {
-			t.Errorf("%+v, %+v", o, h.observer.state)
+		if e := one(t, o); e.Leader != "a" || o.state.Error == "" {
+			t.Errorf("%+v, %+v", e, o.state)
 		}
 		kv.Heal()
 		time.Sleep(3 * time.Second)
-		if o := one(t, h); o.token != a.Term.Token || o.leader != "a" || h.observer.state.Error != "" {
-			t.Errorf("%+v, %+v", o, h.observer.state)
+		if e := one(t, o); e.Token != a.Term.Token || e.Leader != "a" || o.state.Error != "" {
+			t.Errorf("%+v, %+v", e, o.state)
 		}
 	})
 }
 
 func TestObserverForgetsElectionsThatAreGoneAndTakesNoMoreThanItCan(t *testing.T) {
-	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
+	observing(t, func(t *testing.T, kv *faultstore.Store, o *Observer) {
 		most := 20
-		h.observer.mu.Lock()
-		h.observer.most = most
-		h.observer.mu.Unlock()
+		o.mu.Lock()
+		o.most = most
+		o.mu.Unlock()
 		for i := range most + 3 {
 			claim(t, kv, fmt.Sprintf("service/%04d", i), "a", time.Hour)
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if n := len(h.observer.snapshot()); n != most || !h.observer.state.More {
-			t.Errorf("%d are observed, state %+v", n, h.observer.state)
+		if n := len(o.Elections()); n != most || !o.state.More {
+			t.Errorf("%d are observed, state %+v", n, o.state)
 		}
 		pairs, err := kv.List(t.Context(), "service/", nil)
 		if err != nil {
@@ -173,25 +165,25 @@ func TestObserverForgetsElectionsThatAreGoneAndTakesNoMoreThanItCan(t *testing.T
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		h.observer.mu.Lock()
-		watched := len(h.observer.byKey)
-		h.observer.mu.Unlock()
-		if n := len(h.observer.snapshot()); n != 5 || watched != 5 || h.observer.state.More {
-			t.Errorf("%d are observed and %d watched, state %+v", n, watched, h.observer.state)
+		o.mu.Lock()
+		watched := len(o.byKey)
+		o.mu.Unlock()
+		if n := len(o.Elections()); n != 5 || watched != 5 || o.state.More {
+			t.Errorf("%d are observed and %d watched, state %+v", n, watched, o.state)
 		}
 	})
 }
 
-func TestTallyTellsOfTheLastTerms(t *testing.T) {
+func TestHistoryHasTheLastTerms(t *testing.T) {
 	now := time.Now()
-	var tally tally
+	var h history
 	see := func(leader string, token uint64, last leadership.Ending) {
 		now = now.Add(time.Second)
 		s := leadership.Standing{Key: "k", Term: leadership.Term{Leader: leader, Last: last}}
 		if leader != "" {
 			s.Term.Token, s.Left = token, 10*time.Second
 		}
-		tally.see(s, now, false)
+		h.see(s, now, false)
 	}
 	see("a", 5, leadership.Ending{Leader: "z", Token: 4, Reason: "evicted"})
 	see("", 0, leadership.Ending{}) // the record has vanished
@@ -203,85 +195,84 @@ func TestTallyTellsOfTheLastTerms(t *testing.T) {
 		leader, reason string
 		until          bool
 	}{{"z", "evicted", false}, {"a", "resigned", true}, {"b", "unhealthy", false}, {"c", "unknown", true}, {"d", "expired", false}, {"e", "", false}}
-	if len(tally.past) != len(want) {
-		t.Fatalf("%+v", tally.past)
+	if len(h.past) != len(want) {
+		t.Fatalf("%+v", h.past)
 	}
 	for i, w := range want {
-		if p := tally.past[i]; p.Leader != w.leader || p.Reason != w.reason || p.Until.IsZero() == w.until {
+		if p := h.past[i]; p.Leader != w.leader || p.Reason != w.reason || p.Until.IsZero() == w.until {
 			t.Errorf("%+v, want %+v", p, w)
 		}
 	}
-	if want := map[string]uint64{"resigned": 1, "unhealthy": 1, "unknown": 1, "expired": 1}; tally.begun != 4 || !maps.Equal(tally.ended, want) {
-		t.Errorf("%d have begun, ended have %v", tally.begun, tally.ended)
+	if want := map[string]uint64{"resigned": 1, "unhealthy": 1, "unknown": 1, "expired": 1}; h.begun != 4 || !maps.Equal(h.ended, want) {
+		t.Errorf("%d have begun, ended have %v", h.begun, h.ended)
 	}
 	for i := range uint64(100) {
 		see("f", 100+i, leadership.Ending{Leader: "f", Token: 99 + i, Reason: "expired"})
 	}
-	if len(tally.past) != maxPast || tally.past[maxPast-1].Token != 199 {
-		t.Errorf("%d terms, the last %+v", len(tally.past), tally.past[len(tally.past)-1])
+	if len(h.past) != maxPast || h.past[maxPast-1].Token != 199 {
+		t.Errorf("%d terms, the last %+v", len(h.past), h.past[len(h.past)-1])
 	}
 }
 
 func TestReaderOfTwoFeedsThatIsTooSlowIsDroppedOnce(t *testing.T) {
 	elections, rounds := newFeed(0), newFeed(0)
-	r := newEventReader(2)
+	r := newReader(2)
 	elections.readers[r], rounds.readers[r] = true, true
 	var dropped uint64
 	for range 3 {
-		dropped += elections.tell(event{line: []byte("{}")})
-		dropped += rounds.tell(event{line: []byte("{}")})
+		dropped += elections.tell(Event{Line: []byte("{}")})
+		dropped += rounds.tell(Event{Line: []byte("{}")})
 	}
 	if dropped != 1 || len(elections.readers)+len(rounds.readers) != 0 {
 		t.Errorf("dropped %d times, readers left: %d and %d", dropped, len(elections.readers), len(rounds.readers))
 	}
 }
 
-func TestElectionsWatchedForReadersAreBoundedAndThoseWithoutOneGiveWay(t *testing.T) {
-	observing(t, func(t *testing.T, _ *faultstore.Store, h *Handler) {
-		o := h.observer
+func TestElectionsWithoutReadersGiveWayToOthers(t *testing.T) {
+	observing(t, func(t *testing.T, _ *faultstore.Store, o *Observer) {
 		key := func(i int) string { return fmt.Sprintf("other/%04d", i) }
-		watchers := func() int {
+		watched := func() int {
 			o.mu.Lock()
 			defer o.mu.Unlock()
 			return len(o.byKey)
 		}
-		for i := range 3 * maxUnlisted { // who open and close
-			f, r, _, err := o.join(key(i), "")
+		for i := range 3 * maxUnobserved { // who open and close
+			r, err := o.Read(key(i), "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			o.leave(f, r)
+			o.Leave(r)
 		}
-		if n := watchers(); n != maxUnlisted {
+		if n := watched(); n != maxUnobserved {
 			t.Errorf("%d elections are watched", n)
 		}
-		feeds, readers := make([]*feed, maxUnlisted), make([]*eventReader, maxUnlisted)
-		for i := range maxUnlisted { // who stay
+		readers := make([]*Reader, maxUnobserved)
+		for i := range readers { // who stay
 			var err error
-			if feeds[i], readers[i], _, err = o.join(key(i), ""); err != nil {
+			if readers[i], err = o.Read(key(i), ""); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, _, _, err := o.join("other/one more", ""); err == nil {
+		if _, err := o.Read("other/one more", ""); err == nil {
 			t.Error("there is room for one more")
 		}
-		f, r, _, err := o.join(key(0), "") // is watched already
+		r, err := o.Read(key(0), "") // is watched already
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.leave(f, r)
-		o.leave(feeds[7], readers[7])
-		if _, _, _, err := o.join("other/one more", ""); err != nil {
+		o.Leave(r)
+		o.Leave(readers[7])
+		if _, err := o.Read("other/one more", ""); err != nil {
 			t.Errorf("a place is free: %v", err)
 		}
-		if n := watchers(); n != maxUnlisted || o.readers() != maxUnlisted {
-			t.Errorf("%d elections are watched for %d readers", n, o.readers())
+		if n := watched(); n != maxUnobserved || o.Readers() != maxUnobserved+1 { // one reads of all
+			t.Errorf("%d elections are watched for %d readers", n, o.Readers())
 		}
 	})
 }
 
 func TestEventsHoldNoMoreMemoryThanTheyMayThoughPayloadsAreLong(t *testing.T) {
-	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
+	observing(t, func(t *testing.T, kv *faultstore.Store, o *Observer) {
 		const key = "service/a/leader"
 		claims := leadership.NewClaims(kv, key)
 		term := leadership.Claim{Node: "a", Instance: "an instance of some length", TTL: time.Hour}
@@ -296,14 +287,14 @@ func TestEventsHoldNoMoreMemoryThanTheyMayThoughPayloadsAreLong(t *testing.T) {
 			}
 			term.Token = got.Term.Token
 			time.Sleep(2 * time.Second)
-			h.observer.mu.Lock()
-			v := h.observer.byKey[key].tally.view
-			h.observer.mu.Unlock()
+			o.mu.Lock()
+			v := o.byKey[key].history.view
+			o.mu.Unlock()
 			if told := v.Payload != nil || v.Base64 != nil; v.Omitted != c.omitted || told == c.omitted {
 				t.Errorf("payload %d: omitted %t, told %t", i, v.Omitted, told)
 			}
 		}
-		read := func() string { return h.observer.all.latest() }
+		read := func() string { return o.all.latest() }
 		before := read()
 		for i := range 300 {
 			term.Payload = fmt.Appendf(nil, "%s%d", strings.Repeat("<", maxTold-3), i)
@@ -312,48 +303,48 @@ func TestEventsHoldNoMoreMemoryThanTheyMayThoughPayloadsAreLong(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		h.observer.mu.Lock()
-		defer h.observer.mu.Unlock()
-		for _, f := range []*feed{&h.observer.all, &h.observer.byKey[key].feed} {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for _, f := range []*feed{&o.all, &o.byKey[key].feed} {
 			held := 0
 			for _, e := range f.past {
-				held += len(e.line)
+				held += len(e.Line)
 			}
 			if held > f.most || held != f.bytes || held < f.most/2 {
 				t.Errorf("%d events hold %d bytes, by its count %d, of %d", len(f.past), held, f.bytes, f.most)
 			}
 		}
-		if _, known := h.observer.all.after(before); known {
+		if _, known := o.all.after(before); known {
 			t.Error("what is forgotten is known")
 		}
-		if missed, known := h.observer.all.after(read()); !known || len(missed) != 0 {
+		if missed, known := o.all.after(read()); !known || len(missed) != 0 {
 			t.Error("the latest is not known")
 		}
 	})
 }
 
 func TestReaderForWhomTooManyBytesWaitIsDropped(t *testing.T) {
-	f, r := newFeed(0), newEventReader(allBuffer)
+	f, r := newFeed(0), newReader(allBuffer)
 	f.readers[r] = true
 	if cap(r.waiting) != 0 {
 		t.Errorf("room for %d events is taken while none wait", cap(r.waiting))
 	}
 	line := make([]byte, waitingBytes/4)
 	for i := range 4 {
-		if f.tell(event{line: line}) != 0 {
+		if f.tell(Event{Line: line}) != 0 {
 			t.Fatalf("dropped at event %d", i)
 		}
 	}
-	if all, ok := r.take(); len(all) != 4 || !ok {
+	if all, ok := r.Next(); len(all) != 4 || !ok {
 		t.Errorf("%d events wait", len(all))
 	}
 	for range 4 {
-		f.tell(event{line: line})
+		f.tell(Event{Line: line})
 	}
-	if f.tell(event{line: line}) != 1 {
+	if f.tell(Event{Line: line}) != 1 {
 		t.Error("it is not dropped")
 	}
-	if all, ok := r.take(); len(all) != 0 || ok {
+	if all, ok := r.Next(); len(all) != 0 || ok {
 		t.Errorf("%d events wait for one who is dropped", len(all))
 	}
 }

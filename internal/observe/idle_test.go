@@ -1,10 +1,8 @@
-package httpapi
+package observe
 
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -87,19 +85,15 @@ func (c *counted) spent() (calls, values float64) {
 func TestServerThatNobodyLooksAtAsksNothingOfTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kv := full(t, 200, 3000)
-		h, err := New(kv, WithObserved(""))
-		if err != nil {
-			t.Fatal(err)
-		}
+		o := observer(kv, "")
 		if calls, values := kv.spent(); calls != 0 || values != 0 {
 			t.Errorf("%g calls and %g values a second before anybody has looked", calls, values)
 		}
-		scrape := func() string {
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-			return w.Body.String()
+		scrape := func() int {
+			o.Attend(t.Context(), 150*time.Second)
+			return len(o.Elections())
 		}
-		if n := strings.Count(scrape(), "\nleadership_election_held{"); n != 200 {
+		if n := scrape(); n != 200 {
 			t.Errorf("the first who asks is told of %d elections", n)
 		}
 		// 200 that nobody renews, each 15 s.
@@ -110,17 +104,15 @@ func TestServerThatNobodyLooksAtAsksNothingOfTheStore(t *testing.T) {
 		if calls, values := kv.spent(); calls != 0 || values != 0 {
 			t.Errorf("%g calls and %g values a second after the last has looked", calls, values)
 		}
-		h.observer.mu.Lock()
-		if n := len(h.observer.byKey); n != 0 {
+		o.mu.Lock()
+		if n := len(o.byKey); n != 0 {
 			t.Errorf("%d elections are watched", n)
 		}
-		h.observer.mu.Unlock()
-		if n := strings.Count(scrape(), "\nleadership_election_held{"); n != 200 {
+		o.mu.Unlock()
+		if n := scrape(); n != 200 {
 			t.Errorf("who asks again is told of %d elections", n)
 		}
-		if err := h.Close(); err != nil {
-			t.Error(err)
-		}
+		o.Close()
 	})
 }
 
@@ -129,16 +121,13 @@ func TestCostOfLookingDoesNotGrowWithOldRounds(t *testing.T) {
 	for i, rounds := range []int{100, 3500} {
 		synctest.Test(t, func(t *testing.T) {
 			kv := full(t, 50, rounds)
-			h, err := New(kv, WithObserved("", "cleaning"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, past, err := h.observer.joinAll("", nil, "", false)
-			if err != nil || len(past) == 0 {
+			o := observer(kv, "", "cleaning")
+			r, err := o.ReadAll("", nil, "", false)
+			if err != nil || len(r.Past()) == 0 {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)
-			r.take()
+			r.Next()
 			calls[i], values[i] = kv.spent()
 			// What is new is found all the same.
 			claim(t, kv.Store, "service/new", "a", 15*time.Second)
@@ -147,20 +136,18 @@ func TestCostOfLookingDoesNotGrowWithOldRounds(t *testing.T) {
 			}
 			time.Sleep(3 * time.Second)
 			synctest.Wait()
-			events, _ := r.take()
+			events, _ := r.Next()
 			var told strings.Builder
 			for _, e := range events {
-				told.Write(e.line)
+				told.Write(e.Line)
 			}
 			for _, want := range []string{`"key":"service/new"`, `"round":"new"`, fmt.Sprintf(`"total":%d`, rounds+1)} {
 				if !strings.Contains(told.String(), want) {
 					t.Errorf("with %d rounds a reader is not told %s", rounds, want)
 				}
 			}
-			h.observer.leave(&h.observer.all, r)
-			if err := h.Close(); err != nil {
-				t.Error(err)
-			}
+			o.Leave(r)
+			o.Close()
 		})
 	}
 	if calls[1] > calls[0]+30 || values[1] > values[0]+30 {
@@ -168,90 +155,37 @@ func TestCostOfLookingDoesNotGrowWithOldRounds(t *testing.T) {
 	}
 }
 
-// A list that cannot be read is no empty one, be it the first page that fails or the
-// last, and whatever asks for it.
-func TestListThatCannotBeReadIsNotAnEmptyOne(t *testing.T) {
-	for _, failing := range []int{1, 3} {
-		synctest.Test(t, func(t *testing.T) {
-			var seq atomic.Int64
-			kv := faultstore.New(full(t, 10, 2500), faultstore.WithPlan(func(c faultstore.Call) faultstore.Fault {
-				if c.Op == faultstore.OpList && seq.Add(1) >= int64(failing) {
-					return faultstore.Fault{Err: store.ErrNotReachable}
-				}
-				return faultstore.Fault{}
-			}))
-			h, err := New(kv, WithObserved(""))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, path := range []string{"/api/v1/elections", "/api/v1/rounds?system=cleaning"} {
-				seq.Store(0)
-				if path == "/api/v1/rounds?system=cleaning" && failing > 1 {
-					continue // it is one list
-				}
-				w := httptest.NewRecorder()
-				h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
-				if w.Code != 500 || !strings.Contains(w.Body.String(), "error") {
-					t.Errorf("%s: %d %s", path, w.Code, w.Body)
-				}
-			}
-			seq.Store(0)
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-			if !strings.Contains(w.Body.String(), "\nleadership_elections_known 0\n") {
-				t.Error("metrics do not tell that it is not known which elections there are")
-			}
-			seq.Store(-1 << 40)
-			time.Sleep(time.Minute)
-			w = httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-			if !strings.Contains(w.Body.String(), "\nleadership_elections_known 1\n") {
-				t.Error("metrics do not tell that it is known again")
-			}
-			if err := h.Close(); err != nil {
-				t.Error(err)
-			}
-			_ = kv.Close()
-		})
-	}
-}
-
 func TestReaderWhoLooksBeforeTheElectionsAreKnownIsToldSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kv := faultstore.New(full(t, 10, 0), faultstore.WithPlan(faultstore.Always(faultstore.Fault{Before: 4 * time.Second}, faultstore.OpList)))
-		h, err := New(kv, WithObserved(""))
+		o := observer(kv, "")
+		o.Attend(t.Context(), time.Minute)
+		r, err := o.ReadAll("", nil, "", false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.observer.attend(t.Context(), time.Minute)
-		r, past, err := h.observer.joinAll("", nil, "", false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(string(past[0].line), stillListing) {
-			t.Errorf("hello is %s", past[0].line)
+		if hello := string(r.Past()[0].Line); !strings.Contains(hello, stillListing) {
+			t.Errorf("hello is %s", hello)
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		events, _ := r.take()
+		events, _ := r.Next()
 		told := ""
 		for _, e := range events {
-			told += string(e.line)
+			told += string(e.Line)
 		}
 		if !strings.Contains(told, `{"type":"state"}`) || strings.Count(told, `"type":"leader"`) != 10 {
 			t.Errorf("then it is told %s", told)
 		}
-		h.observer.leave(&h.observer.all, r)
-		if err := h.Close(); err != nil {
-			t.Error(err)
-		}
+		o.Leave(r)
+		o.Close()
 		_ = kv.Close()
 	})
 }
 
 // What is below the prefix and no election is not told of, whatever it is.
 func TestElectionsAloneAreToldOf(t *testing.T) {
-	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
+	observing(t, func(t *testing.T, kv *faultstore.Store, o *Observer) {
 		claim(t, kv, "service/real", "a", time.Hour)
 		if won, err := leadership.NewRound(kv, "service", "round", "a").Elect(t.Context()); err != nil || !won {
 			t.Fatal(won, err)
@@ -275,21 +209,19 @@ func TestElectionsAloneAreToldOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(30 * time.Second)
-		if o := one(t, h); o.key != "service/real" {
-			t.Errorf("%+v", o)
+		if e := one(t, o); e.Key != "service/real" {
+			t.Errorf("%+v", e)
 		}
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/elections", nil))
-		if body := w.Body.String(); strings.Count(body, `"key"`) != 1 || !strings.Contains(body, "service/real") {
-			t.Errorf("listed: %s", body)
+		if all, err := NewLists(kv, time.Second).Elections(t.Context(), ""); err != nil || len(all) != 1 || all[0].Key != "service/real" {
+			t.Errorf("listed: %v, %v", all, err)
 		}
-		_, past, err := h.observer.joinAll("", nil, "", false)
+		r, err := o.ReadAll("", nil, "", false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range past {
+		for _, e := range r.Past() {
 			if e.key != "" && e.key != "service/real" {
-				t.Errorf("told: %s", e.line)
+				t.Errorf("told: %s", e.Line)
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-package httpapi
+package observe
 
 import (
 	"encoding/json"
@@ -13,13 +13,13 @@ import (
 )
 
 // types are those of the events of an election, in order.
-func types(t *testing.T, h *Handler, key string) []string {
-	h.observer.mu.Lock()
-	defer h.observer.mu.Unlock()
+func types(t *testing.T, o *Observer, key string) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	var all []string
-	for _, e := range h.observer.byKey[key].feed.past {
+	for _, e := range o.byKey[key].feed.past {
 		var v eventView
-		if err := json.Unmarshal(e.line, &v); err != nil {
+		if err := json.Unmarshal(e.Line, &v); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, v.Type)
@@ -41,14 +41,8 @@ func TestServerThatHasLostTheStoreDoesNotKnowWhoLeads(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					direct := memory.New()
 					kv := faultstore.New(direct)
-					h, err := New(kv, WithObserved("service/"))
-					if err != nil {
-						t.Fatal(err)
-					}
-					h.observer.mu.Lock()
-					h.observer.until = time.Now().Add(time.Hour) // metrics are asked for
-					h.observer.mu.Unlock()
-					signal(h.observer.wake)
+					o := observer(kv, "service/")
+					o.Attend(t.Context(), time.Hour) // metrics are asked for
 					claims := leadership.NewClaims(direct, key)
 					a := claim(t, direct, key, "a", 15*time.Second)
 					lead := func(d time.Duration) {
@@ -66,12 +60,10 @@ func TestServerThatHasLostTheStoreDoesNotKnowWhoLeads(t *testing.T) {
 					} else {
 						lead(10 * time.Minute)
 					}
-					if o := one(t, h); !o.unknown || o.leader != "" || o.vacant != 0 {
-						t.Errorf("cut off: %+v", o)
+					if e := one(t, o); !e.Unknown || e.Leader != "" || e.Vacant != 0 {
+						t.Errorf("cut off: %+v", e)
 					}
-					tells(t, h, `
-						leadership_election_vacant_seconds_total{key="service/a/leader"} 0`)
-					if got := types(t, h, key); !slices.Equal(got, []string{"leader", "unknown"}) {
+					if got := types(t, o, key); !slices.Equal(got, []string{"leader", "unknown"}) {
 						t.Errorf("it is told %v", got)
 					}
 					kv.IgnoreContexts(false)
@@ -80,22 +72,20 @@ func TestServerThatHasLostTheStoreDoesNotKnowWhoLeads(t *testing.T) {
 					if silent {
 						time.Sleep(30 * time.Second)
 						want[2] = "expired"
-						if o := one(t, h); o.unknown || o.leader != "" || o.vacant < 10*time.Second || o.vacant > 30*time.Second {
-							t.Errorf("healed: %+v", o)
+						if e := one(t, o); e.Unknown || e.Leader != "" || e.Vacant < 10*time.Second || e.Vacant > 30*time.Second {
+							t.Errorf("healed: %+v", e)
 						}
 					} else {
 						lead(30 * time.Second)
-						if o := one(t, h); o.unknown || o.leader != "a" || o.vacant != 0 {
-							t.Errorf("healed: %+v", o)
+						if e := one(t, o); e.Unknown || e.Leader != "a" || e.Vacant != 0 {
+							t.Errorf("healed: %+v", e)
 						}
 					}
-					if got := types(t, h, key); !slices.Equal(got, want) {
+					if got := types(t, o, key); !slices.Equal(got, want) {
 						t.Errorf("it is told %v, want %v", got, want)
 					}
 					_ = kv.Close()
-					if err := h.Close(); err != nil {
-						t.Error(err)
-					}
+					o.Close()
 					_ = direct.Close()
 					time.Sleep(time.Minute)
 				})
@@ -107,41 +97,41 @@ func TestServerThatHasLostTheStoreDoesNotKnowWhoLeads(t *testing.T) {
 func TestTimeWithoutALeaderIsCountedWhereItIsKnownAlone(t *testing.T) {
 	start := time.Now()
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
-	stand := func(tl *tally, leader string, token uint64, s int) {
+	stand := func(h *history, leader string, token uint64, s int) {
 		st := leadership.Standing{Key: "k", Term: leadership.Term{Leader: leader, Token: token}}
 		if leader != "" {
 			st.Left = 10 * time.Second
 		}
-		tl.see(st, at(s), false)
+		h.see(st, at(s), false)
 	}
-	var tl tally
+	var h history
 	check := func(s int, kind string, vacant int) {
 		t.Helper()
-		tl.pass(at(s))
-		if o := tl.observed(at(s)); tl.kind() != kind || o.vacant != time.Duration(vacant)*time.Second || o.unknown != (kind == "unknown") {
-			t.Errorf("after %d s it is %s, and was vacant for %v, want %s and %d", s, tl.kind(), o.vacant, kind, vacant)
+		h.pass(at(s))
+		if e := h.election(at(s)); h.kind() != kind || e.Vacant != time.Duration(vacant)*time.Second || e.Unknown != (kind == "unknown") {
+			t.Errorf("after %d s it is %s, and was vacant for %v, want %s and %d", s, h.kind(), e.Vacant, kind, vacant)
 		}
 	}
-	stand(&tl, "a", 1, 0)
-	tl.failed = true
+	stand(&h, "a", 1, 0)
+	h.failed = true
 	check(5, "leader", 0) // its time is not over
-	tl.failed = false
+	h.failed = false
 	check(13, "expired", 3)
-	tl.failed = true
+	h.failed = true
 	check(14, "unknown", 4)
 	check(60, "unknown", 4)
-	tl.failed = false
+	h.failed = false
 	check(61, "expired", 4)
 	check(63, "expired", 6)
-	tl.failed = true
+	h.failed = true
 	check(64, "unknown", 7)
-	stand(&tl, "b", 2, 70) // another was elected unseen
+	stand(&h, "b", 2, 70) // another was elected unseen
 	check(71, "leader", 7)
-	tl.failed = true
+	h.failed = true
 	check(90, "unknown", 7)
-	tl.failed = false
+	h.failed = false
 	check(91, "expired", 7)
-	if v := tl.observedView(at(92)); !v.Vacant.Equal(at(91)) {
+	if v := h.event(at(92)); !v.Vacant.Equal(at(91)) {
 		t.Errorf("nobody is known to lead since %v", v.Vacant)
 	}
 }

@@ -1,0 +1,201 @@
+package observe
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+)
+
+const (
+	// maxObserved is how many elections are observed, at most.
+	maxObserved = 1024
+
+	// The store is asked which elections and rounds there are every listPause. Where
+	// that takes long it is asked less often, so that it is left alone for nine tenths
+	// of the time, but every listPauseMost at least.
+	listPause, listPauseMost = time.Second, time.Minute
+)
+
+// stateView is the state of observing, in JSON.
+type stateView struct {
+	Type  string `json:"type"`
+	Error string `json:"error,omitempty"` // why it is not known which elections there are
+	More  bool   `json:"more,omitempty"`  // there are more than are observed
+}
+
+// attended waits until somebody looks at the elections. It returns false when ctx has
+// ended.
+func (o *Observer) attended(ctx context.Context) bool {
+	for {
+		o.mu.Lock()
+		attended := len(o.all.readers) > 0 || time.Now().Before(o.until)
+		if !attended {
+			o.forget()
+		}
+		o.mu.Unlock()
+		if attended {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-o.wake:
+		}
+	}
+}
+
+// forget forgets the elections that are observed, when nobody looks at them: those who
+// look again later are not told what was known then. It is called with mu held.
+func (o *Observer) forget() {
+	for _, e := range o.byKey {
+		if e.observed = false; len(e.feed.readers) == 0 {
+			o.evict(e)
+		}
+	}
+	readers := o.all.readers
+	o.all = newFeed(allBytes)
+	o.all.readers = readers
+	o.listed, o.state = false, stateView{Type: "state"}
+}
+
+// pauseAfter is how long to pause after a list that began then.
+func pauseAfter(began time.Time) time.Duration {
+	return min(max(listPause, 9*time.Since(began)), listPauseMost)
+}
+
+// listElections finds the elections below the prefix, while somebody looks at them,
+// until ctx ends.
+func (o *Observer) listElections(ctx context.Context) {
+	for failing := false; o.attended(ctx); {
+		began := time.Now()
+		more, err := o.list(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		o.logChange(&failing, err, "elections", "prefix", o.Prefix)
+		o.listedNow(more, err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pauseAfter(began)):
+		}
+	}
+}
+
+// logChange logs that it is not known any more which things there are, and that it is
+// again.
+func (o *Observer) logChange(failing *bool, err error, things string, args ...any) {
+	switch {
+	case err != nil && !*failing:
+		o.Log.Warn("httpapi: it is not known which "+things+" there are", append(args, "error", err)...)
+	case err == nil && *failing:
+		o.Log.Warn("httpapi: it is known again which "+things+" there are", args...)
+	}
+	*failing = err != nil
+}
+
+// list goes through the elections that there are. Those that are observed already are
+// not read: each is looked at by itself.
+func (o *Observer) list(ctx context.Context) (more bool, err error) {
+	there := make(map[string]bool)
+	o.mu.Lock()
+	if o.observed() < o.most {
+		o.surplus.clear()
+	}
+	o.mu.Unlock()
+	wanted := func(key string) bool {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		e := o.byKey[key]
+		return (e == nil || !e.observed || e.foreign) && !o.surplus.skips(key)
+	}
+	err = o.lists.electionPages(ctx, o.Prefix, wanted, func(read []leadership.Standing, unread []string) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		more = o.mark(read, there) || more
+		for _, key := range unread {
+			if e := o.byKey[key]; e != nil && e.observed {
+				there[key] = true
+			} else if o.surplus.has(key) {
+				more = true
+			}
+		}
+	})
+	if err != nil {
+		return false, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	gone := false
+	for key, e := range o.byKey {
+		if e.observed && !there[key] {
+			e.observed, gone = false, true
+			o.tell(encode(key, map[string]string{"type": "gone", "key": key}), true)
+		}
+	}
+	if gone {
+		o.turn()
+	}
+	return more, nil
+}
+
+// mark marks the elections that are there, and reports whether there are too many. It
+// is called with mu held.
+func (o *Observer) mark(all []leadership.Standing, there map[string]bool) (more bool) {
+	n := o.observed()
+	for _, s := range all {
+		if !o.Valid(s.Key) {
+			continue
+		}
+		e := o.byKey[s.Key]
+		if e == nil || !e.observed {
+			if n >= o.most {
+				more = true
+				o.surplus.add(s.Key)
+				continue
+			}
+			n++
+		}
+		there[s.Key] = true
+		if e == nil {
+			e = o.watch(s.Key)
+			e.isNew = o.listed
+		}
+		if !e.observed {
+			e.observed = true
+			o.turn() // its watch is not open for readers to come any more
+			if e.history.known {
+				o.tell(e.event(time.Now()), true)
+			}
+		}
+	}
+	return more
+}
+
+// observed returns how many elections are observed. It is called with mu held.
+func (o *Observer) observed() (n int) {
+	for _, e := range o.byKey {
+		if e.observed {
+			n++
+		}
+	}
+	return n
+}
+
+// listedNow notes what came of a list. A failure says nothing of the elections.
+func (o *Observer) listedNow(more bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	state := stateView{Type: "state", More: o.state.More}
+	if err != nil {
+		state.Error = o.Explain(err)
+	} else {
+		state.More = more
+		o.listed = true
+	}
+	if state != o.state {
+		o.state = state
+		o.tell(encode("", state), false)
+	}
+}

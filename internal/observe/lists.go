@@ -1,0 +1,178 @@
+package observe
+
+import (
+	"context"
+	"hash/maphash"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// maxSettled is how many keys a set of settled keys has, at most.
+const maxSettled = 1 << 20
+
+// settled is a set of keys that were read and need not be read again, so that what is
+// listed often costs no read of what does not change. One in a thousand is read again
+// all the same: it may have been deleted, and be something else now. The zero value is
+// empty. It is safe for concurrent use.
+type settled struct {
+	mu   sync.Mutex
+	seed maphash.Seed
+	keys map[uint64]struct{}
+}
+
+func (s *settled) add(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil || len(s.keys) >= maxSettled {
+		s.seed, s.keys = maphash.MakeSeed(), make(map[uint64]struct{})
+	}
+	s.keys[maphash.String(s.seed, key)] = struct{}{}
+}
+
+func (s *settled) has(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil {
+		return false
+	}
+	_, ok := s.keys[maphash.String(s.seed, key)]
+	return ok
+}
+
+// skips reports whether a key need not be read this time.
+func (s *settled) skips(key string) bool { return s.has(key) && rand.N(1000) != 0 }
+
+func (s *settled) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = nil
+}
+
+// page is a store whose List finds one page, and reads of that what is wanted.
+type page struct {
+	store.Store
+	from   string
+	wanted func(key string) bool
+
+	pairs []*store.KVPair // of the page, those without a value too
+	next  string          // from of the next page; empty behind the last
+}
+
+// List implements store.Store.
+func (p *page) List(ctx context.Context, directory string, _ *store.ReadOptions) ([]*store.KVPair, error) {
+	pairs, next, err := store.Page(ctx, p.Store, directory, p.from, p.wanted)
+	if err != nil {
+		return nil, err
+	}
+	p.pairs, p.next = pairs, next
+	var read []*store.KVPair
+	for _, pair := range pairs {
+		if pair.Value != nil {
+			read = append(read, pair)
+		}
+	}
+	return read, nil
+}
+
+// Lists lists elections and rounds, page by page. Make it with NewLists. It is safe
+// for concurrent use.
+type Lists struct {
+	kv      store.Store
+	timeout time.Duration // of a page
+	spare   bool          // leave the store alone for nine tenths of the time
+	others  settled       // keys that are no elections
+}
+
+// NewLists makes lists of what kv has. A page takes the timeout, at most.
+func NewLists(kv store.Store, timeout time.Duration) *Lists { return &Lists{kv: kv, timeout: timeout} }
+
+// Elections returns the states of all elections below a prefix, sorted by key. It blocks
+// for as long as the store takes.
+func (l *Lists) Elections(ctx context.Context, prefix string) ([]leadership.Standing, error) {
+	byKey := make(map[string]leadership.Standing) // a page may tell again what another did
+	err := l.electionPages(ctx, prefix, func(string) bool { return true }, func(read []leadership.Standing, _ []string) {
+		for _, s := range read {
+			byKey[s.Key] = s
+		}
+	})
+	all := slices.Collect(maps.Values(byKey))
+	slices.SortFunc(all, func(a, b leadership.Standing) int { return strings.Compare(a.Key, b.Key) })
+	return all, err
+}
+
+// Rounds returns a page of the rounds of a system, and the from of the next page: empty
+// behind the last. It blocks for as long as the store takes. It returns
+// store.ErrInvalidPage for a from that is not empty and no next.
+func (l *Lists) Rounds(ctx context.Context, system, from string) (all []leadership.RoundState, next string, err error) {
+	p := &page{Store: l.kv, from: from, wanted: func(string) bool { return true }}
+	if all, err = l.roundsPage(ctx, p, system); err != nil {
+		return nil, "", err // p may yet be written to
+	}
+	return all, p.next, nil
+}
+
+// electionPages calls f for each page of the keys below a prefix, with the elections
+// that were read, and the keys that were not. Of keys that may be elections those are
+// read that are wanted.
+func (l *Lists) electionPages(ctx context.Context, prefix string, wanted func(key string) bool, f func(read []leadership.Standing, unread []string)) error {
+	for from := ""; ; {
+		began := time.Now()
+		p := &page{Store: l.kv, from: from, wanted: func(key string) bool { return !l.others.skips(key) && wanted(key) }}
+		read, err := l.electionPage(ctx, p, prefix)
+		if err != nil {
+			return err
+		}
+		elections := make(map[string]bool, len(read))
+		for _, s := range read {
+			elections[s.Key] = true
+		}
+		var unread []string
+		for _, pair := range p.pairs {
+			switch {
+			case pair.Value == nil:
+				unread = append(unread, pair.Key)
+			case !elections[pair.Key]:
+				l.others.add(pair.Key)
+			}
+		}
+		f(read, unread)
+		if from = p.next; from == "" {
+			return nil
+		}
+		if err := l.pause(ctx, time.Since(began)); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Lists) electionPage(ctx context.Context, p *page, prefix string) ([]leadership.Standing, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	return leadership.Elections(ctx, p, prefix)
+}
+
+func (l *Lists) roundsPage(ctx context.Context, p *page, system string) ([]leadership.RoundState, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	return leadership.NewRounds(p, leadership.WithCallTimeout(l.timeout)).List(ctx, system)
+}
+
+// pause waits after a page that took so long, if the store is to be spared.
+func (l *Lists) pause(ctx context.Context, took time.Duration) error {
+	if !l.spare {
+		return ctx.Err()
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(9 * took):
+		return nil
+	}
+}

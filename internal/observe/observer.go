@@ -1,0 +1,192 @@
+package observe
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/lru"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+const (
+	// Linger is for how long elections are watched after the last reader has left, so
+	// that a reader who was cut off misses nothing.
+	Linger = 15 * time.Second
+
+	// attendMost is how long Attend waits, at most.
+	attendMost = 2 * time.Second
+)
+
+// Config says what to observe.
+type Config struct {
+	Store   store.Store            // stays open until Close has returned
+	Timeout time.Duration          // of each page of a list
+	Log     *slog.Logger           // where failures of lists are logged
+	Explain func(err error) string // what readers are told of a failure
+
+	// Observe is set to observe the elections below Prefix whose keys are Valid, and
+	// rounds: of Systems, and of those that Asked names.
+	Observe bool
+	Prefix  string
+	Valid   func(key string) bool
+	Systems []string
+}
+
+// Observer watches elections and rounds: those of its configuration, for as long as
+// somebody reads of them or asks for metrics, and other elections for as long as
+// somebody reads their events. Make it with New. It is safe for concurrent use.
+type Observer struct {
+	Config
+	lists   *Lists
+	surplus settled // elections that are too many
+
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	most    int // elections that are observed
+	byKey   map[string]*election
+	all     feed // of the elections that are observed
+	rounds  rounds
+	readers int
+	dropped uint64 // readers that were too slow
+	state   stateView
+	listed  bool          // it is known which elections there are
+	until   time.Time     // they are observed until then, though nobody reads of them
+	turned  chan struct{} // closed when readers come or go
+
+	wake       chan struct{} // somebody looks
+	wakeRounds chan struct{} // look at rounds now
+}
+
+// New starts an observer. It makes no call of the store until somebody looks.
+func New(c Config) *Observer {
+	o := &Observer{
+		Config: c, lists: NewLists(c.Store, c.Timeout), most: maxObserved,
+		byKey: make(map[string]*election), all: newFeed(allBytes), state: stateView{Type: "state"},
+		rounds: rounds{feed: newFeed(0), shown: c.Systems, asked: lru.New[string, struct{}](maxAsked), named: make(map[string]int), last: make(map[string][]byte)},
+		wake:   make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1), turned: make(chan struct{}),
+	}
+	o.lists.spare = true
+	o.ctx, o.cancel = context.WithCancel(context.Background())
+	if c.Observe {
+		o.running.Go(func() { o.listElections(o.ctx) })
+		o.running.Go(func() { o.lookAtRounds(o.ctx) })
+	}
+	return o
+}
+
+// Close ends all watching. It blocks until that has ended. Readers get no events any more.
+func (o *Observer) Close() {
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
+	o.cancel()
+	o.running.Wait()
+}
+
+// Asked notes that this server was asked for a round of a system.
+func (o *Observer) Asked(system string) {
+	if !slices.Contains(o.Systems, system) {
+		o.rounds.asked.Put(system, struct{}{})
+	}
+}
+
+// Known reports whether it is known which elections there are.
+func (o *Observer) Known() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.listed && o.state.Error == ""
+}
+
+// Readers returns how many readers there are.
+func (o *Observer) Readers() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.readers
+}
+
+// Dropped returns how many readers were dropped because they were too slow.
+func (o *Observer) Dropped() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.dropped
+}
+
+// Elections returns the elections that are observed, sorted by key.
+func (o *Observer) Elections() []Election {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	var all []Election
+	for _, e := range o.byKey {
+		if e.observed && e.history.known {
+			e.history.pass(now)
+			all = append(all, e.history.election(now))
+		}
+	}
+	slices.SortFunc(all, func(a, b Election) int { return cmp.Compare(a.Key, b.Key) })
+	return all
+}
+
+// Attend observes the elections for that long from now on, though nobody reads of
+// them. It blocks until their states are known, for 2 s at most, or until ctx ends.
+func (o *Observer) Attend(ctx context.Context, d time.Duration) {
+	if !o.Observe {
+		return
+	}
+	o.mu.Lock()
+	o.keep(d)
+	o.mu.Unlock()
+	signal(o.wake)
+	for began := time.Now(); !o.caughtUp() && time.Since(began) < attendMost; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-o.ctx.Done():
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// keep observes the elections for that long from now on. It is called with mu held.
+func (o *Observer) keep(d time.Duration) {
+	if until := time.Now().Add(d); until.After(o.until) {
+		o.until = until
+	}
+}
+
+// stillListing is what readers are told who come before it is known which elections
+// there are: that there are none would not be true.
+const stillListing = "they are being listed"
+
+// caughtUp reports whether the states of all elections are known, as far as the store
+// tells.
+func (o *Observer) caughtUp() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.listed {
+		return o.state.Error != "" && o.state.Error != stillListing
+	}
+	for _, e := range o.byKey {
+		if e.observed && !e.history.known && !e.history.failed {
+			return false
+		}
+	}
+	return true
+}
+
+// signal puts a token into a channel that has room for one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
