@@ -2,15 +2,15 @@ package leadership
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/register"
+	"github.com/seed-a1d591d3/leadership/internal/round"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -25,9 +25,6 @@ const (
 
 	// MaxRoundResult is how many bytes the result of a round may have.
 	MaxRoundResult = 4096
-
-	// maxRoundName is how many bytes the name of a system or round may have.
-	maxRoundName = 255
 )
 
 // Round elects exactly one winner for one job, ever: of all nodes that ask,
@@ -39,13 +36,13 @@ const (
 type Round struct {
 	kv   store.Store
 	key  string
-	node string
+	by   round.Claimant
 	opts roundOptions
 	err  error // what is wrong with the arguments
 
 	register *register.Register
-	shared   *roundShared
-	held     atomic.Pointer[win] // the one that this Round has won last, or nil
+	seen     *sightings
+	held     atomic.Pointer[round.Attempt] // the one that this Round has won last, or nil
 }
 
 // NewRound makes one node's view of a round. It makes no call of the store.
@@ -56,127 +53,156 @@ type Round struct {
 // who wins; unlike the nodes of an election, two processes of the same name
 // are the same node here, and both are told that they have won.
 //
-// An argument that will not do is reported by every method, as
-// ErrInvalidArgument.
+// Invalid arguments are reported by every method, as ErrInvalidArgument.
 func NewRound(kv store.Store, system, round, node string, opts ...RoundOption) *Round {
-	return newRound(kv, newRoundShared(1), system, round, node, opts)
+	return newRound(kv, newSightings(1), system, round, node, opts)
 }
 
-func newRound(kv store.Store, shared *roundShared, system, round, node string, opts []RoundOption) *Round {
+func newRound(kv store.Store, seen *sightings, system, name, node string, opts []RoundOption) *Round {
 	r := &Round{
-		kv: kv, node: node, shared: shared,
-		opts: roundOptions{timeout: DefaultCallTimeout, poll: DefaultPollInterval},
+		kv: kv, key: system + "/" + name, seen: seen,
+		opts: roundOptions{timeout: DefaultCallTimeout, poll: DefaultPollInterval, clock: clock.System{}},
 	}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&r.opts)
 		}
 	}
-	r.key = system + "/" + round
+	r.by = round.Claimant{Node: node, Instance: r.opts.instance, TTL: r.opts.ttl}
 	r.register = register.New(register.Config{
-		Place: at(kv, r.key), Timeout: r.opts.timeout, Unsafe: ErrUnsafeStore, Proof: &shared.proof, Reads: &shared.reads,
+		Place: at(kv, r.key), Timeout: r.opts.timeout, Unsafe: ErrUnsafeStore, Clock: r.opts.clock, Proof: &seen.proof, Reads: &seen.reads,
 	})
-	r.err = r.check(system, round)
+	r.err = r.check(system, name)
 	return r
 }
 
-func (r *Round) check(system, round string) error {
-	if err := checkStore(r.kv); err != nil {
-		return err
-	}
-	if err := errors.Join(checkRoundName("system", system), checkRoundName("round", round)); err != nil {
-		return err
-	}
-	if err := checkName("node", r.node); err != nil {
-		return err
-	}
-	if r.opts.timeout <= 0 {
-		return invalid("call timeout", r.opts.timeout, "must be above 0")
-	}
-	if r.opts.poll <= 0 {
-		return invalid("poll interval", r.opts.poll, "must be above 0")
-	}
-	if ttl := r.opts.ttl; ttl != 0 && (ttl < MinTTL || ttl > MaxTTL) {
-		return invalid("attempt TTL", ttl, "must be 0 or from %v to %v", MinTTL, MaxTTL)
-	}
-	return nil
-}
+// ready returns what is wrong with the arguments.
+func (r *Round) ready(ctx context.Context) error { return errors.Join(r.err, checkContext(ctx)) }
 
-func checkRoundName(argument, name string) error {
-	if err := checkName(argument, name); err != nil {
-		return err
-	}
-	if len(name) > maxRoundName || name == "." || name == ".." ||
-		strings.Contains(name, "/") || strings.ContainsFunc(name, unicode.IsControl) {
-		return invalid(argument, fmt.Sprintf("%.300q", name),
-			`must have at most %d bytes, no slash, no control character, and be neither "." nor ".."`, maxRoundName)
-	}
-	return nil
-}
-
-// Elect says whether this node is the winner, and makes it the winner if there
+// Elect reports whether this node is the winner, and makes it the winner if there
 // is none. Asked again it answers the same; where the attempts have a TTL, the
 // winner's time then begins anew. After an error, which may be ErrForeignRecord,
 // ErrUnsafeStore, or ErrLost for an attempt whose time was up before it was known to be
 // won, it is not known whether this node has won: ask again.
 func (r *Round) Elect(ctx context.Context) (bool, error) {
 	rec, err := r.elect(ctx)
-	return err == nil && r.won(rec), err
+	return err == nil && r.by.Won(rec), err
+}
+
+// elect returns the record of the round, in which there is a winner.
+func (r *Round) elect(ctx context.Context) (round.Record, error) {
+	if err := r.ready(ctx); err != nil {
+		return round.Record{}, err
+	}
+	var rec round.Record
+	var start clock.Instant
+	var view round.View // of a round that most likely is new, unless it is known
+	writes, known := false, r.seen.knows(r.key)
+	next := func(pair *store.KVPair, earlier register.Earlier) (_ register.Change, err error) {
+		if known || earlier != register.None {
+			if view, err = r.saw(pair, true); err != nil {
+				return register.Leave, err
+			}
+		}
+		start = r.opts.clock.Now() // before the write (S1)
+		acknowledged := earlier == register.None && r.held.Load() != nil
+		if rec, writes, err = r.by.Next(view, start, acknowledged, rand.Text()); err != nil {
+			return register.Leave, fmt.Errorf("leadership: key %q: %w: %w", r.key, ErrForeignRecord, err)
+		}
+		if !writes {
+			return register.Leave, nil
+		}
+		value, err := rec.Encode()
+		return register.Write(value), err
+	}
+	update := r.register.Update
+	if !known {
+		update = r.register.Insert // without reading it first
+	}
+	pair, err := update(ctx, next)
+	if err != nil || !writes {
+		return rec, err
+	}
+	if _, err := r.saw(pair, true); err != nil {
+		return rec, err
+	}
+	held := round.Begun(rec, start, r.opts.grace)
+	r.held.Store(&held)
+	if held.Left(r.opts.clock.Now()) == 0 {
+		return rec, fmt.Errorf("leadership: elect %q: %w: attempt %d was won too late to be of use", r.key, ErrLost, held.Number)
+	}
+	return rec, nil
+}
+
+// Attempt returns the number of the attempt that this Round has won last, from
+// 1 on, and for how long from now its winner may work by it: 0 when that time is over.
+// Without WithAttemptTTL it is the longest time that there is. The number is 0 if this
+// Round has won nothing. It does not block.
+func (r *Round) Attempt() (number uint64, left time.Duration) {
+	for {
+		held := r.held.Load()
+		if held == nil {
+			return 0, 0
+		}
+		left = held.Left(r.opts.clock.Now())
+		if left > 0 || r.held.Load() == held { // not renewed meanwhile
+			return held.Number, left
+		}
+	}
 }
 
 // Elected returns the winner, or an empty name if there is none yet. Its
 // errors are those of the store and ErrForeignRecord.
 func (r *Round) Elected(ctx context.Context) (string, error) {
 	v, err := r.peek(ctx)
-	return v.rec.Winner, err
+	return v.Rec.Winner, err
 }
 
 // Complete is CompleteWith without a result.
 func (r *Round) Complete(ctx context.Context) error { return r.CompleteWith(ctx, nil) }
 
 // CompleteWith records that the winner, which must be this node, has done the
-// job, and what came of it, of at most MaxRoundResult bytes. It may be called again, and
+// job, and with what result, of at most MaxRoundResult bytes. It may be called again, and
 // then changes nothing. It returns ErrNotElected if this node is not the winner;
 // ErrSuperseded if another attempt has begun since that which this Round has won,
 // or that WithAttempt names; ErrCompletedByOther, which names the node, if another has
 // completed the round already; and ErrInvalidArgument for a result that is too long.
 func (r *Round) CompleteWith(ctx context.Context, result []byte) error {
-	return r.conclude(ctx, "complete", result, func(rec *roundRecord, c *completion) { rec.Completed, rec.Failed = c, nil })
+	return r.finish(ctx, "complete", result, r.by.Complete)
 }
 
 // Fail records that the winner, which must be this node, has tried to do the job and
-// has failed, and what came of it, of at most MaxRoundResult bytes: State and
+// has failed, and with what result, of at most MaxRoundResult bytes: State and
 // Rounds.List tell. The round is not completed by that, and nobody else wins it sooner: the
 // winner may try again, and complete it. Completing the round, and the next attempt, take the
 // note away. A round that this node has completed stays as it is. The errors are those of
 // CompleteWith.
 func (r *Round) Fail(ctx context.Context, result []byte) error {
-	return r.conclude(ctx, "fail", result, func(rec *roundRecord, c *completion) { rec.Failed = c })
+	return r.finish(ctx, "fail", result, r.by.Fail)
 }
 
-// conclude notes what came of the attempt of this node.
-func (r *Round) conclude(ctx context.Context, verb string, result []byte, note func(*roundRecord, *completion)) error {
+// finish records how the attempt of this node has ended.
+func (r *Round) finish(ctx context.Context, verb string, result []byte, note func(round.Record, time.Time, []byte) round.Record) error {
 	if len(result) > MaxRoundResult {
 		return invalid("result", fmt.Sprintf("%d bytes", len(result)), "must have at most %d", MaxRoundResult)
 	}
 	if err := r.ready(ctx); err != nil {
 		return err
 	}
-	var rec roundRecord
 	pair, err := r.register.Update(ctx, func(pair *store.KVPair, earlier register.Earlier) (register.Change, error) {
 		v, err := r.saw(pair, true)
 		if err != nil {
 			return register.Leave, err
 		}
-		done, err := r.mayComplete(v.rec)
+		done, err := r.mayFinish(v.Rec)
 		if err != nil {
-			return register.Leave, fmt.Errorf("leadership: %s %q by %q: %w", verb, r.key, r.node, err)
+			return register.Leave, fmt.Errorf("leadership: %s %q by %q: %w", verb, r.key, r.by.Node, err)
 		}
-		if rec = v.rec; done && earlier == register.None {
+		if done && earlier == register.None {
 			return register.Leave, nil
 		}
-		note(&rec, &completion{By: r.node, At: now(), Result: result})
-		return rec.change()
+		value, err := note(v.Rec, r.opts.clock.Now().Time(), result).Encode()
+		return register.Write(value), err
 	})
 	if err == nil {
 		_, err = r.saw(pair, true)
@@ -184,38 +210,36 @@ func (r *Round) conclude(ctx context.Context, verb string, result []byte, note f
 	return err
 }
 
-// mayComplete says whether this node has completed the round already, or why it
+// mayFinish reports whether this node has completed the round already, or returns why it
 // must not.
-func (r *Round) mayComplete(rec roundRecord) (done bool, err error) {
+func (r *Round) mayFinish(rec round.Record) (done bool, err error) {
 	number := r.opts.number
 	if held := r.held.Load(); number == 0 && held != nil {
-		number = held.number
+		number = held.Number
 	}
-	by := rec.completer()
-	switch {
-	case rec.Winner == "":
-		return false, fmt.Errorf("%w: nobody is", ErrNotElected)
-	case number != 0 && rec.attempt() != number:
-		return false, fmt.Errorf("%w: it is attempt %d of %q now, not %d", ErrSuperseded, rec.attempt(), rec.Winner, number)
-	case by != "" && by != r.node:
-		return false, fmt.Errorf("%w: %q", ErrCompletedByOther, by)
-	case by != "":
+	switch r.by.Finish(rec, number) {
+	case round.Done:
 		return true, nil
-	case rec.Winner == r.node && (r.opts.instance == "" || r.opts.instance == rec.Instance):
-		return false, nil
-	case r.opts.instance == "" || rec.Instance == "":
+	case round.NotElected:
+		return false, fmt.Errorf("%w: nobody is", ErrNotElected)
+	case round.OtherWon:
 		return false, fmt.Errorf("%w: %q is", ErrNotElected, rec.Winner)
-	case rec.leased() && number == 0:
+	case round.NumberNeeded:
 		return false, fmt.Errorf("%w: without a name it has to say which attempt it completes", ErrNotElected)
+	case round.Superseded:
+		return false, fmt.Errorf("%w: it is attempt %d of %q now, not %d", ErrSuperseded, rec.Order(), rec.Winner, number)
+	case round.OtherDone:
+		return false, fmt.Errorf("%w: %q", ErrCompletedByOther, rec.Completer())
+	default:
+		return false, nil
 	}
-	return false, nil
 }
 
 // Completed returns who completed the round, or an empty name. Its errors are
 // those of the store and ErrForeignRecord.
 func (r *Round) Completed(ctx context.Context) (string, error) {
 	v, err := r.peek(ctx)
-	return v.rec.completer(), err
+	return v.Rec.Completer(), err
 }
 
 // Await waits until the round has been completed, and returns by whom. Errors
@@ -239,62 +263,123 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 		switch {
 		case errors.Is(err, ErrForeignRecord):
 			return "", err
-		case err == nil && v.rec.completer() != "":
-			return v.rec.completer(), nil
-		case err == nil && v.pair != nil && !known:
+		case err == nil && v.Rec.Completer() != "":
+			return v.Rec.Completer(), nil
+		case err == nil && v.Pair != nil && !known:
 			known = true
 			w.Again()
 		}
-		poll := time.NewTimer(r.opts.poll)
-		select {
-		case <-ctx.Done():
-			poll.Stop()
+		if !r.sleep(ctx, r.opts.poll, wake) {
 			if failure != nil {
 				return "", fmt.Errorf("%w: while waiting for the end of the round: %w", failure, context.Cause(ctx))
 			}
 			return "", fmt.Errorf("leadership: await %q: %w", r.key, context.Cause(ctx))
-		case <-wake:
-			poll.Stop()
-		case <-poll.C:
 		}
 	}
 }
 
 // Do elects, and if this node wins and the round has not been completed, calls
-// work and completes the round. It says whether this node is the winner. An
+// work and completes the round. It reports whether this node is the winner. An
 // error of work is returned as it is and leaves the round uncompleted; so the
-// winner may call Do again. It blocks while work runs. Where the attempts have a TTL, the
-// context that work is given ends, with ErrLost as its cause, when the attempt is not to be
-// trusted any more: its Err and Done are computed from the clock, as those of
-// Candidate.Run are.
+// winner may call Do again. It blocks while work runs. When work has returned nil the
+// round is completed though ctx has ended.
+//
+// Where the attempts have a TTL, Do renews the attempt while work runs, so that work may
+// take longer than that. The context that work is given ends, with ErrLost as its cause,
+// when the attempt is not to be trusted any more, because it could not be renewed or is
+// another's: its Err and Done are computed from the clock, as those of Candidate.Run
+// are. Attempt returns how much time is left; see WithAttemptGrace for work that takes its
+// time to end.
 func (r *Round) Do(ctx context.Context, work func(ctx context.Context) error) (bool, error) {
 	if work == nil {
 		return false, invalid("work", "nil", "must be a function")
 	}
 	rec, err := r.elect(ctx)
-	if err != nil || !r.won(rec) {
+	if err != nil || !r.by.Won(rec) {
 		return false, err
 	}
-	if rec.completer() != "" {
+	if rec.Completer() != "" {
 		return true, nil
 	}
-	working := ctx
-	if rec.leased() {
-		held, lost := r.held.Load(), fmt.Errorf("leadership: round %q: %w", r.key, ErrLost)
-		within, cancel := context.WithTimeoutCause(ctx, held.left(), lost) // for its deadline
-		defer cancel()
-		var t trust
-		t.begin(within, clock.System{}, held.trust, held.start, lost, func() {})
-		defer t.end(context.Canceled)
-		working = t.ctx
+	if rec.Held() {
+		err = r.keeping(ctx, work)
+	} else {
+		err = work(ctx)
 	}
-	if err := work(working); err != nil {
+	if err != nil {
 		return true, err
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*register.Tries*r.opts.timeout)
+	defer cancel()
 	return true, r.Complete(ctx)
 }
 
-// now is the time for people to read in a record.
-func now() time.Time {
-	return clock.System{}.Now().Time().UTC().Truncate(time.Millisecond)
+// keeping calls work within the trust in the attempt that this Round has just won, and
+// renews that attempt meanwhile.
+func (r *Round) keeping(ctx context.Context, work func(ctx context.Context) error) error {
+	held := r.held.Load()
+	var t trust
+	t.begin(ctx, r.opts.clock, held.Trust, held.Start, fmt.Errorf("leadership: round %q: %w", r.key, ErrLost), func() {})
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		r.keep(&t)
+	}()
+	defer func() { t.end(context.Canceled); <-kept }()
+	return work(t.ctx)
+}
+
+// keep renews the attempt until its trust ends.
+func (r *Round) keep(t *trust) {
+	for pause := t.length / 3; r.sleep(t.ctx, pause, nil); {
+		switch rec, err := r.elect(t.ctx); {
+		case err != nil:
+			pause = max(t.length/16, time.Millisecond) // it is not known: ask again
+		case !r.by.Won(rec):
+			t.end(t.lapse)
+		default:
+			t.renewed(r.held.Load().Start)
+			pause = t.length / 3
+		}
+	}
+}
+
+// sleep waits for d, or until wake is sent to. It reports whether ctx goes on.
+func (r *Round) sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	due := make(chan struct{})
+	timer := r.opts.clock.AfterFunc(d, func() { close(due) })
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-wake:
+	case <-due:
+	}
+	return true
+}
+
+// peek returns what there is of the round, for one who only looks. It remembers nothing
+// of a round that nobody has asked to win: else those who look had those forgotten who
+// wait for an attempt to end.
+func (r *Round) peek(ctx context.Context) (round.View, error) {
+	if err := r.ready(ctx); err != nil {
+		return round.View{}, err
+	}
+	pair, err := r.register.Read(ctx)
+	if err != nil {
+		return round.View{}, err
+	}
+	return r.saw(pair, false)
+}
+
+// saw takes note of what a call that has just returned has shown (S2).
+func (r *Round) saw(pair *store.KVPair, add bool) (round.View, error) {
+	var rec round.Record
+	if pair != nil {
+		var err error
+		if rec, err = round.Parse(pair.Value); err != nil {
+			return round.View{}, fmt.Errorf("leadership: key %q: %w", r.key, foreign(err))
+		}
+	}
+	return r.seen.see(r.key, pair, rec, r.opts.clock.Now().Mono, add), nil
 }

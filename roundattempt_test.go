@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
-	"github.com/seed-a1d591d3/leadership/internal/format"
+	"github.com/seed-a1d591d3/leadership/internal/round"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -28,7 +28,7 @@ func leased(kv store.Store, node string, opts ...RoundOption) *Round {
 func elected(t *testing.T, r *Round, want bool) {
 	t.Helper()
 	if won, err := r.Elect(t.Context()); won != want || err != nil {
-		t.Errorf("%s: %v, %v; want %v", r.node, won, err, want)
+		t.Errorf("%s: %v, %v; want %v", r.by.Node, won, err, want)
 	}
 }
 
@@ -36,7 +36,7 @@ func elected(t *testing.T, r *Round, want bool) {
 func holds(t *testing.T, r *Round, number uint64, left time.Duration) {
 	t.Helper()
 	if n, l := r.Attempt(); n != number || l != left {
-		t.Errorf("%s holds attempt %d for %v, want %d for %v", r.node, n, l, number, left)
+		t.Errorf("%s holds attempt %d for %v, want %d for %v", r.by.Node, n, l, number, left)
 	}
 }
 
@@ -114,8 +114,7 @@ func TestWinWithoutATTLIsForEver(t *testing.T) {
 			time.Sleep(attemptTTL)
 		}
 		// And whoever has none supersedes nobody.
-		a, b = leased(kv, "a"), NewRound(kv, "sys", "1", "b")
-		a.key, b.key = "sys/2", "sys/2"
+		a, b = NewRound(kv, "sys", "2", "a", WithAttemptTTL(attemptTTL)), NewRound(kv, "sys", "2", "b")
 		elected(t, a, true)
 		for range 10 {
 			elected(t, b, false)
@@ -188,10 +187,10 @@ func TestTrustInAnAttemptEndsWhileTheMachineIsSuspended(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, _ context.Context) {
 		now := clock.System{}.Now()
 		for _, start := range []clock.Instant{{Mono: now.Mono - 3, Wall: now.Wall}, {Mono: now.Mono, Wall: now.Wall - 3}} {
-			if left := (win{1, start, 5}).left(); left != 2 {
+			if left := (round.Attempt{Number: 1, Start: start, Trust: 5}).Left(now); left != 2 {
 				t.Errorf("%v left", left)
 			}
-			if left := (win{1, start, 3}).left(); left != 0 {
+			if left := (round.Attempt{Number: 1, Start: start, Trust: 3}).Left(now); left != 0 {
 				t.Errorf("%v left", left)
 			}
 		}
@@ -265,19 +264,6 @@ func TestAnonymousCompletesAnAttemptByItsNumber(t *testing.T) {
 	})
 }
 
-func TestDoEndsTheWorkWithTheAttempt(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
-		start := time.Now()
-		won, err := leased(memory.New(), "a").Do(ctx, func(ctx context.Context) error {
-			<-ctx.Done()
-			return context.Cause(ctx)
-		})
-		if took := time.Since(start); !won || !errors.Is(err, ErrLost) || took != attemptTTL*4/5 {
-			t.Errorf("%v, %v after %v", won, err, took)
-		}
-	})
-}
-
 // Whatever the store does, no two nodes trust in an attempt at once, and what is
 // completed is so by the latest.
 func TestNoTwoNodesTrustInAnAttemptAtOnce(t *testing.T) {
@@ -311,13 +297,13 @@ func TestNoTwoNodesTrustInAnAttemptAtOnce(t *testing.T) {
 							continue
 						}
 						if trusting != "" {
-							t.Fatalf("%s and %s work at once", trusting, r.node)
+							t.Fatalf("%s and %s work at once", trusting, r.by.Node)
 						}
-						trusting = r.node
-						if before, known := attempts[number]; known && before != r.node {
-							t.Fatalf("%s and %s have both won attempt %d", before, r.node, number)
+						trusting = r.by.Node
+						if before, known := attempts[number]; known && before != r.by.Node {
+							t.Fatalf("%s and %s have both won attempt %d", before, r.by.Node, number)
 						}
-						attempts[number] = r.node
+						attempts[number] = r.by.Node
 					}
 				}
 				if len(attempts) < 3 {
@@ -350,9 +336,8 @@ func TestResultIsBounded(t *testing.T) {
 	}
 }
 
-func mustRound(rec roundRecord) []byte {
-	rec.Header = roundFormat
-	b, err := format.Marshal(rec)
+func mustRound(rec round.Record) []byte {
+	b, err := rec.Encode()
 	if err != nil {
 		panic(err)
 	}

@@ -1,19 +1,32 @@
 package leadership
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+	"unicode"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/lru"
 	"github.com/seed-a1d591d3/leadership/internal/register"
+	"github.com/seed-a1d591d3/leadership/internal/round"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// maxRoundsSeen is of how many rounds a Rounds remembers what it has seen.
-const maxRoundsSeen = 4096
+const (
+	// maxRoundsSeen is of how many rounds a Rounds remembers what it has seen.
+	maxRoundsSeen = 4096
+
+	// maxRoundName is how many bytes the name of a system or round may have.
+	maxRoundName = 255
+)
 
 // RoundState is what is known of a round. The zero value is that of a round that
 // nobody has won.
@@ -51,11 +64,11 @@ type RoundState struct {
 // Its errors are those of the store and ErrForeignRecord.
 func (r *Round) State(ctx context.Context) (RoundState, error) {
 	v, err := r.peek(ctx)
-	if err != nil || v.pair == nil {
+	if err != nil || v.Pair == nil {
 		return RoundState{}, err
 	}
 	system, round, _ := strings.Cut(r.key, "/")
-	return v.rec.state(system, round), nil
+	return state(system, round, v.Rec), nil
 }
 
 // Rounds makes the rounds of one store, for a process that has many: they share
@@ -63,20 +76,20 @@ func (r *Round) State(ctx context.Context) (RoundState, error) {
 // asked for last. Make it with NewRounds; the zero value is not usable. It is safe
 // for concurrent use.
 type Rounds struct {
-	kv     store.Store
-	opts   []RoundOption
-	shared *roundShared
+	kv   store.Store
+	opts []RoundOption
+	seen *sightings
 }
 
 // NewRounds makes a Rounds. opts are those of all its rounds. It makes no call of
 // the store; what will not do is reported by the rounds.
 func NewRounds(kv store.Store, opts ...RoundOption) *Rounds {
-	return &Rounds{kv: kv, opts: slices.Clone(opts), shared: newRoundShared(maxRoundsSeen)}
+	return &Rounds{kv: kv, opts: slices.Clone(opts), seen: newSightings(maxRoundsSeen)}
 }
 
 // Round makes one node's view of a round, as NewRound does, with more options.
 func (r *Rounds) Round(system, round, node string, opts ...RoundOption) *Round {
-	return newRound(r.kv, r.shared, system, round, node, slices.Concat(r.opts, opts))
+	return newRound(r.kv, r.seen, system, round, node, slices.Concat(r.opts, opts))
 }
 
 // List returns the rounds of a system, those elected last first. What is no record
@@ -86,21 +99,20 @@ func (r *Rounds) List(ctx context.Context, system string) ([]RoundState, error) 
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(found, func(a, b RoundState) int {
-		if c := b.Elected.Compare(a.Elected); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Round, b.Round)
+	states := make([]RoundState, 0, len(found))
+	for name, rec := range found {
+		states = append(states, state(system, name, rec))
+	}
+	slices.SortFunc(states, func(a, b RoundState) int {
+		return cmp.Or(b.Elected.Compare(a.Elected), strings.Compare(a.Round, b.Round))
 	})
-	return found, nil
+	return states, nil
 }
 
-func (r *Rounds) list(ctx context.Context, system string) ([]RoundState, error) {
+// list returns the records of the rounds of a system, by the names of the rounds.
+func (r *Rounds) list(ctx context.Context, system string) (map[string]round.Record, error) {
 	view := r.Round(system, "list", "list")
-	if view.err != nil {
-		return nil, view.err
-	}
-	if err := checkContext(ctx); err != nil {
+	if err := view.ready(ctx); err != nil {
 		return nil, err
 	}
 	folder := register.New(register.Config{Place: at(r.kv, system+"/"), Timeout: view.opts.timeout})
@@ -108,26 +120,26 @@ func (r *Rounds) list(ctx context.Context, system string) ([]RoundState, error) 
 	if err != nil {
 		return nil, err
 	}
-	states := make([]RoundState, 0, len(pairs))
+	found := make(map[string]round.Record, len(pairs))
 	for _, pair := range pairs {
 		of, name, ok := strings.Cut(strings.TrimPrefix(pair.Key, "/"), "/")
 		if !ok || of != system || checkRoundName("round", name) != nil {
 			continue
 		}
-		if rec, err := parseRound(pair.Value); err == nil {
-			states = append(states, rec.state(system, name))
+		if rec, err := round.Parse(pair.Value); err == nil {
+			found[name] = rec
 		}
 	}
-	return states, nil
+	return found, nil
 }
 
 // Sweep deletes the rounds of a system that were won, and if they were completed,
 // completed, longer ago than age, by the wall clocks of winner and this machine,
-// and whose attempt has no time left. It says how many it has deleted. A round
+// and whose attempt has no time left. It returns how many it has deleted. A round
 // that was deleted may be won again, so age must be longer than anybody may still ask
 // for it, and above 0. Clocks that are wrong count: one ahead on this machine deletes that
-// much too early, and what was won by one ahead is kept that much longer. It goes on after an error of one round and returns those of the store, and
-// ErrInvalidArgument.
+// much too early, and what was won by one ahead is kept that much longer. It goes on after
+// an error of one round, and returns those of the store, and ErrInvalidArgument.
 func (r *Rounds) Sweep(ctx context.Context, system string, age time.Duration) (deleted int, err error) {
 	if age <= 0 {
 		return 0, invalid("age", age, "must be above 0")
@@ -137,11 +149,12 @@ func (r *Rounds) Sweep(ctx context.Context, system string, age time.Duration) (d
 		return 0, err
 	}
 	var failures []error
-	for _, s := range found {
-		if !s.older(age) {
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		view := r.Round(system, name, "sweep")
+		if !found[name].Older(age, view.opts.clock.Now().Time()) {
 			continue
 		}
-		done, err := r.Round(s.System, s.Round, "sweep").sweep(ctx, age)
+		done, err := view.sweep(ctx, age)
 		if done {
 			deleted++
 		}
@@ -155,17 +168,6 @@ func (r *Rounds) Sweep(ctx context.Context, system string, age time.Duration) (d
 	return deleted, errors.Join(failures...)
 }
 
-// older says whether a round is older than age.
-func (s RoundState) older(age time.Duration) bool {
-	latest := s.Elected
-	for _, at := range []time.Time{s.Failed, s.Completed} {
-		if at.After(latest) {
-			latest = at
-		}
-	}
-	return clock.System{}.Now().Time().Sub(latest) > age
-}
-
 // sweep deletes the round if it is older than age, and reports whether it has.
 func (r *Round) sweep(ctx context.Context, age time.Duration) (deleted bool, err error) {
 	if err := r.ready(ctx); err != nil {
@@ -174,7 +176,7 @@ func (r *Round) sweep(ctx context.Context, age time.Duration) (deleted bool, err
 	_, err = r.register.Update(ctx, func(pair *store.KVPair, earlier register.Earlier) (register.Change, error) {
 		deleted = false
 		v, err := r.saw(pair, false)
-		if err == nil && v.rec.open() {
+		if err == nil && v.Rec.Held() {
 			v, err = r.saw(pair, true) // to know at the next sweep since when it is silent
 		}
 		switch {
@@ -182,16 +184,177 @@ func (r *Round) sweep(ctx context.Context, age time.Duration) (deleted bool, err
 			return register.Leave, nil // not ours to delete
 		case err != nil:
 			return register.Leave, err
-		case pair == nil:
-			deleted = earlier != register.None
+		case !round.MayDelete(v, age, r.opts.clock.Now()):
+			deleted = pair == nil && earlier != register.None
 			return register.Leave, nil
-		case !v.rec.state("", "").older(age):
-			return register.Leave, nil
-		case v.rec.open() && clock.System{}.Now().Mono < v.free:
-			return register.Leave, nil // its winner may be at work: at the next sweep
 		}
 		deleted = true
 		return register.Delete, nil
 	})
 	return deleted && err == nil, err
+}
+
+// state returns a record as users see it.
+func state(system, name string, r round.Record) RoundState {
+	s := RoundState{
+		System: system, Round: name, Winner: r.Winner, Anonymous: r.Instance != "",
+		Elected: r.Elected, Attempt: r.Order(), TTL: r.TTL(),
+	}
+	if r.Failed != nil {
+		s.Failed, s.Failure = r.Failed.At, r.Failed.Result
+	}
+	if r.Completed != nil {
+		s.Completer, s.Completed, s.Result = r.Completed.By, r.Completed.At, r.Completed.Result
+	}
+	return s
+}
+
+// sightings are what the rounds of one process share: what they know of the store, and
+// what they have seen of rounds that have a winner. They are bounded: what has not been
+// looked at for the longest time is forgotten, and a rival that waits for an attempt to
+// end then begins to wait anew.
+type sightings struct {
+	proof register.Proof // of the store (S10)
+	reads register.Reads
+
+	mu    sync.Mutex // of the views
+	views *lru.Map[string, *round.View]
+}
+
+func newSightings(most int) *sightings {
+	return &sightings{views: lru.New[string, *round.View](most)}
+}
+
+// knows reports whether the round under key has been seen to have a record.
+func (s *sightings) knows(key string) bool { return s.views.Has(key) }
+
+// see takes note of what was found under key, nil for no record, and returns what is
+// known of it by then. now was read after the reply (S2). add says whether to remember a
+// round that was not known.
+func (s *sightings) see(key string, pair *store.KVPair, rec round.Record, now time.Duration, add bool) round.View {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	view := new(round.View)
+	if s.views.Has(key) || add && pair != nil {
+		view = s.views.Get(key, func() *round.View { return new(round.View) })
+	}
+	view.See(pair, rec, now)
+	saw := *view
+	switch {
+	case pair == nil && !view.Gone.Held():
+		s.views.Delete(key)
+	case pair != nil && !rec.Held():
+		*view = round.View{} // nobody waits for its end
+	}
+	return saw
+}
+
+func (r *Round) check(system, name string) error {
+	if err := checkStore(r.kv); err != nil {
+		return err
+	}
+	if err := errors.Join(checkRoundName("system", system), checkRoundName("round", name)); err != nil {
+		return err
+	}
+	if err := checkName("node", r.by.Node); err != nil {
+		return err
+	}
+	if r.opts.timeout <= 0 {
+		return invalid("call timeout", r.opts.timeout, "must be above 0")
+	}
+	if r.opts.poll <= 0 {
+		return invalid("poll interval", r.opts.poll, "must be above 0")
+	}
+	if ttl := r.opts.ttl; ttl != 0 && (ttl < MinTTL || ttl > MaxTTL) {
+		return invalid("attempt TTL", ttl, "must be 0 or from %v to %v", MinTTL, MaxTTL)
+	}
+	if ttl, grace := r.opts.ttl, r.opts.grace; grace < 0 || ttl != 0 && grace > ttl-ttl/5-2*time.Millisecond {
+		return invalid("attempt grace", grace, "must not be below 0 and at least 2ms below four fifths of the attempt TTL of %v", ttl)
+	}
+	return nil
+}
+
+func checkRoundName(argument, name string) error {
+	if err := checkName(argument, name); err != nil {
+		return err
+	}
+	if len(name) > maxRoundName || name == "." || name == ".." ||
+		strings.Contains(name, "/") || strings.ContainsFunc(name, unicode.IsControl) {
+		return invalid(argument, fmt.Sprintf("%.300q", name),
+			`must have at most %d bytes, no slash, no control character, and be neither "." nor ".."`, maxRoundName)
+	}
+	return nil
+}
+
+// RoundOption changes what NewRound makes. An option that is nil changes
+// nothing.
+type RoundOption func(*roundOptions)
+
+type roundOptions struct {
+	timeout  time.Duration
+	poll     time.Duration
+	ttl      time.Duration // of an attempt; 0: for ever
+	grace    time.Duration
+	number   uint64 // of the attempt to complete; 0: that which was won
+	instance string // what tells an anonymous Round from others
+	clock    clock.Clock
+}
+
+func init() {
+	clock.RoundOption = func(c clock.Clock) any {
+		return RoundOption(func(o *roundOptions) { o.clock = c })
+	}
+}
+
+// WithCallTimeout sets how long one call of the store is waited for. It must
+// be above 0; the default is DefaultCallTimeout.
+func WithCallTimeout(d time.Duration) RoundOption {
+	return func(o *roundOptions) { o.timeout = d }
+}
+
+// WithPollInterval sets how often Await looks at a round of which its watch
+// says nothing. It must be above 0; the default is DefaultPollInterval.
+func WithPollInterval(d time.Duration) RoundOption {
+	return func(o *roundOptions) { o.poll = d }
+}
+
+// WithAttemptTTL has a win be for so long only: an attempt. Where the winner has not
+// completed the round by then, the next node that asks, and has a TTL too, wins
+// the next attempt, and nothing completes the one before any more. d must be
+// from MinTTL to MaxTTL; the default, and 0, is that a win is for ever.
+//
+// The winner may work for d less a fifth, from before it asked: see
+// Round.Attempt. When it asks again its time begins anew. A rival may win no sooner
+// than d after it has first seen the attempt as it stands, by its own monotonic
+// clock: so it has to ask at least twice, from the same Round or the same Rounds, and
+// what it saw is forgotten when its process ends.
+//
+// A winner that asked without a TTL has won for ever, whatever others ask with.
+// A node that asks without one wins no attempt but the first.
+func WithAttemptTTL(d time.Duration) RoundOption {
+	return func(o *roundOptions) { o.ttl = d }
+}
+
+// WithAttemptGrace sets how long before its attempt can no longer be trusted the
+// context of Do's work ends, and Attempt tells 0, so that the work has time to stop
+// while nobody else can win yet. It must not be below 0, and at least 2 ms below four
+// fifths of the attempt's TTL. The default is 0. Without WithAttemptTTL it has no effect.
+func WithAttemptGrace(d time.Duration) RoundOption {
+	return func(o *roundOptions) { o.grace = d }
+}
+
+// WithAttempt has Complete complete the attempt of that number alone: for a process
+// that does not have the Round that won it. The default, and 0, is what this Round has won
+// last, or, if it has not, whatever this node has won.
+func WithAttempt(number uint64) RoundOption {
+	return func(o *roundOptions) { o.number = number }
+}
+
+// Anonymous says that node is not the name of one node but, say, the address of a
+// client, which may be another's tomorrow. What this Round wins no other Round has won,
+// though its node be called the same. Any anonymous Round may complete it: where the attempts have a
+// TTL, one that says which (WithAttempt). An anonymous Round completes nothing
+// that a node with a name has won. The default is that names are names.
+func Anonymous() RoundOption {
+	return func(o *roundOptions) { o.instance = rand.Text() }
 }

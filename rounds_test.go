@@ -249,12 +249,3 @@ func TestReadThatFailsIsNotShared(t *testing.T) {
 		}
 	})
 }
-
-// A value of one format is foreign to all others, and is left as it is.
-func TestRoundOnTheKeyOfAnElectionIsForeign(t *testing.T) {
-	for _, v := range []string{`{"v":1,"kind":"election","leader":"a","instance":"i","token":7,"ttl":500,"beat":3,"since":"2026-01-02T03:04:05Z"}`, `{"v":1,"kind":"fence","token":7,"check":"x"}`} {
-		if _, err := parseRound([]byte(v)); !errors.Is(err, ErrForeignRecord) {
-			t.Errorf("%s: %v", v, err)
-		}
-	}
-}

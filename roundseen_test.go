@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/round"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -74,32 +75,32 @@ func TestAttemptThatIsPutBackDoesNotShortenTheWaitForALaterOne(t *testing.T) {
 }
 
 func TestWhatIsSeenOfRoundsIsBounded(t *testing.T) {
-	s := newRoundShared(3)
+	s := newSightings(3)
 	pair := func(i int) *store.KVPair { return &store.KVPair{LastIndex: uint64(i), Value: []byte("value")} }
-	rec := roundRecord{Winner: "a", TTL: 5, Attempt: 1}
+	rec := round.Record{Winner: "a", Millis: 5, Attempt: 1}
 	for i := range 10 {
 		s.see(fmt.Sprint(i), pair(i), rec, 1, true)
 		s.see("0", pair(0), rec, 2, true)
-		if len(s.seen) > 3 || s.last.Len() != len(s.seen) {
-			t.Fatalf("%d and %d remembered", len(s.seen), s.last.Len())
+		if n := len(s.views.Keys()); n > 3 {
+			t.Fatalf("%d remembered", n)
 		}
 	}
 	if !s.knows("0") || s.knows("7") || !s.knows("9") {
 		t.Error("it does not forget what was not looked at for longest")
 	}
 	// What is remembered keeps its time; what was forgotten begins anew.
-	if v := s.see("0", pair(0), rec, 100, true); v.free != 1+rec.ttl() {
-		t.Errorf("free at %v", v.free)
+	if v := s.see("0", pair(0), rec, 100, true); v.Expires() != 1+rec.TTL() {
+		t.Errorf("expires at %v", v.Expires())
 	}
-	if v := s.see("1", pair(1), rec, 100, true); v.free != 100+rec.ttl() {
-		t.Errorf("free at %v", v.free)
+	if v := s.see("1", pair(1), rec, 100, true); v.Expires() != 100+rec.TTL() {
+		t.Errorf("expires at %v", v.Expires())
 	}
 	// A round that is over, or won for ever, is known without its record.
-	rec.Completed = &completion{By: "a"}
-	if s.see("0", pair(11), rec, 101, true); !s.knows("0") || s.seen["0"].pair != nil {
+	rec.Completed = &round.Outcome{By: "a"}
+	if v := s.see("0", pair(11), rec, 101, true); v.Pair == nil || !s.knows("0") || s.see("0", nil, round.Record{}, 102, false).Gone.Held() {
 		t.Error("it keeps a record that it has no use for")
 	}
-	if s.see("0", nil, roundRecord{}, 102, true); s.knows("0") {
+	if s.knows("0") {
 		t.Error("it knows a round that was deleted")
 	}
 }
@@ -129,7 +130,7 @@ func TestWhoOnlyLooksHasNothingForgotten(t *testing.T) {
 func TestAttemptThatNoneCanFollowIsForgottenOnceItIsGone(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
-		last := mustRound(roundRecord{Winner: "x", Elected: time.UnixMilli(1).UTC(), Attempt: election.MaxToken - 1, TTL: attemptTTL.Milliseconds(), Bid: "b"})
+		last := mustRound(round.Record{Winner: "x", Elected: time.UnixMilli(1).UTC(), Attempt: election.MaxToken - 1, Millis: attemptTTL.Milliseconds(), Mark: "b"})
 		if err := kv.Put(ctx, "sys/1", last, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -167,10 +167,12 @@ func TestWorkOfRunIsToldTheMomentItsTrustIsOver(t *testing.T) {
 // TestContextOfAnAttemptIsOverWithItsTrust has work spin, so that it is often awake
 // before the timers are.
 func TestContextOfAnAttemptIsOverWithItsTrust(t *testing.T) {
-	kv := memory.New()
+	kv := faultstore.New(memory.New())
 	for i := range 5 {
 		round := NewRound(kv, "system", strconv.Itoa(i), "node", WithAttemptTTL(MinTTL))
+		kv.SetPlan(nil)
 		won, err := round.Do(t.Context(), func(ctx context.Context) error {
+			kv.SetPlan(faultstore.Always(faultstore.Fault{Err: faultstore.ErrInjected}, faultstore.OpAtomicPut))
 			for {
 				if _, left := round.Attempt(); left == 0 {
 					break

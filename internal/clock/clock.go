@@ -27,6 +27,9 @@ func (i Instant) Since(earlier Instant) time.Duration {
 	return max(i.Mono-earlier.Mono, time.Duration(i.Wall-earlier.Wall))
 }
 
+// Left returns what is left of d that began at start, 0 if nothing is.
+func (i Instant) Left(d time.Duration, start Instant) time.Duration { return max(0, d-i.Since(start)) }
+
 // ahead is by how much the wall clock is ahead of the monotonic one.
 func (i Instant) ahead() time.Duration { return time.Duration(i.Wall) - i.Mono }
 
@@ -97,6 +100,6 @@ func Stride() uint32 {
 	return binary.NativeEndian.Uint32(b[:]) ^ uint32(time.Now().UnixNano())
 }
 
-// Option makes a leadership.Option (in the any) of a Clock. Package leadership
-// sets it; simulations use it.
-var Option func(Clock) any
+// Option makes a leadership.Option (in the any) of a Clock, and RoundOption a
+// leadership.RoundOption. Package leadership sets them; simulations use them.
+var Option, RoundOption func(Clock) any

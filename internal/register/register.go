@@ -222,12 +222,16 @@ func (r *Register) Update(ctx context.Context, change func(found *store.KVPair, 
 	if err != nil {
 		return nil, err
 	}
-	return r.UpdateFrom(ctx, found, change)
+	return r.update(ctx, found, change)
 }
 
-// UpdateFrom is Update for a caller who knows what is there: it spares the first read.
-// If found is not what is there, nothing is written.
-func (r *Register) UpdateFrom(ctx context.Context, found *store.KVPair, change func(found *store.KVPair, earlier Earlier) (Change, error)) (*store.KVPair, error) {
+// Insert is Update for a caller who takes it that there is no record: it spares the
+// first read. If there is one, nothing is written before it has been read.
+func (r *Register) Insert(ctx context.Context, change func(found *store.KVPair, earlier Earlier) (Change, error)) (*store.KVPair, error) {
+	return r.update(ctx, nil, change)
+}
+
+func (r *Register) update(ctx context.Context, found *store.KVPair, change func(found *store.KVPair, earlier Earlier) (Change, error)) (*store.KVPair, error) {
 	var failure error
 	earlier := None
 	for try, failures := 1, 0; ; try++ {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -48,9 +49,9 @@ var claimSabotages = []switched{
 		"case stands && (BROKEN || wrote.err == nil):",
 	}, ""},
 	{sabotage{
-		"S5", "a round that was read back is won", "roundelect.go",
-		"if !wrote && (earlier",
-		"if !wrote && !BROKEN && (earlier",
+		"rounds", "a round that was read back is won", "internal/round/law.go",
+		"stands.Completed == nil && !acknowledged {",
+		"stands.Completed == nil && !acknowledged && !BROKEN {",
 	}, "Acknowledged"},
 	{sabotage{
 		"S5", "a record that a copy of the machine wrote is taken for one's own", "campaign.go",
@@ -88,24 +89,24 @@ var claimSabotages = []switched{
 		"\t\tif why := asked(rec.Ask, by.Node); why != nil && !BROKEN {",
 	}, ""},
 	{sabotage{
-		"S1", "trust in an attempt runs from the reply", "roundelect.go",
-		"\treturn rec, r.hold(rec, start)",
-		"\tif BROKEN {\n\t\tstart = clock.System{}.Now()\n\t}\n\treturn rec, r.hold(rec, start)",
+		"rounds", "trust in an attempt runs from the reply", "round.go",
+		"\theld := round.Begun(rec, start, ",
+		"\tif BROKEN {\n\t\tstart = r.opts.clock.Now()\n\t}\n\theld := round.Begun(rec, start, ",
 	}, "Attempt"},
 	{sabotage{
-		"S2", "an attempt is superseded at once", "roundsight.go",
-		"\t\tview.free = now + rec.ttl()\n",
-		"\t\tview.free = now + rec.ttl()\n\t\tif BROKEN {\n\t\t\tview.free = now\n\t\t}\n",
+		"rounds", "an attempt is superseded at once", "internal/round/law.go",
+		"case next.Millis == 0 || waits:",
+		"case next.Millis == 0 || waits && !BROKEN:",
 	}, "Attempt"},
 	{sabotage{
-		"S2", "an attempt that was put back shortens the wait for a later one", "roundsight.go",
-		"gone.attempt() > rec.attempt() {",
-		"gone.attempt() > rec.attempt() && !BROKEN {",
+		"rounds", "an attempt that vanished, or was put back, is not waited for", "internal/round/law.go",
+		"case v.Gone.Held() && !c.Won(v.Gone) && waits:",
+		"case v.Gone.Held() && !c.Won(v.Gone) && waits && !BROKEN:",
 	}, "Attempt"},
 	{sabotage{
-		"S4", "sleep does not count for an attempt", "roundsight.go",
-		"a.trust-clock.System{}.Now().Since(a.start))",
-		"a.trust-func() time.Duration {\n\t\tnow := clock.System{}.Now()\n\t\tif BROKEN {\n\t\t\treturn now.Mono - a.start.Mono\n\t\t}\n\t\treturn now.Since(a.start)\n\t}())",
+		"rounds", "sleep does not count for an attempt", "internal/round/law.go",
+		"return now.Left(a.Trust, a.Start)",
+		"if BROKEN {\n\t\tnow.Wall = a.Start.Wall\n\t}\n\treturn now.Left(a.Trust, a.Start)",
 	}, "Attempt"},
 }
 
@@ -189,8 +190,13 @@ func tested(ctx context.Context, root, binary, tests, sabotage string) (string, 
 // switches writes an overlay of the files to sabotage, with all of the sabotages in
 // them, and returns its path.
 func switches(root, dir string) (string, error) {
-	texts := map[string]string{"sabotage.go": "package leadership\n\nimport \"os\"\n\nvar sabotage = os.Getenv(\"SABOTAGE\")\n"}
+	texts := make(map[string]string)
 	for i, s := range claimSabotages {
+		pkg := path.Base(path.Dir(s.file))
+		if pkg == "." {
+			pkg = "leadership"
+		}
+		texts[path.Join(path.Dir(s.file), "sabotage.go")] = "package " + pkg + "\n\nimport \"os\"\n\nvar sabotage = os.Getenv(\"SABOTAGE\")\n"
 		if texts[s.file] == "" {
 			text, err := os.ReadFile(filepath.Join(root, s.file))
 			if err != nil {
@@ -206,7 +212,7 @@ func switches(root, dir string) (string, error) {
 	}
 	replace := make(map[string]string)
 	for file, text := range texts {
-		to := filepath.Join(dir, file)
+		to := filepath.Join(dir, strings.ReplaceAll(file, "/", "-"))
 		replace[filepath.Join(root, file)] = to
 		if err := os.WriteFile(to, []byte(text), 0o600); err != nil {
 			return "", err
