@@ -1,6 +1,12 @@
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# The packages of all modules in go.work. Those of deploy/test are not in it: what
+# they require would decide the versions that all others are built with.
+ALL = github.com/seed-a1d591d3/leadership/...
+MODULES = $$($(GO) list -f '{{.Dir}}' -m)
+DEPLOY = cd deploy/test && GOWORK=off
+
 # Seeds that the simulations run in `make test`: `make test SIM_SEEDS=100000` for a night.
 SIM_SEEDS ?= 1000
 # Likewise FAILOVER_SEEDS=20, of failovers of PostgreSQL (2), and PAUSES=200, of processes that lead (9).
@@ -8,7 +14,7 @@ SIM_SEEDS ?= 1000
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help servers build test test-quick bench lint format api cover clean
+.PHONY: help servers build test test-quick bench lint tidy format api cover clean
 
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -17,7 +23,7 @@ servers: ## Install what the tests run against: etcd, Consul, ZooKeeper, Redis, 
 	@./internal/servers/install.sh
 
 build: ## Compile everything
-	$(GO) build ./...
+	$(GO) build $(ALL)
 
 # What runs on real servers waits most of its time, so several packages go at
 # once, those that take longest first; the simulations take the processors that
@@ -29,22 +35,25 @@ FAILED = echo '{"Action":"fail"}'
 test: servers ## Run all tests, on real servers, with the race detector
 	@export LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS); later=$$(mktemp); \
 	{ nice -n 19 $(GO) test -json -race -timeout 30m $(SIMULATIONS) > "$$later" 2>&1 & simulations=$$!; \
-	  $(GO) test -json -race -p 3 -timeout 30m $(LONG) $$($(GO) list ./... | grep -v /internal/sim) || $(FAILED); \
-	  (cd deploy/test && $(GO) test -json -race -timeout 10m ./...) || $(FAILED); \
+	  $(GO) test -json -race -p 3 -timeout 30m $(LONG) $$($(GO) list $(ALL) | grep -v /internal/sim) || $(FAILED); \
+	  ($(DEPLOY) $(GO) test -json -race -timeout 10m ./...) || $(FAILED); \
 	  wait $$simulations || $(FAILED); cat "$$later"; rm -f "$$later"; } 2>&1 | $(GO) run ./internal/testreport -strict
 
 test-quick: ## Run the tests that need no servers
-	$(GO) test -short ./...
+	$(GO) test -short $(ALL)
 
 bench: servers ## Measure handovers and calls, on real servers
-	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' -p 1 ./...
-	@if [ -e bench/go.mod ]; then cd bench && LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' ./...; fi
+	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' -p 1 $(ALL)
+	@if [ -e bench/go.mod ]; then cd bench && GOWORK=off LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' ./...; fi
 
 lint: ## Check format, vet and golangci-lint (the first run compiles it)
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) run $(GOLANGCI_LINT) run ./...
-	cd deploy/test && $(GO) vet ./... && $(GO) run $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
+	$(GO) vet $(ALL)
+	$(GO) run $(GOLANGCI_LINT) run $$($(GO) list -f '{{.Dir}}/...' -m)
+	$(DEPLOY) $(GO) vet ./... && GOWORK=off $(GO) run $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
+
+tidy: ## Bring the go.mod of all modules up to date with what they import
+	@for dir in $(MODULES) deploy/test; do (cd $$dir && GOWORK=off $(GO) mod tidy $(TIDY)) || exit 1; done
 
 format: ## Format the code
 	gofmt -w .
@@ -54,7 +63,7 @@ api: ## Compare the exported names with those of a commit or tag: make api BASE=
 
 cover: servers ## Tell which share of the statements the tests reach, and write bin/cover.html
 	@mkdir -p bin
-	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -p 1 -timeout 30m -coverpkg ./... -coverprofile bin/cover.out ./...
+	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -p 1 -timeout 30m -coverpkg $(ALL) -coverprofile bin/cover.out $(ALL)
 	$(GO) tool cover -html bin/cover.out -o bin/cover.html
 	$(GO) tool cover -func bin/cover.out | tail -1
 

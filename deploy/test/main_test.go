@@ -53,11 +53,16 @@ func build(src string) error {
 	if err := copyContext(src); err != nil {
 		return fmt.Errorf("copy the context of the build: %w", err)
 	}
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/leadership")
-	cmd.Dir = src
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%v: %w: %s", cmd, err, out)
+	for _, args := range [][]string{
+		{"work", "edit", "-dropuse=./examples", "-dropuse=./internal/tests"},
+		{"build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/leadership"},
+	} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = src
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w: %s", cmd, err, out)
+		}
 	}
 	return nil
 }

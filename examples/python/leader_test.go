@@ -41,7 +41,8 @@ func runTests(m *testing.M) int {
 	}
 	defer os.RemoveAll(folder)
 	program = filepath.Join(folder, "leadership")
-	build := exec.Command("go", "build", "-o", program, "../../cmd/leadership")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = filepath.Join("..", "..", "cmd", "leadership")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: %v: %s", build, err, out)
 		return 1
