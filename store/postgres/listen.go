@@ -159,8 +159,12 @@ func (s *Store) hear(ctx context.Context, ready func()) error {
 	if err := s.probe(attempt, conn); err != nil {
 		return err
 	}
+	query, err := s.located(attempt, s.table.channel)
+	if err != nil {
+		return err
+	}
 	var channel string
-	if err := conn.QueryRow(attempt, s.table.channel, plain).Scan(&channel); err != nil {
+	if err := conn.QueryRow(attempt, query, plain).Scan(&channel); err != nil {
 		return err
 	}
 	if err := listenTo(attempt, conn, channel); err != nil {

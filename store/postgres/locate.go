@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -62,4 +63,43 @@ func locate(ctx context.Context, pool *pgxpool.Pool, path, name string) (table s
 	target = store.NewTarget("store", "postgres", "hosts", hostsOf(conn), "user", conn.User,
 		"database", database, "schema", schema, "table", plainName)
 	return schema + "." + plainName, target, nil
+}
+
+// sessionSQL returns the schema that an unqualified table is in, or would be made
+// in, for the session as it is.
+const sessionSQL = `SELECT coalesce(
+	(SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(quote_ident($1::text))),
+	current_schema()::text, '')`
+
+// located returns a statement with the schema of the table in it, where its name has
+// none. It is found once, as by URL: a search path that is another for another
+// connection, or later, would make two tables, and two leaders.
+func (s *Store) located(ctx context.Context, statement string) (string, error) {
+	if !strings.Contains(statement, here) {
+		return statement, nil
+	}
+	schema := s.schema.Load()
+	if schema == nil {
+		table, _, err := locate(ctx, s.pool, s.path, s.name)
+		if err != nil {
+			return "", err
+		}
+		found, _, _ := strings.Cut(table, ".")
+		var session string
+		if err := s.pool.QueryRow(ctx, sessionSQL, plain, s.name).Scan(&session); err != nil {
+			return "", err
+		}
+		if s.path == "" && session != found {
+			return "", fmt.Errorf("the search path of this connection leads to schema %q for table %q, and that of its role or database to %q: "+
+				"a pooler may mix them up; name the schema by WithTable", session, s.name, found)
+		}
+		quoted := pgx.Identifier{found}.Sanitize()
+		if strings.Contains(quoted, "'") {
+			return "", fmt.Errorf("the schema of table %q is %q: name it by WithTable", s.name, found)
+		}
+		quoted += "."
+		s.schema.CompareAndSwap(nil, &quoted)
+		schema = s.schema.Load()
+	}
+	return strings.ReplaceAll(statement, here, *schema), nil
 }

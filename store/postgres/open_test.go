@@ -1,12 +1,16 @@
 package postgres_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store"
@@ -188,4 +192,52 @@ func TestTableOfASearchPathIsTheSameBehindAPooler(t *testing.T) {
 	t.Setenv("PGHOSTADDR", "127.0.0.1")
 	_, err = openStore(t, "postgres://postgres@"+hostport(server)+"/postgres")
 	wantText(t, err, "$PGHOSTADDR", "unset it")
+}
+
+// TestUnqualifiedTableOfAPoolIsOneTable: each connection may have another search path.
+func TestUnqualifiedTableOfAPoolIsOneTable(t *testing.T) {
+	server := servers.Shared(t, "postgres")
+	one, two, table := newTable(), newTable(), newTable()
+	exec(t, shared(t), `CREATE SCHEMA `+one+`; CREATE SCHEMA `+two)
+
+	// The setting of the pool counts, whatever becomes of that of a connection.
+	pool := newPool(t, server.Addr, func(c *pgxpool.Config) {
+		c.ConnConfig.RuntimeParams["search_path"] = one
+		c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, `SET search_path = DEFAULT; SET search_path = `+two)
+			return err
+		}
+	})
+	pair := put(t, newStore(t, pool, postgres.WithTable(table)), "key", "value", nil, 0)
+	named := newStore(t, shared(t), postgres.WithTable(one+"."+table))
+	if got, err := named.Get(t.Context(), "key", nil); err != nil || got.LastIndex != pair.LastIndex {
+		t.Errorf("in the schema of the pool there is %+v, %v", got, err)
+	}
+
+	// A session that changes its path later does not change the table.
+	pool = newPool(t, server.Addr, func(c *pgxpool.Config) { c.MaxConns = 1 })
+	later := newStore(t, pool, postgres.WithTable(table))
+	pair = put(t, later, "key", "later", nil, 0)
+	exec(t, pool, `SET search_path = `+one)
+	if got, err := later.Get(t.Context(), "key", nil); err != nil || got.LastIndex != pair.LastIndex {
+		t.Errorf("after SET there is %+v, %v", got, err)
+	}
+
+	// One that has another from the first is refused, but where it leads to the same.
+	for path, want := range map[string]string{two: two, "public": ""} {
+		session := newStore(t, newPool(t, server.Addr, func(c *pgxpool.Config) {
+			c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+				_, err := conn.Exec(ctx, `SET search_path = `+path)
+				return err
+			}
+		}), postgres.WithTable(table))
+		_, err := session.Get(t.Context(), "key", nil)
+		if want == "" && err != nil {
+			t.Errorf("path %s: %v", path, err)
+		} else if want != "" {
+			wantText(t, err, want, "WithTable")
+		}
+	}
+	_, err := postgres.New(newPool(t, server.Addr, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["options"] = "-csearch_path=" + one }))
+	wantText(t, err, "search_path", "schema.table")
 }

@@ -129,6 +129,10 @@ func ask[T any](ctx context.Context, s *Store, traced bool, statement string, ar
 	args = append([]any{plain}, args...)
 	// A pool's own configuration may have pgx linger on for longer than ctx.
 	return await.Call(ctx, func() ([]T, error) {
+		statement, err := s.located(ctx, statement)
+		if err != nil {
+			return nil, err
+		}
 		made := false
 		for {
 			all, err := run(ctx, s.pool, traced, statement, args, row)
@@ -158,7 +162,10 @@ func ask[T any](ctx context.Context, s *Store, traced bool, statement string, ar
 
 // make makes the table.
 func (s *Store) make(ctx context.Context) error {
-	_, err := s.pool.Exec(ctx, s.table.schema, pgx.QueryExecModeSimpleProtocol)
+	schema, err := s.located(ctx, s.table.schema)
+	if err == nil {
+		_, err = s.pool.Exec(ctx, schema, pgx.QueryExecModeSimpleProtocol)
+	}
 	switch code(err) {
 	case uniqueViolation, duplicateTable, duplicateObject:
 		// Somebody else makes it right now: IF NOT EXISTS does not see that.

@@ -36,6 +36,9 @@ type Store struct {
 	room   room.Room
 	owned  bool // the pool is to be closed by Close
 	table  table
+	name   string                 // of the table, as it was given
+	path   string                 // the search path of the pool's configuration
+	schema atomic.Pointer[string] // of a table whose name has none, as in SQL; nil until it is found
 	poll   time.Duration
 	life   life.Life
 	target store.Target
@@ -50,14 +53,14 @@ type Option func(*Store) error
 // "schema.table". The names are taken as they are: case counts. Each is at
 // most 55 bytes long.
 //
-// New sends a name without a schema as it is, so it means what the search_path of
-// each connection says: two connections with another one use two tables, and two nodes
-// may lead. Name the schema, unless the search_path is that of the role or
-// database, for all nodes alike, and nothing in the pool (RuntimeParams,
-// AfterConnect, a pooler, a SET in a session) changes it. By URL the schema is found
-// at the start, and named ever after.
+// A name without a schema is looked for at the first call, by the search_path in the
+// pool's RuntimeParams, or else that of the role or database, and means the table that
+// is found then ever after. It has to be the same for all nodes. Where a connection
+// has another search_path (by AfterConnect, a SET in a session, what another client of a
+// pooler has left there) that leads elsewhere, all calls fail until the schema is named.
 func WithTable(name string) Option {
 	return func(s *Store) (err error) {
+		s.name = name
 		s.table, err = newTable(name)
 		return err
 	}
@@ -95,6 +98,12 @@ func New(pool *pgxpool.Pool, opts ...Option) (*Store, error) {
 	s := &Store{pool: pool, room: room.New(max(1, conns-max(1, conns/4)), conns), poll: DefaultPollInterval}
 	for _, opt := range append([]Option{WithTable(DefaultTable)}, opts...) {
 		if err := opt(s); err != nil {
+			return nil, fmt.Errorf("postgres: %w", err)
+		}
+	}
+	if !strings.Contains(s.name, ".") {
+		var err error
+		if s.path, err = searchPath(pool.Config()); err != nil {
 			return nil, fmt.Errorf("postgres: %w", err)
 		}
 	}

@@ -10,6 +10,9 @@ import (
 // DefaultTable is the table that a Store uses unless WithTable names another.
 const DefaultTable = "leadership"
 
+// here stands in statements where the schema of a table goes whose name has none.
+const here = "/*schema*/"
+
 // longestName is what PostgreSQL keeps of a name, less "_expires".
 const longestName = 63 - len("_expires")
 
@@ -27,7 +30,7 @@ func Schema(table string) string {
 	if err != nil {
 		panic("postgres: " + err.Error())
 	}
-	return t.schema
+	return strings.ReplaceAll(t.schema, here, "")
 }
 
 // table is what a Store does to its table, in SQL.
@@ -51,6 +54,9 @@ func newTable(name string) (table, error) {
 		}
 	}
 	quoted := pgx.Identifier(parts).Sanitize()
+	if len(parts) == 1 {
+		quoted = here + quoted
+	}
 	fill := strings.NewReplacer(
 		"{table}", quoted,
 		"{table.name}", "'"+strings.ReplaceAll(quoted, "'", "''")+"'",
