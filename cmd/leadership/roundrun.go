@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,31 +81,41 @@ func (r *roundRunner) run(ctx context.Context, system, name string, argv []strin
 		return 0, usage("--grace is %v: must not be above a fifth of --attempt-ttl, %v", r.grace, r.ttl/5)
 	}
 	return r.readied(ctx, argv[0], func(kv store.Store, signals *signals) (int, error) {
-		return r.compete(signals, leadership.NewRound(kv, system, name, r.node, leadership.WithAttemptTTL(r.ttl)), argv,
+		round := leadership.NewRound(kv, system, name, r.node, leadership.WithAttemptTTL(r.ttl), leadership.WithAttemptGrace(r.grace))
+		return r.compete(signals, round, argv,
 			[]string{"LEADERSHIP_SYSTEM=" + system, "LEADERSHIP_ROUND=" + name, "LEADERSHIP_NODE=" + r.node})
 	})
 }
 
+// errUndone means that the command has not done the job.
+var errUndone = errors.New("the command has not done it")
+
 // compete runs the command where this node wins the round.
 func (r *roundRunner) compete(signals *signals, round *leadership.Round, argv, environ []string) (int, error) {
-	ctx := signals.ctx
-	won, err := r.ask(ctx, round)
+	ctx, started := signals.ctx, false
+	var ended *report
+	won, err := r.ask(ctx, round, func(ctx context.Context) error {
+		started = true
+		signals.busy.Store(true)
+		defer signals.busy.Store(false)
+		e, err := r.work(ctx, round, signals, argv, environ)
+		if err != nil {
+			return err
+		}
+		if ended = &e; e.Failure != "" || e.Code != 0 || e.Ended {
+			return errUndone
+		}
+		return nil
+	})
 	switch {
-	case err != nil && signals.code() != 0:
+	case ended != nil:
+		return r.finish(ctx, round, signals, *ended, err)
+	case err != nil && signals.code() != 0 && !started:
 		return signals.code(), nil
 	case err == nil && !won:
 		r.tell(ctx, round)
-		return 0, nil
-	case err != nil:
-		return 0, err
 	}
-	signals.busy.Store(true)
-	ended, err := r.work(ctx, round, signals, argv, environ)
-	signals.busy.Store(false)
-	if err != nil {
-		return 0, err
-	}
-	return r.conclude(ctx, round, signals, ended)
+	return 0, err
 }
 
 // tell tells people why there is nothing to do.
@@ -127,9 +136,9 @@ func (r *roundRunner) tell(ctx context.Context, round *leadership.Round) {
 	fmt.Fprintf(r.stderr, "leadership: nothing to do in round %s of %s: %s %s\n", s.Round, s.System, printable(cmp.Or(s.Completer, s.Winner)), why)
 }
 
-// ask says whether there is a job to do: whether this node has won a round that
-// is not completed.
-func (r *roundRunner) ask(ctx context.Context, round *leadership.Round) (bool, error) {
+// ask calls work where this node wins the round and it is not completed yet. It reports
+// whether it has won.
+func (r *roundRunner) ask(ctx context.Context, round *leadership.Round, work func(context.Context) error) (bool, error) {
 	for again := false; ; again = true {
 		// Before it asks: once it has won, an error would leave the job undone.
 		completer, err := round.Completed(ctx)
@@ -138,11 +147,11 @@ func (r *roundRunner) ask(ctx context.Context, round *leadership.Round) (bool, e
 		}
 		won := false
 		if err == nil {
-			won, err = round.Elect(ctx)
+			won, err = round.Do(ctx, work)
 		}
 		switch {
 		case won:
-			return true, nil
+			return true, err
 		case err == nil && r.wait && r.ttl == 0:
 			_, err := round.Await(ctx)
 			return false, err
@@ -158,65 +167,28 @@ func (r *roundRunner) ask(ctx context.Context, round *leadership.Round) (bool, e
 	}
 }
 
-// work runs the command for an attempt that was won, which it keeps.
+// work runs the command for an attempt that was won.
 func (r *roundRunner) work(ctx context.Context, round *leadership.Round, signals *signals, argv, environ []string) (report, error) {
 	s := r.supervise(argv, r.grace, environ)
 	s.signals, s.hurry = signals.forCommand, signals.hurry
-	if r.ttl == 0 {
-		return s.run(ctx)
+	if r.ttl != 0 {
+		s.trust = func() time.Duration {
+			_, left := round.Attempt()
+			return left
+		}
+		s.every = max(r.ttl/20, time.Millisecond)
 	}
-	s.trust = func() time.Duration {
-		_, left := round.Attempt()
-		return left - r.grace
-	}
-	s.every = max(r.ttl/20, time.Millisecond)
-	ctx, cancel := context.WithCancelCause(ctx)
-	var keeping sync.WaitGroup
-	keeping.Go(func() { keep(ctx, cancel, round, r.ttl, s.trust) })
-	defer keeping.Wait()
-	defer cancel(nil)
 	return s.run(ctx)
 }
 
-// keep renews an attempt until ctx ends, and ends it when the attempt cannot be
-// trusted any more, or is another's.
-func keep(ctx context.Context, cancel context.CancelCauseFunc, round *leadership.Round, ttl time.Duration, trust func() time.Duration) {
-	for pause := ttl / 4; ; {
-		left := trust()
-		if left <= 0 {
-			cancel(errors.New("the attempt is not to be trusted any more"))
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(min(pause, left)):
-		}
-		renewing, stop := context.WithTimeout(ctx, max(trust(), 0))
-		won, err := round.Elect(renewing)
-		stop()
-		switch {
-		case err == nil && !won:
-			cancel(leadership.ErrLost)
-			return
-		case err == nil:
-			pause = ttl / 4
-		default:
-			pause = max(ttl/20, time.Millisecond) // it is not known: ask again
-		}
-	}
-}
-
-// conclude records what came of it, and returns the exit code.
-func (r *roundRunner) conclude(ctx context.Context, round *leadership.Round, signals *signals, ended report) (int, error) {
+// finish records why the job is not done, where it is not, and returns the exit code.
+// err is that of Do.
+func (r *roundRunner) finish(ctx context.Context, round *leadership.Round, signals *signals, ended report, err error) (int, error) {
 	switch {
 	case ended.Failure != "":
 		return 0, &exitError{ended.Code, errors.Join(errors.New(ended.Failure), recordFailure(ctx, round, ended.Failure))}
-	case ended.Code == 0 && !ended.Ended:
-		// It has been done, whatever this program is told meanwhile.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*leadership.DefaultCallTimeout)
-		defer cancel()
-		if err := round.Complete(ctx); err != nil {
+	case !errors.Is(err, errUndone): // whatever this program is told meanwhile
+		if err != nil {
 			return 0, fmt.Errorf("the command has done it, and that is not known to be recorded: %w", err)
 		}
 		return 0, nil
