@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,7 +16,6 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/room"
 )
 
 func init() {
@@ -69,22 +69,11 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	kv := &Store{
-		client:    client,
-		room:      room.New(maxReads, maxWrites),
-		waits:     make(chan struct{}, maxWaits),
-		token:     token,
-		own:       config.HttpClient.CloseIdleConnections,
-		target:    target,
-		namespace: config.Namespace,
-		partition: config.Partition,
-	}
+	kv := New(client)
+	kv.token, kv.own, kv.target = token, config.HttpClient.CloseIdleConnections, target
+	kv.namespace, kv.partition = config.Namespace, config.Partition
 	// A token that is refused, or may not read there, shows now.
-	key := u.Prefix()
-	if key == "" {
-		key = "leadership"
-	}
-	if _, err := kv.Get(ctx, key, nil); err != nil && !errors.Is(err, store.ErrKeyNotFound) {
+	if _, err := kv.Get(ctx, cmp.Or(u.Prefix(), "leadership"), nil); err != nil && !errors.Is(err, store.ErrKeyNotFound) {
 		_ = kv.Close()
 		return nil, explain(err, transport.config)
 	}

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/consul/api"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/life"
-	"github.com/seed-a1d591d3/leadership/store/internal/room"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 var _ store.Store = (*Store)(nil)
@@ -23,9 +23,9 @@ var _ store.Store = (*Store)(nil)
 // back, not when a key is deleted and created again.
 type Store struct {
 	client *api.Client
-	room   room.Room
+	base   base.Store
+	limits base.Limits
 	waits  chan struct{} // has an element for each watch that waits on a connection
-	life   life.Life
 	target store.Target
 	token  *store.SecretFile // nil: the client's
 	own    func()            // ends the client, where the store owns it
@@ -37,7 +37,9 @@ type Store struct {
 
 // New returns a store on a client that is left as it is: Close does not end it.
 func New(client *api.Client) *Store {
-	return &Store{client: client, room: room.New(maxReads, maxWrites), waits: make(chan struct{}, maxWaits)}
+	s := &Store{client: client, limits: base.NewLimits(maxReads, maxWrites), waits: make(chan struct{}, maxWaits)}
+	s.base = base.Store{Name: "consul", ShortestTTL: base.NoTTL, Explain: s.withTokenError}
+	return s
 }
 
 // An agent lets one address have 200 connections, by default, and a request holds
@@ -55,21 +57,17 @@ func (s *Store) Target() store.Target { return s.target }
 // server that has just lost the lead, and does not know it yet, may answer with
 // an older state.
 func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
-	if err := s.check(ctx, key); err != nil {
-		return nil, s.failed("get", key, err)
-	}
-	var found *api.KVPair
-	err := s.room.Read(ctx, func() (err error) {
-		found, _, err = s.client.KV().Get(escape(key), s.query(ctx, opts))
-		return err
+	return s.base.Get(ctx, key, func() (*store.KVPair, error) {
+		var found *api.KVPair
+		err := s.limits.Read(ctx, func() (err error) {
+			found, _, err = s.client.KV().Get(escape(key), s.query(ctx, opts))
+			return err
+		})
+		if err != nil || found == nil {
+			return nil, err
+		}
+		return pairOf(key, found), nil
 	})
-	if err == nil && found == nil {
-		err = store.ErrKeyNotFound
-	}
-	if err != nil {
-		return nil, s.failed("get", key, err)
-	}
-	return pairOf(key, found), nil
 }
 
 // AtomicPut writes value under key if the key is unchanged since previous, or,
@@ -82,28 +80,16 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*
 // Consul deletes no key by itself: a TTL is store.ErrTTLNotSupported, and
 // nothing is written. Other options are ignored, and opts may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-	index, err := s.put(ctx, key, value, previous, opts)
-	if err != nil {
-		return false, nil, s.failed("atomic put", key, err)
-	}
-	return true, &store.KVPair{Key: key, Value: append([]byte{}, value...), LastIndex: index}, nil
-}
-
-func (s *Store) put(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (uint64, error) {
-	if opts != nil && opts.TTL < 0 {
-		return 0, fmt.Errorf("the TTL is %v and must not be negative", opts.TTL)
-	}
-	if opts != nil && opts.TTL > 0 {
-		return 0, fmt.Errorf("TTL %v: %w", opts.TTL, store.ErrTTLNotSupported)
-	}
-	write := api.KVTxnOp{Verb: api.KVCAS, Key: escape(key), Value: value}
-	if previous != nil {
-		write.Index = previous.LastIndex
-		// Consul keeps the index of a write that changes nothing. What is there
-		// has the index before its own as flags, if any, so these are others.
-		write.Flags = previous.LastIndex
-	}
-	return s.transact(ctx, key, previous, write)
+	return s.base.AtomicPut(ctx, key, value, opts, func(value []byte, _ time.Duration) (uint64, error) {
+		write := api.KVTxnOp{Verb: api.KVCAS, Key: escape(key), Value: value}
+		if previous != nil {
+			write.Index = previous.LastIndex
+			// Consul keeps the index of a write that changes nothing. What is there
+			// has the index before its own as flags, if any, so these are others.
+			write.Flags = previous.LastIndex
+		}
+		return s.transact(ctx, previous, write)
+	})
 }
 
 // AtomicDelete deletes key if it is unchanged since previous, and returns true;
@@ -111,22 +97,15 @@ func (s *Store) put(ctx context.Context, key string, value []byte, previous *sto
 // store.ErrKeyModified, store.ErrKeyNotFound, or store.ErrPreviousNotSpecified
 // when previous is nil. After any other error the key may have been deleted.
 func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
-	err := store.ErrPreviousNotSpecified
-	if previous != nil {
-		_, err = s.transact(ctx, key, previous, api.KVTxnOp{Verb: api.KVDeleteCAS, Key: escape(key), Index: previous.LastIndex})
-	}
-	if err != nil {
-		return false, s.failed("atomic delete", key, err)
-	}
-	return true, nil
+	return s.base.AtomicDelete(ctx, key, previous, func() error {
+		_, err := s.transact(ctx, previous, api.KVTxnOp{Verb: api.KVDeleteCAS, Key: escape(key), Index: previous.LastIndex})
+		return err
+	})
 }
 
-// transact does op if key is as previous says, and returns the index that it
+// transact does op if its key is as previous says, and returns the index that it
 // has then, 0 if it is deleted. Only transactions answer with an index.
-func (s *Store) transact(ctx context.Context, key string, previous *store.KVPair, op api.KVTxnOp) (uint64, error) {
-	if err := s.check(ctx, key); err != nil {
-		return 0, err
-	}
+func (s *Store) transact(ctx context.Context, previous *store.KVPair, op api.KVTxnOp) (uint64, error) {
 	op.Namespace, op.Partition = s.namespace, s.partition
 	ops := api.TxnOps{{KV: &op}}
 	if previous != nil {
@@ -139,7 +118,7 @@ func (s *Store) transact(ctx context.Context, key string, previous *store.KVPair
 		ok     bool
 		answer *api.TxnResponse
 	)
-	err := s.room.Write(ctx, func() (err error) {
+	err := s.limits.Write(ctx, func() (err error) {
 		ok, answer, _, err = s.client.Txn().Txn(ops, s.query(ctx, &store.ReadOptions{}))
 		return err
 	})
@@ -185,45 +164,30 @@ func refusal(errs api.TxnErrors, previous *store.KVPair) error {
 // It returns store.ErrKeyNotFound when there are no such keys, and leaves out
 // those that the token may not read. opts are as for Get.
 func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
-	if err := s.life.Check(ctx); err != nil {
-		return nil, s.failed("list", directory, err)
-	}
-	var found api.KVPairs
-	err := s.room.List(ctx, func() (err error) {
-		found, _, err = s.client.KV().List(escapePrefix(directory), s.query(ctx, opts))
-		return err
-	})
-	var pairs []*store.KVPair
-	for _, f := range found {
-		key, ok := unescape(f.Key)
-		if ok && key != directory && strings.HasPrefix(key, directory) {
-			pairs = append(pairs, pairOf(key, f))
+	return s.base.List(ctx, directory, func() ([]*store.KVPair, error) {
+		var found api.KVPairs
+		err := s.limits.List(ctx, func() (err error) {
+			found, _, err = s.client.KV().List(escapePrefix(directory), s.query(ctx, opts))
+			return err
+		})
+		var pairs []*store.KVPair
+		for _, f := range found {
+			if key, ok := unescape(f.Key); ok {
+				pairs = append(pairs, pairOf(key, f))
+			}
 		}
-	}
-	if err == nil && len(pairs) == 0 {
-		err = store.ErrKeyNotFound
-	}
-	if err != nil {
-		return nil, s.failed("list", directory, err)
-	}
-	return pairs, nil
+		return pairs, err
+	})
 }
 
 // Close ends all watches and waits until they have ended. Calls made later
 // return store.ErrClosed. It leaves a client that New was given as it is, may be
 // called again, and always returns nil.
 func (s *Store) Close() error {
-	if s.life.Close() && s.own != nil {
+	if s.base.Close() && s.own != nil {
 		s.own()
 	}
 	return nil
-}
-
-func (s *Store) check(ctx context.Context, key string) error {
-	if key == "" {
-		return errors.New("the key is empty")
-	}
-	return s.life.Check(ctx)
 }
 
 func (s *Store) query(ctx context.Context, opts *store.ReadOptions) *api.QueryOptions {
@@ -235,18 +199,15 @@ func (s *Store) query(ctx context.Context, opts *store.ReadOptions) *api.QueryOp
 }
 
 func pairOf(key string, found *api.KVPair) *store.KVPair {
-	pair := &store.KVPair{Key: key, Value: found.Value, LastIndex: found.ModifyIndex}
-	if pair.Value == nil {
-		pair.Value = []byte{}
-	}
-	return pair
+	return &store.KVPair{Key: key, Value: base.NotNil(found.Value), LastIndex: found.ModifyIndex}
 }
 
-func (s *Store) failed(op, key string, err error) error {
+// withTokenError adds why a token that is refused was not read again, if that is why.
+func (s *Store) withTokenError(_ context.Context, err error) error {
 	if s.token != nil && isRefusal(err) {
 		if _, unread := s.token.Get(); unread != nil {
-			err = fmt.Errorf("%w; the token could not be read again: %w", err, unread)
+			return fmt.Errorf("%w; the token could not be read again: %w", err, unread)
 		}
 	}
-	return fmt.Errorf("consul: %s %q: %w", op, key, err)
+	return err
 }

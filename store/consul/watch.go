@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/watching"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 const (
@@ -40,16 +40,7 @@ const (
 // store.DefaultMaxWatches that wait on a connection each, a watch looks once a
 // second. opts are ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
-	if err := s.check(ctx, key); err != nil {
-		return nil, s.failed("watch", key, err)
-	}
-	pairs, err := watching.Run(ctx, &s.life, func(ctx context.Context, tell func(*store.KVPair)) {
-		s.follow(ctx, key, tell)
-	})
-	if err != nil {
-		return nil, s.failed("watch", key, err)
-	}
-	return pairs, nil
+	return s.base.Watch(ctx, key, s.follow)
 }
 
 // follow asks again and again for a state that is later than the last.
@@ -85,10 +76,8 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 			continue
 		}
 		pause = min(max(2*pause, minPause), maxPause)
-		select {
-		case <-ctx.Done():
+		if base.Sleep(ctx, pause) != nil {
 			return
-		case <-time.After(pause):
 		}
 	}
 }
@@ -105,10 +94,8 @@ func (s *Store) later(ctx context.Context, key string, index uint64) (*store.KVP
 		case s.waits <- struct{}{}:
 			defer func() { <-s.waits }()
 		default:
-			select {
-			case <-ctx.Done():
-				return nil, 0, ctx.Err()
-			case <-time.After(pollTime):
+			if err := base.Sleep(ctx, pollTime); err != nil {
+				return nil, 0, err
 			}
 			index = 0
 		}
@@ -125,7 +112,7 @@ func (s *Store) later(ctx context.Context, key string, index uint64) (*store.KVP
 	}
 	var err error
 	if index == 0 {
-		err = s.room.Read(ctx, ask)
+		err = s.limits.Read(ctx, ask)
 	} else {
 		err = ask()
 	}

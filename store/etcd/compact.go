@@ -12,6 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 // etcd keeps every revision of every key until it is told to forget those up to one:
@@ -58,7 +59,7 @@ func (s *Store) tidy(ctx context.Context, key string, keep time.Duration) error 
 	} else if s.warn(ctx, key) {
 		return nil
 	}
-	return s.life.Go(context.WithoutCancel(ctx), work)
+	return s.base.Go(context.WithoutCancel(ctx), work)
 }
 
 // mark is the revision of the cluster at some time.
@@ -76,7 +77,7 @@ func (s *Store) compact(ctx context.Context, key string, keep time.Duration) {
 	var mine int64   // the last revision that was compacted here
 	for {
 		// Not all at once, where many were started at once.
-		if !sleep(ctx, every-every/8+rand.N(every/4+1)) {
+		if base.Sleep(ctx, every-every/8+rand.N(every/4+1)) != nil {
 			return
 		}
 		revision, err := s.revision(ctx, key)
@@ -142,7 +143,7 @@ func (s *Store) compacted(ctx context.Context, key string, revision int64) bool 
 
 // advise looks from time to time whether anybody compacts, until ctx ends or it has warned.
 func (s *Store) advise(ctx context.Context, key string) {
-	for sleep(ctx, adviseEvery) && !s.warn(ctx, key) {
+	for base.Sleep(ctx, adviseEvery) == nil && !s.warn(ctx, key) {
 	}
 }
 
@@ -162,16 +163,4 @@ func (s *Store) warn(ctx context.Context, key string) bool {
 	slog.Warn("etcd has never compacted: it keeps every write, and refuses all once its database has reached its quota; "+
 		"start it with --auto-compaction-retention=1h, or put compact=1h into the URL of the store", "revisions", revision)
 	return true
-}
-
-// sleep waits, and reports whether ctx has not ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

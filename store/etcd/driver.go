@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,16 +66,14 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	clientCtx, cancel := context.WithCancelCause(context.WithValue(context.Background(), callKey{}, &call{hasty: true}))
 	defer context.AfterFunc(ctx, func() { cancel(ctx.Err()) })()
 	config.Context = clientCtx
-	s := &Store{target: targetOf(config)}
-	s.client, s.owned, err = connect(config, file)
+	client, owned, err := connect(config, file)
 	if err != nil {
 		cancel(nil)
 		return nil, explain(ctx, config.Endpoints, config.TLS, err)
 	}
-	key := u.Prefix()
-	if key == "" {
-		key = "leadership"
-	}
+	s := New(client)
+	s.owned, s.target = owned, targetOf(config)
+	key := cmp.Or(u.Prefix(), "leadership")
 	if err := s.probe(ctx, key); err != nil {
 		s.Close()
 		return nil, explain(ctx, config.Endpoints, config.TLS, err)

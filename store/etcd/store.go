@@ -14,7 +14,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/life"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 var _ store.Store = (*Store)(nil)
@@ -28,8 +28,8 @@ var _ store.Store = (*Store)(nil)
 // anew.
 type Store struct {
 	client *clientv3.Client
+	base   base.Store
 	owned  []io.Closer // what Close closes
-	life   life.Life
 	target store.Target
 	stream atomic.Int64 // that new watches are put on
 	past   past
@@ -40,7 +40,11 @@ type Store struct {
 // package namespace of etcd does, the store uses what is there now.
 //
 // A client that was made with DialOptions serves elections better.
-func New(client *clientv3.Client) *Store { return &Store{client: client} }
+func New(client *clientv3.Client) *Store {
+	s := &Store{client: client}
+	s.base = base.Store{Name: "etcd", ShortestTTL: time.Second, Explain: s.reconnect}
+	return s
+}
 
 // Target returns where a store by URL keeps its keys, and nil for one of New.
 func (s *Store) Target() store.Target { return s.target }
@@ -50,14 +54,10 @@ func (s *Store) Target() store.Target { return s.target }
 // finds every write that was acknowledged before. Otherwise it is what the
 // member that is asked has, which may be old.
 func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
-	pair, _, err := s.read(ctx, key, readOptions(opts)...)
-	if err == nil && pair.Value == nil {
-		err = store.ErrKeyNotFound
-	}
-	if err != nil {
-		return nil, s.failed(ctx, "get", key, err)
-	}
-	return pair, nil
+	return s.base.Get(ctx, key, func() (*store.KVPair, error) {
+		pair, _, err := s.read(ctx, key, readOptions(opts)...)
+		return pair, err
+	})
 }
 
 // AtomicPut writes value under key if the key is unchanged since previous, or,
@@ -73,15 +73,9 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*
 // is store.ErrTTLNotSupported. 0 means never; a negative TTL is an error. Other
 // options are ignored, and opts may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-	var ttl time.Duration
-	if opts != nil {
-		ttl = opts.TTL
-	}
-	pair, err := s.put(ctx, key, bytes.Clone(value), previous, ttl)
-	if err != nil {
-		return false, nil, s.failed(ctx, "atomic put", key, err)
-	}
-	return true, pair, nil
+	return s.base.AtomicPut(ctx, key, value, opts, func(value []byte, ttl time.Duration) (uint64, error) {
+		return s.put(ctx, key, value, previous, ttl)
+	})
 }
 
 // AtomicDelete deletes key if it is unchanged since previous, and returns true.
@@ -89,17 +83,10 @@ func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previou
 // store.ErrKeyNotFound, or store.ErrPreviousNotSpecified when previous is nil.
 // After any other error the key may have been deleted.
 func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
-	if previous == nil {
-		return false, s.failed(ctx, "atomic delete", key, store.ErrPreviousNotSpecified)
-	}
-	err := s.usable(ctx, key)
-	if err == nil {
-		_, _, err = s.swap(ctx, key, previous, clientv3.OpDelete(key))
-	}
-	if err != nil {
-		return false, s.failed(ctx, "atomic delete", key, err)
-	}
-	return true, nil
+	return s.base.AtomicDelete(ctx, key, previous, func() error {
+		_, _, err := s.swap(ctx, key, previous, clientv3.OpDelete(key))
+		return err
+	})
 }
 
 // List returns the pairs whose keys begin with directory, sorted by key, as of
@@ -107,31 +94,24 @@ func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KV
 // with a slash to prevent that), and a key that equals it is left out. It
 // returns store.ErrKeyNotFound when there are no such keys. opts are as in Get.
 func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
-	err := s.life.Check(ctx)
-	var found *clientv3.GetResponse
-	if err == nil {
+	return s.base.List(ctx, directory, func() ([]*store.KVPair, error) {
 		call, _ := withCall(ctx)
-		found, err = s.client.Get(call, directory, append(readOptions(opts), clientv3.WithPrefix())...)
-	}
-	if err != nil {
-		return nil, s.failed(ctx, "list", directory, err)
-	}
-	var pairs []*store.KVPair
-	for _, kv := range found.Kvs {
-		if string(kv.Key) != directory {
+		found, err := s.client.Get(call, directory, append(readOptions(opts), clientv3.WithPrefix())...)
+		if err != nil {
+			return nil, err
+		}
+		var pairs []*store.KVPair
+		for _, kv := range found.Kvs {
 			pairs = append(pairs, pairOf(kv))
 		}
-	}
-	if len(pairs) == 0 {
-		return nil, s.failed(ctx, "list", directory, store.ErrKeyNotFound)
-	}
-	return pairs, nil
+		return pairs, nil
+	})
 }
 
 // Close ends all watches. Calls made later return store.ErrClosed. Where
 // store.Open made the client, it is closed too. Close may be called again.
 func (s *Store) Close() error {
-	if first := s.life.Close(); !first {
+	if first := s.base.Close(); !first {
 		return nil
 	}
 	var errs []error
@@ -146,9 +126,6 @@ func (s *Store) Close() error {
 // read returns the pair under key, without a value if there is none, and the
 // revision of the whole store that it was found in.
 func (s *Store) read(ctx context.Context, key string, opts ...clientv3.OpOption) (*store.KVPair, int64, error) {
-	if err := s.usable(ctx, key); err != nil {
-		return nil, 0, err
-	}
 	ctx, _ = withCall(ctx)
 	before := s.past.seen()
 	found, err := s.client.Get(ctx, key, opts...)
@@ -164,29 +141,20 @@ func (s *Store) read(ctx context.Context, key string, opts ...clientv3.OpOption)
 	return pairOf(found.Kvs[0]), found.Header.Revision, nil
 }
 
-func (s *Store) put(ctx context.Context, key string, value []byte, previous *store.KVPair, ttl time.Duration) (*store.KVPair, error) {
-	if err := s.usable(ctx, key); err != nil {
-		return nil, err
-	}
+func (s *Store) put(ctx context.Context, key string, value []byte, previous *store.KVPair, ttl time.Duration) (uint64, error) {
 	lease, err := s.grant(ctx, ttl)
 	if err != nil {
-		return nil, err
-	}
-	if value == nil {
-		value = []byte{}
+		return 0, err
 	}
 	index, there, err := s.swap(ctx, key, previous, clientv3.OpPut(key, string(value), clientv3.WithLease(lease)))
-	if err == nil {
-		return &store.KVPair{Key: key, Value: value, LastIndex: index}, nil
-	}
 	if there.refused {
 		s.revoke(ctx, lease)
 		if !there.sentOnce && there.kv != nil && bytes.Equal(there.kv.Value, value) {
 			// Not err: that would say that nothing was written.
-			return nil, fmt.Errorf("it may have been written: the key holds this value since revision %d, and the client may have sent it twice", there.kv.ModRevision)
+			return 0, fmt.Errorf("it may have been written: the key holds this value since revision %d, and the client may have sent it twice", there.kv.ModRevision)
 		}
 	}
-	return nil, err
+	return index, err
 }
 
 // refusal is what a transaction that changed nothing found.
@@ -244,17 +212,6 @@ func first(responses []*etcdserverpb.ResponseOp) *mvccpb.KeyValue {
 	return responses[0].GetResponseRange().Kvs[0]
 }
 
-// usable says why a call must not go on, if so.
-func (s *Store) usable(ctx context.Context, key string) error {
-	if err := s.life.Check(ctx); err != nil {
-		return err
-	}
-	if key == "" {
-		return errors.New("the key is empty")
-	}
-	return nil
-}
-
 func readOptions(opts *store.ReadOptions) []clientv3.OpOption {
 	if opts == nil || opts.Consistent {
 		return nil
@@ -263,19 +220,15 @@ func readOptions(opts *store.ReadOptions) []clientv3.OpOption {
 }
 
 func pairOf(kv *mvccpb.KeyValue) *store.KVPair {
-	value := kv.Value
-	if value == nil {
-		value = []byte{}
-	}
-	return &store.KVPair{Key: string(kv.Key), Value: value, LastIndex: uint64(kv.ModRevision)}
+	return &store.KVPair{Key: string(kv.Key), Value: base.NotNil(kv.Value), LastIndex: uint64(kv.ModRevision)}
 }
 
-// failed wraps the error of a call. If that had to wait too long it has a client
-// that may be about to pause for up to two minutes, as gRPC does by default,
-// connect again: whoever called will try again.
-func (s *Store) failed(ctx context.Context, op, key string, err error) error {
+// reconnect has the client connect again if a call has had to wait too long: it may be
+// about to pause for up to two minutes, as gRPC does by default, and the caller will try
+// again. It returns err.
+func (s *Store) reconnect(ctx context.Context, err error) error {
 	if conn := s.client.ActiveConnection(); conn != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		conn.ResetConnectBackoff()
 	}
-	return fmt.Errorf("etcd: %s %q: %w", op, key, err)
+	return err
 }

@@ -12,13 +12,8 @@ import (
 
 // grant makes a lease that ends after ttl, or none for 0.
 func (s *Store) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseID, error) {
-	switch {
-	case ttl == 0:
+	if ttl == 0 {
 		return clientv3.NoLease, nil
-	case ttl < 0:
-		return clientv3.NoLease, fmt.Errorf("the TTL is %v and must not be negative", ttl)
-	case ttl < time.Second:
-		return clientv3.NoLease, fmt.Errorf("the TTL is %v and etcd's shortest is a second: %w", ttl, store.ErrTTLNotSupported)
 	}
 	seconds := int64((ttl + time.Second - 1) / time.Second) // rounded up
 	ctx, _ = withCall(ctx)

@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/watching"
 )
 
 // Watch returns a channel that carries the current state of key first, and then
@@ -27,15 +26,7 @@ import (
 // stays open while the server cannot be reached, and goes on afterwards. opts
 // are ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
-	err := s.usable(ctx, key)
-	var pairs <-chan *store.KVPair
-	if err == nil {
-		pairs, err = watching.Run(ctx, &s.life, func(ctx context.Context, tell func(*store.KVPair)) { s.follow(ctx, key, tell) })
-	}
-	if err != nil {
-		return nil, s.failed(ctx, "watch", key, err)
-	}
-	return pairs, nil
+	return s.base.Watch(ctx, key, s.follow)
 }
 
 // follow tells the states of key until ctx ends or the watch is lost for good.

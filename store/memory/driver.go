@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/life"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 func init() {
@@ -64,7 +64,7 @@ func open(_ context.Context, u *store.URL) (store.Store, error) {
 type client struct {
 	kv   *Store
 	name string
-	life life.Life
+	life base.Life
 
 	target store.Target
 }

@@ -22,8 +22,6 @@ package memory
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -31,6 +29,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 var _ store.Store = (*Store)(nil)
@@ -245,14 +244,11 @@ func (s *Store) beneath(ctx context.Context, directory string) (map[string]entry
 
 // write stores value under key if allow, which sees what is there, lets it.
 func (s *Store) write(ctx context.Context, key string, value []byte, opts *store.WriteOptions, allow func(entry, bool) error) (*store.KVPair, error) {
-	var ttl time.Duration
-	if opts != nil {
-		ttl = opts.TTL
+	ttl, err := base.TTL(opts, 0)
+	if err != nil {
+		return nil, err
 	}
-	if ttl < 0 {
-		return nil, fmt.Errorf("the TTL is %v and must not be negative", ttl)
-	}
-	value = clone(value)
+	value = base.Copy(value)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -333,13 +329,13 @@ func (s *Store) usable(ctx context.Context) error {
 // usableFor is usable, for a call that is about one key.
 func (s *Store) usableFor(ctx context.Context, key string) error {
 	if key == "" {
-		return errors.New("the key is empty")
+		return base.ErrEmptyKey
 	}
 	return s.usable(ctx)
 }
 
 func (e entry) pair(key string) *store.KVPair {
-	return &store.KVPair{Key: key, Value: clone(e.value), LastIndex: e.index}
+	return &store.KVPair{Key: key, Value: base.Copy(e.value), LastIndex: e.index}
 }
 
 func (e entry) stop() {
@@ -359,9 +355,6 @@ func unchanged(e entry, found bool, previous *store.KVPair) error {
 	}
 }
 
-// clone never returns nil: in a watch, nil means deleted.
-func clone(value []byte) []byte { return append([]byte{}, value...) }
-
 func failed(op, key string, err error) error {
-	return fmt.Errorf("memory: %s %q: %w", op, key, err)
+	return base.Error("memory", op, key, err)
 }

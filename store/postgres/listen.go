@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 // ears hear of changes, by one connection for all watches of a Store. What they
@@ -40,7 +42,7 @@ func (s *Store) hearOf(topic string) chan struct{} {
 		ctx, stop := context.WithCancel(context.Background())
 		e.stop = stop
 		// A Store that is closed does not listen; nor are there watches then.
-		_ = s.life.Go(ctx, func(ctx context.Context) { s.listen(ctx, round) })
+		_ = s.base.Go(ctx, func(ctx context.Context) { s.listen(ctx, round) })
 	}
 	return changed
 }
@@ -74,7 +76,7 @@ func (e *ears) tell(topic string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for changed := range e.topics[topic] {
-		wake(changed)
+		base.Wake(changed)
 	}
 }
 
@@ -89,15 +91,8 @@ func (e *ears) set(round int, open bool) {
 	e.open = open
 	for _, watches := range e.topics {
 		for changed := range watches {
-			wake(changed)
+			base.Wake(changed)
 		}
-	}
-}
-
-func wake(changed chan struct{}) {
-	select {
-	case changed <- struct{}{}:
-	default: // it has been told, and has yet to look
 	}
 }
 
@@ -130,12 +125,7 @@ func (s *Store) listen(ctx context.Context, round int) {
 		if errors.Is(err, errDeaf) {
 			wait = deafPause
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		_ = base.Sleep(ctx, wait)
 	}
 }
 

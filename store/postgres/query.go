@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/await"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 // plain has pgx send a statement and its parameters at once, in one round
@@ -52,9 +52,9 @@ func (s *Store) find(ctx context.Context, statement, what string, stays bool) ([
 	// A list may be long, and to trace it costs as much again.
 	traced := stays && (statement != s.table.list || s.waits.Load())
 	var rows []row
-	in := s.room.Read
+	in := s.limits.Read
 	if statement == s.table.list {
-		in = s.room.List
+		in = s.limits.List
 	}
 	err := in(ctx, func() (err error) {
 		rows, err = ask(ctx, s, traced, statement, []any{what, stays}, func(rows pgx.CollectableRow) (r row, err error) {
@@ -107,28 +107,13 @@ func (s *Store) write(ctx context.Context, statement string, args []any) (done, 
 	return done, seen, nil
 }
 
-func (s *Store) list(ctx context.Context, directory string, stays bool) ([]*store.KVPair, error) {
-	if err := s.life.Check(ctx); err != nil {
-		return nil, err
-	}
-	if err := checkText("directory", directory); err != nil {
-		return nil, err
-	}
-	all, err := s.find(ctx, s.table.list, directory, stays)
-	var pairs []*store.KVPair
-	for _, f := range all {
-		pairs = append(pairs, f.pair)
-	}
-	return pairs, err
-}
-
 // ask runs a statement and returns its rows. It runs it again where the server
 // has undone it: then it has not happened. Where the table is missing it makes
 // it first. traced is as in run.
 func ask[T any](ctx context.Context, s *Store, traced bool, statement string, args []any, row pgx.RowToFunc[T]) ([]T, error) {
 	args = append([]any{plain}, args...)
 	// A pool's own configuration may have pgx linger on for longer than ctx.
-	return await.Call(ctx, func() ([]T, error) {
+	return base.Await(ctx, func() ([]T, error) {
 		statement, err := s.located(ctx, statement)
 		if err != nil {
 			return nil, err
@@ -215,9 +200,7 @@ func topic(key string) string {
 	return base64.RawStdEncoding.EncodeToString(hash[:16])
 }
 
-func failed(op, key string, err error) error {
-	return fmt.Errorf("postgres: %s %q: %w", op, key, reached(err))
-}
+func explain(_ context.Context, err error) error { return reached(err) }
 
 // reached adds store.ErrNotReachable to an error that says so.
 func reached(err error) error {

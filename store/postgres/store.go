@@ -13,8 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/life"
-	"github.com/seed-a1d591d3/leadership/store/internal/room"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 var _ store.Store = (*Store)(nil)
@@ -33,14 +32,14 @@ var _ store.Store = (*Store)(nil)
 // does; a write that was under way may still happen.
 type Store struct {
 	pool   *pgxpool.Pool
-	room   room.Room
+	base   base.Store
+	limits base.Limits
 	owned  bool // the pool is to be closed by Close
 	table  table
 	name   string                 // of the table, as it was given
 	path   string                 // the search path of the pool's configuration
 	schema atomic.Pointer[string] // of a table whose name has none, as in SQL; nil until it is found
 	poll   time.Duration
-	life   life.Life
 	target store.Target
 	ears   ears
 	waits  atomic.Bool // a read has waited for a synchronous standby
@@ -95,7 +94,10 @@ func New(pool *pgxpool.Pool, opts ...Option) (*Store, error) {
 	}
 	// Readers leave a connection of the pool, if it has more than one, for writes.
 	conns := int(pool.Config().MaxConns)
-	s := &Store{pool: pool, room: room.New(max(1, conns-max(1, conns/4)), conns), poll: DefaultPollInterval}
+	s := &Store{
+		base: base.Store{Name: "postgres", CheckText: checkText, Explain: explain},
+		pool: pool, limits: base.NewLimits(max(1, conns-max(1, conns/4)), conns), poll: DefaultPollInterval,
+	}
 	for _, opt := range append([]Option{WithTable(DefaultTable)}, opts...) {
 		if err := opt(s); err != nil {
 			return nil, fmt.Errorf("postgres: %w", err)
@@ -119,18 +121,10 @@ func (s *Store) Target() store.Target { return s.target }
 // standby, if there is one, until that has what was read: no failover to it takes
 // that back.
 func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
-	var pair *store.KVPair
-	err := s.check(ctx, key)
-	if err == nil {
-		pair, _, err = s.read(ctx, key, stays(opts))
-	}
-	if err == nil && pair == nil {
-		err = store.ErrKeyNotFound
-	}
-	if err != nil {
-		return nil, failed("get", key, err)
-	}
-	return pair, nil
+	return s.base.Get(ctx, key, func() (*store.KVPair, error) {
+		pair, _, err := s.read(ctx, key, stays(opts))
+		return pair, err
+	})
 }
 
 // stays reports whether a read with opts must tell only what stays.
@@ -147,43 +141,20 @@ func stays(opts *store.ReadOptions) bool { return opts == nil || opts.Consistent
 // clock, to the microsecond, unless it is written again before. 0 means never; a
 // negative TTL is an error. Other options are ignored, and opts may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-	pair, err := s.put(ctx, key, value, previous, opts)
-	if err != nil {
-		return false, nil, failed("atomic put", key, err)
-	}
-	return true, pair, nil
-}
-
-func (s *Store) put(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (*store.KVPair, error) {
-	var ttl time.Duration
-	if opts != nil {
-		ttl = opts.TTL
-	}
-	if ttl < 0 {
-		return nil, fmt.Errorf("the TTL is %v and must not be negative", ttl)
-	}
-	if err := s.check(ctx, key); err != nil {
-		return nil, err
-	}
-	value = notNil(value)
-	statement, args := s.table.create, []any{key, topic(key), value, microseconds(ttl)}
-	if previous != nil {
-		statement, args = s.table.update, append(args, index(previous), notNil(previous.Value))
-	}
-	if ttl > 0 {
-		statement = s.table.sweeping(statement)
-	}
-	written, seen, err := s.write(ctx, statement, args)
-	switch {
-	case err != nil:
-		return nil, err
-	case written != 0:
-		return &store.KVPair{Key: key, Value: value, LastIndex: written}, nil
-	case previous == nil:
-		return nil, store.ErrKeyExists
-	default:
-		return nil, s.refusal(ctx, key, previous, seen)
-	}
+	return s.base.AtomicPut(ctx, key, value, opts, func(value []byte, ttl time.Duration) (uint64, error) {
+		statement, args := s.table.create, []any{key, topic(key), value, microseconds(ttl)}
+		if previous != nil {
+			statement, args = s.table.update, append(args, index(previous), base.Copy(previous.Value))
+		}
+		if ttl > 0 {
+			statement = s.table.sweeping(statement)
+		}
+		written, seen, err := s.write(ctx, statement, args)
+		if err != nil || written != 0 {
+			return written, err
+		}
+		return 0, s.refusal(ctx, key, previous, seen)
+	})
 }
 
 // AtomicDelete deletes key if it is unchanged since previous, and returns true.
@@ -191,29 +162,21 @@ func (s *Store) put(ctx context.Context, key string, value []byte, previous *sto
 // store.ErrKeyNotFound, or store.ErrPreviousNotSpecified when previous is nil.
 // After any other error the key may have been deleted.
 func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
-	if err := s.delete(ctx, key, previous); err != nil {
-		return false, failed("atomic delete", key, err)
-	}
-	return true, nil
-}
-
-func (s *Store) delete(ctx context.Context, key string, previous *store.KVPair) error {
-	if previous == nil {
-		return store.ErrPreviousNotSpecified
-	}
-	if err := s.check(ctx, key); err != nil {
-		return err
-	}
-	deleted, seen, err := s.write(ctx, s.table.delete, []any{key, topic(key), index(previous), notNil(previous.Value)})
-	if err != nil || deleted != 0 {
-		return err
-	}
-	return s.refusal(ctx, key, previous, seen)
+	return s.base.AtomicDelete(ctx, key, previous, func() error {
+		deleted, seen, err := s.write(ctx, s.table.delete, []any{key, topic(key), index(previous), base.Copy(previous.Value)})
+		if err != nil || deleted != 0 {
+			return err
+		}
+		return s.refusal(ctx, key, previous, seen)
+	})
 }
 
 // refusal tells why a write was refused that saw the key with index seen, 0 for
 // missing.
 func (s *Store) refusal(ctx context.Context, key string, previous *store.KVPair, seen uint64) error {
+	if previous == nil {
+		return store.ErrKeyExists
+	}
 	if seen == previous.LastIndex {
 		// The value is another, or the key was changed after the statement had
 		// begun: it waited for that, and still saw the key as it had been.
@@ -233,35 +196,24 @@ func (s *Store) refusal(ctx context.Context, key string, previous *store.KVPair,
 // returns store.ErrKeyNotFound when there are no such keys. opts, and a standby,
 // are as for Get.
 func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
-	pairs, err := s.list(ctx, directory, stays(opts))
-	if err == nil && len(pairs) == 0 {
-		err = store.ErrKeyNotFound
-	}
-	if err != nil {
-		return nil, failed("list", directory, err)
-	}
-	return pairs, nil
+	return s.base.List(ctx, directory, func() ([]*store.KVPair, error) {
+		all, err := s.find(ctx, s.table.list, directory, stays(opts))
+		var pairs []*store.KVPair
+		for _, f := range all {
+			pairs = append(pairs, f.pair)
+		}
+		return pairs, err
+	})
 }
 
 // Close ends all watches and waits for what the Store has running. Calls made
 // later return store.ErrClosed. It leaves the pool of New open. Close may be
 // called again, and always returns nil.
 func (s *Store) Close() error {
-	if s.life.Close() && s.owned {
+	if s.base.Close() && s.owned {
 		closePool(s.pool)
 	}
 	return nil
-}
-
-// check says why a call must not go on, if so.
-func (s *Store) check(ctx context.Context, key string) error {
-	if err := s.life.Check(ctx); err != nil {
-		return err
-	}
-	if key == "" {
-		return errors.New("the key is empty")
-	}
-	return checkText("key", key)
 }
 
 // checkText refuses what no text of PostgreSQL can hold.
@@ -274,9 +226,6 @@ func checkText(what, text string) error {
 	}
 	return nil
 }
-
-// notNil returns a copy of value that is not nil, which would be NULL.
-func notNil(value []byte) []byte { return append([]byte{}, value...) }
 
 // index returns a pair's index as the column has it. One that is too large was
 // never given.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/watching"
 )
 
 const (
@@ -35,17 +34,7 @@ const (
 // whether anybody reads or not, and when the server refuses to read the key,
 // for a missing right, say. opts are ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
-	err := s.check(ctx, key)
-	var pairs <-chan *store.KVPair
-	if err == nil {
-		pairs, err = watching.Run(ctx, &s.life, func(ctx context.Context, tell func(*store.KVPair)) {
-			s.follow(ctx, key, tell)
-		})
-	}
-	if err != nil {
-		return nil, failed("watch", key, err)
-	}
-	return pairs, nil
+	return s.base.Watch(ctx, key, s.follow)
 }
 
 // follow tells the states of key.

@@ -145,7 +145,7 @@ func (k kind) open(ctx context.Context, u *store.URL) (store.Store, error) {
 		s.Close()
 		return nil, err
 	}
-	s.blame = d.blame
+	s.base.Explain = func(_ context.Context, err error) error { return d.blame(err) }
 	return store.WithPrefix(s, u.Setting("prefix")), nil
 }
 

@@ -6,9 +6,10 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 // ears hear of changes, by one connection for all watches of a Store. What they
@@ -37,7 +38,7 @@ func (s *Store) hearOf(ctx context.Context, topic string) chan struct{} {
 		listening, stop := context.WithCancel(context.WithoutCancel(ctx))
 		e.stop = stop
 		// A Store that is closed does not listen; nor are there watches then.
-		_ = s.life.Go(listening, s.listen)
+		_ = s.base.Go(listening, s.listen)
 	}
 	e.mu.Unlock()
 	if first {
@@ -86,22 +87,15 @@ func (e *ears) tell(topic string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, changed := range e.topics[topic] {
-		select {
-		case changed <- struct{}{}:
-		default: // it has been told, and has yet to look
-		}
+		base.Wake(changed)
 	}
 }
 
 // listen hears of changes until ctx ends.
 func (s *Store) listen(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		s.subscribe(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(resubscribeAfter):
-		}
+		_ = base.Sleep(ctx, resubscribeAfter)
 	}
 }
 

@@ -20,14 +20,9 @@ import (
 // It walks through all keys of the database (SCAN), step by step, and is not of
 // one instant: made for people, not for a busy path.
 func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions) ([]*store.KVPair, error) {
-	pairs, err := patiently(ctx, s, func() ([]*store.KVPair, error) { return s.list(ctx, directory) })
-	if err == nil && len(pairs) == 0 {
-		err = store.ErrKeyNotFound
-	}
-	if err != nil {
-		return nil, failed("list", directory, err)
-	}
-	return pairs, nil
+	return s.base.List(ctx, directory, func() ([]*store.KVPair, error) {
+		return patiently(ctx, s, func() ([]*store.KVPair, error) { return s.list(ctx, directory) })
+	})
 }
 
 func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, error) {

@@ -24,7 +24,7 @@ func (s *Store) Page(ctx context.Context, directory, from string, wanted func(ke
 		return page{pairs, next}, err
 	})
 	if err != nil {
-		return nil, "", failed("list", directory, err)
+		return nil, "", s.base.Failed(ctx, "list", directory, err)
 	}
 	return found.pairs, found.next, nil
 }

@@ -12,8 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/await"
-	"github.com/seed-a1d591d3/leadership/store/internal/life"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 var _ store.Store = (*Store)(nil)
@@ -28,7 +27,7 @@ type Store struct {
 	replicas int
 	poll     time.Duration
 	silence  time.Duration // see subscribe
-	life     life.Life
+	base     base.Store
 	target   store.Target
 	ears     ears
 
@@ -36,8 +35,6 @@ type Store struct {
 	// closes it; nil for a user's.
 	cut     func()
 	release func() error
-
-	blame func(error) error // says what is behind an error of such a client
 }
 
 // Option is a setting of New.
@@ -59,7 +56,10 @@ func WithPoll(d time.Duration) Option { return func(s *Store) { s.poll = d } }
 // ReplicaOnly. It refuses a *redis.Ring, which moves a key to another server
 // while its own is down: two leaders. It does not connect.
 func New(client goredis.UniversalClient, opts ...Option) (*Store, error) {
-	s := &Store{client: client, poll: time.Second, silence: 5 * time.Second}
+	s := &Store{
+		base:   base.Store{Name: "redis", ShortestTTL: time.Millisecond},
+		client: client, poll: time.Second, silence: 5 * time.Second,
+	}
 	for _, opt := range opts {
 		opt(s)
 	}
@@ -83,14 +83,12 @@ func (s *Store) Target() store.Target { return s.target }
 // Get returns the pair under key, or store.ErrKeyNotFound. It is answered by the
 // master always, whatever the client's routing: opts are ignored, and may be nil.
 func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*store.KVPair, error) {
-	pair, err := call(ctx, s, key, func() (*store.KVPair, error) {
-		pair, _, err := s.read(ctx, key)
-		return pair, err
+	return s.base.Get(ctx, key, func() (*store.KVPair, error) {
+		return patiently(ctx, s, func() (*store.KVPair, error) {
+			pair, _, err := s.read(ctx, key)
+			return pair, err
+		})
 	})
-	if err != nil {
-		return nil, failed("get", key, err)
-	}
-	return pair, nil
 }
 
 // AtomicPut writes value under key if the key is unchanged since previous, or,
@@ -106,28 +104,18 @@ func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*sto
 // store.ErrTTLNotSupported, a negative one is an error. Other options are
 // ignored, and opts may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-	var ttl time.Duration
-	if opts != nil {
-		ttl = opts.TTL
-	}
-	switch {
-	case ttl < 0:
-		return false, nil, failed("atomic put", key, fmt.Errorf("the TTL is %v and must not be negative", ttl))
-	case ttl > 0 && ttl < time.Millisecond:
-		return false, nil, failed("atomic put", key, fmt.Errorf("%w: it is %v and must be a millisecond or more", store.ErrTTLNotSupported, ttl))
-	}
-	// Copied: a call that is left behind may still send it.
-	value = append([]byte{}, value...)
-	ms := int64((ttl + time.Millisecond - 1) / time.Millisecond)
-	script, args := createScript, []any{value, ms, channel(key)}
-	if previous != nil {
-		script, args = updateScript, append(args, strconv.FormatUint(previous.LastIndex, 10), bytes.Clone(previous.Value))
-	}
-	written, err := call(ctx, s, key, func() (any, error) { return s.run(ctx, script, key, args...) })
-	if err != nil {
-		return false, nil, failed("atomic put", key, err)
-	}
-	return true, &store.KVPair{Key: key, Value: value, LastIndex: uint64(written.(int64))}, nil
+	return s.base.AtomicPut(ctx, key, value, opts, func(value []byte, ttl time.Duration) (uint64, error) {
+		ms := int64((ttl + time.Millisecond - 1) / time.Millisecond)
+		script, args := createScript, []any{value, ms, channel(key)}
+		if previous != nil {
+			script, args = updateScript, append(args, strconv.FormatUint(previous.LastIndex, 10), bytes.Clone(previous.Value))
+		}
+		written, err := patiently(ctx, s, func() (any, error) { return s.run(ctx, script, key, args...) })
+		if err != nil {
+			return 0, err
+		}
+		return uint64(written.(int64)), nil
+	})
 }
 
 // AtomicDelete deletes key if it is unchanged since previous, and returns true.
@@ -135,17 +123,13 @@ func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previou
 // store.ErrKeyNotFound, or store.ErrPreviousNotSpecified when previous is nil.
 // After any other error the key may have been deleted.
 func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
-	if previous == nil {
-		return false, failed("atomic delete", key, store.ErrPreviousNotSpecified)
-	}
-	index, old := strconv.FormatUint(previous.LastIndex, 10), bytes.Clone(previous.Value)
-	_, err := call(ctx, s, key, func() (any, error) {
-		return s.run(ctx, deleteScript, key, index, old, channel(key))
+	return s.base.AtomicDelete(ctx, key, previous, func() error {
+		index, old := strconv.FormatUint(previous.LastIndex, 10), bytes.Clone(previous.Value)
+		_, err := patiently(ctx, s, func() (any, error) {
+			return s.run(ctx, deleteScript, key, index, old, channel(key))
+		})
+		return err
 	})
-	if err != nil {
-		return false, failed("atomic delete", key, err)
-	}
-	return true, nil
 }
 
 // Close ends all watches and waits until they have ended. Calls made later
@@ -156,7 +140,7 @@ func (s *Store) Close() error {
 	if s.cut != nil {
 		s.cut() // else a watch that has to end waits for a server that hangs
 	}
-	first := s.life.Close()
+	first := s.base.Close()
 	if !first || s.release == nil {
 		return nil
 	}
@@ -192,29 +176,17 @@ func parse(key string, reply any) (*store.KVPair, time.Duration, error) {
 	return &store.KVPair{Key: key, Value: []byte(value), LastIndex: index}, time.Duration(left) * time.Millisecond, nil
 }
 
-// call runs f unless the store is closed or ctx has ended, and does not wait for
+// patiently runs f unless the store is closed or ctx has ended, and does not wait for
 // it longer than ctx lasts.
-func call[T any](ctx context.Context, s *Store, key string, f func() (T, error)) (T, error) {
-	var none T
-	if key == "" {
-		return none, errors.New("the key is empty")
-	}
-	return patiently(ctx, s, f)
-}
-
-// patiently is call for what has no key.
 func patiently[T any](ctx context.Context, s *Store, f func() (T, error)) (T, error) {
-	var none T
-	if err := s.life.Check(ctx); err != nil {
+	if err := s.base.Check(ctx); err != nil {
+		var none T
 		return none, err
 	}
-	value, err := await.Call(ctx, f)
+	value, err := base.Await(ctx, f)
 	if deadline, ok := ctx.Deadline(); ok && err != nil && !refused(err) && !time.Now().Before(deadline) {
 		// The client keeps to the deadline itself, and calls it an I/O timeout.
 		err = context.DeadlineExceeded
-	}
-	if err != nil && s.blame != nil {
-		err = s.blame(err)
 	}
 	return value, err
 }
@@ -231,7 +203,3 @@ func refused(err error) bool {
 
 // channel returns where changes of key are told.
 func channel(key string) string { return "leadership:" + key }
-
-func failed(op, key string, err error) error {
-	return fmt.Errorf("redis: %s %q: %w", op, key, err)
-}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/watching"
 )
 
 const (
@@ -34,16 +33,7 @@ const (
 // The channel is closed soon after ctx has ended or the store was closed,
 // whether anybody reads or not. opts are ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
-	if key == "" {
-		return nil, failed("watch", key, errors.New("the key is empty"))
-	}
-	pairs, err := watching.Run(ctx, &s.life, func(ctx context.Context, tell func(*store.KVPair)) {
-		s.follow(ctx, key, tell)
-	})
-	if err != nil {
-		return nil, failed("watch", key, err)
-	}
-	return pairs, nil
+	return s.base.Watch(ctx, key, s.follow)
 }
 
 // follow looks at key whenever it may have changed. Each look is at the whole
@@ -74,7 +64,7 @@ func (s *Store) look(ctx context.Context, key string, tell func(*store.KVPair)) 
 		pair *store.KVPair
 		left time.Duration
 	}
-	now, err := call(ctx, s, key, func() (state, error) {
+	now, err := patiently(ctx, s, func() (state, error) {
 		pair, left, err := s.read(ctx, key)
 		return state{pair, left}, err
 	})

@@ -14,6 +14,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 // How long to wait before a locked database is tried again. Those that have
@@ -51,7 +52,7 @@ func call[T any](ctx context.Context, s *Store, turns chan struct{}, f attempt[T
 	var none T
 	var locked atomic.Bool
 	done := make(chan result, 1)
-	err := s.life.Go(ctx, func(ctx context.Context) {
+	err := s.base.Go(ctx, func(ctx context.Context) {
 		value, err := patiently(ctx, s, turns, &locked, f)
 		done <- result{value, err}
 	})
@@ -99,10 +100,8 @@ func patiently[T any](ctx context.Context, s *Store, turns chan struct{}, locked
 		if time.Since(began) > usual {
 			wait = longWait
 		}
-		select {
-		case <-time.After(wait/2 + rand.N(wait)):
-		case <-ctx.Done():
-			return none, ctx.Err()
+		if err := base.Sleep(ctx, wait/2+rand.N(wait)); err != nil {
+			return none, err
 		}
 	}
 }

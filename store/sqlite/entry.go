@@ -4,10 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 // entry is what is stored under a key.
@@ -20,13 +20,8 @@ type entry struct {
 // writes any that will.
 const sweepEvery = time.Minute
 
-var errNoKey = errors.New("the key is empty")
-
 // read returns what is under key, nil where it is missing.
 func (s *Store) read(ctx context.Context, key string) (*entry, error) {
-	if key == "" {
-		return nil, errNoKey
-	}
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -44,40 +39,26 @@ func get(ctx context.Context, db database, key string) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.pair.Value = notNil(e.pair.Value)
+	e.pair.Value = base.NotNil(e.pair.Value)
 	return e, nil
 }
 
 // write stores value under key if that is as previous says.
-func (s *Store) write(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (*store.KVPair, error) {
-	var ttl time.Duration
-	if opts != nil {
-		ttl = opts.TTL
-	}
-	switch {
-	case key == "":
-		return nil, errNoKey
-	case ttl < 0:
-		return nil, fmt.Errorf("the TTL is %v and must not be negative", ttl)
-	case ttl > 0 && ttl < time.Millisecond:
-		return nil, fmt.Errorf("%w: %v is less than 1ms", store.ErrTTLNotSupported, ttl)
-	}
+func (s *Store) write(ctx context.Context, key string, value []byte, previous *store.KVPair, ttl time.Duration) (uint64, error) {
 	if err := s.prepare(ctx); err != nil {
-		return nil, err
+		return 0, err
 	}
-	value = append([]byte{}, value...) // the call may outlive its caller's patience
-	pair, err := call(ctx, s, s.writing, func(ctx context.Context, db database) (*store.KVPair, error) {
+	return call(ctx, s, s.writing, func(ctx context.Context, db database) (uint64, error) {
 		index, err := put(ctx, db, key, value, previous, ttl)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 		s.wake(func(k string) bool { return k == key })
 		if ttl > 0 {
 			s.sweep(ctx, db)
 		}
-		return &store.KVPair{Key: key, Value: value, LastIndex: uint64(index)}, nil
+		return uint64(index), nil
 	})
-	return pair, err
 }
 
 func put(ctx context.Context, db database, key string, value []byte, previous *store.KVPair, ttl time.Duration) (index int64, err error) {
@@ -88,7 +69,7 @@ func put(ctx context.Context, db database, key string, value []byte, previous *s
 	}
 	statement, args := sqlCreate, []any{[]byte(key), value, expires, at.UnixMilli()}
 	if previous != nil {
-		statement, args = sqlSwap, append(args, int64(previous.LastIndex), notNil(previous.Value))
+		statement, args = sqlSwap, append(args, int64(previous.LastIndex), base.NotNil(previous.Value))
 	}
 	result, err := db.ExecContext(ctx, statement, args...)
 	if err != nil {
@@ -102,17 +83,11 @@ func put(ctx context.Context, db database, key string, value []byte, previous *s
 
 // delete removes key if it is as previous says.
 func (s *Store) delete(ctx context.Context, key string, previous *store.KVPair) error {
-	if previous == nil {
-		return store.ErrPreviousNotSpecified
-	}
-	if key == "" {
-		return errNoKey
-	}
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
 	_, err := call(ctx, s, s.writing, func(ctx context.Context, db database) (struct{}, error) {
-		result, err := db.ExecContext(ctx, sqlDelete, []byte(key), int64(previous.LastIndex), now(), notNil(previous.Value))
+		result, err := db.ExecContext(ctx, sqlDelete, []byte(key), int64(previous.LastIndex), now(), base.NotNil(previous.Value))
 		if err != nil {
 			return struct{}{}, err
 		}
@@ -163,7 +138,7 @@ func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, er
 			if err := rows.Scan(&key, &pair.LastIndex, &pair.Value); err != nil {
 				return nil, err
 			}
-			pair.Key, pair.Value = string(key), notNil(pair.Value)
+			pair.Key, pair.Value = string(key), base.NotNil(pair.Value)
 			pairs = append(pairs, pair)
 		}
 		return pairs, rows.Err()
@@ -181,11 +156,3 @@ func (s *Store) sweep(ctx context.Context, db database) {
 }
 
 func now() int64 { return time.Now().UnixMilli() }
-
-// notNil returns value, and an empty one for nil: in a watch, nil means deleted.
-func notNil(value []byte) []byte {
-	if value == nil {
-		return []byte{}
-	}
-	return value
-}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 // notify tells of writes to the file, and to those beside it that SQLite keeps,
@@ -32,12 +34,8 @@ func notify(file string) (writes <-chan struct{}, stop func()) {
 			if err != nil {
 				return // closed
 			}
-			if !mentions(buffer[:n], name) {
-				continue
-			}
-			select {
-			case told <- struct{}{}:
-			default: // it has been told, and has yet to look
+			if mentions(buffer[:n], name) {
+				base.Wake(told)
 			}
 		}
 	}()

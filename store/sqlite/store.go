@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/life"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 var _ store.Store = (*Store)(nil)
@@ -20,10 +20,10 @@ var _ store.Store = (*Store)(nil)
 // though the file is locked or the disk hangs. Errors other than those that a
 // method's comment names come from SQLite; a write may have happened then.
 type Store struct {
+	base   base.Store
 	db     *sql.DB
 	opened *opened       // nil for a database of the user's
 	poll   time.Duration // 0: the default
-	life   life.Life
 	target store.Target
 	change watches
 
@@ -68,6 +68,7 @@ func New(db *sql.DB, opts ...Option) (*Store, error) {
 		return nil, errors.New("sqlite: the database is nil")
 	}
 	s := &Store{
+		base:    base.Store{Name: "sqlite", ShortestTTL: time.Millisecond},
 		db:      db,
 		reading: make(chan struct{}, readers),
 		writing: make(chan struct{}, 1), // as SQLite has it, and in turn
@@ -86,14 +87,13 @@ func (s *Store) Target() store.Target { return s.target }
 // Get returns the pair under key, or store.ErrKeyNotFound. It finds the last
 // write that was acknowledged, in any process: opts are ignored, and may be nil.
 func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*store.KVPair, error) {
-	e, err := s.read(ctx, key)
-	if err == nil && e == nil {
-		err = store.ErrKeyNotFound
-	}
-	if err != nil {
-		return nil, failed("get", key, err)
-	}
-	return e.pair, nil
+	return s.base.Get(ctx, key, func() (*store.KVPair, error) {
+		e, err := s.read(ctx, key)
+		if err != nil || e == nil {
+			return nil, err
+		}
+		return e.pair, nil
+	})
 }
 
 // AtomicPut writes value under key if the key is unchanged since previous, or,
@@ -107,21 +107,16 @@ func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*sto
 // store.ErrTTLNotSupported, and a negative TTL is an error. Other options are
 // ignored, and opts may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-	pair, err := s.write(ctx, key, value, previous, opts)
-	if err != nil {
-		return false, nil, failed("atomic put", key, err)
-	}
-	return true, pair, nil
+	return s.base.AtomicPut(ctx, key, value, opts, func(value []byte, ttl time.Duration) (uint64, error) {
+		return s.write(ctx, key, value, previous, ttl)
+	})
 }
 
 // AtomicDelete deletes key if it is unchanged since previous, and returns true.
 // Otherwise it deletes nothing and returns store.ErrKeyModified,
 // store.ErrKeyNotFound, or store.ErrPreviousNotSpecified when previous is nil.
 func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
-	if err := s.delete(ctx, key, previous); err != nil {
-		return false, failed("atomic delete", key, err)
-	}
-	return true, nil
+	return s.base.AtomicDelete(ctx, key, previous, func() error { return s.delete(ctx, key, previous) })
 }
 
 // List returns the pairs whose keys begin with directory, sorted by key, as of
@@ -130,28 +125,17 @@ func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KV
 // returns store.ErrKeyNotFound when there are no such keys. opts are ignored,
 // and may be nil.
 func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions) ([]*store.KVPair, error) {
-	pairs, err := s.list(ctx, directory)
-	if err == nil && len(pairs) == 0 {
-		err = store.ErrKeyNotFound
-	}
-	if err != nil {
-		return nil, failed("list", directory, err)
-	}
-	return pairs, nil
+	return s.base.List(ctx, directory, func() ([]*store.KVPair, error) { return s.list(ctx, directory) })
 }
 
 // Close ends all watches and calls, waits for what the disk has yet to answer,
 // and closes a database that store.Open has opened. Calls made later return
 // store.ErrClosed. Close may be called again.
 func (s *Store) Close() error {
-	if first := s.life.Close(); first && s.opened != nil {
+	if first := s.base.Close(); first && s.opened != nil {
 		if err := s.opened.close(); err != nil {
 			return fmt.Errorf("sqlite: close: %w", err)
 		}
 	}
 	return nil
-}
-
-func failed(op, key string, err error) error {
-	return fmt.Errorf("sqlite: %s %q: %w", op, key, err)
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/watching"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 // watches are the watches of a Store, and what looks out for all of them.
@@ -37,19 +37,13 @@ type watch struct {
 // whether anybody reads or not, and when the file cannot be read. opts are
 // ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
-	if key == "" {
-		return nil, failed("watch", key, errNoKey)
+	if err := s.base.CheckKey(ctx, key); err != nil {
+		return nil, s.base.Failed(ctx, "watch", key, err)
 	}
 	if err := s.prepare(ctx); err != nil {
-		return nil, failed("watch", key, err)
+		return nil, s.base.Failed(ctx, "watch", key, err)
 	}
-	pairs, err := watching.Run(ctx, &s.life, func(ctx context.Context, tell func(*store.KVPair)) {
-		s.follow(ctx, key, tell)
-	})
-	if err != nil {
-		return nil, failed("watch", key, err)
-	}
-	return pairs, nil
+	return s.base.Watch(ctx, key, s.follow)
 }
 
 // follow tells the states of key until ctx ends or one cannot be read.
@@ -91,7 +85,7 @@ func (s *Store) add(w *watch) error {
 	defer c.mu.Unlock()
 	if c.stop == nil {
 		ctx, cancel := context.WithCancel(context.Background())
-		if err := s.life.Go(ctx, s.lookOut); err != nil {
+		if err := s.base.Go(ctx, s.lookOut); err != nil {
 			cancel()
 			return err
 		}
@@ -120,12 +114,8 @@ func (s *Store) wake(changed func(key string) bool) {
 	s.change.mu.Lock()
 	defer s.change.mu.Unlock()
 	for w := range s.change.all {
-		if !changed(w.key) {
-			continue
-		}
-		select {
-		case w.changed <- struct{}{}:
-		default: // it has been told, and has yet to look
+		if changed(w.key) {
+			base.Wake(w.changed)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/await"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 const (
@@ -40,7 +40,7 @@ func call[T any](ctx context.Context, s *Store, f func() (T, error)) (T, error) 
 		if err := s.session(ctx); err != nil {
 			return none, err
 		}
-		value, err := await.Call(ctx, func() (T, error) {
+		value, err := base.Await(ctx, func() (T, error) {
 			select {
 			case s.calls <- struct{}{}:
 				defer func() { <-s.calls }()
@@ -123,11 +123,4 @@ func (s *Store) behind() string {
 }
 
 // pause waits for a tick, or returns the error of ctx.
-func pause(ctx context.Context) error {
-	select {
-	case <-time.After(tick):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func pause(ctx context.Context) error { return base.Sleep(ctx, tick) }

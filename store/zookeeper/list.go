@@ -17,20 +17,10 @@ import (
 // It returns store.ErrKeyNotFound when there are no such keys. opts are as for
 // Get.
 func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
-	pairs, err := s.list(ctx, directory, opts)
-	if err == nil && len(pairs) == 0 {
-		err = store.ErrKeyNotFound
-	}
-	if err != nil {
-		return nil, failed("list", directory, err)
-	}
-	return pairs, nil
+	return s.base.List(ctx, directory, func() ([]*store.KVPair, error) { return s.list(ctx, directory, opts) })
 }
 
 func (s *Store) list(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
-	if err := s.life.Check(ctx); err != nil {
-		return nil, err
-	}
 	// What is before the last slash is a node, and what is after it the beginning
 	// of names.
 	w := walk{store: s, directory: directory}
@@ -79,7 +69,7 @@ func (w *walk) at(ctx context.Context, node, key string) error {
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	if data != nil && key != w.directory {
+	if data != nil {
 		w.pairs = append(w.pairs, pairOf(key, data, stat))
 	}
 	if stat.NumChildren == 0 {

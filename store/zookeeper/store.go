@@ -3,15 +3,15 @@ package zookeeper
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/life"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 var _ store.Store = (*Store)(nil)
@@ -27,7 +27,7 @@ var _ store.Store = (*Store)(nil)
 type Store struct {
 	conn   *zk.Conn
 	acl    []zk.ACL
-	life   life.Life
+	base   base.Store
 	target store.Target
 	login  *login        // of the store's own client; nil for none
 	own    func()        // ends the client, where the store owns it
@@ -52,6 +52,7 @@ func WithACL(acl []zk.ACL) Option { return func(s *Store) { s.acl = acl } }
 // The client need not have a session yet.
 func New(conn *zk.Conn, opts ...Option) *Store {
 	s := &Store{
+		base:  base.Store{Name: "zookeeper", ShortestTTL: base.NoTTL},
 		conn:  conn,
 		acl:   zk.WorldACL(zk.PermAll),
 		calls: make(chan struct{}, maxCalls),
@@ -71,27 +72,14 @@ func (s *Store) Target() store.Target { return s.target }
 // another round trip. Otherwise what is found may be older, by what the server
 // is behind.
 func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
-	pair, err := s.get(ctx, key, opts)
-	if err == nil && pair.Value == nil {
-		err = store.ErrKeyNotFound
-	}
-	if err != nil {
-		return nil, failed("get", key, err)
-	}
-	return pair, nil
-}
-
-func (s *Store) get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
-	if err := s.check(ctx, key); err != nil {
-		return nil, err
-	}
-	return read(ctx, s, opts, func() (*store.KVPair, error) {
-		data, stat, err := s.conn.Get(nodeOf(key))
-		if errors.Is(err, zk.ErrNoNode) {
-			err = nil
-			data = nil
-		}
-		return pairOf(key, data, stat), err
+	return s.base.Get(ctx, key, func() (*store.KVPair, error) {
+		return read(ctx, s, opts, func() (*store.KVPair, error) {
+			data, stat, err := s.conn.Get(nodeOf(key))
+			if errors.Is(err, zk.ErrNoNode) {
+				return nil, nil
+			}
+			return pairOf(key, data, stat), err
+		})
 	})
 }
 
@@ -109,29 +97,13 @@ func (s *Store) get(ctx context.Context, key string, opts *store.ReadOptions) (*
 // store.ErrTTLNotSupported, and nothing is written. Other options are ignored,
 // and opts may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-	// The client may send it after the call has ended. nil would delete the key.
-	value = append([]byte{}, value...)
-	stat, err := s.put(ctx, key, value, previous, opts)
-	if err != nil {
-		return false, nil, failed("atomic put", key, err)
-	}
-	return true, pairOf(key, value, stat), nil
-}
-
-func (s *Store) put(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (*zk.Stat, error) {
-	if opts != nil && opts.TTL < 0 {
-		return nil, fmt.Errorf("the TTL is %v and must not be negative", opts.TTL)
-	}
-	if opts != nil && opts.TTL > 0 {
-		return nil, fmt.Errorf("TTL %v: %w", opts.TTL, store.ErrTTLNotSupported)
-	}
-	if previous != nil {
-		return s.swap(ctx, key, value, previous)
-	}
-	if err := s.check(ctx, key); err != nil {
-		return nil, err
-	}
-	return call(ctx, s, func() (*zk.Stat, error) { return s.create(ctx, nodeOf(key), value) })
+	return s.base.AtomicPut(ctx, key, value, opts, func(value []byte, _ time.Duration) (uint64, error) {
+		if previous != nil {
+			return s.swap(ctx, key, value, previous)
+		}
+		stat, err := call(ctx, s, func() (*zk.Stat, error) { return s.create(ctx, nodeOf(key), value) })
+		return indexOf(stat), err
+	})
 }
 
 // AtomicDelete deletes key if it is unchanged since previous, and returns true.
@@ -140,36 +112,29 @@ func (s *Store) put(ctx context.Context, key string, value []byte, previous *sto
 // After any other error the key may have been deleted, or, if the context
 // ended, may still be deleted. The node stays, without data.
 func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
-	err := store.ErrPreviousNotSpecified
-	if previous != nil {
-		_, err = s.swap(ctx, key, nil, previous)
-	}
-	if err != nil {
-		return false, failed("atomic delete", key, err)
-	}
-	return true, nil
+	return s.base.AtomicDelete(ctx, key, previous, func() error {
+		_, err := s.swap(ctx, key, nil, previous)
+		return err
+	})
 }
 
 // swap writes data, which is nil to delete the key, if the node's version is
-// that of previous.
-func (s *Store) swap(ctx context.Context, key string, data []byte, previous *store.KVPair) (*zk.Stat, error) {
-	if err := s.check(ctx, key); err != nil {
-		return nil, err
-	}
+// that of previous, and returns the new index.
+func (s *Store) swap(ctx context.Context, key string, data []byte, previous *store.KVPair) (uint64, error) {
 	if previous.LastIndex == 0 || previous.LastIndex > math.MaxUint32 {
 		// No version of a node; and -1, to ZooKeeper, is any.
-		return nil, store.ErrKeyModified
+		return 0, store.ErrKeyModified
 	}
 	stat, err := call(ctx, s, func() (*zk.Stat, error) {
 		return s.conn.Set(nodeOf(key), data, int32(uint32(previous.LastIndex-1)))
 	})
 	switch {
 	case errors.Is(err, zk.ErrNoNode):
-		return nil, store.ErrKeyNotFound
+		return 0, store.ErrKeyNotFound
 	case errors.Is(err, zk.ErrBadVersion):
-		return nil, store.ErrKeyModified
+		return 0, store.ErrKeyModified
 	}
-	return stat, err
+	return indexOf(stat), err
 }
 
 // create creates a key: a node, or the data of one that has none.
@@ -223,17 +188,10 @@ func (s *Store) createNode(ctx context.Context, node string, data []byte) error 
 // return store.ErrClosed. It leaves a client that New was given as it is, may be
 // called again, and always returns nil.
 func (s *Store) Close() error {
-	if s.life.Close() && s.own != nil {
+	if s.base.Close() && s.own != nil {
 		s.own()
 	}
 	return nil
-}
-
-func (s *Store) check(ctx context.Context, key string) error {
-	if key == "" {
-		return errors.New("the key is empty")
-	}
-	return s.life.Check(ctx)
 }
 
 // pairOf returns the pair of a node's data and stat. A node without data, which
@@ -242,9 +200,13 @@ func pairOf(key string, data []byte, stat *zk.Stat) *store.KVPair {
 	if data == nil {
 		return &store.KVPair{Key: key}
 	}
-	return &store.KVPair{Key: key, Value: data, LastIndex: uint64(uint32(stat.Version)) + 1}
+	return &store.KVPair{Key: key, Value: data, LastIndex: indexOf(stat)}
 }
 
-func failed(op, key string, err error) error {
-	return fmt.Errorf("zookeeper: %s %q: %w", op, key, err)
+// indexOf returns the index of a node's stat, 0 for none.
+func indexOf(stat *zk.Stat) uint64 {
+	if stat == nil {
+		return 0
+	}
+	return uint64(uint32(stat.Version)) + 1
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"github.com/seed-a1d591d3/leadership/store"
-	"github.com/seed-a1d591d3/leadership/store/internal/watching"
 )
 
 // lookEvery is how often a watch looks by itself. It need not, but for a client
@@ -28,17 +27,7 @@ const lookEvery = time.Second
 // ctx has ended, when the store or the client was closed, and when the node may
 // not be read. opts are ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
-	err := s.check(ctx, key)
-	if err != nil {
-		return nil, failed("watch", key, err)
-	}
-	pairs, err := watching.Run(ctx, &s.life, func(ctx context.Context, tell func(*store.KVPair)) {
-		s.follow(ctx, key, tell)
-	})
-	if err != nil {
-		return nil, failed("watch", key, err)
-	}
-	return pairs, nil
+	return s.base.Watch(ctx, key, s.follow)
 }
 
 // view is what one look at a node has found.

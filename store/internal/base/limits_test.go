@@ -1,4 +1,4 @@
-package room
+package base
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 func TestReadsBeyondTheirPlacesWaitAndWritesDoNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := New(2, 1)
+		r := NewLimits(2, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		answer := make(chan struct{})
 		errs := make(chan error, 3)
@@ -38,7 +38,7 @@ func TestReadsBeyondTheirPlacesWaitAndWritesDoNot(t *testing.T) {
 
 func TestListsLeavePlacesForReadsOfOneKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := New(3, 1)
+		r := NewLimits(3, 1)
 		answer := make(chan struct{})
 		errs := make(chan error, 4)
 		for range cap(errs) {

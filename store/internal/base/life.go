@@ -1,5 +1,4 @@
-// Package life ends what a store has running when it is closed.
-package life
+package base
 
 import (
 	"context"
@@ -8,8 +7,9 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// Life is the time from the making of a store to its Close. The zero value has
-// begun. All methods are safe for concurrent use.
+// Life is the time from the creation of a store to its Close, and owns the goroutines
+// that run in it. The zero value is ready for use. All methods are safe for concurrent
+// use.
 type Life struct {
 	mu      sync.Mutex
 	closed  bool
@@ -17,31 +17,31 @@ type Life struct {
 	running sync.WaitGroup
 }
 
-// Check returns the error of ctx if it has ended, store.ErrClosed if the store
-// is closed, and else nil.
+// Check returns the error of ctx if ctx has ended, store.ErrClosed if the store is
+// closed, and nil otherwise.
 func (l *Life) Check(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.check(ctx)
+}
+
+func (l *Life) check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.closed {
 		return store.ErrClosed
 	}
 	return nil
 }
 
-// Go runs f in a goroutine, under a context that ends with ctx and with the
-// life, which does not end before f has. It returns an error, and does not run
-// f, where Check would.
+// Go runs f in a goroutine, with a context that ends with ctx or at Close, which waits
+// for f. Where Check would return an error Go returns it, and does not run f.
 func (l *Life) Go(ctx context.Context, f func(ctx context.Context)) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
-		return store.ErrClosed
+	if err := l.check(ctx); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	if l.ends == nil {
@@ -60,8 +60,8 @@ func (l *Life) Go(ctx context.Context, f func(ctx context.Context)) error {
 	return nil
 }
 
-// Close ends the contexts of all that runs and waits until it has ended. It
-// tells whether this was the first Close.
+// Close cancels the contexts of all that runs and waits until it has returned. It
+// reports whether this was the first Close.
 func (l *Life) Close() (first bool) {
 	l.mu.Lock()
 	first = !l.closed
