@@ -154,15 +154,19 @@ func connectPostgres(ctx context.Context, addr string) error {
 	return err
 }
 
-// sessionPostgres opens a session, sends messages, and returns all that the
-// server answers.
-func sessionPostgres(ctx context.Context, addr, messages string) (string, error) {
+// PostgresHello returns what a client sends first: the user and the database.
+func PostgresHello() string {
 	const parameters = "user\x00postgres\x00database\x00postgres\x00\x00"
 	startup := binary.BigEndian.AppendUint32(nil, uint32(8+len(parameters)))
 	startup = binary.BigEndian.AppendUint32(startup, 3<<16) // version 3.0 of the protocol
-	startup = append(startup, parameters...)
+	return string(append(startup, parameters...))
+}
+
+// sessionPostgres opens a session, sends messages, and returns all that the
+// server answers.
+func sessionPostgres(ctx context.Context, addr, messages string) (string, error) {
 	terminate := []byte{'X', 0, 0, 0, 4}
-	answer, err := ask(ctx, addr, string(startup)+messages+string(terminate))
+	answer, err := ask(ctx, addr, PostgresHello()+messages+string(terminate))
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package servers
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"os"
@@ -46,13 +47,13 @@ var zooKeeperKind = kind{
 				"ssl.keyStore.location=%s\nssl.trustStore.location=%s\nssl.clientAuth=need\n"+
 				"enforce.auth.enabled=true\nenforce.auth.schemes=digest\n", s.path("server.pem"), s.Secret.CA)
 		}
-		clients := 0
+		clients, session := 0, 4
 		if s.kind.plain {
-			clients = 60 // ZooKeeper's default
+			clients, session = 60, 60 // ZooKeeper's default, and time for those that are silent
 		}
 		// 200 ms a tick: sessions live for 0.4 to 4 s.
 		config := fmt.Sprintf("%sAddress=127.0.0.1\n%[1]s=%d\ndataDir=%s\ntickTime=200\n"+
-			"maxClientCnxns=%d\nadmin.enableServer=false\n4lw.commands.whitelist=*\n%s", port, s.ports[0], s.path("data"), clients, secure)
+			"maxClientCnxns=%d\nmaxSessionTimeout=%d000\nadmin.enableServer=false\n4lw.commands.whitelist=*\n%s", port, s.ports[0], s.path("data"), clients, session, secure)
 		return os.WriteFile(s.path("zoo.cfg"), []byte(config), 0o644)
 	},
 	command: func(s *Server) *exec.Cmd {
@@ -131,4 +132,12 @@ func joinFiles(file string, others ...string) error {
 		all = append(all, part...)
 	}
 	return os.WriteFile(file, all, 0o644)
+}
+
+// ZooKeeperHello returns what a client sends first, to begin a session.
+func ZooKeeperHello() string {
+	hello := make([]byte, 48)
+	hello[3], hello[31] = 44, 16                    // the length of what follows, and of the password
+	binary.BigEndian.PutUint32(hello[16:], 60*1000) // the session's timeout in ms
+	return string(hello)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -19,43 +20,41 @@ var _ store.Store = (*Store)(nil)
 // All methods are safe for concurrent use, and end within 100 ms of their
 // context's end, whatever the server does; an ended context prevents the call.
 //
-// An index is that of Consul's log: it rises with every write and never comes
-// back, not when a key is deleted and created again.
+// An index is that of Consul's log: it rises with every write and is never used again,
+// even if a key is deleted and created again.
 type Store struct {
 	client *api.Client
 	base   base.Store
 	limits base.Limits
-	waits  chan struct{} // has an element for each watch that waits on a connection
+	waits  chan struct{} // has an element for each watch that holds a connection
 	target store.Target
 	token  *store.SecretFile // nil: the client's
-	own    func()            // ends the client, where the store owns it
+	own    func()            // closes the client of a store by URL
 
-	// Those of Consul Enterprise. A transaction does not take them from the
-	// client's configuration, as other calls do.
+	// Of Consul Enterprise. Unlike other calls, a transaction does not take them from the
+	// client's configuration.
 	namespace, partition string
 }
 
-// New returns a store on a client that is left as it is: Close does not end it.
+// New returns a store on a client. Close does not close the client.
 func New(client *api.Client) *Store {
 	s := &Store{client: client, limits: base.NewLimits(maxReads, maxWrites), waits: make(chan struct{}, maxWaits)}
-	s.base = base.Store{Name: "consul", ShortestTTL: base.NoTTL, Explain: s.withTokenError}
+	s.base = base.Store{Name: "consul", ShortestTTL: base.NoTTL, Explain: s.explain}
 	return s
 }
 
-// An agent lets one address have 200 connections, by default, and a request holds
-// one. So elections keep no more than store.DefaultMaxWatches of them for
-// watches, and other requests wait for their turn: four programs of one machine
-// have room, and the commands of people too. Watches beyond that, of whoever opens
-// more than elections do, poll.
+// By default an agent allows 200 connections of one address, and each request holds one.
+// So a store has at most store.DefaultMaxWatches connections for watches and 16 for other
+// requests, which wait for their turn: there is room for four programs on one machine,
+// and for commands of people. Further watches poll.
 const maxReads, maxWrites, maxWaits = 8, 8, store.DefaultMaxWatches
 
 // Target returns where a store by URL keeps its keys, and nil for one of New.
 func (s *Store) Target() store.Target { return s.target }
 
 // Get returns the pair under key, or store.ErrKeyNotFound. With nil opts, or
-// opts.Consistent, the server first makes sure that it still leads. Otherwise a
-// server that has just lost the lead, and does not know it yet, may answer with
-// an older state.
+// opts.Consistent, the server first checks that it still leads. Otherwise a server that
+// has lost the lead without knowing it yet may answer with an older state.
 func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 	return s.base.Get(ctx, key, func() (*store.KVPair, error) {
 		var found *api.KVPair
@@ -77,15 +76,15 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*
 // write came between, or store.ErrKeyNotFound when the key is gone. After any
 // other error the write may have happened.
 //
-// Consul deletes no key by itself: a TTL is store.ErrTTLNotSupported, and
-// nothing is written. Other options are ignored, and opts may be nil.
+// Consul does not delete keys by itself: a TTL is store.ErrTTLNotSupported, and nothing
+// is written. Other options are ignored, and opts may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	return s.base.AtomicPut(ctx, key, value, opts, func(value []byte, _ time.Duration) (uint64, error) {
 		write := api.KVTxnOp{Verb: api.KVCAS, Key: escape(key), Value: value}
 		if previous != nil {
 			write.Index = previous.LastIndex
-			// Consul keeps the index of a write that changes nothing. What is there
-			// has the index before its own as flags, if any, so these are others.
+			// A write that changes nothing keeps the index in Consul. The present pair
+			// has an older index as its flags, so these flags are a change.
 			write.Flags = previous.LastIndex
 		}
 		return s.transact(ctx, previous, write)
@@ -103,14 +102,15 @@ func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KV
 	})
 }
 
-// transact does op if its key is as previous says, and returns the index that it
-// has then, 0 if it is deleted. Only transactions answer with an index.
+// transact does op if its key is unchanged since previous, and returns the new index,
+// which is 0 after a delete. It is a transaction because no other call of Consul returns
+// the index.
 func (s *Store) transact(ctx context.Context, previous *store.KVPair, op api.KVTxnOp) (uint64, error) {
 	op.Namespace, op.Partition = s.namespace, s.partition
 	ops := api.TxnOps{{KV: &op}}
 	if previous != nil {
-		// Its error tells a key that is gone from one that has changed; and op
-		// with index 0 would not be conditional at all.
+		// Its error distinguishes a deleted key from a changed one. And without it, op
+		// with index 0 would not be conditional.
 		check := api.KVTxnOp{Verb: api.KVCheckIndex, Key: op.Key, Index: op.Index, Namespace: op.Namespace, Partition: op.Partition}
 		ops = api.TxnOps{{KV: &check}, {KV: &op}}
 	}
@@ -130,16 +130,16 @@ func (s *Store) transact(ctx context.Context, previous *store.KVPair, op api.KVT
 	case op.Verb == api.KVDeleteCAS:
 		return 0, nil
 	}
-	// A result that the token may not read is left out.
+	// Consul leaves out results that the token may not read.
 	if n := len(answer.Results); n != len(ops) || answer.Results[n-1].KV == nil {
 		return 0, fmt.Errorf("written, but Consul answered with %d results to %d operations", n, len(ops))
 	}
 	return answer.Results[len(ops)-1].KV.ModifyIndex, nil
 }
 
-// refusal says why a transaction was rolled back. Consul has nothing but words
-// for that, so words that are not known, such as of a token that may not write,
-// are passed on.
+// refusal returns why a transaction was rolled back. Consul gives its reason only as
+// text, so a text that is not known, such as that for a token that may not write, is
+// passed on.
 func refusal(errs api.TxnErrors, previous *store.KVPair) error {
 	err := errors.New("refused without a reason")
 	for _, e := range errs {
@@ -158,11 +158,11 @@ func refusal(errs api.TxnErrors, previous *store.KVPair) error {
 	return err
 }
 
-// List returns the pairs whose keys begin with directory, as of one instant. As
-// in valkeyrie's stores, directory is a plain prefix ("job" covers "jobs/1" too;
-// end it with a slash to prevent that), and a key that equals it is left out.
-// It returns store.ErrKeyNotFound when there are no such keys, and leaves out
-// those that the token may not read. opts are as for Get.
+// List returns the pairs whose keys begin with directory, as of one instant. As in
+// valkeyrie's stores, directory is a plain prefix ("job" covers "jobs/1" too; end it with
+// a slash to prevent that), and a key that equals it is left out. It returns
+// store.ErrKeyNotFound if there are no such keys, and leaves out those that the token may
+// not read. opts are as for Get.
 func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
 	return s.base.List(ctx, directory, func() ([]*store.KVPair, error) {
 		var found api.KVPairs
@@ -180,9 +180,9 @@ func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOpti
 	})
 }
 
-// Close ends all watches and waits until they have ended. Calls made later
-// return store.ErrClosed. It leaves a client that New was given as it is, may be
-// called again, and always returns nil.
+// Close ends all watches and waits until they have ended. Calls made later return
+// store.ErrClosed. It does not close a client that was given to New, may be called again,
+// and always returns nil.
 func (s *Store) Close() error {
 	if s.base.Close() && s.own != nil {
 		s.own()
@@ -193,7 +193,7 @@ func (s *Store) Close() error {
 func (s *Store) query(ctx context.Context, opts *store.ReadOptions) *api.QueryOptions {
 	q := &api.QueryOptions{RequireConsistent: opts == nil || opts.Consistent}
 	if s.token != nil {
-		q.Token, _ = s.token.Get() // else the one before: the server knows whether it is still good
+		q.Token, _ = s.token.Get() // on an error, the last token that was read: the server decides whether it is valid
 	}
 	return q.WithContext(ctx)
 }
@@ -202,8 +202,13 @@ func pairOf(key string, found *api.KVPair) *store.KVPair {
 	return &store.KVPair{Key: key, Value: base.NotNil(found.Value), LastIndex: found.ModifyIndex}
 }
 
-// withTokenError adds why a token that is refused was not read again, if that is why.
-func (s *Store) withTokenError(_ context.Context, err error) error {
+// explain adds the remedy to a refusal, and the reason why a token was not read again.
+func (s *Store) explain(_ context.Context, err error) error {
+	var status api.StatusError
+	if errors.As(err, &status) && status.Code == http.StatusTooManyRequests {
+		return fmt.Errorf("%w: raise the agent's limits (limits.http_max_conns_per_client, limits.request_limits), "+
+			"or run fewer programs at this address", err)
+	}
 	if s.token != nil && isRefusal(err) {
 		if _, unread := s.token.Get(); unread != nil {
 			return fmt.Errorf("%w; the token could not be read again: %w", err, unread)

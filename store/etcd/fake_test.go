@@ -28,6 +28,7 @@ type fake struct {
 	pb.UnimplementedLeaseServer
 
 	addr    string
+	refusal error // of reads, if not nil
 	txns    atomic.Int64
 	revoked atomic.Int64
 
@@ -63,7 +64,7 @@ func startFake(t *testing.T) *fake {
 }
 
 func (f *fake) Range(context.Context, *pb.RangeRequest) (*pb.RangeResponse, error) {
-	return &pb.RangeResponse{Header: &pb.ResponseHeader{Revision: 7}}, nil
+	return &pb.RangeResponse{Header: &pb.ResponseHeader{Revision: 7}}, f.refusal
 }
 
 func (f *fake) Txn(context.Context, *pb.TxnRequest) (*pb.TxnResponse, error) {
@@ -194,4 +195,19 @@ func TestWatchLeavesAMemberWithoutALeader(t *testing.T) {
 	}
 	wantTold(t, pairs, 0)
 	wantTold(t, pairs, 8)
+}
+
+func TestFullClusterIsNamedWithTheRemedy(t *testing.T) {
+	for remedy, refusal := range map[string]error{
+		"have fewer of them": rpctypes.ErrGRPCRequestTooManyRequests,
+		"disarm the alarm":   rpctypes.ErrGRPCNoSpace,
+	} {
+		f := startFake(t)
+		f.refusal = refusal
+		kv := onClient(t, f.addr, etcd.DialOptions()...)
+		if _, err := kv.Get(t.Context(), "key", nil); err == nil || !strings.Contains(err.Error(), remedy) || !strings.Contains(err.Error(), status.Convert(refusal).Message()) {
+			t.Errorf("%v has no %q", err, remedy)
+		}
+		kv.Close()
+	}
 }

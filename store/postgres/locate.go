@@ -51,7 +51,7 @@ func locate(ctx context.Context, pool *pgxpool.Pool, path, name string) (table s
 	}
 	var database, found string
 	if err := pool.QueryRow(ctx, locateSQL, plain, path, plainName).Scan(&database, &found, &path); err != nil {
-		return "", nil, reached(err)
+		return "", nil, explain(ctx, err)
 	}
 	if !qualified {
 		schema = found

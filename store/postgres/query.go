@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -171,6 +172,7 @@ const (
 	duplicateObject       = "42710"
 	insufficientPrivilege = "42501"
 	queryCanceled         = "57014"
+	tooManyConnections    = "53300"
 )
 
 // code returns the code that the server gave an error, "" for none.
@@ -200,14 +202,19 @@ func topic(key string) string {
 	return base64.RawStdEncoding.EncodeToString(hash[:16])
 }
 
-func explain(_ context.Context, err error) error { return reached(err) }
-
-// reached adds store.ErrNotReachable to an error that says so.
-func reached(err error) error {
+// explain adds store.ErrNotReachable to an error of a connection that could not be made,
+// and what to do where there are too many.
+func explain(_ context.Context, err error) error {
 	var dial *net.OpError
 	var dns *net.DNSError
-	if errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial" {
+	switch {
+	case errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial":
 		return fmt.Errorf("%w: %w", store.ErrNotReachable, err)
+	case code(err) == tooManyConnections:
+		return fmt.Errorf("%w: raise max_connections of the server, or the CONNECTION LIMIT of the role or database, "+
+			"or have the programs share connections by a pooler such as PgBouncer", err)
+	case err != nil && strings.Contains(err.Error(), "max_client_conn"):
+		return fmt.Errorf("%w: raise max_client_conn of PgBouncer, or run fewer programs", err)
 	}
 	return err
 }

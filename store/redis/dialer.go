@@ -1,10 +1,12 @@
 package redis
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"os"
@@ -146,13 +148,35 @@ func (d *dialer) why() error {
 	return d.failed
 }
 
-// blame says of an error that comes from a connection which was closed because nothing
-// was heard on it that the server does not answer.
+// blame adds to the error of a call why its connection was closed: nothing was heard on
+// it, or the server refused it.
 func (d *dialer) blame(err error) error {
-	if why := d.why(); errors.Is(err, net.ErrClosed) && errors.Is(why, os.ErrDeadlineExceeded) {
+	why := d.why()
+	var said lastWords
+	switch {
+	case errors.As(why, &said) && (hungUp(err) || errors.Is(err, net.ErrClosed)):
+		return fmt.Errorf("%w: %w", why, err)
+	case errors.Is(err, net.ErrClosed) && errors.Is(why, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%w: %s did not answer: %w", store.ErrNotReachable, strings.Join(d.unheard(), ","), why)
+	case hungUp(why) && hungUp(err):
+		return fmt.Errorf("%w: the server closed a new connection at once, as one does that has its maxclients: %w", store.ErrNotReachable, err)
 	}
 	return err
+}
+
+// hungUp reports whether err is that of a connection which the server has closed.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// lastWords is an error that a server sent before it closed a connection.
+type lastWords string
+
+func (w lastWords) Error() string {
+	if strings.Contains(string(w), "max number of clients") {
+		return string(w) + ": raise maxclients of the server, or run fewer programs"
+	}
+	return string(w)
 }
 
 func (d *dialer) close() {
@@ -172,7 +196,9 @@ func (d *dialer) close() {
 type greeting struct {
 	dialer *dialer
 	addr   string
+	asked  bool
 	heard  bool
+	said   lastWords // the first answer, if that is an error and nothing else was heard
 }
 
 func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
@@ -181,6 +207,15 @@ func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
 	case n > 0 && !g.heard:
 		g.heard = true
 		g.dialer.awaits(g.addr, false)
+		if line, ok := bytes.CutSuffix(b[:n], []byte("\r\n")); ok && line[0] == '-' && !bytes.Contains(line, []byte("\n")) {
+			g.said = lastWords(line[1:])
+		}
+	case n > 0:
+		g.said = ""
+	case err != nil && g.said != "":
+		g.dialer.fail(g.said) // the client, which asks first what it need not know, forgets it
+	case errors.Is(err, os.ErrDeadlineExceeded) && !g.asked:
+		// The client looks for messages of the server's before it asks anything.
 	case err != nil && !g.heard:
 		if !errors.Is(err, net.ErrClosed) {
 			g.dialer.fail(err)
@@ -190,15 +225,24 @@ func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
 	return n, err
 }
 
-// lastWords is how long a server that has hung up is listened to.
-const lastWords = 100 * time.Millisecond
+// lastWordsTime is how long a server that has hung up is listened to.
+const lastWordsTime = 100 * time.Millisecond
 
 func (g *greeting) write(conn net.Conn, b []byte) (int, error) {
+	g.asked = true
 	n, err := conn.Write(b)
-	if err != nil && !g.heard && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err != nil && g.said != "" {
+		g.dialer.fail(g.said)
+	} else if err != nil && !g.heard && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
 		// The server has hung up, and may have said why: that is there by now.
-		_ = conn.SetReadDeadline(time.Now().Add(lastWords))
-		_, _ = g.read(conn, make([]byte, 1))
+		_ = conn.SetReadDeadline(time.Now().Add(lastWordsTime))
+		_, silent := g.read(conn, make([]byte, 256))
+		switch {
+		case g.said != "":
+			g.dialer.fail(g.said)
+		case errors.Is(silent, os.ErrDeadlineExceeded):
+			g.dialer.fail(err)
+		}
 	}
 	return n, err
 }

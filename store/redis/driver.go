@@ -5,12 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -330,7 +328,7 @@ func explain(err error, u *store.URL, d *dialer) error {
 		record  tls.RecordHeaderError
 		network *net.OpError
 	)
-	dropped := errors.Is(why, io.EOF) || errors.Is(why, syscall.ECONNRESET) || errors.Is(why, syscall.EPIPE)
+	dropped := hungUp(why)
 	switch {
 	case errors.Is(err, goredis.Nil): // joined to others' errors
 		name, _, _ := strings.Cut(u.Path, "/")
@@ -340,9 +338,9 @@ func explain(err error, u *store.URL, d *dialer) error {
 	case errors.As(err, &record):
 		return fmt.Errorf("the server does not talk TLS: %w", err)
 	case dropped && d.tls == nil:
-		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants TLS (rediss://): %w", store.ErrNotReachable, err)
+		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants TLS (rediss://) or has its maxclients: %w", store.ErrNotReachable, err)
 	case dropped:
-		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants another certificate (cert, key): %w", store.ErrNotReachable, err)
+		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants another certificate (cert, key) or has its maxclients: %w", store.ErrNotReachable, err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		// Not the hosts of the URL: Sentinels, and nodes of a cluster, name others.
 		silent := d.unheard()

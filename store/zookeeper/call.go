@@ -105,7 +105,11 @@ func (s *Store) session(ctx context.Context) error {
 		}
 		s.lost.CompareAndSwap(0, time.Now().UnixNano())
 		if pause(ctx) != nil {
-			return fmt.Errorf("%w: the client has no session%s: %w", store.ErrNotReachable, s.behind(), ctx.Err())
+			err := ctx.Err()
+			if s.why != nil {
+				err = errors.Join(err, s.why())
+			}
+			return fmt.Errorf("%w: the client has no session%s: %w", store.ErrNotReachable, s.behind(), err)
 		}
 	}
 }
@@ -118,7 +122,7 @@ func (s *Store) behind() string {
 	if s.own != nil || s.conn.SessionID() == 0 || lost == 0 || since < tellBehind {
 		return ""
 	}
-	return fmt.Sprintf(", for %v; if the servers run, they may have lost data that it has seen, or were put back to an older state: "+
+	return fmt.Sprintf(", for %v; if the servers run, they may allow no more connections of this address (maxClientCnxns), or have lost data that it has seen, or were put back to an older state: "+
 		"then go-zookeeper never comes back, so give New a new client (one of store.Open comes back by itself)", since.Round(time.Second))
 }
 

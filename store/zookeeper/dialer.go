@@ -41,8 +41,9 @@ type dialer struct {
 	end    context.CancelFunc
 
 	mu       sync.Mutex
+	once     sync.Once // for hopeless
 	last     *link
-	failures map[string]error // by host, before its first answer
+	failures map[string]error // the last one, by host, since any has answered
 	hosts    int
 
 	// Since when, and how often, servers have taken a connection and ended it without
@@ -50,7 +51,7 @@ type dialer struct {
 	refusals  int
 	refusedAt time.Time
 
-	hopeless chan struct{} // closed when there is one for each host
+	hopeless chan struct{} // closed when there first is one for each host
 }
 
 func newDialer(secure *store.TLS, hosts int) *dialer {
@@ -122,6 +123,7 @@ func (d *dialer) heard() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.refusals = 0
+	clear(d.failures)
 }
 
 func (d *dialer) fail(address string, err error) {
@@ -133,23 +135,26 @@ func (d *dialer) fail(address string, err error) {
 		}
 		d.refusals++
 	}
-	if d.failures[address] == nil {
-		d.failures[address] = err
-		if len(d.failures) == d.hosts {
-			close(d.hopeless)
-		}
+	d.failures[address] = err
+	if len(d.failures) == d.hosts {
+		d.once.Do(func() { close(d.hopeless) })
 	}
 }
 
 // explain says more about the end of a connection before anything has come.
 func (d *dialer) explain(err error) error {
-	if d.secure == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
-		return fmt.Errorf("it ends the connection at once, as if it wanted TLS, or were just starting: %w", err)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		tls := "a client certificate"
+		if d.secure == nil {
+			tls = "TLS"
+		}
+		return fmt.Errorf("it ends the connection at once, as a server does that wants %s, is just starting, "+
+			"or has as many connections of this address as its maxClientCnxns allows: %w", tls, err)
 	}
 	return fmt.Errorf("no answer: %w", err)
 }
 
-// failure returns what went wrong so far, or nil.
+// failure returns what has gone wrong since a server answered, or nil.
 func (d *dialer) failure() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

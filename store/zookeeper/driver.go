@@ -60,7 +60,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	}
 	s := New(conn)
 	s.login, s.target = login, targetOf(u)
-	s.own = func() { end(conn, events, d, h) }
+	s.own, s.why = func() { end(conn, events, d, h) }, d.failure
 	if err := s.enter(ctx, u, d); err != nil {
 		_ = s.Close()
 		return nil, err

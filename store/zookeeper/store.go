@@ -30,6 +30,7 @@ type Store struct {
 	base   base.Store
 	target store.Target
 	login  *login        // of the store's own client; nil for none
+	why    func() error  // why there is no session; nil: not known
 	own    func()        // ends the client, where the store owns it
 	calls  chan struct{} // has an element for each call that is under way
 
