@@ -17,36 +17,35 @@ const OpenTimeout = 5 * time.Second
 // Driver opens the stores of one URL scheme. The packages below this one
 // register theirs when they are imported.
 type Driver struct {
-	// Port is the port of a host that names none, or 0 where URLs name no
-	// hosts; a URL may then have none.
+	// Port is the default port of a host, or 0 if URLs of the scheme have no hosts.
 	Port int
 
-	// Hostless lets a URL name no host although Port is set: Open finds them
-	// elsewhere.
+	// Hostless means that a URL need not name a host although Port is set: Open finds the
+	// hosts elsewhere.
 	Hostless bool
 
-	// Example is a URL of the scheme, for the errors of one that is wrong.
+	// Example is a URL of the scheme. Errors of invalid URLs quote it.
 	Example string
 
-	// EmptyUser lets a login have neither user nor password, which then is none.
+	// EmptyUser means that a URL may have an @ without a user and a password before it.
 	EmptyUser bool
 
-	// Sockets lets the path of a folder, with its slashes as %2F, stand for a host.
+	// Sockets means that the path of a folder, with its slashes written %2F, may stand in
+	// place of a host.
 	Sockets bool
 
-	// Params are the parameters that a URL may have. Others are refused, and so
-	// are those that are empty or there twice.
+	// Params are the parameters that a URL may have. Others are refused, and so are empty
+	// and repeated ones.
 	Params []string
 
-	// Resolve says where the URL and the environment lead, without connecting.
-	// It may be nil.
+	// Resolve returns where the URL and the environment lead, without connecting. It may
+	// be nil.
 	Resolve func(u *URL) (Target, error)
 
-	// Open connects, and asks the store something, so that a refused login or
-	// an untrusted certificate shows at once. ctx ends within OpenTimeout, and
-	// with it Open has to return; the store lives on. What Open returns is
-	// given the URL's scheme and hosts by its caller, and has the URL's secrets
-	// taken out.
+	// Open connects and makes a first request, so that a refused login or an untrusted
+	// certificate shows at once. ctx ends within OpenTimeout; Open must return then, and
+	// the store must outlive ctx. The caller adds the URL to errors and removes its
+	// secrets from them.
 	Open func(ctx context.Context, u *URL) (Store, error)
 }
 
@@ -55,9 +54,9 @@ var drivers struct {
 	byScheme map[string]Driver
 }
 
-// Register makes Open know a scheme, in lower case. It panics when the scheme
-// is empty or registered already, or d has no Open: it is to be called by the
-// init of the package that has the driver. Safe for concurrent use.
+// Register registers the driver of a scheme, in lower case, for Open. It panics if the
+// scheme is empty or already registered, or d has no Open. Call it from the init function
+// of the driver's package. It is safe for concurrent use.
 func Register(scheme string, d Driver) {
 	if scheme == "" || scheme != strings.ToLower(scheme) || d.Open == nil {
 		panic(fmt.Sprintf("store: the driver of scheme %q is incomplete", scheme))
@@ -73,14 +72,14 @@ func Register(scheme string, d Driver) {
 	drivers.byScheme[scheme] = d
 }
 
-// Schemes returns the schemes that Open knows, sorted.
+// Schemes returns the registered schemes, sorted.
 func Schemes() []string {
 	drivers.RLock()
 	defer drivers.RUnlock()
 	return slices.Sorted(maps.Keys(drivers.byScheme))
 }
 
-// Open connects to the store that a URL names, and makes sure that it answers:
+// Open connects to the store that a URL names, and checks that it answers:
 //
 //	memory://name
 //	sqlite:///var/lib/app/election.db
@@ -90,20 +89,18 @@ func Schemes() []string {
 //	zookeeper://host1:2181,host2:2181/prefix
 //	redis://:password@host:6379/0
 //
-// The package of each store says what else its URLs may have; a package has to
-// be imported for its scheme to be known, and
-// github.com/seed-a1d591d3/leadership/store/all imports all.
+// The documentation of each store's package describes its URLs. Import the package to
+// register its scheme; github.com/seed-a1d591d3/leadership/store/all imports all of them.
 //
-// It blocks for OpenTimeout at most, and less if ctx ends. The error names what
-// is wrong: an unknown scheme or parameter, a bad port, a missing file, a
-// refused login, an untrusted certificate. It never shows a password. It wraps
-// ErrNotReachable where the store did not answer. Close the store when the
-// elections on it have ended.
+// It blocks until the store has answered, ctx has ended or OpenTimeout has passed. The
+// error names what is wrong: an unknown scheme or parameter, a bad port, a missing file,
+// a refused login, an untrusted certificate. It never shows a password. It wraps
+// ErrNotReachable if the store did not answer. Close the store when the elections on it
+// have ended.
 //
-// Every part of a URL, and of the variables that the package of the store names,
-// takes effect as in the store's own tool, or is refused with an error that names
-// it. What they come to is told by TargetOf, and logged by the default logger of
-// log/slog at level debug.
+// Every part of a URL, and of the variables that the package of the store names, takes
+// effect as in the store's own tool, or is refused with an error that names it. TargetOf
+// returns the result, and the default logger of log/slog logs it at level debug.
 func Open(ctx context.Context, rawURL string) (Store, error) {
 	u, driver, err := parse(rawURL)
 	if err != nil {
@@ -129,8 +126,7 @@ func Open(ctx context.Context, rawURL string) (Store, error) {
 			return tell(whole, r.kv), nil
 		}
 	case <-afterContext(ctx, openReserve/2):
-		// A driver that takes longer is left to itself, and what it opens is
-		// closed.
+		// A driver that takes longer is not waited for; what it opens later is closed.
 		go func() {
 			if r := <-opened; r.err == nil {
 				r.kv.Close()
@@ -139,7 +135,7 @@ func Open(ctx context.Context, rawURL string) (Store, error) {
 		err = ctx.Err()
 	}
 	if cause := whole.Err(); cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w: %w", cause, err) // not every client says what it was that ended it
+		err = fmt.Errorf("%w: %w", cause, err) // not every client wraps the error of the context
 	}
 	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrNotReachable) {
 		err = fmt.Errorf("%w: %w", ErrNotReachable, err)
@@ -147,7 +143,7 @@ func Open(ctx context.Context, rawURL string) (Store, error) {
 	return nil, fmt.Errorf("open %s: %w", u, u.scrub(err))
 }
 
-// openReserve is what Open keeps of OpenTimeout for a driver to clean up.
+// openReserve is the part of OpenTimeout that is left to a driver to clean up.
 const openReserve = 500 * time.Millisecond
 
 // afterContext returns a channel that is closed some time after ctx has ended.

@@ -5,25 +5,24 @@ import (
 	"errors"
 )
 
-// ErrInvalidPage means that a page was asked for from where none begins.
+// ErrInvalidPage means that no page begins where one was asked for.
 var ErrInvalidPage = errors.New("this is not where a page begins")
 
-// Pager is a Store that lists a page at a time, and keys without their values. It is
-// optional: Page works with every Store.
+// Pager is a Store that lists pairs page by page, and reads only the values that are
+// wanted. It is optional: Page works with every Store.
 type Pager interface {
-	// Page returns some of the pairs whose keys begin with directory, a thousand or
-	// so, and where to go on: "" behind the last page. from is where to begin, which is
-	// "" for the first page and otherwise what the page before returned; some stores
-	// tell others by ErrInvalidPage. A key for
-	// which wanted returns false costs no read of its value: its pair has a nil Value,
-	// and LastIndex 0. A key that is there from the first page to the last is in at
-	// least one of them. There is no error where there are no such keys. It finds what
-	// was written, and acknowledged, before the first page.
+	// Page returns some of the pairs whose keys begin with directory, about a thousand,
+	// and where the next page begins, which is "" after the last one. from is where to
+	// begin: "" for the first page, and otherwise what the page before returned; some
+	// stores refuse any other with ErrInvalidPage. If wanted returns false for a key, its
+	// value is not read: its pair has a nil Value and LastIndex 0. A key that exists from
+	// the first page to the last is in at least one of them. It is no error if there are
+	// no such keys. Page finds every write that was acknowledged before the first page.
 	Page(ctx context.Context, directory, from string, wanted func(key string) bool) (pairs []*KVPair, next string, err error)
 }
 
-// Page is the Page of a Pager. Of any other Store it is what List finds, in one page
-// with all values.
+// Page returns a page of kv if that is a Pager, and otherwise all that List finds as one
+// page with all values.
 func Page(ctx context.Context, kv Store, directory, from string, wanted func(key string) bool) (pairs []*KVPair, next string, err error) {
 	if pager, ok := kv.(Pager); ok {
 		return pager.Page(ctx, directory, from, wanted)
@@ -35,7 +34,7 @@ func Page(ctx context.Context, kv Store, directory, from string, wanted func(key
 	return pairs, "", err
 }
 
-// Page implements Pager, where the store beneath does.
+// Page implements Pager, by the store beneath.
 func (p *prefixed) Page(ctx context.Context, directory, from string, wanted func(key string) bool) ([]*KVPair, string, error) {
 	pairs, next, err := Page(ctx, p.kv, p.prefix+directory, from, func(key string) bool { return wanted(key[len(p.prefix):]) })
 	for i := range pairs {

@@ -14,16 +14,15 @@ import (
 	"unicode"
 )
 
-// What may be quoted in an error: anything else may be a piece of a password.
+// What may be quoted in an error. Anything else may be part of a password.
 var (
 	schemeLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
 	nameLike   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
 	portLike   = regexp.MustCompile(`^[0-9]{0,5}$`)
 )
 
-// parse takes rawURL apart. Not by net/url: that refuses a list of hosts, and
-// quotes in its errors what may be a password. What two readers could take
-// differently is refused.
+// parse parses rawURL. It does not use net/url, which refuses a list of hosts, and whose
+// errors may quote a password. It refuses what two readers may understand differently.
 func parse(rawURL string) (*URL, Driver, error) {
 	if strings.ContainsFunc(rawURL, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return nil, Driver{}, errors.New("the URL has a blank or a control character in it: take it out, or write it with %, as %20 for a blank")
@@ -61,7 +60,7 @@ func noScheme(rawURL string) error {
 	return fmt.Errorf("the URL has no scheme: want one of %s followed by ://", strings.Join(Schemes(), ", "))
 }
 
-// want tells what a URL looks like, behind what is wrong with one.
+// want returns the end of an error: what a URL of the scheme looks like.
 func (d Driver) want() string {
 	if d.Example == "" {
 		return ""
@@ -84,14 +83,14 @@ func (u *URL) parse(rest string, driver Driver) error {
 	authority, path, _ := strings.Cut(rest, "/")
 	host := authority[strings.LastIndex(authority, "@")+1:]
 	if driver.Port == 0 && host != "" && strings.Contains(path+query, "@") {
-		return errLostPassword // of a path alone nothing is before it
+		return errLostPassword // in a path without a host an @ is a part of a name
 	}
 	if driver.Port > 0 {
 		switch {
 		case strings.Contains(path, "@"):
 			return errLostPassword
 		case strings.Contains(query, "@"):
-			// If there is anything wrong with it, then what is quoted may be a
+			// If the URL is invalid for another reason, that error might quote a
 			// password.
 			if u.take(authority, path, query, driver) != nil {
 				return errLostPassword
@@ -107,11 +106,11 @@ func (u *URL) parse(rest string, driver Driver) error {
 	return u.take(authority, path, query, driver)
 }
 
-// errLostPassword says that a / or ? has cut a login in two: what lies before it
-// would be taken for a host, and shown.
+// errLostPassword means that a / or ? has cut a login in two: the part before it would be
+// read as a host, and shown.
 var errLostPassword = errors.New("it has an @ behind the first / or ?: in a user or password write / as %2F and ? as %3F, elsewhere @ as %40")
 
-// take takes in the parts of a URL.
+// take parses the parts of a URL.
 func (u *URL) take(authority, path, query string, driver Driver) error {
 	hosts := authority
 	if at := strings.LastIndex(authority, "@"); at >= 0 {
@@ -130,7 +129,7 @@ func (u *URL) take(authority, path, query string, driver Driver) error {
 }
 
 func (u *URL) parseUser(userinfo string, driver Driver) error {
-	if strings.Contains(userinfo, "@") { // which some take for the end of it
+	if strings.Contains(userinfo, "@") { // which some readers take for its end
 		return errors.New("the user or password has an @ in it: write it as %40")
 	}
 	user, password, _ := strings.Cut(userinfo, ":")
@@ -158,7 +157,7 @@ func (u *URL) parsePath(path string, driver Driver) error {
 		return errors.New("the path has a control character in it")
 	}
 	if driver.Port == 0 {
-		return nil // of a file, say
+		return nil // the path of a file, for example
 	}
 	if strings.Contains(path, ",") {
 		return fmt.Errorf("the path has a comma in it: hosts are listed before the first / of the URL, and a comma that is meant is %%2C%s", driver.want())
@@ -166,8 +165,8 @@ func (u *URL) parsePath(path string, driver Driver) error {
 	return checkPrefix("the path", u.Path)
 }
 
-// checkPrefix refuses what people, proxies and other tools shorten, each in its
-// own way: so that two prefixes are never meant as one.
+// checkPrefix refuses a path that people, proxies and other tools would shorten, each in
+// its own way: two nodes might then use two prefixes.
 func checkPrefix(what, prefix string) error {
 	prefix = strings.TrimSuffix(prefix, "/")
 	if prefix == "" {
@@ -190,13 +189,13 @@ func (u *URL) parseQuery(query string, known []string) error {
 		return nil
 	}
 	times := make(map[string]int)
-	secret := false // the parameter before may go on behind an & that is its own
+	secret := false // an & in the secret before may not have been escaped
 	for piece := range strings.SplitSeq(query, "&") {
 		rawName, rawValue, ok := strings.Cut(piece, "=")
 		name, errName := url.PathUnescape(rawName)
 		value, errValue := url.PathUnescape(rawValue)
 		if !ok || errName != nil || errValue != nil || strings.ContainsAny(piece, "+;") {
-			// What + and ; mean depends on who reads them.
+			// The meaning of + and ; depends on the reader.
 			return errors.New("its parameters are not written as name=value&name=value, with & as %26, % as %25, + as %2B, ; as %3B and a blank as %20")
 		}
 		if !slices.Contains(known, name) {
@@ -242,7 +241,7 @@ func (u *URL) parseHosts(hosts string, driver Driver) error {
 		return fmt.Errorf("it names no host%s", driver.want())
 	}
 	if driver.Port == 0 {
-		// The scheme decides what stands for a host, if anything.
+		// The meaning of the host, if any, depends on the scheme.
 		host, err := url.PathUnescape(hosts)
 		if err != nil || strings.ContainsFunc(host, unicode.IsControl) {
 			return errors.New("what is before its path is not written as in a URL: write % as %25")
@@ -261,15 +260,15 @@ func (u *URL) parseHosts(hosts string, driver Driver) error {
 	return nil
 }
 
-// HostPort returns host:port with the port that host has, or else port. The error
-// does not quote what may be a password.
+// HostPort returns host:port with the port that host has, or else port. Its error does
+// not quote what may be a password.
 func HostPort(host string, port int) (string, error) {
 	hostport, _, err := withPort(host, Driver{Port: port})
 	return hostport, err
 }
 
-// withPort returns host:port with the port that host has, or else the driver's,
-// and tells which.
+// withPort returns host:port with the port that host has, or else the driver's, and
+// reports whether host has one.
 func withPort(host string, driver Driver) (hostport string, ported bool, err error) {
 	name, port, err := net.SplitHostPort(host)
 	var addrErr *net.AddrError
@@ -304,8 +303,8 @@ func withPort(host string, driver Driver) (hostport string, ported bool, err err
 	return net.JoinHostPort(name, strconv.FormatUint(n, 10)), true, nil
 }
 
-// isHost reports whether name is an address, a name of DNS or, where there may be
-// sockets, the path of their folder.
+// isHost reports whether name is an address, a DNS name or, if sockets are allowed, the
+// path of their folder.
 func isHost(name string, bracketed, sockets bool) bool {
 	if strings.HasPrefix(name, "/") {
 		return sockets && !bracketed && !strings.ContainsFunc(name, func(r rune) bool { return r == ',' || unicode.IsControl(r) })

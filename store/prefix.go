@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// WithPrefix returns a view of kv whose keys all begin with prefix, which the
-// callers of the view neither write nor see. It has no empty key. Its Close closes kv. A reader of its
-// Watch that falls behind gets the latest pair in place of all that it missed.
-// With an empty prefix it is kv itself.
+// WithPrefix returns a view of kv that adds prefix to each key on its way to kv, and
+// removes it from each key on its way back. An empty key is an error. Close closes kv. A
+// reader of a watch that falls behind gets the latest pair in place of all that it
+// missed. If prefix is empty, WithPrefix returns kv itself.
 func WithPrefix(kv Store, prefix string) Store {
 	if prefix == "" {
 		return kv
@@ -59,15 +59,14 @@ func (p *prefixed) Watch(ctx context.Context, key string, opts *ReadOptions) (<-
 	go func() {
 		p.forward(ctx, inner, pairs)
 		close(pairs)
-		// Some adapters' watches end late, and stay behind for good if nobody
-		// reads them.
+		// The watches of some adapters end late, and never end if they are not read.
 		for range inner {
 		}
 	}()
 	return pairs, nil
 }
 
-// forward passes on what inner tells, always the latest, until it or ctx ends.
+// forward sends the latest pair of inner to pairs, until inner or ctx ends.
 func (p *prefixed) forward(ctx context.Context, inner <-chan *KVPair, pairs chan<- *KVPair) {
 	type state struct {
 		index uint64
@@ -91,8 +90,8 @@ func (p *prefixed) forward(ctx context.Context, inner <-chan *KVPair, pairs chan
 			}
 			next, out = p.strip(pair), pairs
 			coming = state{next.LastIndex, next.Value != nil}
-			// What it stands in place of may have led back to where the reader
-			// is. (Some adapters' indexes are always 0.)
+			// The reader may have this state: those between are left out. (The index of
+			// some adapters is always 0.)
 			if sent && coming == last && (coming.index != 0 || !coming.found) {
 				out = nil
 			}
@@ -110,10 +109,10 @@ func (p *prefixed) List(ctx context.Context, directory string, opts *ReadOptions
 
 func (p *prefixed) Close() error { return p.kv.Close() }
 
-// Beneath returns the store that this is a view of, and key as it is there.
+// Beneath returns the store beneath this view, and the key there.
 func (p *prefixed) Beneath(key string) (Store, string) { return p.kv, p.prefix + key }
 
-// Target returns that of the store beneath, with the prefix.
+// Target returns the target of the store beneath, with the prefix.
 func (p *prefixed) Target() Target {
 	t := TargetOf(p.kv)
 	if t == nil {
@@ -122,7 +121,7 @@ func (p *prefixed) Target() Target {
 	return t.prefixed(p.prefix)
 }
 
-// add and strip copy: the pair may be read by others.
+// add and strip copy the pair, because others may read it.
 func (p *prefixed) add(pair *KVPair) *KVPair {
 	if pair == nil {
 		return nil

@@ -14,14 +14,15 @@ type SecretFile struct {
 	file *reread.Files[string]
 }
 
-// Get returns what the file holds now, without blanks around it. Where it cannot be read,
-// or is empty, it returns what it held before, and the error.
+// Get returns the present content of the file, without white space around it. If the file
+// cannot be read, or is empty, Get returns the content before, and the error.
 func (f *SecretFile) Get() (string, error) { return f.file.Get() }
 
-// SecretFile returns the file that holds the secret name, such as "password": it is named
-// by the parameter name_file, or else by the environment variable env, if that is not "".
-// It returns nil if neither is set, or the URL has the secret itself and the file is the
-// environment's; with both in the URL, and for a file that cannot be read, an error.
+// SecretFile returns the file with the secret of that name, such as "password". The
+// parameter name_file names the file, or else the environment variable env, if env is not
+// "". It returns nil if neither is set, or if the URL has the secret itself and only the
+// environment names a file. It returns an error if the URL has both, or the file cannot
+// be read.
 func (u *URL) SecretFile(name, env string) (*SecretFile, error) {
 	path, from := u.setting(name+"_file", names(env)...)
 	if path == "" {

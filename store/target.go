@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Target says where a store keeps its keys, as its URL, the environment and the
-// server make it: names and values, such as the hosts, the database and the
-// prefix of the keys. It has no secrets. Nodes that are to elect one leader need
-// Targets that mean the same place.
+// Target is the place where a store keeps its keys, which follows from its URL, the
+// environment and the server: names and values, such as the hosts, the database and the
+// prefix of the keys. It has no secrets. Nodes that are to elect one leader need Targets
+// that mean the same place.
 type Target []slog.Attr
 
 // String returns the target as name=value name=value.
@@ -40,8 +40,8 @@ func (t Target) Value(name string) string {
 	return ""
 }
 
-// NewTarget returns the target of names and values. Those that are empty are
-// left out.
+// NewTarget returns the target of alternating names and values. Empty values are left
+// out.
 func NewTarget(namesAndValues ...string) Target {
 	var t Target
 	for i := 0; i+1 < len(namesAndValues); i += 2 {
@@ -65,8 +65,8 @@ func (t Target) prefixed(prefix string) Target {
 	return append(all, slog.String("prefix", prefix))
 }
 
-// TargetOf returns where kv keeps its keys, and nil where it does not tell: it
-// tells by a method Target() Target, as those from Open do.
+// TargetOf returns where kv keeps its keys, if it has a method Target() Target, as stores
+// from Open do, and nil otherwise.
 func TargetOf(kv Store) Target {
 	if t, ok := kv.(interface{ Target() Target }); ok {
 		return t.Target()
@@ -74,9 +74,9 @@ func TargetOf(kv Store) Target {
 	return nil
 }
 
-// Resolve returns where Open would keep the keys of a URL, as far as that is
-// known before it connects. It reads the environment and the files that the URL
-// and the environment name. The error is as Open's.
+// Resolve returns where Open would keep the keys of a URL, as far as that is known
+// without connecting. It reads the environment and the files that the URL and the
+// environment name. Its error is that of Open.
 func Resolve(rawURL string) (Target, error) {
 	u, driver, err := parse(rawURL)
 	if err != nil {

@@ -12,24 +12,24 @@ import (
 // TLSParams are the parameters that URL.TLS reads, for a Driver's Params.
 func TLSParams() []string { return []string{"tls", "ca", "cert", "key", "server_name"} }
 
-// TLSEnv names the environment variables that stand in for the parameters of
-// TLS. Empty ones have none.
+// TLSEnv names the environment variables that set a parameter of TLS if the URL does not.
+// A parameter with an empty name has none.
 type TLSEnv struct{ CA, Cert, Key, ServerName string }
 
-// TLS is how to talk TLS, as a URL says. Its files are read again when they have
-// changed, so that a certificate may be renewed while a store is open. Safe for
-// concurrent use.
+// TLS is the TLS configuration of a URL. Its files are read again when they have changed,
+// so that a certificate may be renewed while a store is open. It is safe for concurrent
+// use.
 type TLS struct {
 	files *reread.Files[*tls.Config]
 }
 
-// Config returns the configuration for the next connection; call it for each.
-// The caller may clone it, and must not change it. While the files have not
-// changed it is the same one. nil, for no TLS, returns nil.
+// Config returns the configuration of the next connection; call it for each. The caller
+// may clone it, but must not change it. It is the same one until the files change. For a
+// nil TLS, which means no TLS, it returns nil.
 //
-// Where the files cannot be read, or a certificate and its key do not fit, as in
-// the middle of a renewal, those that were read before are used until the
-// certificate expires. Then Config returns an error that names them.
+// If the files cannot be read, or a certificate and its key do not match, as in the
+// middle of a renewal, Config returns the configuration before until its certificate
+// expires, and then an error that names the files.
 func (t *TLS) Config() (*tls.Config, error) {
 	if t == nil {
 		return nil, nil //nolint:nilnil // No TLS is no error.
@@ -47,17 +47,17 @@ func (t *TLS) Config() (*tls.Config, error) {
 	return config, nil
 }
 
-// TLS returns how to talk TLS as the URL and the environment say, or nil where
-// neither asks for it. These parameters do, each:
+// TLS returns the TLS configuration of the URL and the environment, or nil if neither
+// asks for TLS. Each of these parameters does:
 //
 //	tls=true              the system's certificate authorities
 //	ca=FILE               the authorities in that PEM file, and no others
 //	cert=FILE, key=FILE   the client's certificate, in PEM; both or neither
 //	server_name=NAME      the name in the server's certificate; the host by default
 //
-// An environment variable does as its parameter. With required, as for rediss://,
-// TLS is used even if nothing asks for it; tls=false then is an error, as it is
-// beside any of the others.
+// So does the environment variable of a parameter. If required is true, as for rediss://,
+// TLS is used in any case. tls=false is an error then, and beside any of the other
+// parameters.
 func (u *URL) TLS(env TLSEnv, required bool) (*TLS, error) {
 	on, err := u.Bool("tls")
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// URL is the URL of a store, taken apart, for a Driver:
+// URL is the parsed URL of a store, for a Driver:
 //
 //	scheme://user:password@host1:port,host2:port/path?name=value
 //
@@ -22,18 +22,16 @@ type URL struct {
 	// Scheme is in lower case.
 	Scheme string
 
-	// User and Password are decoded. HasUser tells whether the URL had
-	// either.
+	// User and Password are decoded. HasUser reports whether the URL has either.
 	User, Password string
 	HasUser        bool
 
-	// Hosts are host:port, those without a port with the Driver's. Empty where
-	// the URL names none. Portless reports whether none of them has a port of
-	// its own.
+	// Hosts are written host:port, with the Driver's port if the URL has none, and empty
+	// if the URL names no host. Portless reports whether the URL has no port.
 	Hosts    []string
 	Portless bool
 
-	// Path is decoded, and without the slash that ends the hosts.
+	// Path is decoded, without its first slash.
 	Path string
 
 	params  map[string]string
@@ -71,8 +69,8 @@ func (u *URL) String() string {
 	return b.String()
 }
 
-// shownHosts returns the hosts, without ports that the URL does not have: they
-// may come from elsewhere.
+// shownHosts returns the hosts, without the ports that the URL does not have: those may
+// come from elsewhere.
 func (u *URL) shownHosts() string {
 	if !u.Portless {
 		return strings.Join(u.Hosts, ",")
@@ -91,28 +89,28 @@ func (u *URL) shownHosts() string {
 	return strings.Join(hosts, ",")
 }
 
-// Hide keeps a secret that is not in the URL, such as a password from the
-// environment, out of the errors of Open. It does nothing for "".
+// Hide keeps a secret that is not in the URL, such as a password from the environment,
+// out of the errors of Open. An empty secret is ignored.
 func (u *URL) Hide(secret string) {
 	if secret != "" {
 		u.secrets = append(u.secrets, secret)
 	}
 }
 
-// Has tells whether the URL has the parameter.
+// Has reports whether the URL has the parameter.
 func (u *URL) Has(name string) bool {
 	_, ok := u.params[name]
 	return ok
 }
 
-// Setting returns the value of a parameter, or else of the first of the
-// environment variables that is set and not empty, or else "".
+// Setting returns the value of a parameter, or else of the first environment variable
+// that is not empty, or else "".
 func (u *URL) Setting(name string, env ...string) string {
 	value, _ := u.setting(name, env...)
 	return value
 }
 
-// setting tells also where the value is from, in words.
+// setting also returns where the value comes from, in words.
 func (u *URL) setting(name string, env ...string) (value, from string) {
 	if value, ok := u.params[name]; ok {
 		return value, fmt.Sprintf("parameter %q", name)
@@ -128,8 +126,8 @@ func (u *URL) setting(name string, env ...string) (value, from string) {
 	return "", fmt.Sprintf("parameter %q", name)
 }
 
-// Bool returns a parameter, or environment variable, that is true or false, and
-// false when neither is there.
+// Bool returns the value of a boolean parameter or environment variable, and false if
+// neither is set.
 func (u *URL) Bool(name string, env ...string) (bool, error) {
 	value, from := u.setting(name, env...)
 	if value == "" && !u.Has(name) {
@@ -142,8 +140,8 @@ func (u *URL) Bool(name string, env ...string) (bool, error) {
 	return b, nil
 }
 
-// Duration returns a parameter that is a positive duration such as 50ms, and
-// fallback when it is not there.
+// Duration returns the value of a parameter that is a positive duration such as 50ms, and
+// fallback if it is not set.
 func (u *URL) Duration(name string, fallback time.Duration) (time.Duration, error) {
 	value, ok := u.params[name]
 	if !ok {
@@ -156,8 +154,8 @@ func (u *URL) Duration(name string, fallback time.Duration) (time.Duration, erro
 	return d, nil
 }
 
-// Prefix returns what the store's keys begin with: the path with one slash at
-// its end, or "" where the URL has none.
+// Prefix returns the prefix of the store's keys: the path with one slash at its end, or
+// "" if there is no path.
 func (u *URL) Prefix() string {
 	path := strings.Trim(u.Path, "/")
 	if path == "" {
@@ -166,9 +164,9 @@ func (u *URL) Prefix() string {
 	return path + "/"
 }
 
-// PrefixSetting returns what the store's keys begin with where a parameter says so: its
-// value with one slash at its end, or "" where it is not there. The value is held to
-// what the path of a URL is.
+// PrefixSetting returns the prefix of the store's keys in a parameter: its value with one
+// slash at its end, or "" if it is not set. The rules for the value are those for the path
+// of a URL.
 func (u *URL) PrefixSetting(name string) (string, error) {
 	value := strings.Trim(u.Setting(name), "/")
 	if err := checkPrefix(fmt.Sprintf("parameter %q", name), value); err != nil {
@@ -177,8 +175,8 @@ func (u *URL) PrefixSetting(name string) (string, error) {
 	return (&URL{Path: value}).Prefix(), nil
 }
 
-// scrub takes the secrets out of an error. What is left can be asked by
-// errors.Is, but not unwrapped, if there was one in it.
+// scrub removes the secrets from an error. If there were any, errors.Is still works on
+// the result, but it cannot be unwrapped.
 func (u *URL) scrub(err error) error {
 	text := err.Error()
 	for _, secret := range u.secrets {

@@ -4,8 +4,8 @@
 //
 //	import _ "github.com/seed-a1d591d3/leadership/store/all"
 //
-// With it come the clients of all of them. Import the package of your store
-// alone where that matters.
+// It imports the clients of all stores. To avoid that, import only the package of your
+// store.
 package all
 
 import (

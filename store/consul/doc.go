@@ -1,17 +1,17 @@
 // Package consul is a store in the key/value store of HashiCorp Consul, on its
 // official client.
 //
-// By a client that the program has already, which is left as it is, or by URL:
+// With a client of the program, which the store does not change, or by URL:
 //
 //	kv := consul.New(client)
 //	kv, err := store.Open(ctx, "consul://host:8500/prefix")
 //
 // # URLs
 //
-// A URL names one agent of Consul, which finds the servers by itself, and with
-// its path what the keys begin with. Without a host it is the agent in
-// $CONSUL_HTTP_ADDR (host:port, or a URL of http, https or unix), or else
-// 127.0.0.1:8500. The parameters, and the variables that stand in for them:
+// A URL names one agent of Consul, which finds the servers by itself. Its path is the
+// prefix of the keys. Without a host the agent is that of $CONSUL_HTTP_ADDR (host:port,
+// or a URL of http, https or unix), or else 127.0.0.1:8500. These are the parameters, and
+// the variables that are used if a parameter is not set:
 //
 //	token=TOKEN                        CONSUL_HTTP_TOKEN
 //	token_file=FILE                    CONSUL_HTTP_TOKEN_FILE, which goes before CONSUL_HTTP_TOKEN
@@ -23,58 +23,56 @@
 //	namespace=NAME, partition=NAME     CONSUL_NAMESPACE, CONSUL_PARTITION
 //	user:password@ before the host     CONSUL_HTTP_AUTH, for a proxy that asks for them
 //
-// Any of those about TLS switches it on. With it,
-// CONSUL_CAPATH without a file of authorities and CONSUL_HTTP_SSL_VERIFY=false are
-// refused: certificates are always checked. The
-// files, of a token and of TLS, are read again when they have changed. Opening reads the key that is the prefix, and the
-// token has to be allowed to.
+// Any parameter or variable of TLS switches TLS on. Certificates are always checked: with
+// TLS, CONSUL_HTTP_SSL_VERIFY=false is refused, and so is CONSUL_CAPATH without a file of
+// authorities. The files of the token and of TLS are read again when they have changed.
+// Open reads the key that equals the prefix, which the token must allow.
 //
 // # What it guarantees
 //
-// A write is acknowledged when a majority of Consul's servers has it, so it
-// survives a failover. A write whose reply was lost in one may or may not have
-// happened; elections read back. Get goes through the leader, and with
-// Consistent or nil options the leader first asks a majority whether it still
-// is: it finds every write acknowledged before. An index is that of Consul's
-// log and never comes back, except where servers are set up anew from an older
-// snapshot: a transaction of Consul can compare no value, so a renewal that was on
-// its way meanwhile may then replace a newer record. Stop the programs, or wait for
-// the longest TTL, before you do that. What fencing adds is what it adds everywhere:
-// protection from a leader that is paused between looking at its term and
-// acting on it; and, after an operator has restored an old snapshot, tokens
-// that still rise.
+// A write is acknowledged when a majority of Consul's servers has it, so it survives a
+// failover. A write whose reply was lost in a failover may or may not have happened;
+// elections read the key again. Get asks the leader, and with Consistent or nil options
+// the leader first asks a majority whether it still leads, so Get finds every write that
+// was acknowledged before. An index is that of Consul's log and is not used again, unless
+// the servers are set up from an older snapshot. A transaction of Consul cannot compare a
+// value, so a renewal that was under way at that time may then replace a newer record.
+// Before you restore a snapshot, stop the programs, or wait for the longest TTL. Fencing
+// adds what it adds everywhere: protection from a leader that is paused between checking
+// its term and acting on it, and tokens that rise even after an old snapshot was
+// restored.
 //
-// AtomicPut and AtomicDelete are transactions of Consul, of one round trip. The
-// flags of a pair are the store's: they change with every write, so that one
-// of an equal value has another index. Consul deletes no key by itself: a TTL
-// is store.ErrTTLNotSupported. Elections need none, and are not held to the
-// 10 s of Consul's sessions.
+// AtomicPut and AtomicDelete are transactions of Consul, and take one round trip. The
+// store uses the flags of a pair: it changes them with every write, so that a write of an
+// equal value gets a new index. Consul does not delete keys by itself: a TTL is
+// store.ErrTTLNotSupported. Elections need none, so the minimum of 10 s of Consul's
+// sessions does not apply to them.
 //
-// A watch is a blocking query, of a minute at a time. It holds a connection of
-// its own; an agent allows 200 for each address by default
+// A watch is a sequence of blocking queries of a minute each. It holds a connection of
+// its own; by default an agent allows 200 for each address
 // (limits.http_max_conns_per_client).
 //
 // # Keys
 //
-// Keys are of any bytes. Those of printable ASCII are in Consul as they are
-// given, but for what its HTTP API would change: of % itself, a slash at the
-// beginning or after another, and the segments "." and "..", as of all other
-// characters, each byte is written as % and two hexadecimal digits. Rules of
-// ACLs have to be written so, too. List leaves out keys of others that are not.
+// A key may have any bytes. Printable ASCII is stored as it is. Each byte of any other
+// character is stored as % and two hexadecimal digits, and so is what Consul's HTTP API
+// would change: % itself, a slash at the beginning or after another slash, and the
+// segments "." and "..". Write rules of ACLs in the same way. List leaves out keys that
+// are not written so.
 //
-// A value may have 384 KiB with Consul's default settings: in a transaction it
-// is a third longer, and that may have 512 KiB.
+// With Consul's default settings a value may have 384 KiB: in a transaction it is a third
+// longer, and 512 KiB are allowed there.
 //
 // # Rights
 //
-// This policy is the least that elections need:
+// This policy has all the rights that elections need:
 //
 //	key_prefix "service/" { policy = "write" }
 //
 // # Tested with
 //
-// Consul 1.21.0 and github.com/hashicorp/consul/api 1.32.1. Not tested:
-// Consul Enterprise. There a namespace or partition in the configuration of a client
-// given to New is for reads only, so an election on it ends with ErrUnsafeStore; name
-// it in the URL instead.
+// Consul 1.21.0 and github.com/hashicorp/consul/api 1.32.1. Not tested: Consul
+// Enterprise. A namespace or partition in the configuration of a client given to New
+// applies to reads only there, so an election on it ends with ErrUnsafeStore: name it in
+// the URL instead.
 package consul

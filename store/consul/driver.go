@@ -29,7 +29,7 @@ func init() {
 	})
 }
 
-// tlsEnv are the variables that Consul's own client reads.
+// tlsEnv are the variables that Consul's client reads.
 var tlsEnv = store.TLSEnv{
 	CA:         api.HTTPCAFile,
 	Cert:       api.HTTPClientCert,
@@ -60,7 +60,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := u.SecretFile("token", api.HTTPTokenFileEnvName) // before a token in the environment, as Consul has it
+	token, err := u.SecretFile("token", api.HTTPTokenFileEnvName) // takes precedence over a token in the environment, as in Consul
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	kv := New(client)
 	kv.token, kv.own, kv.target = token, config.HttpClient.CloseIdleConnections, target
 	kv.namespace, kv.partition = config.Namespace, config.Partition
-	// A token that is refused, or may not read there, shows now.
+	// Find out now whether the token is valid and may read there.
 	if _, err := kv.Get(ctx, cmp.Or(u.Prefix(), "leadership"), nil); err != nil && !errors.Is(err, store.ErrKeyNotFound) {
 		_ = kv.Close()
 		return nil, explain(err, transport.config)
@@ -80,15 +80,15 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	return store.WithPrefix(kv, u.Prefix()), nil
 }
 
-// configOf returns what the URL and the environment say. Where it leaves a
-// field empty api.NewClient looks into the environment for itself; all that
-// matters is set here, so that the URL comes first.
+// configOf returns the configuration of the URL and the environment. api.NewClient fills
+// empty fields from the environment, so all fields that matter are set here: the URL
+// takes precedence.
 func configOf(u *store.URL) (*api.Config, *freshTransport, error) {
 	address, err := addressOf(u)
 	if err != nil {
 		return nil, nil, err
 	}
-	// Of the two variables that switch TLS on, an address is the nearer.
+	// Of the two variables that switch TLS on, the address takes precedence.
 	required, err := u.Bool("tls", api.HTTPSSLEnvName)
 	if err != nil {
 		return nil, nil, err
@@ -125,7 +125,7 @@ func configOf(u *store.URL) (*api.Config, *freshTransport, error) {
 	}
 	config.HttpClient = &http.Client{
 		Transport: transport,
-		// Consul has no need of redirections, and the token would go with them.
+		// Consul needs no redirections, and they would carry the token along.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return config, transport, nil
@@ -148,8 +148,7 @@ func addressOf(u *store.URL) (string, error) {
 	return "", fmt.Errorf("it names %d hosts and must name one: an agent of Consul, which finds the servers by itself", len(u.Hosts))
 }
 
-// checkAddress refuses an address that Consul's client would take for something
-// else.
+// checkAddress refuses an address that Consul's client would misunderstand.
 func checkAddress(address string) (string, error) {
 	scheme, rest, ok := strings.Cut(address, "://")
 	switch {
@@ -177,7 +176,7 @@ func checkAddress(address string) (string, error) {
 	return rest, nil
 }
 
-// checkTLS refuses the variables about TLS that have no effect here.
+// checkTLS refuses variables of TLS that have no effect here.
 func checkTLS(u *store.URL) error {
 	if u.Setting("ca", api.HTTPCAFile) == "" && os.Getenv(api.HTTPCAPath) != "" {
 		return fmt.Errorf("$%s is set, which is not supported: name a file with all authorities by the parameter ca, or by $%s", api.HTTPCAPath, api.HTTPCAFile)
@@ -191,7 +190,7 @@ func checkTLS(u *store.URL) error {
 	return fmt.Errorf("$%s is false, but certificates are always checked: name the authority by the parameter ca, or by $%s", api.HTTPSSLVerifyEnvName, api.HTTPCAFile)
 }
 
-// authOf returns the login for a proxy before Consul, which itself has none.
+// authOf returns the login at a proxy in front of Consul. Consul itself has no logins.
 func authOf(u *store.URL) (*api.HttpBasicAuth, error) {
 	if u.HasUser {
 		if u.User == "" || u.Password == "" {
@@ -209,8 +208,8 @@ func authOf(u *store.URL) (*api.HttpBasicAuth, error) {
 	return &api.HttpBasicAuth{Username: user, Password: password}, nil
 }
 
-// freshTransport sends requests with the files of TLS as they are: by another
-// transport once they have changed.
+// freshTransport sends requests by a transport that is replaced when the files of TLS
+// have changed.
 type freshTransport struct {
 	secure *store.TLS // nil: no TLS
 
@@ -235,13 +234,13 @@ func (t *freshTransport) current() (*http.Transport, error) {
 		return nil, err
 	}
 	if t.transport == nil || config != t.config {
-		t.closeIdle() // and what is busy once it is idle
+		t.closeIdle() // busy connections are closed when they become idle
 		t.config, t.transport = config, newTransport(config)
 	}
 	return t.transport, nil
 }
 
-// CloseIdleConnections is what a http.Client looks for.
+// CloseIdleConnections is called by http.Client.
 func (t *freshTransport) CloseIdleConnections() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -254,9 +253,9 @@ func (t *freshTransport) closeIdle() {
 	}
 }
 
-// newTransport speaks HTTP/1: of that, a request that is given up takes its
-// connection along, so that the next one does not wait on a dead one. It does
-// not send a write again unless nothing of it had been sent.
+// newTransport returns a transport of HTTP/1: a request that is given up closes its
+// connection, so that the next one does not wait on a dead connection. It repeats a write
+// only if nothing of it was sent.
 func newTransport(config *tls.Config) *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -269,7 +268,7 @@ func newTransport(config *tls.Config) *http.Transport {
 	}
 }
 
-// explain adds what an error of the first request leaves out.
+// explain adds the cause to an error of the first request.
 func explain(err error, config *tls.Config) error {
 	var status api.StatusError
 	var network *net.OpError

@@ -6,16 +6,15 @@ import (
 	"strings"
 )
 
-// Consul's HTTP API takes keys in the path of a URL. There it drops slashes at
-// the beginning and doubled ones, resolves "." and "..", and refuses what the
-// Unicode that it was built with does not call printable. So what it might not
-// take as it is, is stored as % and two hexadecimal digits for each byte, and so
-// is % itself.
+// Consul's HTTP API takes keys in the path of a URL. There it drops leading and doubled
+// slashes, resolves "." and "..", and refuses characters that its version of Unicode does
+// not call printable. So each byte of these, and of % itself, is stored as % and two
+// hexadecimal digits.
 //
-// The rules may never change: two versions that write one key differently hold
-// two elections.
+// The rules must never change: two versions that store one key differently would hold two
+// elections.
 
-// escape returns the key in Consul for a key. No two keys have the same.
+// escape returns the key in Consul of a key. Different keys have different ones.
 func escape(key string) string {
 	var b strings.Builder
 	segments := strings.Split(key, "/")
@@ -38,20 +37,20 @@ func escape(key string) string {
 	return b.String()
 }
 
-// escapePrefix returns what the keys in Consul begin with for keys that begin
-// with prefix; for some others, too.
+// escapePrefix returns a prefix in Consul of all keys that begin with prefix. Some other
+// keys may have it as well.
 func escapePrefix(prefix string) string {
 	slash := strings.LastIndexByte(prefix, '/')
 	head, last := prefix[:slash+1], prefix[slash+1:]
 	if last == "." || last == ".." {
-		// How that is written depends on what follows.
+		// How a dot is stored depends on what follows.
 		return escape(head)
 	}
 	return escape(prefix)
 }
 
-// unescape returns the key for a key in Consul, and false for one that escape
-// does not make: Get would not find it.
+// unescape returns the key of a key in Consul, and false for one that escape does not
+// return: Get would not find it.
 func unescape(stored string) (string, bool) {
 	key, err := url.PathUnescape(stored)
 	return key, err == nil && escape(key) == stored

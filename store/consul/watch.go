@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// waitTime is how long the server is to wait for a change. It adds up to a
-	// sixteenth of it at random, and then answers with what there is.
+	// waitTime is how long the server waits for a change. It adds up to a sixteenth at
+	// random, and then answers with the present state.
 	waitTime = time.Minute
 
-	// waitSlack is how much later than that its answer may come.
+	// waitSlack is how much later its answer may come.
 	waitSlack = 10 * time.Second
 
-	// pollTime is how often a watch looks for which there is no connection to wait on.
+	// pollTime is how often a watch without a connection of its own reads its key.
 	pollTime = time.Second
 
-	// minPause and maxPause bound the time between questions that were in vain.
+	// minPause and maxPause bound the pause after an answer without a change.
 	minPause = 10 * time.Millisecond
 	maxPause = time.Second
 )
@@ -33,22 +33,22 @@ const (
 // LastIndex 0. A reader that falls behind gets the latest state in place of all
 // that it missed; the same state is not sent twice in a row.
 //
-// While the server cannot be reached the channel is silent; then it goes on
-// with the state that it finds. It is closed soon after ctx has ended or the
-// store was closed, whether anybody reads or not, and when the server refuses
-// the request, such as for a token that is no longer valid. Beyond
-// store.DefaultMaxWatches that wait on a connection each, a watch looks once a
-// second. opts are ignored, and may be nil.
+// While the server cannot be reached the channel carries nothing; after that it goes on
+// with the present state. It is closed soon after ctx has ended or the store was closed,
+// whether anybody reads or not, and when the server refuses the request, for example
+// because the token is no longer valid. Beyond store.DefaultMaxWatches watches, which
+// hold a connection each, a watch reads its key once a second. opts are ignored, and may
+// be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
 	return s.base.Watch(ctx, key, s.follow)
 }
 
-// follow asks again and again for a state that is later than the last.
+// follow asks repeatedly for a state that is later than the last one.
 func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
 	var (
-		index uint64        // of the last answer; 0 to ask for what there is now
+		index uint64        // of the last answer; 0 to ask for the present state
 		last  uint64        // LastIndex of what was told last
-		pause time.Duration // after the last answer that was of no use
+		pause time.Duration // after the last answer without a change
 	)
 	for {
 		began := time.Now()
@@ -59,12 +59,12 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 		case ctx.Err() != nil || isRefusal(err):
 			return
 		case err != nil || next < index:
-			// Consul's log may have begun anew, or a server that is behind has
+			// Consul's log may have been replaced, or a server that lags behind has
 			// answered.
 			index, useless = 0, true
 		default:
-			// The index of a missing key changes with that of any other, so the
-			// answer may come at once, every time.
+			// The index of a missing key changes with every write, so the answer may come
+			// at once each time.
 			useless = waited && pair.LastIndex == last && time.Since(began) < maxPause
 			index, last = next, pair.LastIndex
 			tell(pair)
@@ -82,11 +82,11 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 	}
 }
 
-// later returns the state of key once its index is later than the given one, or
-// after about waitTime, and its index, which is never 0. With 0 it does so at
-// once, and after pollTime where too many watches wait already.
+// later returns the state of key, and its index, which is never 0, once that is later
+// than the given one, or after about waitTime. With index 0 it returns at once. If too
+// many watches hold a connection it returns the present state after pollTime.
 func (s *Store) later(ctx context.Context, key string, index uint64) (*store.KVPair, uint64, error) {
-	// A server that has vanished must not hold it up for good.
+	// A server that is gone must not block it for ever.
 	ctx, cancel := context.WithTimeout(ctx, waitTime+waitTime/16+waitSlack)
 	defer cancel()
 	if index > 0 {
@@ -125,8 +125,7 @@ func (s *Store) later(ctx context.Context, key string, index uint64) (*store.KVP
 	return pairOf(key, found), max(meta.LastIndex, 1), nil
 }
 
-// isRefusal tells whether the server answered that it will not do what was
-// asked.
+// isRefusal reports whether the server answered that it refuses the request.
 func isRefusal(err error) bool {
 	var status api.StatusError
 	if !errors.As(err, &status) {

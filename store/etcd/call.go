@@ -16,43 +16,43 @@ import (
 )
 
 const (
-	// A server that is back is to be found within a fraction of a TTL. gRPC
-	// waits for up to 120 s by default.
+	// A server that is back must be found within a fraction of a TTL. By default gRPC
+	// waits for up to 120 s.
 	shortestPause = 50 * time.Millisecond
 	longestPause  = time.Second
 
-	// connectTimeout is what one attempt to connect has, TLS included, and
-	// leaves Open time to tell how it failed.
+	// connectTimeout bounds one attempt to connect, TLS included. It leaves Open time to
+	// find out why the attempt failed.
 	connectTimeout = 3 * time.Second
 )
 
-// DialOptions are what clients by URL are dialled with. For a client of your
-// own, put them into the DialOptions of its clientv3.Config:
+// DialOptions returns the dial options of clients by URL. For a client of your own, add
+// them to the DialOptions of its clientv3.Config. With them:
 //
-//   - It tries once a second at least to reach a server that was lost, where
-//     gRPC may let 120 s pass.
-//   - It never sends a write of a Store twice. etcd's client does where a server,
-//     or a proxy, says that it cancelled the request: what happened the first
-//     time is then taken for the doing of somebody else.
-//   - An error of a call of a Store whose context has ended says why there was
-//     no answer, such as a refused connection or an untrusted certificate.
+//   - The client tries at least once a second to reach a server that was lost,
+//     where gRPC may wait for 120 s.
+//   - It never sends a write of a Store twice. etcd's client does so if a server,
+//     or a proxy, answers that the request was cancelled: the effect of the first
+//     request then looks like a write of another client.
+//   - The error of a call of a Store whose context has ended has the reason why
+//     there was no answer, such as a refused connection or an untrusted certificate.
 //
-// Calls that are not a Store's are left as they are.
+// They do not change calls that are not a Store's.
 func DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: shortestPause, Multiplier: 1.6, Jitter: 0.2, MaxDelay: longestPause},
 			MinConnectTimeout: connectTimeout,
 		}),
-		// Inside etcd's own, which is the one that sends again.
+		// Inside etcd's interceptor, which is the one that sends again.
 		grpc.WithChainUnaryInterceptor(intercept),
 	}
 }
 
-// call is what a call of a Store tells intercept, and hears from it.
+// call carries information between a call of a Store and intercept.
 type call struct {
-	hasty   bool // do not wait for a server that cannot be reached
-	guarded bool // intercept is there: what was sent was sent once
+	hasty   bool // set by the caller: do not wait for a server that cannot be reached
+	guarded bool // set by intercept: the request was sent at most once
 }
 
 type callKey struct{}
@@ -65,8 +65,8 @@ func withCall(ctx context.Context) (context.Context, *call) {
 	return context.WithValue(ctx, callKey{}, c), c
 }
 
-// intercept sends one request. Its errors that have no gRPC status are final to
-// etcd's client, which hands them on as they are.
+// intercept sends one request. etcd's client does not retry, and returns unchanged, an
+// error without a gRPC status.
 func intercept(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	c, ok := ctx.Value(callKey{}).(*call)
 	if !ok {
@@ -94,7 +94,7 @@ func intercept(ctx context.Context, method string, request, reply any, conn *grp
 	}
 }
 
-// because adds to err what there is to say beyond it.
+// because adds message to err, if it says more.
 func because(err error, message string) error {
 	message = strings.TrimPrefix(message, "latest balancer error: ")
 	if message == "" || message == err.Error() || message == context.DeadlineExceeded.Error() {

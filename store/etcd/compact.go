@@ -15,29 +15,30 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
-// etcd keeps every revision of every key until it is told to forget those up to one:
-// elections write several times in each TTL, and once the database has reached its quota
-// every write fails. A cluster can do it by itself (--auto-compaction-retention), and does
-// not by default.
+// etcd keeps every revision of every key until its history is compacted. Elections write
+// several times in each TTL, and when the database has reached its quota every write
+// fails. A cluster compacts by itself with --auto-compaction-retention, which is off by
+// default.
 
 const (
-	// shortestHistory is the least that may be kept.
+	// shortestHistory is the shortest history that may be kept.
 	shortestHistory = time.Minute
 
-	// compactions is how often history is compacted in the time that it is kept for.
+	// compactions is how often history is compacted in the time for which it is kept.
 	compactions = 10
 
-	// adviseEvery is how often a Store that does not compact looks whether anybody does.
+	// adviseEvery is how often a Store that does not compact checks whether anybody does.
 	adviseEvery = time.Hour
 
-	// callTimeout bounds each call of these.
+	// callTimeout bounds each call of the functions below.
 	callTimeout = 10 * time.Second
 )
 
-// manyRevisions is how many a cluster has before it is said that none was compacted.
+// manyRevisions is how many revisions a cluster must have for the warning that it was
+// never compacted.
 var manyRevisions int64 = 100_000
 
-// keepOf returns for how long history is to be kept, or 0 where that is not our business.
+// keepOf returns for how long history is kept, or 0 if the store is not to compact it.
 func keepOf(u *store.URL) (time.Duration, error) {
 	keep, err := u.Duration("compact", 0)
 	if err == nil && u.Has("compact") && keep < shortestHistory {
@@ -46,12 +47,12 @@ func keepOf(u *store.URL) (time.Duration, error) {
 	return keep, err
 }
 
-// tidy has history compacted from now on, for keep above 0, or else looked after: key is
-// one that may be read. It returns an error where it may not compact.
+// tidy starts to compact history if keep is above 0, and otherwise to check that somebody
+// does. key is one that may be read. It returns an error if the login may not compact.
 func (s *Store) tidy(ctx context.Context, key string, keep time.Duration) error {
 	work := func(ctx context.Context) { s.advise(ctx, key) }
 	if keep > 0 {
-		// That of the first revision costs nobody anything.
+		// Compacting the first revision deletes nothing that anybody reads.
 		if _, err := s.client.Compact(ctx, 1); err != nil && !errors.Is(err, rpctypes.ErrCompacted) {
 			return fmt.Errorf("parameter %q: may not compact: %w", "compact", err)
 		}
@@ -68,15 +69,15 @@ type mark struct {
 	at       time.Time
 }
 
-// compact compacts what is older than keep, again and again, until ctx ends. Others may do
-// so at the same time: they make each other rest, and a compaction that comes late does
-// nothing.
+// compact compacts what is older than keep, repeatedly, until ctx ends. Other clients may
+// do so at the same time: a client that finds the work done skips a turn, and a
+// compaction that comes late does nothing.
 func (s *Store) compact(ctx context.Context, key string, keep time.Duration) {
 	every := keep / compactions
 	var marks []mark // the oldest first
-	var mine int64   // the last revision that was compacted here
+	var mine int64   // the last revision that this client has compacted
 	for {
-		// Not all at once, where many were started at once.
+		// At random, because many clients may have been started at once.
 		if base.Sleep(ctx, every-every/8+rand.N(every/4+1)) != nil {
 			return
 		}
@@ -95,7 +96,7 @@ func (s *Store) compact(ctx context.Context, key string, keep time.Duration) {
 		}
 		target := marks[i].revision
 		if i > 0 && marks[i-1].revision > mine && s.compacted(ctx, key, marks[i-1].revision) {
-			marks = marks[i:] // another has done it less than a turn ago
+			marks = marks[i:] // another client has done so less than a turn ago
 			continue
 		}
 		switch err := s.compactTo(ctx, target); {
@@ -133,7 +134,7 @@ func (s *Store) revision(ctx context.Context, key string) (int64, error) {
 	return revision, err
 }
 
-// compacted reports whether the state of a revision is known to be gone.
+// compacted reports whether the state of a revision is known to be deleted.
 func (s *Store) compacted(ctx context.Context, key string, revision int64) bool {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -141,15 +142,15 @@ func (s *Store) compacted(ctx context.Context, key string, revision int64) bool 
 	return errors.Is(err, rpctypes.ErrCompacted)
 }
 
-// advise looks from time to time whether anybody compacts, until ctx ends or it has warned.
+// advise checks regularly whether anybody compacts, until ctx ends or it has warned.
 func (s *Store) advise(ctx context.Context, key string) {
 	for base.Sleep(ctx, adviseEvery) == nil && !s.warn(ctx, key) {
 	}
 }
 
-// warn warns, and returns true, if the cluster has many revisions and none was ever
-// compacted. No call of etcd tells whether it compacts by itself; that it never has is told
-// by the second revision, of which there is still the state. (Open may compact the first.)
+// warn logs a warning, and returns true, if the cluster has many revisions and was never
+// compacted. No call of etcd returns whether it compacts by itself; but if the state of
+// the second revision still exists, it never has. (Open may compact the first.)
 func (s *Store) warn(ctx context.Context, key string) bool {
 	revision, err := s.revision(ctx, key)
 	if err != nil || revision < manyRevisions {

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// freshCredentials talk TLS by the files as they are when a connection is made.
-// etcd's client reads them once.
+// freshCredentials read the files of TLS for each connection. etcd's client reads them
+// once.
 type freshCredentials struct {
 	credentials.TransportCredentials // those of the first connection
 
@@ -30,7 +30,7 @@ func (c freshCredentials) Clone() credentials.TransportCredentials {
 	return freshCredentials{c.TransportCredentials.Clone(), c.secure}
 }
 
-// freshAuth logs in with the password that a file holds then, if there is one.
+// freshAuth logs in with the present password of a file, if there is one.
 type freshAuth struct {
 	clientv3.Auth
 
@@ -39,7 +39,7 @@ type freshAuth struct {
 
 func (a freshAuth) Authenticate(ctx context.Context, user, password string) (*clientv3.AuthenticateResponse, error) {
 	if a.file != nil {
-		password, _ = a.file.Get() // else the one before: the server knows whether it is still good
+		password, _ = a.file.Get() // on an error, the last password that was read: the server decides whether it is valid
 	}
 	return a.Auth.Authenticate(ctx, user, password)
 }

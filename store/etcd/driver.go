@@ -47,7 +47,7 @@ func targetOf(config clientv3.Config, more ...string) store.Target {
 	return store.NewTarget(append([]string{"store", "etcd", "hosts", hosts, "user", config.Username}, more...)...)
 }
 
-// open opens the store that u names, within the time that ctx has.
+// open opens the store that u names. It returns when ctx ends.
 func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	config, err := configOf(u)
 	if err != nil {
@@ -61,8 +61,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The client logs in while it is made, under this context, which it keeps
-	// for the time after that.
+	// New logs in with this context, and the client keeps it for its whole life.
 	clientCtx, cancel := context.WithCancelCause(context.WithValue(context.Background(), callKey{}, &call{hasty: true}))
 	defer context.AfterFunc(ctx, func() { cancel(ctx.Err()) })()
 	config.Context = clientCtx
@@ -85,8 +84,8 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	return store.WithPrefix(s, u.Prefix()), nil
 }
 
-// connect makes a client, and returns what there is to close. The client logs in by what file
-// holds then, if not nil.
+// connect returns a client, and all that is to be closed with it. The client logs in with
+// the password in file, if that is not nil.
 func connect(config clientv3.Config, file *store.SecretFile) (*clientv3.Client, []io.Closer, error) {
 	client, err := clientv3.New(config)
 	if err != nil {
@@ -95,10 +94,9 @@ func connect(config clientv3.Config, file *store.SecretFile) (*clientv3.Client, 
 	if config.Username == "" {
 		return client, []io.Closer{client}, nil
 	}
-	// When a login has run out, the client logs in again, and sends what has run
-	// out with that. Servers before 3.5 refuse it, upon which it logs in again, in
-	// a recursion without an end. So it logs in by another client, which has
-	// nothing to send.
+	// When a login has expired, the client logs in again, and sends the expired token
+	// with that request. Servers before 3.5 refuse it, and the client logs in again, in
+	// an endless recursion. So it logs in through a second client, which has no token.
 	config.Username, config.Password = "", ""
 	plain, err := clientv3.New(config)
 	if err != nil {
@@ -109,7 +107,7 @@ func connect(config clientv3.Config, file *store.SecretFile) (*clientv3.Client, 
 	return client, []io.Closer{client, plain}, nil
 }
 
-// probe makes sure that the store answers and lets us read key.
+// probe checks that the store answers and that key may be read.
 func (s *Store) probe(ctx context.Context, key string) error {
 	_, _, err := s.read(context.WithValue(ctx, callKey{}, &call{hasty: true}), key)
 	if errors.Is(err, rpctypes.ErrPermissionDenied) {
@@ -118,14 +116,14 @@ func (s *Store) probe(ctx context.Context, key string) error {
 	return err
 }
 
-// configOf is how the URL, and the environment of etcdctl, want the client.
+// configOf returns the configuration that the URL and the environment of etcdctl ask for.
 func configOf(u *store.URL) (clientv3.Config, error) {
 	config := clientv3.Config{
 		Endpoints:   u.Hosts,
 		DialOptions: DialOptions(),
 		Logger:      zap.NewNop(),
-		// A server takes it amiss to be asked more often than every 5 s, and gRPC
-		// does not ask more often than every 10.
+		// A server closes the connection if it is pinged more often than every 5 s, and
+		// gRPC does not ping more often than every 10 s.
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 3 * time.Second,
 	}
@@ -154,7 +152,8 @@ func configOf(u *store.URL) (clientv3.Config, error) {
 		config.DialOptions = append(config.DialOptions, grpc.WithTransportCredentials(fresh))
 	}
 	if config.TLS != nil && config.TLS.ServerName != "" {
-		// etcd's client names each server after its host, over gRPC's TLS.
+		// Otherwise etcd's client expects the name of each server's host in its
+		// certificate.
 		config.DialOptions = append(config.DialOptions, grpc.WithAuthority(config.TLS.ServerName))
 	}
 	config.Username, config.Password, err = login(u)
@@ -163,8 +162,8 @@ func configOf(u *store.URL) (clientv3.Config, error) {
 
 const envEndpoints = "ETCDCTL_ENDPOINTS"
 
-// tlsOf returns how to talk TLS, nil for not at all. etcdctl's endpoints may ask
-// for it, as secure says.
+// tlsOf returns the TLS configuration, or nil for none. secure means that etcdctl's
+// endpoints ask for TLS.
 func tlsOf(u *store.URL, secure bool) (*store.TLS, error) {
 	on, err := u.Bool("tls")
 	switch {
@@ -173,7 +172,7 @@ func tlsOf(u *store.URL, secure bool) (*store.TLS, error) {
 	case u.Has("tls") && !on && secure:
 		return nil, fmt.Errorf("parameter %q is false, but the endpoints in $%s are https", "tls", envEndpoints)
 	case !u.Has("tls"):
-		// The name of this variable is the other way round.
+		// This variable is true if TLS is off.
 		plain, err := u.Bool("", "ETCDCTL_INSECURE_TRANSPORT")
 		if err != nil {
 			return nil, err
@@ -192,8 +191,8 @@ func tlsOf(u *store.URL, secure bool) (*store.TLS, error) {
 	return config, nil
 }
 
-// endpoints returns the hosts of a list as etcdctl has it, and whether it asks
-// for TLS.
+// endpoints returns the hosts of a list of endpoints of etcdctl, and whether it asks for
+// TLS.
 func endpoints(u *store.URL, list string) (hosts []string, secure bool, err error) {
 	schemes := make(map[string]bool)
 	for endpoint := range strings.SplitSeq(list, ",") {
@@ -218,7 +217,7 @@ func endpoints(u *store.URL, list string) (hosts []string, secure bool, err erro
 		schemes[scheme] = true
 		hosts = append(hosts, host)
 	}
-	// etcd's client goes by the first, and talks to all as that says.
+	// etcd's client uses the scheme of the first endpoint for all.
 	switch {
 	case schemes["https"] && len(schemes) > 1:
 		return nil, false, errors.New("some endpoints are https and some are not: write https:// before all or none")
@@ -231,7 +230,7 @@ func endpoints(u *store.URL, list string) (hosts []string, secure bool, err erro
 	return hosts, schemes["https"], nil
 }
 
-// login returns user and password, or neither. What the URL says comes first.
+// login returns user and password, or neither. Those of the URL take precedence.
 func login(u *store.URL) (user, password string, err error) {
 	user, password = u.User, u.Password
 	if file, err := u.SecretFile("password", ""); err != nil {
@@ -255,7 +254,7 @@ func login(u *store.URL) (user, password string, err error) {
 	case user == "" && (u.HasUser || u.Has("password_file")):
 		return "", "", errors.New("the URL has a password but no user: write etcd://user@host")
 	case user == "":
-		return "", "", nil // as etcdctl: a password alone is ignored
+		return "", "", nil // like etcdctl, ignore a password without a user
 	case password == "":
 		return "", "", fmt.Errorf("user %q has no password: write user:password, or set $ETCDCTL_PASSWORD", user)
 	}

@@ -15,16 +15,15 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// explain says more of why no server could be reached, where gRPC has seen a
-// connection end and no more: a client's certificate that is missing or refused,
-// and a server that wants TLS of a client that does without.
+// explain adds why no server could be reached, where gRPC knows only that a connection
+// has ended: a client certificate is missing or refused, or the server requires TLS.
 func explain(ctx context.Context, hosts []string, config *tls.Config, err error) error {
 	if !errors.Is(err, store.ErrNotReachable) {
 		return err
 	}
 	ask := config
 	if ask == nil {
-		ask = &tls.Config{InsecureSkipVerify: true} // nothing is told to it
+		ask = &tls.Config{InsecureSkipVerify: true} // nothing is sent to it
 	}
 	for _, host := range hosts {
 		refusal := handshake(ctx, host, ask)
@@ -39,20 +38,20 @@ func explain(ctx context.Context, hosts []string, config *tls.Config, err error)
 			return fmt.Errorf("%w: %s may be without TLS", err, host)
 		}
 	}
-	if strings.Contains(err.Error(), net.ErrClosed.Error()) { // by gRPC, which has waited in vain
+	if strings.Contains(err.Error(), net.ErrClosed.Error()) { // by gRPC, after it has waited for an answer
 		return fmt.Errorf("%w: %s did not answer", store.ErrNotReachable, strings.Join(hosts, ","))
 	}
 	return err
 }
 
-// hungUp says whether a server has ended a handshake without a word of TLS.
+// hungUp reports whether a server has ended a handshake without an answer in TLS.
 func hungUp(err error) bool {
 	var other tls.RecordHeaderError
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, syscall.EPIPE) || errors.As(err, &other)
 }
 
-// handshake returns what is wrong with TLS at host, if anything.
+// handshake returns the error of TLS at host, if any.
 func handshake(ctx context.Context, host string, config *tls.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -62,8 +61,8 @@ func handshake(ctx context.Context, host string, config *tls.Config) error {
 		return err
 	}
 	defer conn.Close()
-	// A server refuses a client's certificate after the handshake is over for
-	// the client. One that does not refuse waits for what we have to say.
+	// A server refuses a client certificate after the handshake is over for the client. A
+	// server that accepts it waits for a request.
 	if deadline, ok := ctx.Deadline(); ok {
 		err = conn.SetDeadline(deadline)
 	}

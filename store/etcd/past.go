@@ -8,27 +8,28 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// past tells when the servers have gone back: they have lost their data, or were put back
-// to an older state. etcd's client has its watches go on from the revision that they saw
-// last, so they would be silent until that comes again. The zero value has seen nothing.
+// past detects that the servers have gone back: they have lost their data, or an older
+// state was restored. etcd's client resumes watches from the last revision that they have
+// seen, so they would carry nothing until the servers reach it again. The zero value is
+// ready for use.
 type past struct {
 	mu       sync.Mutex
 	cluster  uint64
-	revision int64         // the latest that was seen
+	revision int64         // the latest one that was seen
 	heard    time.Time     // when that was
 	back     chan struct{} // closed when they go back
 }
 
-// seen returns the latest revision that was seen, to be handed to see after a call.
+// seen returns the latest revision that was seen. Call it before a request, and see after
+// it.
 func (p *past) seen() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.revision
 }
 
-// see takes the header of an answer that a majority stands for. before is what seen
-// returned before it was asked for: it cannot be older than that, unless the servers
-// have gone back.
+// see takes the header of a consistent answer. before is the result of seen before the
+// request: the answer cannot be older, unless the servers have gone back.
 func (p *past) see(before int64, header *etcdserverpb.ResponseHeader) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,8 +55,8 @@ func (p *past) wentBack() <-chan struct{} {
 	return p.back
 }
 
-// silent reports whether nothing was seen for so long, and if so has others wait as long
-// again before it does for them: one look will do for all.
+// silent reports whether nothing was seen for d. Then it returns false for another d,
+// because one caller's request is enough for all.
 func (p *past) silent(d time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,11 +67,11 @@ func (p *past) silent(d time.Duration) bool {
 	return true
 }
 
-// lookEvery is how often the servers are asked whether they have gone back, where no other
-// call of the store does.
+// lookEvery is how often a watch sends a request to detect that the servers have gone
+// back, if the store makes no other calls.
 const lookEvery = time.Second
 
-// lookBack asks for key, to show the answer to past.
+// lookBack reads key, so that past sees the answer.
 func (s *Store) lookBack(ctx context.Context, key string) {
 	ctx, cancel := context.WithTimeout(ctx, 5*lookEvery)
 	defer cancel()

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// grant makes a lease that ends after ttl, or none for 0.
+// grant returns a new lease that ends after ttl, or none if ttl is 0.
 func (s *Store) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseID, error) {
 	if ttl == 0 {
 		return clientv3.NoLease, nil
@@ -22,15 +22,14 @@ func (s *Store) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseID,
 		return clientv3.NoLease, fmt.Errorf("grant a lease: %w", err)
 	}
 	if lease.TTL > seconds {
-		// A server's shortest follows from its election timeout.
+		// The minimum of a server follows from its election timeout.
 		s.revoke(ctx, lease.ID)
 		return clientv3.NoLease, fmt.Errorf("the TTL is %v and this server's shortest is %ds: %w", ttl, lease.TTL, store.ErrTTLNotSupported)
 	}
 	return lease.ID, nil
 }
 
-// revoke takes back a lease that nothing is attached to, if it can: it ends by
-// itself otherwise.
+// revoke revokes a lease that no key uses. If it fails, the lease expires by itself.
 func (s *Store) revoke(ctx context.Context, lease clientv3.LeaseID) {
 	if lease != clientv3.NoLease {
 		_, _ = s.client.Revoke(ctx, lease)

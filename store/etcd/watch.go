@@ -21,18 +21,17 @@ import (
 // Value and LastIndex 0. A reader that falls behind gets the latest state in
 // place of all that it missed.
 //
-// The channel is closed soon after ctx has ended or the store or its client was
-// closed, whether anybody reads or not, and when the watch is lost for good. It
-// stays open while the server cannot be reached, and goes on afterwards. opts
-// are ignored, and may be nil.
+// The channel is closed soon after ctx has ended or the store or its client was closed,
+// whether anybody reads or not, and when the watch cannot be resumed. It stays open while
+// the server cannot be reached, and goes on afterwards. opts are ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
 	return s.base.Watch(ctx, key, s.follow)
 }
 
-// follow tells the states of key until ctx ends or the watch is lost for good.
+// follow passes the states of key to tell until ctx ends or the watch cannot be resumed.
 func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
-	// A member that is cut off from the others ends the watch, rather than
-	// being silent for as long as it is.
+	// A member that is cut off from the others ends the watch; without this it would
+	// carry nothing until the member is back.
 	ctx = clientv3.WithRequireLeader(ctx)
 	refused := false
 	for {
@@ -47,11 +46,10 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 		switch {
 		case errors.Is(err, errWentBack):
 		case errors.Is(err, rpctypes.ErrCompacted), errors.Is(err, rpctypes.ErrNoLeader):
-			// What there is to see of the changes meanwhile is the state that
-			// they left.
+			// Of the changes in between, only the present state is still there to read.
 		case !refused && isRefusal(err):
-			// But we may read it: what has run out is the login with which the
-			// stream was opened. The client logs in for another.
+			// But the read has succeeded: it is the login of the stream that has expired.
+			// The client logs in again for a new stream.
 			refused = true
 			s.stream.CompareAndSwap(stream, stream+1)
 		default:
@@ -60,31 +58,31 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 	}
 }
 
-// isRefusal tells whether a server has refused a watch for want of rights. It
-// gives its reason in words.
+// isRefusal reports whether a server has refused a watch because of missing rights. It
+// gives the reason only as text.
 func isRefusal(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), rpctypes.ErrPermissionDenied.Error()) ||
 		strings.Contains(err.Error(), rpctypes.ErrInvalidAuthToken.Error()))
 }
 
-// withStream has a watch use the stream of that number. etcd's client keeps
-// watches on one stream as long as what they send along is the same.
+// withStream makes a watch use the stream of that number. etcd's client keeps all watches
+// with the same metadata on one stream.
 func withStream(ctx context.Context, number int64) context.Context {
 	if number == 0 {
-		return ctx // and shares that of the client's other users
+		return ctx // shares the stream of the client's other users
 	}
 	return metadata.AppendToOutgoingContext(ctx, "leadership-stream", strconv.FormatInt(number, 10))
 }
 
 var errWentBack = errors.New("the servers have gone back")
 
-// followFrom tells the states of key from a revision on, and returns why it
-// cannot go on, if etcd gives a reason, or errWentBack.
+// followFrom passes the states of key from a revision on to tell. It returns why it
+// ended: etcd's reason, if it gives one, or errWentBack.
 func (s *Store) followFrom(ctx context.Context, key string, revision int64, back <-chan struct{}, tell func(*store.KVPair)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var looks sync.WaitGroup
 	defer func() { cancel(); looks.Wait() }()
-	// etcd's client goes on from the revision that it saw last when it has to
+	// etcd's client resumes from the last revision that it has seen when it has to
 	// connect again.
 	coming := s.client.Watch(ctx, key, clientv3.WithRev(revision))
 	look := time.NewTicker(lookEvery)
@@ -97,7 +95,7 @@ func (s *Store) followFrom(ctx context.Context, key string, revision int64, back
 			return errWentBack
 		case <-look.C:
 			if s.past.silent(lookEvery) {
-				looks.Go(func() { s.lookBack(ctx, key) }) // it may have to wait for another member
+				looks.Go(func() { s.lookBack(ctx, key) }) // it may block until another member answers
 			}
 		case changes, open = <-coming:
 		}
@@ -119,6 +117,6 @@ func (s *Store) followFrom(ctx context.Context, key string, revision int64, back
 	}
 }
 
-// MaxWatches returns how many watches elections may keep open at once: as many
-// as there are, for they share one stream.
+// MaxWatches returns how many watches elections may keep open at once. There is no limit,
+// because they share one stream.
 func (s *Store) MaxWatches() int { return math.MaxInt }
