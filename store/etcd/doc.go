@@ -1,7 +1,7 @@
-// Package etcd is a key/value store in etcd, by etcd's own client. Elections
-// need nothing of it but reads, transactions and watches: no lease, no session.
+// Package etcd is a key/value store in etcd, on etcd's own client. Elections use only
+// reads, transactions and watches: no lease, no session.
 //
-// With a client that you have already:
+// With a client of your own:
 //
 //	client, err := clientv3.New(clientv3.Config{
 //		Endpoints:   []string{"10.0.0.1:2379"},
@@ -13,97 +13,96 @@
 //
 //	kv, err := store.Open(ctx, "etcd://user:password@host1:2379,host2:2379/prefix?ca=/etc/etcd/ca.pem")
 //
-// Name all members of the cluster: the client turns to another when it loses
-// one. The port is 2379 where none is named. The path is what all keys begin
-// with, with a slash behind it. The parameters are tls, ca, cert, key and
-// server_name, as (*store.URL).TLS has them, and compact (see History). What the URL does not say is taken
-// from what etcdctl reads: ETCDCTL_ENDPOINTS (for etcd:///prefix),
-// ETCDCTL_CACERT, ETCDCTL_CERT, ETCDCTL_KEY, ETCDCTL_USER (user or
-// user:password) and ETCDCTL_PASSWORD. password_file=FILE is a file with the password, for a
-// user without one. All files are read again when they have changed. Such a client logs nothing.
+// Name all members of the cluster: when the client loses one it uses another. The default
+// port is 2379. The path, with a slash at its end, is the prefix of all keys. The
+// parameters are tls, ca, cert, key and server_name (see (*store.URL).TLS),
+// password_file, a file with the password of a user whose password is not in the URL, and
+// compact (see History). What is not in the URL is read from the variables of etcdctl:
+// ETCDCTL_ENDPOINTS (for etcd:///prefix), ETCDCTL_CACERT, ETCDCTL_CERT, ETCDCTL_KEY,
+// ETCDCTL_USER (user or user:password) and ETCDCTL_PASSWORD. All files are read again
+// when they have changed. The client of a URL logs nothing.
 //
 // # What it guarantees
 //
-// Writes and consistent reads are linearizable, in a failover too: a write that
-// was acknowledged is on the disks of a majority. Without a majority nothing is
-// answered. So two nodes never hold one claim; what a fencing token adds is
-// protection from a leader that is paused past its deadline and does not know
-// it yet, as with any store. The index of a pair is a revision of etcd, which
-// never comes back, except where a cluster is restored from a backup: set
-// --bump-revision then (3.6). A write compares the value as well as the revision, and
-// so is refused there, too.
+// Writes and consistent reads are linearizable, also across a failover: an acknowledged
+// write is on the disks of a majority. Without a majority there are no answers. So two
+// nodes never hold one claim. As with any store, a fencing token adds protection from a
+// leader that was paused past its deadline and does not know it yet. The index of a pair
+// is a revision of etcd, which is never used again, unless a cluster is restored from a
+// backup: use --bump-revision then (etcd 3.6). A write also compares the value, so it is
+// refused even then.
 //
-// AtomicPut is one transaction and one round trip, and so is AtomicDelete. A
-// call whose answer was lost returns an error that is none of the refusals. A
-// client by URL never sends one a second time. A client of yours without
-// DialOptions may, where a server or proxy answers that the request was
-// cancelled. A refused AtomicPut that finds its own value in place then says
-// that it may have been written; where somebody has written over that already,
-// or for AtomicDelete, it can't tell and says ErrKeyModified or ErrKeyNotFound.
-// Elections read back and are safe with that too.
+// AtomicPut is one transaction and one round trip, and so is AtomicDelete. If the answer
+// is lost, the error is none of those for a refused write. The client of a URL never
+// sends a write twice. A client of your own without DialOptions may do so, if a server or
+// proxy answers that the request was cancelled. If AtomicPut is then refused and finds
+// its own value, its error says that the value may have been written. If another client
+// has overwritten that value, and in AtomicDelete, the two cases look alike, and the
+// error is ErrKeyModified or ErrKeyNotFound. Elections read the key again and are safe in
+// this case too.
 //
-// A watch begins with the current state, goes on after a connection was lost
-// and after a compaction, and leaves a member that has no leader. etcd's client has it
-// wait for a revision that a cluster without its data, or of an older backup, does not have
-// yet. That is noticed by any call of the Store, and by one of its own a second after the
-// last, and the watch begins anew.
+// A watch begins with the current state, goes on after a lost connection and after a
+// compaction, and leaves a member that has no leader. After a cluster has lost its data,
+// or was restored from an older backup, etcd's client would wait for a revision that the
+// cluster does not have yet. Any call of the Store detects this, the Store makes one a
+// second after the last, and the watch begins again.
 //
 // # TTL
 //
-// A TTL is a lease, granted by a request before the write and attached to the
-// key. etcd has leases in whole seconds: a TTL is rounded up, and a key goes up
-// to a second after that. A server also has a shortest lease, of one and a half
-// times its election timeout (2 s by default). What is shorter than that, or
-// than a second, is ErrTTLNotSupported. After a change of the cluster's leader
-// all leases begin anew. Elections use no TTL of etcd's.
+// A TTL is a lease, granted by a request before the write and attached to the key. Leases
+// of etcd have whole seconds: a TTL is rounded up, and the key is deleted up to a second
+// later. The shortest lease of a server is one and a half times its election timeout (2 s
+// by default). A TTL below that, or below a second, is ErrTTLNotSupported. When the
+// leader of the cluster changes, all leases begin again. Elections do not use TTLs of
+// etcd.
 //
 // # History
 //
-// etcd keeps every write of every key until it is told to compact its history, and
-// refuses all writes once its database has reached its quota (2 GiB by default). An
-// election at a TTL of 15 s writes once in 5 s, some 300 bytes each time. Start etcd with
-// --auto-compaction-retention=1h; or, where that is not yours to do, have
+// etcd keeps every write of every key until its history is compacted, and refuses all
+// writes when its database has reached its quota (2 GiB by default). An election with a
+// TTL of 15 s writes every 5 s, some 300 bytes each time. Start etcd with
+// --auto-compaction-retention=1h. If you cannot, put
 //
 //	compact=1h
 //
-// in the URL: the Store then compacts what is older, ten times in that time. That is the
-// history of the whole cluster, so watches of other programs that have been cut off for
-// longer have to begin anew; those of a Store do by themselves. It must be at least 1m.
-// Any number of processes may do so: one of them does, and another when that one has
-// ended. A program has to run for longer than the history that it keeps; commands that
-// end at once compact nothing. Space that was compacted is used again; the file gets
-// smaller only by etcdctl defrag. No right is needed for it, in etcd 3.4.
+// into the URL: the Store then compacts what is older, ten times in that time. It
+// compacts the history of the whole cluster, so watches of other programs that were cut
+// off for longer have to begin again; those of a Store do so by themselves. The value
+// must be at least 1m. Any number of processes may have it: one of them compacts, and
+// another one when that has ended. A program must run for longer than the history that it
+// keeps: commands that end at once compact nothing. Compacted space is used again; only
+// etcdctl defrag makes the file smaller. In etcd 3.4 no right is needed.
 //
-// No call tells whether a cluster compacts by itself. But it tells that nothing was ever
-// compacted, and where that is so of 100,000 revisions, Open without compact, and once an
-// hour the Store, warn of it by slog.Default.
+// No call returns whether a cluster compacts by itself, but it can be found out that
+// nothing was ever compacted. If that is so after 100,000 revisions, Open without compact
+// logs a warning by slog.Default; the Store checks once an hour.
 //
 // # Rights
 //
-// Where authentication is enabled, a user needs to read and write the keys of
-// the elections, and nothing else:
+// If authentication is enabled, a user needs the right to read and write the keys of the
+// elections, and no other:
 //
 //	etcdctl role add app
 //	etcdctl role grant-permission app readwrite --prefix app/
 //	etcdctl user add app:password
 //	etcdctl user grant-role app app
 //
-// for etcd://app:password@host/app. Open reads the key "app/", and fails where
-// it may not; without a path it reads the key "leadership". A server with
-// --client-cert-auth takes the common name of the client's certificate as the
-// user where there is no login. etcd itself needs no setting.
+// for etcd://app:password@host/app. Open reads the key "app/", and fails if it may not;
+// without a path it reads the key "leadership". Without a login, a server with
+// --client-cert-auth uses the common name of the client certificate as the user. etcd
+// itself needs no setting.
 //
-// etcd's client, as of 3.6, hangs for good when a login runs out on a server
-// older than 3.5, which it does after 5 minutes without use. Clients by URL do
-// not. One of your own that has a Username needs a server of 3.5 or later.
+// On a server older than 3.5, etcd's client (3.6) hangs for ever when its login expires,
+// which it does after 5 minutes without use. Clients of URLs do not. A client of your own
+// with a Username needs a server of 3.5 or later.
 //
 // # Limits
 //
-// A value has at most 1.5 MB, with its key (--max-request-bytes). Any key but
-// the empty one will do. A call waits for a server for as long as its context
-// allows. A member that hangs without its connections breaking is left after 13
-// seconds by a client by URL; until then some calls end at their deadlines. For
-// a client of yours set DialKeepAliveTime and DialKeepAliveTimeout.
+// A value with its key may have 1.5 MB (--max-request-bytes). Any key is valid, except
+// the empty one. A call waits for a server until its context ends. The client of a URL
+// leaves a member that hangs, without breaking its connections, after 13 seconds; until
+// then some calls end at their deadlines. In a client of your own set DialKeepAliveTime
+// and DialKeepAliveTimeout.
 //
 // Tested with etcd 3.4.23 and client 3.6.16.
 package etcd

@@ -20,32 +20,32 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// dialer makes the connections of a client that a store owns. To close it cuts
-// them, and with them all calls that wait for a server which hangs.
+// dialer makes the connections of a client that a store owns. Closing it closes them,
+// which ends all calls that wait for a server that hangs.
 type dialer struct {
 	tls *store.TLS // nil: plain
 
 	mu     sync.Mutex
 	closed bool
-	failed error // why the last connection could not be made or was not greeted, if so
+	failed error // why the last connection could not be made or was refused, if so
 
-	silent map[string]bool // addresses that were dialed last and not heard from
+	silent map[string]bool // addresses that have not answered since they were dialed
 
-	// Weak, for go-redis v9.21.0 forgets to close a connection whose login
-	// failed, and leaves that to the garbage collector.
+	// Weak, because go-redis v9.21.0 does not close a connection whose login failed: the
+	// garbage collector does.
 	conns map[weak.Pointer[socket]]struct{}
 }
 
-// socket is a connection as the system has it, of TCP or of a Unix socket.
+// socket is a connection of the operating system, by TCP or a Unix socket.
 type socket struct {
 	net.Conn
 	system syscall.Conn
 }
 
-// SyscallConn lets a client ask the system about the connection.
+// SyscallConn lets a client ask the operating system about the connection.
 func (s *socket) SyscallConn() (syscall.RawConn, error) { return s.system.SyscallConn() }
 
-// open reports whether it has not been closed.
+// open reports whether the socket has not been closed.
 func (s *socket) open() bool {
 	raw, err := s.SyscallConn()
 	return err == nil && raw.Control(func(uintptr) {}) == nil
@@ -58,7 +58,7 @@ func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	return conn, err
 }
 
-// awaits takes note that an address is dialed, or has been heard from.
+// awaits records that an address was dialed, or has answered.
 func (d *dialer) awaits(addr string, silent bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -72,7 +72,7 @@ func (d *dialer) awaits(addr string, silent bool) {
 	d.silent[addr] = true
 }
 
-// unheard returns the addresses that have been dialed and not heard from.
+// unheard returns the addresses that have not answered since they were dialed.
 func (d *dialer) unheard() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -106,7 +106,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 		config = config.Clone()
 		config.ServerName, _, _ = net.SplitHostPort(addr)
 	}
-	// For now: whoever waits for the connection may give up first.
+	// For now: the caller may give up before the handshake does.
 	unanswered := fmt.Errorf("%s gave no answer to a TLS handshake: it may not talk TLS", addr)
 	d.fail(unanswered)
 	secure := tls.Client(conn, config)
@@ -120,8 +120,8 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 	return &secureConn{secure, greeting{dialer: d, addr: addr}}, nil
 }
 
-// keep remembers conn, and forgets those that have been closed meanwhile. It
-// tells whether the dialer is open.
+// keep adds conn to conns, and removes those that have been closed. It reports whether
+// the dialer is open.
 func (d *dialer) keep(conn *socket) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -140,16 +140,15 @@ func (d *dialer) keep(conn *socket) bool {
 	return true
 }
 
-// why returns why the last connection could not be made or was not greeted, if
-// so.
+// why returns why the last connection could not be made or was refused, if so.
 func (d *dialer) why() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.failed
 }
 
-// blame adds to the error of a call why its connection was closed: nothing was heard on
-// it, or the server refused it.
+// blame adds the cause to the error of a call whose connection was closed: the server did
+// not answer, or it refused the connection.
 func (d *dialer) blame(err error) error {
 	why := d.why()
 	var said lastWords
@@ -190,9 +189,9 @@ func (d *dialer) close() {
 	}
 }
 
-// greeting closes a connection on which nothing was ever heard, and keeps why:
-// the client, which has waited in vain for an answer to its login, forgets it,
-// tries once more, and would say that it is closed.
+// greeting closes a connection on which the server has not answered, and records why. The
+// client ignores the error of its login and uses the connection again, so its own error
+// would only be that it is closed.
 type greeting struct {
 	dialer *dialer
 	addr   string
@@ -213,9 +212,9 @@ func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
 	case n > 0:
 		g.said = ""
 	case err != nil && g.said != "":
-		g.dialer.fail(g.said) // the client, which asks first what it need not know, forgets it
+		g.dialer.fail(g.said) // the client ignores an error in answer to HELLO
 	case errors.Is(err, os.ErrDeadlineExceeded) && !g.asked:
-		// The client looks for messages of the server's before it asks anything.
+		// The client looks for messages before it has sent anything.
 	case err != nil && !g.heard:
 		if !errors.Is(err, net.ErrClosed) {
 			g.dialer.fail(err)
@@ -225,7 +224,7 @@ func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
 	return n, err
 }
 
-// lastWordsTime is how long a server that has hung up is listened to.
+// lastWordsTime is how long an answer of a server that has hung up is waited for.
 const lastWordsTime = 100 * time.Millisecond
 
 func (g *greeting) write(conn net.Conn, b []byte) (int, error) {
@@ -234,7 +233,8 @@ func (g *greeting) write(conn net.Conn, b []byte) (int, error) {
 	if err != nil && g.said != "" {
 		g.dialer.fail(g.said)
 	} else if err != nil && !g.heard && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
-		// The server has hung up, and may have said why: that is there by now.
+		// The server has hung up, and may have sent a reason before: it has arrived by
+		// now.
 		_ = conn.SetReadDeadline(time.Now().Add(lastWordsTime))
 		_, silent := g.read(conn, make([]byte, 256))
 		switch {
@@ -247,8 +247,8 @@ func (g *greeting) write(conn net.Conn, b []byte) (int, error) {
 	return n, err
 }
 
-// plainConn can be asked for its socket, as a *net.TCPConn can: by that the
-// client finds out before a call that the server has closed it.
+// plainConn gives access to its socket, as a *net.TCPConn does: the client uses that to
+// detect, before a call, that the server has closed the connection.
 type plainConn struct {
 	*socket
 	greeting greeting

@@ -17,7 +17,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// These leave time, within store.OpenTimeout, to try a second time.
+// They leave time for a second attempt within store.OpenTimeout.
 const (
 	dialTimeout  = 2 * time.Second
 	replyTimeout = 2 * time.Second
@@ -42,33 +42,32 @@ func init() {
 	}
 }
 
-// kind reads what a URL has of its own for a kind of setup: where it leads, and how its
-// client is made, which connects by dial.
+// kind reads the parts of a URL that depend on the kind of setup. It returns the target,
+// and a function that makes the client.
 type kind func(u *store.URL) (target []string, newClient maker, err error)
 
 type maker func(login login, dial dialFunc) goredis.UniversalClient
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// login is how a client logs in: with the password of a file, where there is one, as it is
-// when a connection is made.
+// login is the login of a client. If the password is in a file, each connection reads it.
 type login struct {
 	user, password string
 	file           *store.SecretFile
 }
 
-// credentials is what a client asks for each connection, or nil.
+// credentials returns the function that a client calls for each connection, or nil.
 func (l login) credentials() func(context.Context) (user, password string, err error) {
 	if l.file == nil {
 		return nil
 	}
 	return func(context.Context) (string, string, error) {
-		password, _ := l.file.Get() // else the one before: the server knows whether it is still good
+		password, _ := l.file.Get() // on an error, the last password that was read: the server decides whether it is valid
 		return l.user, password, nil
 	}
 }
 
-// plan is all that a URL and the environment say.
+// plan is the configuration of a URL and the environment.
 type plan struct {
 	secure    *store.TLS
 	login     login
@@ -108,7 +107,7 @@ func loginOf(u *store.URL) (login, error) {
 	}
 	switch {
 	case l.user != "" && l.password == "" && file == nil:
-		u.Hide(l.user) // redis-cli takes it for the password
+		u.Hide(l.user) // for redis-cli it is the password
 		return l, errors.New("it has a login without a password: write :password@ or user:password@ before the host")
 	case (u.Setting("sentinel_user") != "") && u.Setting("sentinel_password") == "":
 		return l, errors.New("parameter \"sentinel_user\" is there without \"sentinel_password\", and so would have no effect")
@@ -163,7 +162,7 @@ func settings(u *store.URL) ([]Option, error) {
 	return opts, nil
 }
 
-// authVariables are those that the tool of the scheme reads.
+// authVariables returns the variables that the tool of the scheme reads.
 func authVariables(u *store.URL) []string {
 	if strings.HasPrefix(u.Scheme, "valkey") {
 		return []string{"VALKEYCLI_AUTH", "REDISCLI_AUTH"}
@@ -171,7 +170,7 @@ func authVariables(u *store.URL) []string {
 	return []string{"REDISCLI_AUTH"}
 }
 
-// targetOf returns the names and values of where a URL with hosts leads.
+// targetOf returns the names and values of the target of a URL with hosts.
 func targetOf(u *store.URL, more ...string) []string {
 	return append([]string{"store", u.Scheme, "hosts", strings.Join(u.Hosts, ",")}, more...)
 }
@@ -190,7 +189,7 @@ var newSingle kind = func(u *store.URL) ([]string, maker, error) {
 	return targetOf(u, "database", strconv.Itoa(db)), newServer("tcp", u.Hosts[0], db), nil
 }
 
-// newUnix is for a server's Unix socket.
+// newUnix is the kind of a URL of a Unix socket.
 var newUnix kind = func(u *store.URL) ([]string, maker, error) {
 	if len(u.Hosts) > 0 || u.Path == "" {
 		return nil, nil, errors.New("it names no socket by its absolute path: want unix:///run/redis.sock?db=0")
@@ -272,14 +271,15 @@ func database(u *store.URL, path string) (int, error) {
 	return db, nil
 }
 
-// quiet has a client not ask for a service that only some vendors' servers have.
+// quiet keeps a client from asking for a service that only the servers of some vendors
+// have.
 func quiet() *maintnotifications.Config {
 	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
-// check asks the server who it is, which takes a login but no rights.
+// check asks the server for its kind, which needs a login but no rights.
 func check(ctx context.Context, s *Store, u *store.URL, d *dialer) error {
-	reply, err := patiently(ctx, s, func() (any, error) { return s.client.Do(ctx, "hello").Result() })
+	reply, err := withContext(ctx, s, func() (any, error) { return s.client.Do(ctx, "hello").Result() })
 	if err != nil {
 		return explain(err, u, d)
 	}
@@ -299,8 +299,8 @@ func check(ctx context.Context, s *Store, u *store.URL, d *dialer) error {
 	return nil
 }
 
-// facts returns what is a string in the reply to HELLO, which is a map or, in
-// the older protocol, a list of names and values.
+// facts returns the reply to HELLO as strings. It is a map or, in the older protocol, a
+// list of names and values.
 func facts(reply any) map[string]string {
 	said := make(map[string]string)
 	switch reply := reply.(type) {
@@ -316,8 +316,7 @@ func facts(reply any) map[string]string {
 	return said
 }
 
-// explain says what an error of the first call means, where that does not say
-// enough.
+// explain adds the cause to an error of the first call.
 func explain(err error, u *store.URL, d *dialer) error {
 	why := d.why()
 	var answer goredis.Error
@@ -330,7 +329,7 @@ func explain(err error, u *store.URL, d *dialer) error {
 	)
 	dropped := hungUp(why)
 	switch {
-	case errors.Is(err, goredis.Nil): // joined to others' errors
+	case errors.Is(err, goredis.Nil): // of one Sentinel, joined to the errors of others
 		name, _, _ := strings.Cut(u.Path, "/")
 		return fmt.Errorf("the Sentinels know no master %q: %w", name, err)
 	case errors.As(why, &network) && network.Op == "remote error":
@@ -342,7 +341,7 @@ func explain(err error, u *store.URL, d *dialer) error {
 	case dropped:
 		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants another certificate (cert, key) or has its maxclients: %w", store.ErrNotReachable, err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		// Not the hosts of the URL: Sentinels, and nodes of a cluster, name others.
+		// Not the hosts of the URL: Sentinels and nodes of a cluster name other hosts.
 		silent := d.unheard()
 		if len(silent) == 0 {
 			silent = u.Hosts

@@ -12,19 +12,19 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
-// ears hear of changes, by one connection for all watches of a Store. What they
-// hear is a hint to look.
+// ears receive messages about changes, on one connection for all watches of a Store. A
+// message is a hint to read the key.
 type ears struct {
-	wire sync.Mutex // held while the server is told what to tell
+	wire sync.Mutex // held while channels are subscribed and unsubscribed
 
 	mu     sync.Mutex
 	topics map[string][]chan struct{} // by the channel of Redis
 	sub    *goredis.PubSub            // nil while there is none
-	stop   context.CancelFunc         // ends the listening; nil while nobody watches
+	stop   context.CancelFunc         // ends listen; nil while there are no watches
 }
 
-// hearOf returns a channel that holds a token when there may have been a change on
-// topic. forget is to be called at its end.
+// hearOf returns a channel that holds a token when there may have been a change on topic.
+// Call forget at the end.
 func (s *Store) hearOf(ctx context.Context, topic string) chan struct{} {
 	e := &s.ears
 	changed := make(chan struct{}, 1)
@@ -37,7 +37,7 @@ func (s *Store) hearOf(ctx context.Context, topic string) chan struct{} {
 	if e.stop == nil {
 		listening, stop := context.WithCancel(context.WithoutCancel(ctx))
 		e.stop = stop
-		// A Store that is closed does not listen; nor are there watches then.
+		// A closed Store does not listen, but has no watches either.
 		_ = s.base.Go(listening, s.listen)
 	}
 	e.mu.Unlock()
@@ -65,8 +65,8 @@ func (s *Store) forget(topic string, changed chan struct{}) {
 	}
 }
 
-// agree has the server tell of topic, or not, as is wanted now. Where that fails the
-// subscription breaks, and is made anew.
+// agree subscribes to topic, or unsubscribes from it, depending on whether there are
+// watches of it now. If that fails the subscription breaks, and listen makes a new one.
 func (e *ears) agree(ctx context.Context, topic string) {
 	e.wire.Lock()
 	defer e.wire.Unlock()
@@ -82,7 +82,7 @@ func (e *ears) agree(ctx context.Context, topic string) {
 	}
 }
 
-// tell has the watches of topic look.
+// tell makes the watches of topic read their key.
 func (e *ears) tell(topic string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -91,7 +91,7 @@ func (e *ears) tell(topic string) {
 	}
 }
 
-// listen hears of changes until ctx ends.
+// listen receives messages until ctx ends.
 func (s *Store) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		s.subscribe(ctx)
@@ -99,14 +99,14 @@ func (s *Store) listen(ctx context.Context) {
 	}
 }
 
-// subscribe listens until the subscription breaks or ctx ends. When it has been
-// silent for some time it is asked for a sign of life, and given up when none
-// comes: its connection may lead to a server that is gone.
+// subscribe receives messages until the subscription breaks or ctx ends. If there was
+// none for some time it sends a ping, and gives up if there is no answer: the server may
+// be gone.
 func (s *Store) subscribe(ctx context.Context) {
 	e := &s.ears
-	sub := s.client.Subscribe(ctx) // does nothing yet
+	sub := s.client.Subscribe(ctx) // sends nothing yet
 	defer sub.Close()
-	// The client does not end its read with the context.
+	// The client does not end a read when the context ends.
 	stop := context.AfterFunc(ctx, func() { sub.Close() })
 	defer stop()
 
@@ -146,7 +146,7 @@ func (s *Store) subscribe(ctx context.Context) {
 			case *goredis.Message:
 				e.tell(m.Channel)
 			case *goredis.Subscription:
-				// Also of one that the client has made anew.
+				// Also when the client has subscribed again by itself.
 				e.tell(m.Channel)
 			}
 		case errors.As(err, &timeout) && timeout.Timeout() && !asked:

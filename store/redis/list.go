@@ -12,16 +12,16 @@ import (
 )
 
 // List returns the pairs whose keys begin with directory, sorted by key. As in
-// valkeyrie's stores, directory is a plain prefix ("job" covers "jobs/1" too; end
-// it with a slash to prevent that), and a key that equals it is left out, as are
-// keys that this store did not write. It returns store.ErrKeyNotFound when there
-// are no such keys. opts are ignored, and may be nil.
+// valkeyrie's stores, directory is a plain prefix ("job" covers "jobs/1" too; end it with
+// a slash to prevent that), and a key that equals it is left out, as are keys that this
+// store did not write. It returns store.ErrKeyNotFound if there are no such keys. opts
+// are ignored, and may be nil.
 //
-// It walks through all keys of the database (SCAN), step by step, and is not of
-// one instant: made for people, not for a busy path.
+// It scans all keys of the database (SCAN) in several steps, so its result is not that of
+// one instant. It is made for people, not for frequent use.
 func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions) ([]*store.KVPair, error) {
 	return s.base.List(ctx, directory, func() ([]*store.KVPair, error) {
-		return patiently(ctx, s, func() ([]*store.KVPair, error) { return s.list(ctx, directory) })
+		return withContext(ctx, s, func() ([]*store.KVPair, error) { return s.list(ctx, directory) })
 	})
 }
 
@@ -53,11 +53,12 @@ func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, er
 		err = onEach(ctx, s.client)
 	}
 	if err == nil && len(pairs) == 0 {
-		// SCAN is answered by a replica too, which may not have the keys yet.
+		// A replica answers SCAN too, and may not have the keys yet. It refuses this
+		// read.
 		pairs, err = s.readAll(ctx, []string{directory + "0"})
 	}
 	slices.SortFunc(pairs, func(a, b *store.KVPair) int { return strings.Compare(a.Key, b.Key) })
-	// A key that was on its way from one server to another is found on both.
+	// A key that was moved from one server to another may be found on both.
 	return slices.CompactFunc(pairs, func(a, b *store.KVPair) bool { return a.Key == b.Key }), err
 }
 
@@ -66,7 +67,7 @@ type masters interface {
 	ForEachMaster(ctx context.Context, f func(ctx context.Context, client *goredis.Client) error) error
 }
 
-// scanCount is how many keys a step of a walk looks at.
+// scanCount is how many keys one step of a scan examines.
 const scanCount = 1000
 
 // pattern matches the keys that begin with directory.
@@ -109,8 +110,9 @@ func scan(ctx context.Context, server goredis.Cmdable, directory string) ([]stri
 	return slices.Compact(keys), nil
 }
 
-// readAll reads keys in one round trip, and leaves out what is no record. By
-// the script's source: in the middle of others a script cannot be sent again.
+// readAll reads keys in one round trip, and leaves out those that hold no record. It
+// sends the source of the script, because a script that the server does not know cannot
+// be sent again in the middle of a pipeline.
 func (s *Store) readAll(ctx context.Context, keys []string) ([]*store.KVPair, error) {
 	pipe := s.client.Pipeline()
 	cmds := make([]*goredis.Cmd, len(keys))

@@ -11,15 +11,15 @@ import (
 
 var _ store.Pager = (*Store)(nil)
 
-// Page implements store.Pager: one step of SCAN, and the values of the keys that are
-// wanted in one round trip. The keys have no order, and a key may come twice. A
-// cluster has one page.
+// Page implements store.Pager, by one step of SCAN and one round trip for the values of
+// the wanted keys. The keys have no order, and a key may occur twice. A cluster has one
+// page.
 func (s *Store) Page(ctx context.Context, directory, from string, wanted func(key string) bool) ([]*store.KVPair, string, error) {
 	type page struct {
 		pairs []*store.KVPair
 		next  string
 	}
-	found, err := patiently(ctx, s, func() (page, error) {
+	found, err := withContext(ctx, s, func() (page, error) {
 		pairs, next, err := s.page(ctx, directory, from, wanted)
 		return page{pairs, next}, err
 	})
@@ -46,7 +46,7 @@ func (s *Store) page(ctx context.Context, directory, from string, wanted func(ke
 		}
 	}
 	if from == "" && len(reads) == 0 {
-		reads = []string{directory + "0"} // a replica answers SCAN, but not this
+		reads = []string{directory + "0"} // a replica answers SCAN, but refuses this
 	}
 	for some := range slices.Chunk(reads, 500) {
 		read, err := s.readAll(ctx, some)
@@ -58,7 +58,7 @@ func (s *Store) page(ctx context.Context, directory, from string, wanted func(ke
 	return pairs, next, nil
 }
 
-// pageKeys returns keys that begin with directory, and the cursor behind them.
+// pageKeys returns keys that begin with directory, and the cursor of the next page.
 func (s *Store) pageKeys(ctx context.Context, directory, from string) (keys []string, next string, err error) {
 	if cluster, ok := s.client.(masters); ok {
 		keys, err = scanAll(ctx, cluster, directory)

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// What the scripts return in place of an index.
+// Results of the scripts in place of an index.
 const (
 	keyExists   = -1
 	keyModified = -2
@@ -23,30 +23,30 @@ const (
 	keyForeign  = -4
 )
 
-// errForeign says that there is something under a key which is no record.
+// errForeign means that a key holds something that is no record.
 var errForeign = errors.New("the key holds something that this store did not write")
 
-// script is a Lua script that works on one key, which makes it fit for Cluster.
+// script is a Lua script that uses one key, so it can run on a Cluster.
 type script struct {
 	source, hash string
 
-	// once says that it must not run twice for one call.
+	// once means that it must not run twice for one call.
 	once bool
 }
 
 func newScript(once bool, source string) script {
-	sum := sha1.Sum([]byte(source)) // as EVALSHA wants it
+	sum := sha1.Sum([]byte(source)) // which EVALSHA takes
 	return script{source: source, hash: hex.EncodeToString(sum[:]), once: once}
 }
 
-// A record is a hash with the fields v, the value, and i, the index. The index
-// is the server's time of the write in microseconds, or one more than the
-// previous: so it rises also over a delete and a create. It is far below 2^53,
-// where Lua's numbers cease to be exact.
+// A record is a hash with the fields v, the value, and i, the index. The index is the
+// server's time of the write in microseconds, or one more than the previous index, so it
+// also rises when a key is deleted and created again. It is far below 2^53, up to which
+// Lua's numbers are exact.
 
-// createScript: KEYS the key; ARGV the value, the TTL in milliseconds or 0, and
-// the channel. It has a script of its own, with no call more than it takes: it is
-// what whoever asks first for a round waits for.
+// createScript: KEYS the key; ARGV the value, the TTL in milliseconds or 0, and the
+// channel. Creating a key has a script of its own, with as few calls as possible, because
+// each round begins with it.
 var createScript = newScript(true, `
 if redis.call('EXISTS', KEYS[1]) == 1 then
   if redis.call('HGET', KEYS[1], 'i') then return -1 end
@@ -95,10 +95,10 @@ redis.call('DEL', KEYS[1])
 redis.call('PUBLISH', ARGV[3], '')
 return 0`)
 
-// getScript returns the value, the index and the milliseconds left, which are
-// negative for a key that stays. The HDEL deletes nothing: it has the script
-// refused by a server that takes no writes, such as a master which has become a
-// replica and does not know the latest.
+// getScript returns the value, the index and the milliseconds left, which are negative
+// for a key without a TTL. The HDEL deletes nothing: because of it a server that accepts
+// no writes refuses the script, such as a master that has become a replica and lacks the
+// latest writes.
 var getScript = newScript(false, `
 redis.call('HDEL', KEYS[1], '(none)')
 local r = redis.call('HMGET', KEYS[1], 'v', 'i')
@@ -106,20 +106,22 @@ if r[1] and r[2] then return {r[1], r[2], redis.call('PTTL', KEYS[1])} end
 if redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
 return -3`)
 
-// onceCmd is a command that no client sends again after its reply was lost. Sent
-// again, a write that happened would be refused, and told as one that did not.
+// onceCmd is a command that no client sends again when its reply was lost. If it were
+// sent again after it had happened, the second one would be refused, as if it had not
+// happened.
 type onceCmd struct{ *goredis.Cmd }
 
 func (onceCmd) NoRetry() bool { return true }
 
-// command returns what runs the script by its hash, or by its source.
+// command returns a command that runs the script by its hash, or by its source.
 func (s script) command(ctx context.Context, bySource bool, key string, args []any) (goredis.Cmder, *goredis.Cmd) {
 	all := append([]any{"evalsha", s.hash, 1, key}, args...)
 	if bySource {
 		all[0], all[1] = "eval", s.source
 	}
 	cmd := goredis.NewCmd(ctx, all...)
-	// Else a Cluster client asks its servers for it, which takes a right more.
+	// Otherwise the client of a Cluster asks its servers for it, which needs another
+	// right.
 	cmd.SetFirstKeyPos(3)
 	cmd.SetStepCount(1)
 	if s.once {
@@ -128,8 +130,8 @@ func (s script) command(ctx context.Context, bySource bool, key string, args []a
 	return cmd, cmd
 }
 
-// run runs the script, in one round trip if the server knows it. A server that
-// has been started or flushed since does not, and has then done nothing.
+// run runs the script, in one round trip if the server knows it. A server that was
+// started or flushed since does not, and refuses it.
 func (s *Store) run(ctx context.Context, script script, key string, args ...any) (any, error) {
 	reply, err := s.send(ctx, script, false, key, args)
 	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
@@ -184,8 +186,8 @@ func (s *Store) send(ctx context.Context, script script, bySource bool, key stri
 	if code, ok := cmd.Val().(int64); cmd.Err() != nil || script.once && ok && code < 0 {
 		return cmd.Val(), cmd.Err()
 	}
-	// A read waits, too: what is read counts as written, to whoever looks whether
-	// a write that had no answer has happened.
+	// A read waits as well: a caller may read to find out whether a write without an
+	// answer has happened, and what it reads counts as written.
 	done := "read"
 	if script.once {
 		done = "written"
@@ -200,12 +202,12 @@ func (s *Store) send(ctx context.Context, script script, bySource bool, key stri
 	return cmd.Val(), nil
 }
 
-// redirections is how often a server of a Cluster may name another one that has
-// the key: as go-redis has it.
+// redirections is how many times a call follows a server of a Cluster to another one that
+// has the key, as in go-redis.
 const redirections = 3
 
-// sendAndWait sends a command, and WAIT after it on the same connection; where a
-// key is on its way to that server, as one that was told so.
+// sendAndWait sends a command, and WAIT after it on the same connection. asking means
+// that the key is being moved to that server.
 func sendAndWait(ctx context.Context, client goredis.Cmdable, cmder goredis.Cmder, replicas int, asking bool) *goredis.Cmd {
 	pipe := client.Pipeline()
 	if asking {
@@ -215,14 +217,14 @@ func sendAndWait(ctx context.Context, client goredis.Cmdable, cmder goredis.Cmde
 	wait := pipe.Do(ctx, "wait", replicas, replicationTimeout.Milliseconds())
 	_, err := pipe.Exec(ctx)
 	if cmder.Err() == nil && wait.Err() == nil && wait.Val() == nil {
-		// Each has its own error, but where there was no connection and the client
-		// would have tried again if it were to.
+		// Each command has its own error, unless there was no connection and the client
+		// does not retry.
 		cmder.SetErr(err)
 	}
 	return wait
 }
 
-// cluster is what there is to know about the servers of a Cluster's client.
+// cluster are the methods of a Cluster's client about its servers.
 type cluster interface {
 	MasterForKey(ctx context.Context, key string) (*goredis.Client, error)
 	ForEachShard(ctx context.Context, f func(ctx context.Context, client *goredis.Client) error) error
@@ -239,7 +241,7 @@ func (s *Store) server(ctx context.Context, addr string) (goredis.Cmdable, error
 		mu    sync.Mutex
 		found goredis.Cmdable
 	)
-	// It asks for the servers there are first.
+	// ForEachShard first asks for the present servers.
 	err := c.ForEachShard(ctx, func(_ context.Context, client *goredis.Client) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -254,8 +256,8 @@ func (s *Store) server(ctx context.Context, addr string) (goredis.Cmdable, error
 	return found, err
 }
 
-// reroute has the client of a Cluster ask who has which keys where a server has
-// failed, or has been replaced: else it asks again every 10 s alone.
+// reroute makes the client of a Cluster ask which server has which keys, if a server has
+// failed or was replaced: by itself it asks only every 10 s.
 func (s *Store) reroute(ctx context.Context, err error) {
 	var answer goredis.Error
 	c, ok := s.client.(cluster)
@@ -265,12 +267,12 @@ func (s *Store) reroute(ctx context.Context, err error) {
 	c.ReloadState(ctx)
 }
 
-// replicationTimeout is how long a write waits for replicas; below the time that
-// clients wait for a reply.
+// replicationTimeout is how long a write waits for replicas. It is below the time for
+// which clients wait for a reply.
 const replicationTimeout = time.Second
 
-// master returns the client of the server that has key: the one on whose
-// connection WAIT has to follow a write.
+// master returns the client of the server that has key: WAIT must follow a write on the
+// same connection.
 func (s *Store) master(ctx context.Context, key string) (goredis.Cmdable, error) {
 	c, ok := s.client.(cluster)
 	if !ok {

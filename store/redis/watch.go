@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// lookTimeout bounds one look of a watch at its key.
+	// lookTimeout bounds one read of a key by a watch.
 	lookTimeout = 5 * time.Second
 
-	// retryAfter is the longest pause after a look that failed.
+	// retryAfter is the longest pause after a read that failed.
 	retryAfter = time.Second
 
 	// resubscribeAfter is the pause after a subscription has broken.
@@ -24,11 +24,11 @@ const (
 // its changes. A key that is missing, deleted or expired is a pair with a nil
 // Value and LastIndex 0.
 //
-// A reader that falls behind gets the latest state in place of all that it
-// missed, and holds up nobody. It never misses the last change. The same state is
-// not sent twice in a row. Writes of a Store and expiry are told at once, those
-// of other programs at the next poll (WithPoll). While no server answers nothing
-// is told, and the watch goes on when one does.
+// A reader that falls behind gets the latest state in place of all that it missed, and
+// does not delay others. It never misses the last change. The same state is not sent
+// twice in a row. Writes of a Store and expiry are seen at once, those of other programs
+// at the next poll (WithPoll). The watch carries nothing while no server answers, and
+// goes on when one does.
 //
 // The channel is closed soon after ctx has ended or the store was closed,
 // whether anybody reads or not. opts are ignored, and may be nil.
@@ -36,9 +36,8 @@ func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-
 	return s.base.Watch(ctx, key, s.follow)
 }
 
-// follow looks at key whenever it may have changed. Each look is at the whole
-// state, so that one after the last change is all it takes: one follows every
-// subscription.
+// follow reads key whenever it may have changed. Each read is of the whole state, so one
+// after the last change is enough; each subscription causes one.
 func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
 	changed := s.hearOf(ctx, channel(key))
 	defer s.forget(channel(key), changed)
@@ -56,7 +55,7 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 	}
 }
 
-// look tells the state of key, and returns when to look again.
+// look passes the state of key to tell, and returns when to read again.
 func (s *Store) look(ctx context.Context, key string, tell func(*store.KVPair)) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -64,7 +63,7 @@ func (s *Store) look(ctx context.Context, key string, tell func(*store.KVPair)) 
 		pair *store.KVPair
 		left time.Duration
 	}
-	now, err := patiently(ctx, s, func() (state, error) {
+	now, err := withContext(ctx, s, func() (state, error) {
 		pair, left, err := s.read(ctx, key)
 		return state{pair, left}, err
 	})
@@ -83,6 +82,6 @@ func (s *Store) look(ctx context.Context, key string, tell func(*store.KVPair)) 
 	return s.poll
 }
 
-// MaxWatches returns how many watches elections may keep open at once: as many
-// as there are, for they share one connection.
+// MaxWatches returns how many watches elections may keep open at once. There is no limit,
+// because they share one connection.
 func (s *Store) MaxWatches() int { return math.MaxInt }
