@@ -108,29 +108,49 @@ func TestNothingIsToldThatTheStandbyLacks(t *testing.T) {
 			if _, err := openStore(t, pair.Primary.Addr); err != nil {
 				t.Errorf("Open: %v", err)
 			}
-			_, _, err := kv.AtomicPut(soon(t), key+"created", []byte("b"), nil, nil)
-			wantUnknown(t, "create", err)
-			_, _, err = kv.AtomicPut(soon(t), key+"changed", []byte("b"), changed, nil)
-			wantUnknown(t, "AtomicPut", err)
-			_, err = kv.AtomicDelete(soon(t), key+"deleted", deleted)
-			wantUnknown(t, "AtomicDelete", err)
-
-			// They have happened, for who asks no more than that.
-			for name, value := range map[string]string{"created": "b", "changed": "b", "deleted": ""} {
+			for _, write := range []struct {
+				name, statement string
+				do              func(ctx context.Context) error
+			}{
+				{"created", "INSERT", func(ctx context.Context) error {
+					_, _, err := kv.AtomicPut(ctx, key+"created", []byte("b"), nil, nil)
+					return err
+				}},
+				{"changed", "UPDATE", func(ctx context.Context) error {
+					_, _, err := kv.AtomicPut(ctx, key+"changed", []byte("b"), changed, nil)
+					return err
+				}},
+				{"deleted", "DELETE", func(ctx context.Context) error {
+					_, err := kv.AtomicDelete(ctx, key+"deleted", deleted)
+					return err
+				}},
+			} {
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error, 1)
+				go func() { done <- write.do(ctx) }()
 				eventually(t, func() bool {
-					found, err := kv.Get(t.Context(), key+name, &store.ReadOptions{})
-					return err == nil && string(found.Value) == value || value == "" && errors.Is(err, store.ErrKeyNotFound)
+					var waits int
+					err := owner.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+						WHERE wait_event = 'SyncRep' AND query ~ ('^WITH done AS .\s*' || $1)`, write.statement).Scan(&waits)
+					return err == nil && waits > 0
+				})
+				cancel()
+				wantUnknown(t, "what was "+write.name, <-done)
+				// It has happened for a reader that does not ask for consistency.
+				eventually(t, func() bool {
+					found, err := kv.Get(t.Context(), key+write.name, &store.ReadOptions{})
+					return err == nil && string(found.Value) == "b" || write.name == "deleted" && errors.Is(err, store.ErrKeyNotFound)
 				})
 				for _, opts := range []*store.ReadOptions{nil, {Consistent: true}} {
-					_, err := kv.Get(soon(t), key+name, opts)
-					wantUnknown(t, "Get of what was "+name, err)
+					_, err := kv.Get(soon(t), key+write.name, opts)
+					wantUnknown(t, "Get of what was "+write.name, err)
 				}
 			}
 			if found, err := kv.List(t.Context(), key, &store.ReadOptions{}); err != nil || len(found) != 2 {
 				t.Errorf("List found %v, %v", found, err)
 			}
 			for _, directory := range []string{key, key + "deleted"} {
-				_, err = kv.List(soon(t), directory, nil)
+				_, err := kv.List(soon(t), directory, nil)
 				wantUnknown(t, "List", err)
 			}
 
