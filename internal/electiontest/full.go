@@ -6,15 +6,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // Full checks a store whose server has as many connections as it allows, all of other
 // programs: its errors, and those of open, contain what is wanted, which is the cause and
 // the remedy; and once there is room it works again by itself. It connects through
-// proxy. fill has others connect.
-func Full(t *testing.T, proxy *servers.Proxy, open func(ctx context.Context) (store.Store, error), fill func() (free func()), want ...string) {
+// proxy. fill makes other programs connect.
+func Full(t *testing.T, proxy interface {
+	Stop()
+	Start()
+}, open func(ctx context.Context) (store.Store, error), fill func() (free func()), want ...string) {
 	t.Helper()
 	limited := func(what string, call func(ctx context.Context) error) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

@@ -257,15 +257,56 @@ func (t *freshTransport) closeIdle() {
 // connection, so that the next one does not wait on a dead connection. It repeats a write
 // only if nothing of it was sent.
 func newTransport(config *tls.Config) *http.Transport {
+	dialer := &net.Dialer{Timeout: 3 * time.Second}
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
+		DialContext:         dial(dialer),
+		DialTLSContext:      dial(&tls.Dialer{NetDialer: dialer, Config: config}),
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: 3 * time.Second,
 		MaxIdleConnsPerHost: maxWaits + maxReads + maxWrites,
 		MaxConnsPerHost:     maxWaits + maxReads + maxWrites,
 		IdleConnTimeout:     90 * time.Second,
 	}
+}
+
+// dial returns a function that dials, TLS included, within 6 s.
+func dial(dialer interface {
+	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
+}) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, 6*time.Second)
+		defer cancel()
+		conn, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &askingConn{Conn: conn, asked: make(chan struct{})}, nil
+	}
+}
+
+// askingConn reads nothing before it was written to. An agent that allows no more
+// connections answers before it is asked, which http.Transport would not take for the
+// answer.
+type askingConn struct {
+	net.Conn
+	once  sync.Once
+	asked chan struct{}
+}
+
+func (c *askingConn) Read(b []byte) (int, error) {
+	<-c.asked
+	return c.Conn.Read(b)
+}
+
+func (c *askingConn) Write(b []byte) (int, error) {
+	defer c.once.Do(func() { close(c.asked) })
+	return c.Conn.Write(b)
+}
+
+func (c *askingConn) Close() error {
+	defer c.once.Do(func() { close(c.asked) })
+	return c.Conn.Close()
 }
 
 // explain adds the cause to an error of the first request.

@@ -13,27 +13,27 @@ import (
 )
 
 const (
-	// maxCalls is how many calls are with the client at once. Those that nobody
-	// waits for any more count too, until the client gives them up.
+	// maxCalls is how many calls the client has at once. Calls whose context has ended
+	// count until the client returns from them.
 	maxCalls = 32
 
-	// tick is how often a call looks whether the client has a session.
+	// tick is how often a call checks whether the client has a session.
 	tick = 5 * time.Millisecond
 
-	// tellBehind is how long a client may be without a session before more is said
-	// of it than that.
+	// tellBehind is how long a client must be without a session before errors name the
+	// possible causes.
 	tellBehind = 5 * time.Second
 )
 
 var (
 	errBusy    = errors.New("too many calls are under way")
-	errSession = errors.New("the session has ended meanwhile")
+	errSession = errors.New("the session has ended during the call")
 )
 
-// call returns what f does with the client, or the error of ctx. Until the
-// client has a session f is not called: it would wait for one whether ctx ends
-// or not, and be carried out however late that is. f may be called again after it has
-// failed without a change.
+// call returns the result of f, which uses the client, or the error of ctx. f is not
+// called before the client has a session: it would wait for one even after ctx has ended,
+// and take effect however late that is. f may be called again after it has failed without
+// a change.
 func call[T any](ctx context.Context, s *Store, f func() (T, error)) (T, error) {
 	for {
 		var none T
@@ -47,14 +47,14 @@ func call[T any](ctx context.Context, s *Store, f func() (T, error)) (T, error) 
 				before := s.login.now()
 				value, err := f()
 				if errors.Is(err, zk.ErrNoAuth) && s.login.renew(s.conn, before) {
-					return f() // that it was refused means that nothing was done
+					return f() // a refused call has changed nothing
 				}
 				return value, err
 			default:
 				return none, errBusy
 			}
 		})
-		// ErrNoServer is for what the client has not sent.
+		// ErrNoServer means that the client has not sent the request.
 		if !errors.Is(err, errBusy) && !errors.Is(err, errSession) && !errors.Is(err, zk.ErrNoServer) {
 			return value, err
 		}
@@ -64,10 +64,10 @@ func call[T any](ctx context.Context, s *Store, f func() (T, error)) (T, error) 
 	}
 }
 
-// read is call for what reads, once the server has caught up, where opts ask for
-// that. It does not mind another server of the same session: that knows all that
-// the session has seen. One of another session may not, so then f is called
-// again.
+// read is call for a function that reads. If opts ask for it, the server first catches up
+// with the leader. The client may then move to another server in the same session,
+// because that has all that the session has seen. In a new session the server may not, so
+// f is called again.
 func read[T any](ctx context.Context, s *Store, opts *store.ReadOptions, f func() (T, error)) (T, error) {
 	if opts != nil && !opts.Consistent {
 		return call(ctx, s, f)
@@ -90,15 +90,15 @@ func read[T any](ctx context.Context, s *Store, opts *store.ReadOptions, f func(
 func (s *Store) session(ctx context.Context) error {
 	for late := false; ; late = true {
 		switch s.conn.State() {
-		// A client that is disconnected begins to connect at once, unless it is
-		// closed. It says so itself.
+		// A disconnected client begins to connect at once, unless it is closed, which its
+		// error says.
 		case zk.StateHasSession, zk.StateDisconnected:
 			s.lost.Store(0)
 			if !late {
 				return nil
 			}
-			// The session has just begun. Now the client sets its watches again,
-			// and may miss a change if it gets the answer to a call before that.
+			// The session has just begun. The client is setting its watches again, and
+			// may miss a change if it gets the answer to a call before that.
 			if pause(ctx) == nil {
 				return nil
 			}
@@ -114,8 +114,8 @@ func (s *Store) session(ctx context.Context) error {
 	}
 }
 
-// behind returns what to say of a client of the user's that has been without its session for
-// long. That of a URL begins another.
+// behind returns what an error adds about a client of the user that has been without a
+// session for long. The client of a URL begins a new session.
 func (s *Store) behind() string {
 	lost := s.lost.Load()
 	since := time.Since(time.Unix(0, lost))

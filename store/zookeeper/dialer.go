@@ -21,20 +21,20 @@ const (
 	// dialTimeout is for the connection and TLS on it.
 	dialTimeout = 2 * time.Second
 
-	// handshakeTimeout is for the answer to the first message.
+	// handshakeTimeout bounds the answer to the first message.
 	handshakeTimeout = 3 * time.Second
 
-	// settleTime is how long the client has to set its watches again before it
-	// gets the answer to a call. Without it a watch is now and then lost, and the
-	// client reads what it writes elsewhere without a lock.
+	// settleTime is how long the client has to set its watches again before it gets the
+	// answer to a call. Without it a watch is sometimes lost, and the client has a data
+	// race.
 	settleTime = 20 * time.Millisecond
 
-	// refusedFor is how long all servers have to refuse a client before it begins anew.
+	// refusedFor is how long all servers must refuse a client before it begins a new
+	// session.
 	refusedFor = 2 * time.Second
 )
 
-// dialer makes the connections of a client, one after another, and keeps what
-// went wrong.
+// dialer makes the connections of a client, one after another, and records failures.
 type dialer struct {
 	secure *store.TLS // nil: no TLS
 	ctx    context.Context
@@ -46,12 +46,12 @@ type dialer struct {
 	failures map[string]error // the last one, by host, since any has answered
 	hosts    int
 
-	// Since when, and how often, servers have taken a connection and ended it without
-	// an answer.
+	// How many times, and since when, servers have accepted a connection and closed it
+	// without an answer.
 	refusals  int
 	refusedAt time.Time
 
-	hopeless chan struct{} // closed when there first is one for each host
+	hopeless chan struct{} // closed when there is first one for each host
 }
 
 func newDialer(secure *store.TLS, hosts int) *dialer {
@@ -73,7 +73,7 @@ func (d *dialer) dial(network, address string, _ time.Duration) (net.Conn, error
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.last != nil {
-		d.last.Close() // the client leaves that open after an expired session
+		d.last.Close() // the client does not close it after an expired session
 	}
 	d.last = l
 	if d.ctx.Err() != nil {
@@ -97,7 +97,7 @@ func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn
 	return conn, nil
 }
 
-// cut ends the connection there is, and lets nobody make another.
+// cut closes the connection, and prevents new ones.
 func (d *dialer) cut() {
 	d.end()
 	d.mu.Lock()
@@ -107,11 +107,12 @@ func (d *dialer) cut() {
 	}
 }
 
-// anew reports whether the next connection is to begin a session as a new client does. A
-// server closes the connection of a client that has seen later changes than it has, and
-// go-zookeeper tells it so for ever: where all servers have lost their data, or were put
-// back to an older state, it never comes back. One that was merely behind, or starting,
-// costs a session, which nothing here depends on: reads have the server catch up.
+// anew reports whether the next connection is to begin a session like a new client. A
+// server closes the connection of a client that has seen later changes than the server
+// has. After all servers have lost their data, or an older state was restored,
+// go-zookeeper would never get a session again. If the servers only lag behind, or are
+// starting, this costs a session, on which nothing depends: consistent reads make the
+// server catch up.
 func (d *dialer) anew() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -141,7 +142,8 @@ func (d *dialer) fail(address string, err error) {
 	}
 }
 
-// explain says more about the end of a connection before anything has come.
+// explain adds the possible causes to the error of a connection that has ended without an
+// answer.
 func (d *dialer) explain(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
 		tls := "a client certificate"
@@ -165,12 +167,12 @@ func (d *dialer) failure() error {
 	return errors.Join(errs...)
 }
 
-// link is a connection. The client gives the answer to its first message 6.7
-// times the session's timeout, and what follows the answer's length all the time
-// in the world; a server that is just starting may not answer at all.
+// link is a connection. By itself the client waits for the answer to its first message
+// for 6.7 session timeouts, and without a limit for the part after its length; a server
+// that is starting may not answer at all.
 type link struct {
 	net.Conn
-	anew      bool // its first message is to be that of a new client
+	anew      bool // the first message is to be that of a new client
 	failed    func(error)
 	heard     func()
 	deadlines int  // how many have been set for reading
@@ -178,8 +180,9 @@ type link struct {
 	answered  bool // whether anything has come
 }
 
-// Write writes, and changes the first message where the client is to begin anew: to one
-// that has seen no change, and has no session. With its length before it that is
+// Write writes b. If the client is to begin a new session it changes the first message to
+// that of a client that has seen no change and has no session. With its length that
+// message is
 //
 //	protocol 4 bytes, last change seen 8, timeout 4, session 8, password 4 and 16
 func (l *link) Write(b []byte) (int, error) {
@@ -193,9 +196,9 @@ func (l *link) Write(b []byte) (int, error) {
 	return l.Conn.Write(b)
 }
 
-// SetReadDeadline sets a deadline for reading, but for the first two that the
-// client sets, which are about the answer to its first message. The third begins
-// the session.
+// SetReadDeadline sets the deadline for reading, except for the first two deadlines of
+// the client, which are for the answer to its first message. The third one begins the
+// session.
 func (l *link) SetReadDeadline(t time.Time) error {
 	l.deadlines++
 	switch l.deadlines {
@@ -209,14 +212,14 @@ func (l *link) SetReadDeadline(t time.Time) error {
 	return l.Conn.SetReadDeadline(t)
 }
 
-// Read reads, and keeps what goes wrong before anything has come.
+// Read reads into b. It records an error before the first answer.
 func (l *link) Read(b []byte) (int, error) {
 	n, err := l.Conn.Read(b)
 	if l.answered {
 		return n, err
 	}
 	if n > 0 && b[0] != 0 {
-		// Not the length of a message. The client would make room for it.
+		// This is not the length of a message. The client would allocate that much.
 		n, err = 0, errors.New("what answers is no ZooKeeper, or one that wants TLS")
 	}
 	if err != nil {
@@ -229,9 +232,9 @@ func (l *link) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// hosts is the zk.HostProvider of a client. zk's own resolves names once and for
-// all, so that there is none left to check a certificate by, and has the client
-// wait a second before it connects again to the only server there is.
+// hosts is the zk.HostProvider of a client. That of zk resolves names only once, so that
+// the names for the check of certificates are lost, and makes the client wait for a
+// second before it connects again to a single server.
 type hosts struct {
 	mu        sync.Mutex
 	all       []string
@@ -239,20 +242,20 @@ type hosts struct {
 	tried     int // since the last connection that lasted
 	connected time.Time
 
-	away    bool          // the client has left for a host, and not come back
-	between chan struct{} // not nil: the client is ending; closed when it is not away
+	away    bool          // the client is connecting or connected to a host
+	between chan struct{} // not nil while the client is ending; closed when it is not away
 }
 
-// Init takes the hosts.
+// Init sets the hosts.
 func (h *hosts) Init(all []string) error {
 	h.all = all
 	return nil
 }
 
-// Len returns how many there are.
+// Len returns the number of hosts.
 func (h *hosts) Len() int { return len(h.all) }
 
-// Next returns a host, and whether to wait a second before it is tried.
+// Next returns a host, and whether to wait for a second before connecting to it.
 func (h *hosts) Next() (host string, wait bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -267,8 +270,8 @@ func (h *hosts) Next() (host string, wait bool) {
 	return host, wait
 }
 
-// Connected says that there is a session now. One that soon follows another is
-// no reason to hurry next time.
+// Connected is called when a session begins. If it soon follows another one, the next
+// attempts to connect are not sped up.
 func (h *hosts) Connected() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -286,8 +289,9 @@ func (h *hosts) left() {
 	}
 }
 
-// end has the client wait, from its next host on, until it is closed. It returns a
-// channel that is closed once it has no connection: soon, if none can be made.
+// end makes the client wait, from its next host on, until it is closed. It returns a
+// channel that is closed when the client has no connection, which is soon if none can be
+// made.
 func (h *hosts) end() <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -298,9 +302,9 @@ func (h *hosts) end() <-chan struct{} {
 	return h.between
 }
 
-// heard is called with all events of the client, by itself. One that ends gives up
-// what it has not sent after it has told that it is disconnected: it gets the time to
-// be asked to end in full.
+// heard is called by the client with all its events. A client that is closed drops what
+// it has not sent after the event that it is disconnected: the pause here leaves time to
+// close it completely.
 func (h *hosts) heard(event zk.Event) {
 	h.mu.Lock()
 	ending := h.between != nil

@@ -13,9 +13,9 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// sessionTimeout is what is asked for; servers have limits of their own. Nothing
-// here ends with a session. A server that is silent for two thirds of it is
-// given up.
+// sessionTimeout is the timeout that the client asks for; servers have limits of their
+// own. Nothing here depends on a session. The client leaves a server that has not
+// answered for two thirds of it.
 const sessionTimeout = 6 * time.Second
 
 func init() {
@@ -68,13 +68,12 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	return store.WithPrefix(s, u.Prefix()), nil
 }
 
-// silent is the logger of a client: what matters in what it has to say is in
-// errors.
+// silent is the logger of a client. What matters of its messages is in errors.
 type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 
-// enter waits for a session, logs in, and makes sure that the login may read.
+// enter waits for a session, logs in, and checks that the login may read.
 func (s *Store) enter(ctx context.Context, u *store.URL, d *dialer) error {
 	for s.conn.State() != zk.StateHasSession {
 		select {
@@ -95,9 +94,8 @@ func (s *Store) enter(ctx context.Context, u *store.URL, d *dialer) error {
 	return err
 }
 
-// probe reads the node of the prefix, or else the lowest above it. ZooKeeper
-// takes any login: that it is a wrong one shows only where it may not do
-// something.
+// probe reads the node of the prefix, or else the lowest existing one above it. ZooKeeper
+// accepts any login: a wrong one shows only if it may not do something.
 func (s *Store) probe(u *store.URL) error {
 	node := "/"
 	if prefix := u.Prefix(); prefix != "" {
@@ -122,16 +120,16 @@ func (s *Store) probe(u *store.URL) error {
 	}
 }
 
-// loginDemanded tells whether the server serves nobody who has not logged in,
-// which the client has no error for.
+// loginDemanded reports whether the server requires a login. The client has no error for
+// that.
 func loginDemanded(err error) bool { return err != nil && err.Error() == "unknown error: -124" }
 
-// closeTimeout is how long a server has to answer that a session is over.
+// closeTimeout is how long a server has to confirm the end of a session.
 const closeTimeout = 200 * time.Millisecond
 
-// end ends a client and waits until it has ended. A client without a session would
-// wait a second for an answer to what it cannot send, unless it is closed between two
-// connections: then it gives that up itself.
+// end closes a client and waits until it has ended. A client without a session would wait
+// for a second for the answer to a request that it cannot send, unless it is closed
+// between two connections.
 func end(conn *zk.Conn, events <-chan zk.Event, d *dialer, h *hosts) {
 	if conn.State() != zk.StateHasSession {
 		d.cut() // no connection is made from here on

@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// reserved is the first part of the paths that ZooKeeper keeps for itself.
+// reserved is the first part of the paths that ZooKeeper reserves.
 const reserved = "zookeeper"
 
-// nodeOf returns the path of the node that key is in: "/" and key, but for what
-// a path may not have, which is escaped. Different keys have different nodes.
+// nodeOf returns the path of the node of a key: "/" and the key, in which what a path
+// cannot have is escaped. Different keys have different nodes.
 func nodeOf(key string) string {
 	var node strings.Builder
 	for i, part := range strings.Split(key, "/") {
@@ -19,8 +19,8 @@ func nodeOf(key string) string {
 	return node.String()
 }
 
-// escape returns the name of a node for a part of a key, the first or a later
-// one. An empty part is "%"; a byte that won't do is % and two hexadecimal
+// escape returns the name of the node of a part of a key; first reports whether it is the
+// first part. An empty part is "%"; a byte that is not allowed is % and two hexadecimal
 // digits.
 func escape(part string, first bool) string {
 	switch {
@@ -48,9 +48,9 @@ func escapeByte(b byte) string {
 	return string([]byte{'%', digits[b>>4], digits[b&15]})
 }
 
-// takes says whether a node's name may have r: whether ZooKeeper takes it, in
-// UTF-16, and it does not stand for anything here. What is no UTF-8 decodes to
-// U+FFFD, which is not taken.
+// takes reports whether a node's name may have r: ZooKeeper allows it, in UTF-16, and it
+// has no meaning in an escaped name. Invalid UTF-8 decodes to U+FFFD, which is not
+// allowed.
 func takes(r rune) bool {
 	switch {
 	case r < 0x20, r == '%', r >= 0x7f && r <= 0x9f:
@@ -61,8 +61,8 @@ func takes(r rune) bool {
 	return true
 }
 
-// unescape returns the part of a key that a node's name stands for; ok is false
-// for a node that no key is in.
+// unescape returns the part of a key that a node's name stands for; ok is false for a
+// node that is not of a key.
 func unescape(name string, first bool) (part string, ok bool) {
 	if name == "%" {
 		return "", true
@@ -80,12 +80,11 @@ func unescape(name string, first bool) (part string, ok bool) {
 		i += 2
 	}
 	part = b.String()
-	// There is only one way to write a part, and this finds all others out.
+	// There is only one way to write a part. This excludes all others.
 	return part, escape(part, first) == name
 }
 
-// nibble returns the value of a hexadecimal digit, and anything for what is
-// none.
+// nibble returns the value of a hexadecimal digit, and any value for another character.
 func nibble(digit byte) byte {
 	if digit >= 'A' {
 		return digit - 'A' + 10

@@ -10,39 +10,38 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// List returns the pairs whose keys begin with directory. It reads one node
-// after another, each as it is at that moment: at least one round trip a node. As
-// in valkeyrie's stores, directory is a plain prefix ("job" covers "jobs/1" too;
-// end it with a slash to prevent that), and a key that equals it is left out.
-// It returns store.ErrKeyNotFound when there are no such keys. opts are as for
-// Get.
+// List returns the pairs whose keys begin with directory. It reads one node after
+// another, with at least one round trip for each, so its result is not that of one
+// instant. As in valkeyrie's stores, directory is a plain prefix ("job" covers "jobs/1"
+// too; end it with a slash to prevent that), and a key that equals it is left out. It
+// returns store.ErrKeyNotFound if there are no such keys. opts are as for Get.
 func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
 	return s.base.List(ctx, directory, func() ([]*store.KVPair, error) { return s.list(ctx, directory, opts) })
 }
 
 func (s *Store) list(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
-	// What is before the last slash is a node, and what is after it the beginning
-	// of names.
+	// The part of directory before the last slash is a node, and the part after it a
+	// prefix of names.
 	w := walk{store: s, directory: directory}
 	top, parents := "/", directory[:strings.LastIndexByte(directory, '/')+1]
 	if parents != "" {
 		top = nodeOf(parents[:len(parents)-1])
 	}
 	return read(ctx, s, opts, func() ([]*store.KVPair, error) {
-		w.pairs = nil // of an attempt before
+		w.pairs = nil // of an earlier attempt
 		err := w.beneath(ctx, top, parents)
 		return w.pairs, err
 	})
 }
 
-// walk goes through the nodes of the keys that begin with directory.
+// walk visits the nodes of the keys that begin with directory.
 type walk struct {
 	store     *Store
 	directory string
 	pairs     []*store.KVPair
 }
 
-// beneath goes through what is beneath node. The keys there begin with prefix.
+// beneath visits the nodes beneath node. The keys there begin with prefix.
 func (w *walk) beneath(ctx context.Context, node, prefix string) error {
 	names, _, err := w.store.conn.Children(node)
 	if err != nil {
@@ -63,7 +62,7 @@ func (w *walk) beneath(ctx context.Context, node, prefix string) error {
 	return nil
 }
 
-// at goes through a node and what is beneath it.
+// at visits a node and the nodes beneath it.
 func (w *walk) at(ctx context.Context, node, key string) error {
 	data, stat, err := w.store.conn.Get(node)
 	if err != nil {
@@ -78,7 +77,7 @@ func (w *walk) at(ctx context.Context, node, key string) error {
 	return w.beneath(ctx, node, key+"/")
 }
 
-// ignoreMissing returns nil for a node that has been deleted meanwhile.
+// ignoreMissing returns nil if the node has been deleted since it was listed.
 func ignoreMissing(err error) error {
 	if errors.Is(err, zk.ErrNoNode) {
 		return nil

@@ -10,13 +10,13 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// login is a user and a password, which a file may hold. ZooKeeper takes any password: who
-// has another is another user, who may not do what the ACL of a node lets the former do. So
-// a new password comes with new ACLs, and the file is read when something is refused.
-// All methods may be called of nil, which is no login.
+// login is a user and a password, which may be in a file. ZooKeeper accepts any password:
+// a user with another password is another user, to whom the ACLs of the former do not
+// apply. So a new password comes with new ACLs, and the file is read again when a call is
+// refused. All methods may be called on nil, which means no login.
 type login struct {
 	user string
-	file *store.SecretFile // nil: the password stays
+	file *store.SecretFile // nil: the password does not change
 
 	mu       sync.Mutex
 	password string
@@ -41,7 +41,7 @@ func loginOf(u *store.URL) (*login, error) {
 	return l, nil
 }
 
-// now returns the password.
+// now returns the present password.
 func (l *login) now() string {
 	if l == nil {
 		return ""
@@ -56,8 +56,8 @@ func (l *login) add(conn *zk.Conn) error {
 	return conn.AddAuth("digest", []byte(l.user+":"+l.now()))
 }
 
-// renew logs a client in with the password that the file holds now. It reports whether that
-// is another than before.
+// renew logs a client in with the present password of the file. It reports whether that
+// differs from before.
 func (l *login) renew(conn *zk.Conn, before string) bool {
 	if l == nil || l.file == nil {
 		return false
@@ -72,11 +72,11 @@ func (l *login) renew(conn *zk.Conn, before string) bool {
 	return l.add(conn) == nil
 }
 
-// nodeACL is what nodes are created with.
+// nodeACL returns the ACL for new nodes.
 func (s *Store) nodeACL() []zk.ACL {
 	if s.login == nil {
 		return s.acl
 	}
-	// Not zk.AuthACL: that lets in the client's certificate, whatever the login.
+	// Not zk.AuthACL, which would also allow any login with the same client certificate.
 	return zk.DigestACL(zk.PermAll, s.login.user, s.login.now())
 }

@@ -21,36 +21,34 @@ var _ store.Store = (*Store)(nil)
 // their context's end, whatever the server does; an ended context prevents the
 // call. While the client has no session they wait for one.
 //
-// An index is the version of the node, and one more. A node stays when its key
-// is deleted, so an index never comes back, unless somebody else deletes the
-// node.
+// An index is the version of the node plus one. The node remains when its key is deleted,
+// so an index is never used again, unless another program deletes the node.
 type Store struct {
 	conn   *zk.Conn
 	acl    []zk.ACL
 	base   base.Store
 	target store.Target
 	login  *login        // of the store's own client; nil for none
-	why    func() error  // why there is no session; nil: not known
-	own    func()        // ends the client, where the store owns it
-	calls  chan struct{} // has an element for each call that is under way
+	why    func() error  // returns why there is no session; nil: not known
+	own    func()        // closes the client of a store by URL
+	calls  chan struct{} // has an element for each call under way
 
 	lost atomic.Int64 // since when the client has no session, in ns of Unix time; 0: it has one
 
 	mu    sync.Mutex
-	armed map[string]<-chan zk.Event // by node: the watch that the client has set
+	armed map[string]<-chan zk.Event // by node: the watch of the client
 }
 
 // Option is an option of New.
 type Option func(*Store)
 
-// WithACL has the store create its nodes with acl. By default anybody may do
-// anything with them. For a client that has logged in, zk.AuthACL(zk.PermAll)
-// lets that login do everything and others nothing. Nodes that exist keep what
-// they have.
+// WithACL sets the ACL of nodes that the store creates. By default everybody has all
+// rights on them. For a client that has logged in, zk.AuthACL(zk.PermAll) gives all
+// rights to that login and none to others. Existing nodes keep their ACL.
 func WithACL(acl []zk.ACL) Option { return func(s *Store) { s.acl = acl } }
 
-// New returns a store on a client that is left as it is: Close does not end it.
-// The client need not have a session yet.
+// New returns a store on a client. Close does not close the client. The client need not
+// have a session yet.
 func New(conn *zk.Conn, opts ...Option) *Store {
 	s := &Store{
 		base:  base.Store{Name: "zookeeper", ShortestTTL: base.NoTTL},
@@ -69,9 +67,8 @@ func New(conn *zk.Conn, opts ...Option) *Store {
 func (s *Store) Target() store.Target { return s.target }
 
 // Get returns the pair under key, or store.ErrKeyNotFound. With nil opts, or
-// opts.Consistent, the server first catches up with the leader, which takes
-// another round trip. Otherwise what is found may be older, by what the server
-// is behind.
+// opts.Consistent, the server first catches up with the leader, which takes another round
+// trip. Otherwise the result may be as old as the server lags behind.
 func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 	return s.base.Get(ctx, key, func() (*store.KVPair, error) {
 		return read(ctx, s, opts, func() (*store.KVPair, error) {
@@ -84,19 +81,19 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*
 	})
 }
 
-// AtomicPut writes value under key if the key is unchanged since previous, or,
-// when previous is nil, if it is missing. It returns true and the pair as
-// written. Otherwise it writes nothing and returns store.ErrKeyExists when
-// previous is nil, store.ErrKeyModified when another write came between, or
-// store.ErrKeyNotFound when there is no node. After any other error the write
-// may have happened, or, if the context ended, may still happen.
+// AtomicPut writes value under key if the key is unchanged since previous, or, when
+// previous is nil, if it is missing. It returns true and the pair as written. Otherwise
+// it writes nothing and returns store.ErrKeyExists if previous is nil,
+// store.ErrKeyModified if the key was changed, or store.ErrKeyNotFound if there is no
+// node. After any other error the write may have happened, or, if the context ended, may
+// still happen.
 //
-// It takes one round trip; more to create a key whose node's parents are
-// missing, or that was deleted before.
+// It takes one round trip, and more to create a key whose parent nodes are missing, or
+// that was deleted before.
 //
-// ZooKeeper deletes no node by itself, as it is set up by default: a TTL is
-// store.ErrTTLNotSupported, and nothing is written. Other options are ignored,
-// and opts may be nil.
+// By default ZooKeeper does not delete nodes by itself: a TTL is
+// store.ErrTTLNotSupported, and nothing is written. Other options are ignored, and opts
+// may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	return s.base.AtomicPut(ctx, key, value, opts, func(value []byte, _ time.Duration) (uint64, error) {
 		if previous != nil {
@@ -107,11 +104,11 @@ func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previou
 	})
 }
 
-// AtomicDelete deletes key if it is unchanged since previous, and returns true.
-// Otherwise it deletes nothing and returns store.ErrKeyModified,
-// store.ErrKeyNotFound, or store.ErrPreviousNotSpecified when previous is nil.
-// After any other error the key may have been deleted, or, if the context
-// ended, may still be deleted. The node stays, without data.
+// AtomicDelete deletes key if it is unchanged since previous, and returns true. Otherwise
+// it deletes nothing and returns store.ErrKeyModified, store.ErrKeyNotFound, or
+// store.ErrPreviousNotSpecified when previous is nil. After any other error the key may
+// have been deleted, or, if the context ended, may still be deleted. The node remains,
+// without data.
 func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
 	return s.base.AtomicDelete(ctx, key, previous, func() error {
 		_, err := s.swap(ctx, key, nil, previous)
@@ -123,7 +120,7 @@ func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KV
 // that of previous, and returns the new index.
 func (s *Store) swap(ctx context.Context, key string, data []byte, previous *store.KVPair) (uint64, error) {
 	if previous.LastIndex == 0 || previous.LastIndex > math.MaxUint32 {
-		// No version of a node; and -1, to ZooKeeper, is any.
+		// No node has such a version; and to ZooKeeper -1 means any version.
 		return 0, store.ErrKeyModified
 	}
 	stat, err := call(ctx, s, func() (*zk.Stat, error) {
@@ -138,7 +135,7 @@ func (s *Store) swap(ctx context.Context, key string, data []byte, previous *sto
 	return indexOf(stat), err
 }
 
-// create creates a key: a node, or the data of one that has none.
+// create creates a key: a node, or the data of a node without data.
 func (s *Store) create(ctx context.Context, node string, value []byte) (*zk.Stat, error) {
 	for {
 		err := s.createNode(ctx, node, value)
@@ -157,10 +154,10 @@ func (s *Store) create(ctx context.Context, node string, value []byte) (*zk.Stat
 		}
 		switch {
 		case errors.Is(err, zk.ErrBadVersion):
-			// Only whoever creates the key changes a node that has no data.
+			// Only another call that creates the key changes a node without data.
 			return nil, store.ErrKeyExists
 		case errors.Is(err, zk.ErrNoNode):
-			continue // somebody else has deleted it
+			continue // another program has deleted it
 		}
 		return stat, err
 	}
@@ -171,13 +168,14 @@ func (s *Store) create(ctx context.Context, node string, value []byte) (*zk.Stat
 func (s *Store) createNode(ctx context.Context, node string, data []byte) error {
 	for {
 		if err := ctx.Err(); err != nil {
-			return err // nobody waits any more
+			return err // the caller has gone
 		}
 		_, err := s.conn.Create(node, data, 0, s.nodeACL())
 		if !errors.Is(err, zk.ErrNoNode) {
 			return err
 		}
-		// Upwards: who may not create nodes at the top may do so further down.
+		// From the bottom up: a login that may not create nodes at the top may create
+		// them further down.
 		err = s.createNode(ctx, parentOf(node), nil)
 		if err != nil && !errors.Is(err, zk.ErrNodeExists) {
 			return err
@@ -185,9 +183,9 @@ func (s *Store) createNode(ctx context.Context, node string, data []byte) error 
 	}
 }
 
-// Close ends all watches and waits until they have ended. Calls made later
-// return store.ErrClosed. It leaves a client that New was given as it is, may be
-// called again, and always returns nil.
+// Close ends all watches and waits until they have ended. Calls made later return
+// store.ErrClosed. It does not close a client that was given to New, may be called again,
+// and always returns nil.
 func (s *Store) Close() error {
 	if s.base.Close() && s.own != nil {
 		s.own()
@@ -195,8 +193,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// pairOf returns the pair of a node's data and stat. A node without data, which
-// is something other than empty data to ZooKeeper, has no key in it.
+// pairOf returns the pair of a node's data and stat. A node without data, which ZooKeeper
+// distinguishes from empty data, holds no key.
 func pairOf(key string, data []byte, stat *zk.Stat) *store.KVPair {
 	if data == nil {
 		return &store.KVPair{Key: key}

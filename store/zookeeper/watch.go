@@ -12,10 +12,9 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// lookEvery is how often a watch looks by itself. It need not, but for a client
-// that loses a watch: go-zookeeper does when it reconnects, if it gets an answer
-// before it has set its watches again. It then tells the server that it knows
-// what it has not seen.
+// lookEvery is how often a watch reads its key without an event, because a client may
+// lose a watch: when go-zookeeper reconnects and gets an answer before it has set its
+// watches again, it tells the server that it has seen changes that it has not.
 const lookEvery = time.Second
 
 // Watch returns a channel that carries the current state of key first, and then
@@ -23,21 +22,21 @@ const lookEvery = time.Second
 // LastIndex 0. A reader that falls behind gets the latest state in place of all
 // that it missed.
 //
-// It goes on through lost connections and sessions. The channel is closed when
-// ctx has ended, when the store or the client was closed, and when the node may
-// not be read. opts are ignored, and may be nil.
+// It survives lost connections and sessions. The channel is closed when ctx has ended,
+// when the store or the client was closed, and when the node may not be read. opts are
+// ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
 	return s.base.Watch(ctx, key, s.follow)
 }
 
-// view is what one look at a node has found.
+// view is the result of one read of a node.
 type view struct {
 	data    []byte
-	stat    *zk.Stat        // zero where there is no node
-	changed <-chan zk.Event // the watch that was set when it was found
+	stat    *zk.Stat        // zero if there is no node
+	changed <-chan zk.Event // the watch that was set at the time
 }
 
-// follow tells the states of key until ctx ends or the watch is lost.
+// follow passes the states of key to tell until ctx ends or the watch is lost.
 func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
 	node := nodeOf(key)
 	var last view
@@ -55,8 +54,8 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 			}
 			continue
 		}
-		// A client that has this watch still knows of a change before it gets an
-		// answer that has it.
+		// A client that still has this watch would get its event before an answer with
+		// the change.
 		if now.changed == last.changed && now.stat.Mzxid != last.stat.Mzxid && !fired(now.changed) {
 			s.disarm(node, now.changed)
 			continue
@@ -72,16 +71,15 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 	}
 }
 
-// final tells whether a look that failed would fail again: the client was
-// closed, or may not read. All else goes by, such as a connection that breaks
-// while it is written to.
+// final reports whether a read that failed would fail again: the client was closed, or
+// may not read. All other errors are temporary, such as a connection that breaks during a
+// write.
 func final(err error) bool {
 	return errors.Is(err, zk.ErrClosing) || errors.Is(err, zk.ErrNoAuth) || errors.Is(err, zk.ErrAuthFailed) || loginDemanded(err)
 }
 
-// look reads a node, and makes sure that the client has set a watch on it. The
-// client cannot take one back, so all that watch a node share one, also with those
-// who come later.
+// look reads a node, and ensures that the client has a watch on it. The client cannot
+// remove a watch, so all present and later watches of a node share one.
 func (s *Store) look(node string) (view, error) {
 	for {
 		if changed := s.watch(node); changed != nil {
@@ -135,8 +133,8 @@ func (s *Store) disarm(node string, changed <-chan zk.Event) {
 	}
 }
 
-// fired says whether a watch has fired. The client sends one event and closes
-// the channel, so that all who wait see it.
+// fired reports whether a watch has fired. The client sends one event and closes the
+// channel, so all readers notice.
 func fired(changed <-chan zk.Event) bool {
 	select {
 	case <-changed:
@@ -146,6 +144,6 @@ func fired(changed <-chan zk.Event) bool {
 	}
 }
 
-// MaxWatches returns how many watches elections may keep open at once: as many
-// as there are, for they share the client's connection.
+// MaxWatches returns how many watches elections may keep open at once. There is no limit,
+// because they share the client's connection.
 func (s *Store) MaxWatches() int { return math.MaxInt }
