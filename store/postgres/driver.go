@@ -35,11 +35,10 @@ func init() {
 }
 
 var (
-	// libpqTLS are the parameters of PostgreSQL's own for what store.URL.TLS
-	// does.
+	// libpqTLS are PostgreSQL's own parameters for what store.URL.TLS does.
 	libpqTLS = []string{"sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslsni", "sslnegotiation"}
 
-	// libpq are the further parameters that are passed on.
+	// libpq are the further parameters that are passed to pgx.
 	libpq = []string{"target_session_attrs", "application_name", "connect_timeout", "search_path", "options", "channel_binding", "require_auth", "service", "passfile", "pool_max_conns"}
 )
 
@@ -54,11 +53,11 @@ func resolve(u *store.URL) (store.Target, error) {
 		"table", p.table, "prefix", p.prefix), nil
 }
 
-// plan is all that a URL and the environment say.
+// plan is the configuration of a URL and the environment.
 type plan struct {
 	config      *pgxpool.Config
 	poll        time.Duration
-	table, path string // as it is named, and where it is looked for
+	table, path string // the name in the URL, and the search path
 	prefix      string // of keys
 }
 
@@ -80,7 +79,7 @@ func planOf(u *store.URL) (p plan, err error) {
 	return p, err
 }
 
-// open connects as a URL and the environment say.
+// open connects to the database of a URL and the environment.
 func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	p, err := planOf(u)
 	if err != nil {
@@ -98,7 +97,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	s, err := New(pool, WithPollInterval(p.poll), WithTable(name))
 	if err == nil {
 		s.owned, s.target = true, target
-		// What is read matters less than that it may be: it waits for no standby.
+		// The read only checks the right to read, so it does not wait for a standby.
 		if _, err = s.Get(ctx, "leadership", &store.ReadOptions{}); errors.Is(err, store.ErrKeyNotFound) {
 			err = nil
 		}
@@ -130,7 +129,7 @@ func poolConfig(u *store.URL) (*pgxpool.Config, error) {
 		return nil, err
 	}
 	conn := &config.ConnConfig.Config
-	u.Hide(conn.Password) // which may be from a file
+	u.Hide(conn.Password) // which may come from a file
 	config.BeforeConnect = settings.renew
 	if conn.ConnectTimeout == 0 {
 		conn.ConnectTimeout = connectTimeout
@@ -141,22 +140,22 @@ func poolConfig(u *store.URL) (*pgxpool.Config, error) {
 	if !u.Has("pool_max_conns") {
 		config.MaxConns = maxConns
 	}
-	// That would be a second round trip for each call of a leader. A connection
-	// that is broken shows at the call, and all are made anew then.
+	// A ping would be a second round trip for each call of a leader. A broken connection
+	// shows in the call, and all connections are replaced then.
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	return config, nil
 }
 
-// maxConns is how many connections a pool has, whatever the machine: pgx's default is
-// one for each processor, and a server has 100 for all by default. Another one
-// listens while there are watches.
+// maxConns is how many connections a pool has, on any machine: pgx's default is one for
+// each processor, and a server allows 100 in all by default. Another connection listens
+// while there are watches.
 const maxConns = 4
 
-// connectTimeout is how long a connection may take to be made, for each host.
+// connectTimeout bounds the time to connect to each host.
 const connectTimeout = 4 * time.Second
 
-// secure returns how to talk TLS if the URL says so by the parameters that all
-// stores have, and nil if it leaves that to PostgreSQL's own.
+// secure returns the TLS configuration of the parameters that all stores have, and nil if
+// the URL has none of them.
 func secure(u *store.URL) (*store.TLS, error) {
 	first := func(names []string) string {
 		if i := slices.IndexFunc(names, u.Has); i >= 0 {
@@ -178,8 +177,8 @@ func secure(u *store.URL) (*store.TLS, error) {
 	return u.TLS(env, false)
 }
 
-// connString returns what pgx is to parse, without the password. Whatever it
-// lacks pgx finds in the environment.
+// connString returns the connection string for pgx, without the password. pgx reads what
+// it lacks from the environment.
 func connString(u *store.URL, secure bool) string {
 	var b strings.Builder
 	set := func(name, value string) {
@@ -194,7 +193,7 @@ func connString(u *store.URL, secure bool) string {
 	}
 	set("host", strings.Join(hosts, ","))
 	if !u.Portless || len(ports) > 1 && !u.Has("port") {
-		set("port", strings.Join(ports, ",")) // else there may be $PGPORT
+		set("port", strings.Join(ports, ",")) // otherwise $PGPORT may set it
 	}
 	if len(hosts) == 0 {
 		set("host", u.Setting("host"))
@@ -206,13 +205,13 @@ func connString(u *store.URL, secure bool) string {
 		set(name, u.Setting(name))
 	}
 	if secure || u.Has("tls") {
-		set("sslmode", "disable") // what secure is not, and what else there is with tls=false
+		set("sslmode", "disable") // secure replaces what pgx would do, and tls=false means no TLS
 	}
 	return b.String()
 }
 
-// closePool closes a pool. It does not wait for connections to a server that
-// hangs: pgx gives up on those after a while.
+// closePool closes a pool. It does not wait for connections to a server that hangs: pgx
+// closes those after some time.
 func closePool(pool *pgxpool.Pool) {
 	closed := make(chan struct{})
 	go func() {
@@ -225,8 +224,8 @@ func closePool(pool *pgxpool.Pool) {
 	}
 }
 
-// ignored are variables of PostgreSQL's own clients that change where they connect,
-// or whom they trust, and that pgx does not have.
+// ignored are variables of PostgreSQL's own clients that change where they connect, or
+// which servers they trust, and that pgx does not support.
 var ignored = []string{
 	"PGHOSTADDR", "PGREQUIREPEER", "PGREQUIRESSL", "PGSSLCRL", "PGSSLCRLDIR", "PGSSLCERTMODE",
 	"PGSSLMINPROTOCOLVERSION", "PGSSLMAXPROTOCOLVERSION", "PGLOADBALANCEHOSTS",
@@ -250,7 +249,7 @@ func checkParams(u *store.URL) error {
 		if u.Password != "" || u.Has("password") || os.Getenv("PGPASSWORD") != "" {
 			return errors.New("parameter \"passfile\" is there beside a password (or $PGPASSWORD), and so would have no effect: use either")
 		}
-		// pgx says nothing of one that cannot be read.
+		// pgx ignores one that cannot be read.
 		if _, err := os.ReadFile(u.Setting("passfile")); err != nil {
 			return fmt.Errorf("parameter \"passfile\": %w", err)
 		}
@@ -277,7 +276,7 @@ func checkParams(u *store.URL) error {
 func hostsOf(c *pgx.ConnConfig) string {
 	var hosts []string
 	for _, h := range append([]string{hostOf(c.Host, c.Port)}, fallbacks(c.Fallbacks)...) {
-		if len(hosts) == 0 || hosts[len(hosts)-1] != h { // with and without TLS
+		if len(hosts) == 0 || hosts[len(hosts)-1] != h { // it is there twice, with and without TLS
 			hosts = append(hosts, h)
 		}
 	}

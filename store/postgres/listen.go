@@ -12,18 +12,18 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
-// ears hear of changes, by one connection for all watches of a Store. What they
-// hear is a hint to look: each watch looks by itself, too.
+// ears receive notifications of changes, on one connection for all watches of a Store. A
+// notification is a hint to read the key; each watch also reads it regularly.
 type ears struct {
 	mu     sync.Mutex
 	topics map[string]map[chan struct{}]struct{}
-	stop   context.CancelFunc // ends the listening; nil while nobody watches
-	round  int                // tells one listening from the next
-	open   bool               // notifications come through
+	stop   context.CancelFunc // ends listen; nil while there are no watches
+	round  int                // the number of the present call of listen
+	open   bool               // notifications arrive
 }
 
-// hearOf returns a channel that holds a token when topic may have changed.
-// forget is to be called at its end.
+// hearOf returns a channel that holds a token when topic may have changed. Call forget at
+// the end.
 func (s *Store) hearOf(topic string) chan struct{} {
 	e := &s.ears
 	e.mu.Lock()
@@ -41,7 +41,7 @@ func (s *Store) hearOf(topic string) chan struct{} {
 		round := e.round
 		ctx, stop := context.WithCancel(context.Background())
 		e.stop = stop
-		// A Store that is closed does not listen; nor are there watches then.
+		// A closed Store does not listen, but has no watches either.
 		_ = s.base.Go(ctx, func(ctx context.Context) { s.listen(ctx, round) })
 	}
 	return changed
@@ -61,7 +61,7 @@ func (s *Store) forget(topic string, changed chan struct{}) {
 	}
 }
 
-// interval is how often a watch is to look by itself.
+// interval returns how often a watch reads its key without a notification.
 func (s *Store) interval() time.Duration {
 	s.ears.mu.Lock()
 	defer s.ears.mu.Unlock()
@@ -71,7 +71,7 @@ func (s *Store) interval() time.Duration {
 	return s.poll
 }
 
-// tell has the watches of topic look.
+// tell makes the watches of topic read their key.
 func (e *ears) tell(topic string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -80,8 +80,8 @@ func (e *ears) tell(topic string) {
 	}
 }
 
-// set says whether notifications come through, and has all watches look: what
-// happened before is told by nobody.
+// set records whether notifications arrive, and makes all watches read their keys,
+// because earlier changes are not notified.
 func (e *ears) set(round int, open bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -96,22 +96,22 @@ func (e *ears) set(round int, open bool) {
 	}
 }
 
-// errDeaf says that LISTEN is accepted and nothing comes of it.
-var errDeaf = errors.New("notifications do not come through")
+// errDeaf means that LISTEN succeeds and notifications do not arrive.
+var errDeaf = errors.New("notifications do not arrive")
 
 const (
-	// probeTime is how long a notification to oneself may take.
+	// probeTime is how long a notification from the store to itself may take.
 	probeTime = 2 * time.Second
 
-	// deafPause is the time until listening is tried again where nothing comes
-	// of it. Each attempt leaves a LISTEN behind in a connection of the pooler's.
+	// deafPause is the time until the next attempt to listen if notifications do not
+	// arrive. Each attempt leaves a LISTEN in a connection of the pooler.
 	deafPause = 10 * time.Minute
 
-	// quiet is how long nothing may be heard before the connection is tried.
+	// quiet is the time without a notification after which the connection is checked.
 	quiet = 10 * time.Second
 )
 
-// listen hears of changes until ctx ends.
+// listen receives notifications until ctx ends.
 func (s *Store) listen(ctx context.Context, round int) {
 	pause := firstPause
 	for ctx.Err() == nil {
@@ -129,8 +129,8 @@ func (s *Store) listen(ctx context.Context, round int) {
 	}
 }
 
-// hear hears by one connection, until that breaks. It calls ready once it
-// hears.
+// hear receives notifications on one connection, until that breaks. It calls ready when
+// notifications arrive.
 func (s *Store) hear(ctx context.Context, ready func()) error {
 	attempt, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -138,12 +138,12 @@ func (s *Store) hear(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	// Out of the pool: whoever closes that must not wait for the watches.
+	// Outside the pool, because closing the pool must not wait for the watches.
 	conn := pooled.Hijack()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), firstPause)
 		defer cancel()
-		_ = conn.Close(ctx) // says goodbye, and does not wait for an answer
+		_ = conn.Close(ctx) // does not wait for an answer
 	}()
 
 	if err := s.probe(attempt, conn); err != nil {
@@ -179,16 +179,16 @@ func (s *Store) hear(ctx context.Context, ready func()) error {
 	}
 }
 
-// probe returns errDeaf where notifications do not come through: a pooler of
-// transactions has LISTEN done by whatever connection is free, and forgets who
-// asked. It listens on a channel that nobody else ever uses, for such a LISTEN
-// is there to stay, and would have others of the pooler's clients notified.
+// probe returns errDeaf if notifications do not arrive: a pooler of transactions runs
+// LISTEN on any free connection, and does not remember its client. probe listens on a
+// channel that is used only once, because such a LISTEN remains, and notifications would
+// go to other clients of the pooler.
 func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 	channel := "leadership:probe:" + rand.Text()
 	if err := listenTo(ctx, conn, channel); err != nil {
 		return err
 	}
-	// From another connection: the pooler might lend this one the right one.
+	// From another connection: the pooler might assign the same one to this one.
 	if _, err := s.pool.Exec(ctx, `SELECT pg_notify($1::text, '')`, plain, channel); err != nil {
 		return err
 	}
@@ -207,8 +207,8 @@ func listenTo(ctx context.Context, conn *pgx.Conn, channel string) error {
 	return err
 }
 
-// next returns what the next notification says, or an error when none has come
-// in time: the connection is still good then.
+// next returns the payload of the next notification, or an error if there is none in
+// time: the connection can still be used then.
 func next(ctx context.Context, conn *pgx.Conn, limit time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
