@@ -66,18 +66,6 @@ type Request struct {
 	By string
 }
 
-// heed has the leader do what it is asked to in its record. a may be nil.
-func (c *campaign) heed(a *election.Request) {
-	why := asked(a, c.by.node)
-	switch {
-	case why == nil:
-	case c.lease != nil:
-		c.lease.end(why)
-	case !a.Pauses(): // which holds for everybody, and is seen to elsewhere
-		c.giveUp(why) // of a term that has run out
-	}
-}
-
 // asked returns why a leader of that node is to go, and who asked for it, or nil if it
 // may stay. a may be nil.
 func asked(a *election.Request, node string) error {

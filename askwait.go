@@ -41,7 +41,7 @@ type waiting struct {
 	key     string
 	asked   election.Record // as the request was written
 
-	sight  sight
+	view   election.View[election.Record]
 	vacant bool          // the seat is free, or was
 	free   time.Duration // since when, on the monotonic clock
 }
@@ -55,7 +55,7 @@ func (w *waiting) wait(ctx context.Context, kv store.Store) error {
 		}
 		if found.err == nil {
 			now := clock.System{}.Now().Mono
-			w.sight.see(found.pair, found.rec, now)
+			w.view.See(found.pair, found.rec, now)
 			if done, err := w.obeyed(now); done || err != nil {
 				return err
 			}
@@ -72,13 +72,13 @@ func (w *waiting) wait(ctx context.Context, kv store.Store) error {
 // obeyed reports whether the request has been obeyed, by what was just seen. An
 // error means that it will not be.
 func (w *waiting) obeyed(now time.Duration) (bool, error) {
-	rec := w.sight.Rec
+	rec := w.view.Rec
 	sameTerm := rec.Held() && rec.Token == w.asked.Token
 	newTerm := rec.Held() && rec.Token > w.asked.Token
 	// A record that is gone, or put back, says nothing: the leader may lead on, and
 	// write it again.
-	vacated := w.sight.Pair != nil && !rec.Held() && rec.Token >= w.asked.Token
-	over := newTerm || vacated || w.sight.Left(now) == 0
+	vacated := w.view.Pair != nil && !rec.Held() && rec.Token >= w.asked.Token
+	over := newTerm || vacated || w.view.Left(now) == 0
 	if over && !w.vacant {
 		w.vacant, w.free = true, now
 	}
@@ -98,7 +98,7 @@ func (w *waiting) obeyed(now time.Duration) (bool, error) {
 		return true, nil
 	case sameTerm && leads && rec.Ask == nil && rec.Beat != w.asked.Beat:
 		return true, nil // it led before, has renewed its term, and dropped the request
-	case newTerm, w.vacant && now >= later(w.free, w.request.Hold+w.takeover()):
+	case newTerm, w.vacant && now >= clock.Later(w.free, w.request.Hold+w.takeover()):
 		return false, w.failed(fmt.Errorf("%w: %s", ErrNotTransferred, w.leads()))
 	case (sameTerm || vacated) && !asks:
 		return false, w.failed(ErrReplaced)
@@ -111,12 +111,12 @@ func (w *waiting) takeover() time.Duration { return min(max(w.asked.TTL(), minTa
 
 // leads says who leads, as far as was seen.
 func (w *waiting) leads() string {
-	switch rec := w.sight.Rec; {
-	case !w.sight.Known:
+	switch rec := w.view.Rec; {
+	case !w.view.Known:
 		return "it is not known who leads"
 	case !rec.Held():
 		return "nobody leads"
-	case w.sight.Left(clock.System{}.Now().Mono) == 0:
+	case w.view.Left(clock.System{}.Now().Mono) == 0:
 		return fmt.Sprintf("nobody leads, for %q, term %d, has not renewed its claim", rec.Leader, rec.Token)
 	default:
 		return fmt.Sprintf("%q leads, term %d", rec.Leader, rec.Token)

@@ -16,12 +16,11 @@ import (
 // go on for as long as the store likes, and nobody is held up by it (S6).
 type call struct {
 	op     string
-	start  clock.Instant   // read before the call was made (S1)
-	until  time.Duration   // the deadline on the monotonic clock
-	puts   bool            // it is no read
-	rec    election.Record // what it puts
-	late   bool            // reported as late
-	held   time.Duration   // for how long this process was held up meanwhile
+	start  clock.Instant // read before the call was made (S1)
+	until  time.Duration // the deadline on the monotonic clock
+	puts   bool          // it is no read
+	late   bool          // reported as late
+	held   time.Duration // for how long this process was held up meanwhile
 	cancel context.CancelFunc
 	result chan result // gets exactly one
 }

@@ -1,511 +1,331 @@
 package leadership
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/lease"
+	"github.com/seed-a1d591d3/leadership/internal/loop"
 	"github.com/seed-a1d591d3/leadership/internal/register"
-	"github.com/seed-a1d591d3/leadership/store"
 )
 
-type electionStream = stream[*lease, bool]
-
-// campaign is one run of a candidate, by turns that take one step after another
-// and do not block, but for the last. What may be called from other goroutines says so.
+// campaign is one run of a candidate: it drives a Machine, which decides, and has what
+// that has not: the clock, calls of the store, the lease, work and listeners. Its steps
+// do not block, but for the last, and are never taken at once. What may be called from
+// other goroutines says so.
 type campaign struct {
-	seat
+	on       observer
 	by       *Candidate
-	ctx      context.Context                   // for its values only
-	previous *campaign                         // that has to end first, or nil
-	work     func(context.Context, Term) error // nil but in Run
-	culprit  any                               // the function that a log names, where work does not return
-	streams  bool                              // has streams, which can be handed over
-
-	listeners []*notices
-	callbacks *notices      // of the candidate's callbacks, one of the listeners, or nil
-	heard     chan struct{} // closed when the callbacks have been told all
-	leader    Term          // that the listeners were told of last
-	health    health
-	sick      outage // of the health check
-
-	lease               *lease          // of the term we lead or are winding up, or nil
-	working             bool            // the work of that term has not returned
-	sent                []uint64        // the beats of our writes that may stand in the store
-	acked               attempt         // the last of them that the store acknowledged (S5)
-	took                time.Duration   // how long the store takes, at most, by the last calls
-	beat                uint64          // of our last attempt
-	over                uint64          // the highest token of a term of ours that is over
-	unknown             bool            // a put of ours may have happened or not (S5)
-	fresh               bool            // the record was looked at just now
-	vacating            bool            // a record of ours is to be given up
-	reason              election.Reason // why
-	overSince, patience time.Duration   // since when work has been overdue, and how long it may be
-	yield               time.Duration   // how much longer to leave a vacant seat to others, unless another leads first
-	resting             time.Duration   // no claim before this
-	enlisting           time.Duration   // when to enter ourselves among those that wait, or never
-	enlistRefused       int             // how often that was refused
-	endBy               time.Duration   // when a campaign that ends stops tidying up
-	check               *store.KVPair   // a write whose index a look has to confirm (S10)
-	doubted             bool            // the index of a write was not confirmed once
-	err                 error           // what ended the campaign, other than a stop
-	panicked            *PanicError     // the same, if the work has panicked
-	informed            atomic.Bool     // the record has been seen
+	ctx      context.Context // for its values only
+	previous *campaign       // that has to end first, or nil
+	machine  *election.Machine
+	work     work
+	health   health
+	audience audience
+	streams  streams
+	err      error       // what ended the campaign, other than a stop
+	panicked *PanicError // the same, if the work has panicked
 
 	stopping atomic.Pointer[error] // why the campaign is to end
 	done     chan struct{}         // closed when it has ended
-
-	mu       sync.Mutex
-	stream   *electionStream   // nil in Run
-	attached []*electionStream // to take over from stream, in order
-	detach   func() bool       // stops listening to the stream's context
-	ended    bool              // takes no more streams
-	worked   []outcome         // of the work
 }
 
-// attempt is a put of a claim or renewal that was acknowledged.
-type attempt struct {
-	beat  uint64
-	start clock.Instant
+// term is what a candidate leads, or winds up.
+type term struct {
+	*lease.Lease
+	Term
 }
 
-// due is when the campaign has to look after something other than the record.
-func (c *campaign) due(now clock.Instant) time.Duration {
-	at := c.health.due()
-	switch l := c.lease; {
-	case l == nil:
-	case !l.over():
-		if due := c.opts.schedule.due(l.began, now); due != never {
-			at = min(at, later(now.Mono, due))
-		}
-	case c.working:
-		at = min(at, c.overSince+c.patience)
+// mode is how a campaign is run: with one of these.
+type mode struct {
+	stream   *electionStream
+	work     func(context.Context, Term) error
+	function any // the user's function that work is, or calls
+	signals  *notices
+}
+
+// newCampaign makes a campaign, which begins once its loop is started.
+func newCampaign(ctx context.Context, by *Candidate, previous *campaign, m mode) *campaign {
+	c := &campaign{
+		on: observer{kv: by.kv, key: by.key, opts: by.opts}, by: by, ctx: ctx, previous: previous,
+		work: work{do: m.work, function: m.function}, health: health{healthOptions: by.opts.health},
+		streams: streams{used: m.stream != nil}, done: make(chan struct{}),
 	}
-	return at
+	c.on.report, c.on.loop = c.problem, loop.New(by.opts.clock, c.step)
+	c.audience.open(by.opts.callbacks, m.signals)
+	return c
 }
 
-// refusals is how many puts in a row may be refused without a word, though
-// the record does not change: more than a race would explain.
-const refusals = 3
-
-// leastPause is the shortest pause between two tries on a store that fails, while
-// a term stands: a 75th of the TTL, but no more than this.
-const leastPause = 200 * time.Millisecond
-
-// maxSent is how many writes that may stand are remembered.
-const maxSent = 64
-
-type step int
-
-const (
-	stepWait step = iota
-	stepLook
-	stepClaim
-	stepRenew
-	stepVacate
-	stepEnlist
-	stepEnd
-)
-
-// stop ends the campaign, for the first reason that is given. It does not
-// block; safe for concurrent use.
+// stop ends the campaign, for the first reason that is given. It does not block; safe for
+// concurrent use.
 func (c *campaign) stop(why error) {
 	if c.stopping.CompareAndSwap(nil, &why) {
-		if l := c.by.lease.Load(); l != nil {
-			l.end(why)
+		if t := c.by.term.Load(); t != nil {
+			t.End(why)
 		}
-		c.nudge()
+		c.on.loop.Wake()
 	}
 }
 
-// turn goes on with the campaign until it has to wait.
-func (c *campaign) turn() {
-	if c.watch == nil && !c.enter() {
-		return
-	}
-	if call, r := c.received(); call != nil {
-		c.returned(call, r)
-	}
-	for {
-		if c.ending() {
-			c.watch.Close() // which takes its time to end
-		}
-		now := c.opts.clock.Now()
-		c.attend()
-		c.handOver()
-		c.checkHealth(now.Mono)
-		c.stepDown(now)
-		c.windUp(now.Mono)
-		c.announce(now.Mono)
-		do, until := c.plan(now.Mono)
-		switch do {
-		case stepLook:
-			if limit := c.limit(); limit > 0 {
-				c.look(c.ctx, now, limit)
-			}
-		case stepClaim:
-			c.put(now, "claim", c.claim(now))
-		case stepRenew:
-			c.put(now, "renew", c.renewal())
-		case stepVacate:
-			c.put(now, "vacate", c.sight.Rec.Vacated(c.nextBeat(), c.reason))
-		case stepEnlist:
-			c.put(now, "enlist", c.sight.Rec.JoinList(c.by.node, c.opts.priority))
-		case stepEnd:
-			c.finish()
-			return
-		case stepWait:
-			c.fresh = false
-			c.rest(min(until, c.due(now)))
-			return
-		}
-	}
-}
-
-// plan says what to do at now, a reading of the monotonic clock, and, where
-// that is to wait, until when unless something happens.
-func (c *campaign) plan(now time.Duration) (step, time.Duration) {
-	if c.ending() && c.lease == nil {
-		if c.endBy == never {
-			c.endBy = now + c.by.ttl
-		}
-		written := c.unknown || c.sight.mine() || c.call != nil && c.call.puts
-		if c.err != nil && errors.Is(c.err, ErrUnsafeStore) || c.foreign || !written || now >= c.endBy {
-			return stepEnd, 0
-		}
-	}
-	if c.call != nil {
-		return stepWait, min(c.late(now, c.by.limit), c.deadline())
-	}
-	if now < c.notBefore {
-		return stepWait, min(c.notBefore, c.deadline())
-	}
-	switch {
-	case c.lease != nil && c.lease.over():
-		return stepWait, never // for the work to return
-	case c.lease != nil:
-		renewAt := c.lease.start.Load().Mono + c.opts.renew
-		switch {
-		case c.unknown:
-			return stepLook, 0
-		case !c.sight.mine() || now >= renewAt:
-			return stepRenew, 0
-		case c.hinted:
-			return stepLook, 0
-		}
-		return stepWait, renewAt
-	case c.unknown:
-		return stepLook, 0
-	case (c.ending() || c.vacating || c.sight.Rec.Ask.Pauses() || !c.health.well()) && c.sight.mine() && !c.foreign:
-		return stepVacate, 0
-	}
-	c.vacating = false
-	free := max(c.sight.free()+c.yield, c.resting)
-	able := c.sight.Known && !c.foreign && !c.sight.Rec.Ask.Pauses() && c.health.well()
-	claimable := able && now >= free
-	switch {
-	case claimable && c.fresh:
-		return stepClaim, 0
-	case claimable || !c.sight.Known || c.hinted || now >= c.poll:
-		return stepLook, 0
-	case able && now >= c.enlisting && now < c.sight.lives:
-		return stepEnlist, 0
-	case !able:
-		return stepWait, c.poll
-	}
-	if now < c.enlisting {
-		return stepWait, min(c.poll, free, c.enlisting)
-	}
-	return stepWait, min(c.poll, free)
-}
-
-// ending says whether the campaign is to end.
+// ending reports whether the campaign is to end.
 func (c *campaign) ending() bool { return c.err != nil || c.stopping.Load() != nil }
 
-// deadline is when a campaign that is ending stops waiting.
-func (c *campaign) deadline() time.Duration {
-	if c.ending() && c.lease == nil {
-		return c.endBy
-	}
-	return never
-}
-
-// claim is the record of a new term of ours.
-func (c *campaign) claim(now clock.Instant) election.Record {
-	c.reason = election.Resigned
-	c.by.token = election.NextToken(max(c.by.token, c.sight.High), now.Time())
-	last := c.sight.Rec.Ended()
-	if c.sight.mine() && c.sight.Rec.Token > c.over {
-		last = c.sight.Rec.Last // a claim that was not acknowledged was no term (S5)
-	}
-	if c.by.token <= c.over { // they begin anew
-		c.over = c.by.token - 1
-	}
-	return election.Record{
-		Leader: c.by.node, Instance: c.sight.by.Instance,
-		Token: c.by.token, Millis: c.by.ttl.Milliseconds(), Beat: c.nextBeat(),
-		Since: now.Time().UTC().Truncate(time.Millisecond), Payload: c.opts.payload,
-		Last: last, Waiting: c.sight.Rec.DropAhead(c.by.node, c.opts.priority),
-	}
-}
-
-// renewal is the record of the term that we lead, once more.
-func (c *campaign) renewal() election.Record {
-	r := c.lease.record
-	r.Beat = c.nextBeat()
-	if c.sight.mine() && c.sight.Rec.Token == r.Token { // what others have added to it
-		r.Waiting, r.Ask = c.sight.Rec.Waiting, c.sight.Rec.Ask.AfterRenewal(c.by.node)
-		c.lease.record = r
-	} else if c.sight.Pair != nil && !c.sight.Rec.Held() {
-		r.Ask = c.sight.Rec.Ask // of one who found no record
-	}
-	return r
-}
-
-func (c *campaign) nextBeat() uint64 {
-	c.beat = election.NextBeat(max(c.beat, c.sight.Rec.Beat), clock.Stride())
-	return c.beat
-}
-
-// limit is how long a call that begins now is waited for. While a term stands it
-// leaves time for another try, unless the store is known to take that long.
-func (c *campaign) limit() time.Duration {
-	if c.lease == nil {
-		return c.by.limit
-	}
-	left := c.lease.left()
-	return min(left, max(left/2, 2*c.took))
-}
-
-// hurry has the next try come soon enough after a failure, while a term stands.
-func (c *campaign) hurry(now time.Duration) {
-	if c.lease == nil || c.notBefore <= now {
+// step goes on with the campaign until it has to wait.
+func (c *campaign) step() {
+	if c.machine == nil && !c.enter() {
 		return
 	}
-	left := c.lease.left()
-	if left == 0 {
-		return
-	}
-	least := min(leastPause, c.by.ttl/75)
-	after := min(c.notBefore-now, left/8-time.Duration(c.opts.clock.Float64()*float64(left)/32))
-	c.notBefore = now + max(after, least)
-}
-
-// put begins to replace the record last seen by rec.
-func (c *campaign) put(now clock.Instant, op string, rec election.Record) {
-	limit := c.limit()
-	if limit == 0 {
-		return // the trust has run out
-	}
-	if rec.Instance == c.sight.by.Instance {
-		if len(c.sent) == maxSent {
-			c.sent = slices.Delete(c.sent, 1, 2) // the first may be the one that stands
+	c.answer()
+	for {
+		if c.ending() {
+			c.machine.Stop()
+			c.on.watch.Close() // which takes its time to end
 		}
-		c.sent = append(c.sent, rec.Beat)
+		now := c.on.opts.clock.Now()
+		c.on.hinted(c.machine.Hint)
+		c.handOver()
+		c.checkHealth(now.Mono)
+		c.workReturned(now)
+		c.machine.Tick(now)
+		c.follow(result{}, now)
+		c.complain(now.Mono)
+		c.announce(now.Mono)
+		switch s := c.machine.Step(now); s.Do {
+		case election.Look:
+			c.on.look(c.ctx, now, s.Limit)
+		case election.Put:
+			c.put(now, s)
+		case election.Finish:
+			c.finish()
+			return
+		case election.Wait:
+			c.on.loop.Sleep(min(s.Until, c.health.due(), c.work.due(), c.on.overdue(now.Mono, c.by.limit)))
+			return
+		}
 	}
-	previous := c.sight.Pair
-	call := c.start(c.ctx, op, now, limit, func(ctx context.Context) result {
-		value := rec.Encode()
-		r := put(ctx, c.kv, c.key, value, previous)
+}
+
+// enter begins the campaign once the one before it has ended, and reports whether it
+// has. Its channels do not wait for that to be closed.
+func (c *campaign) enter() bool {
+	if c.previous != nil {
+		select {
+		case <-c.previous.done:
+			c.previous = nil
+		default:
+			c.handOver()
+			if c.ending() {
+				c.dismiss()
+				c.endStreams()
+				<-c.previous.done
+				c.end()
+			}
+			return false
+		}
+	}
+	o := c.on.opts
+	c.on.open(c.ctx, func() time.Duration { return o.retry })
+	c.health.next = o.clock.Now().Mono
+	c.machine = election.NewMachine(election.Config{
+		By: election.Claimant{
+			Node: c.by.node, Instance: rand.Text(), Priority: o.priority, TTL: c.by.ttl, Hold: o.retry, Payload: o.payload,
+		},
+		Trust: c.by.ttl - o.margin - o.grace, Renew: o.renew, Retry: o.retry, Limit: c.by.limit,
+		Works: c.work.do != nil, Schedule: o.schedule,
+		Dice: election.Dice{Float64: o.clock.Float64, Stride: clock.Stride, Instance: rand.Text},
+	}, &c.by.issued, c.health.next)
+	return true
+}
+
+// put begins to write a record.
+func (c *campaign) put(now clock.Instant, s election.Step) {
+	kv, key := c.on.kv, c.on.key
+	c.on.start(c.ctx, s.Op, now, s.Limit, func(ctx context.Context) result {
+		value := s.Record.Encode()
+		r := put(ctx, kv, key, value, s.Previous)
 		r.wrote = value
 		return r
 	})
-	call.puts, call.rec = true, rec
+	c.on.call.puts = true
 }
 
-// returned takes in the result of a call.
-func (c *campaign) returned(call *call, r result) {
-	now := c.opts.clock.Now().Mono
-	defer func() { c.hurry(now) }()
-	if r.err == nil {
-		c.took = max(now-call.start.Mono, c.took/2)
-	}
-	if !call.puts {
-		c.lookedAt(r, now)
+// answer tells the machine what has come of the call that has returned, if one has.
+func (c *campaign) answer() {
+	call, r := c.on.returned()
+	if call == nil {
 		return
 	}
-	if r.err == nil {
-		c.answered("put", now)
-		c.notBefore = now
-		if call.rec.Instance == c.sight.by.Instance {
-			c.acked = attempt{call.rec.Beat, call.start}
-		}
-		if c.by.verified && bytes.Equal(r.pair.Value, r.wrote) {
-			c.fails = 0
-			c.sight.see(r.pair, call.rec, now)
-			if call.rec.Instance == c.sight.by.Instance {
-				c.sent = []uint64{call.rec.Beat} // the others can no longer succeed
-			}
-			c.settle(now)
-			return
-		}
-		// Not every store returns what it wrote, and one that is not known to
-		// compare and swap has to show that its indexes hold.
-		c.unknown, c.check = true, r.pair
-		return
-	}
-	// The first failure is followed by a look at once: it is most often a
-	// race that was lost.
-	c.unknown = true
-	c.fails++
-	if c.fails > 1 {
-		c.notBefore = now + c.opts.backoff(c.fails-1, min(c.opts.retry, maxBackoff))
-	}
-	if call.op == "enlist" {
-		c.enlisting = never
-		c.enlistRefused++
-	}
-	if !register.Refused(r.err) || c.fails > refusals {
-		c.trouble("put", r.err, now)
-	}
-}
-
-// lookedAt takes in the result of a look.
-func (c *campaign) lookedAt(r result, now time.Duration) {
-	if r.foreign != nil && c.lease != nil {
-		c.lease.end(fmt.Errorf("%w: %w", ErrLost, ErrForeignRecord))
-		c.windUp(now) // before the error is told
-	}
-	ok, changed := c.looked(r, now, c.opts.retry)
-	if !ok {
-		c.unknown = c.unknown && !c.foreign
-		return
-	}
-	ours := c.wrote(r.rec) // and not acknowledged, where it is unknown
-	if changed && !ours || !c.unknown {
-		c.fails = 0
-	}
+	now := c.on.opts.clock.Now()
+	c.follow(r, now) // whether the lease is over comes first
 	switch {
-	case !changed: // what was to replace it may yet succeed
-	case ours:
-		c.sent = []uint64{r.rec.Beat} // the others can no longer succeed
-	case r.rec.Instance != c.sight.by.Instance:
-		c.sent = nil // they were to replace what is gone
-	}
-	c.fresh = true
-	switch {
-	case c.check == nil:
-	case changed: // what was acknowledged, or what came after it
-		c.fails = 0
-	default: // it was acknowledged, and is nowhere to be seen
-		c.fails++
-		c.notBefore = now + c.opts.backoff(c.fails, min(c.opts.retry, maxBackoff))
-	}
-	if c.confirm(r.pair) {
-		c.settle(now)
-	}
-	if err := foreign(c.sight.Rec.Followed()); err != nil && !c.sight.mine() {
-		c.foreign = true
-		c.failed(fmt.Errorf("leadership: key %q: %w", c.key, err), now, c.opts.retry)
-	}
-}
-
-// confirm holds the index that a write returned against the one that a read
-// found (S10). It says whether the record that was found can be believed. It
-// takes two writes in a row to condemn a store: after one, an operator may have
-// written the same value again.
-func (c *campaign) confirm(found *store.KVPair) bool {
-	wrote := c.check
-	c.check = nil
-	if c.by.verified || wrote == nil || found == nil || !bytes.Equal(found.Value, wrote.Value) {
-		return true
-	}
-	if c.by.verified = found.LastIndex == wrote.LastIndex; c.by.verified {
-		return true
-	}
-	if c.unknown = false; !c.doubted {
-		c.doubted = true
-		return false
-	}
-	c.err = unsafeStore(c.key, wrote, found)
-	if c.lease != nil {
-		c.lease.end(c.err)
-	}
-	return false
-}
-
-// settle draws the conclusions from a record that was just seen.
-func (c *campaign) settle(now time.Duration) {
-	c.unknown = false
-	rec, l := c.sight.Rec, c.lease
-	stands := l != nil && !l.over()
-	older := stands && (c.sight.Pair == nil || rec.Token < l.term.Token ||
-		rec.Token == l.term.Token && rec.Instance == c.sight.by.Instance && rec.Beat < c.acked.beat)
-	if c.sight.mine() && !c.wrote(rec) && !older {
-		c.copied()
-		return
-	}
-	switch {
-	case c.sight.mine() && !older:
-		switch {
-		case rec.Beat != c.acked.beat: // it has yet to be acknowledged (S5)
-		case l == nil:
-			c.begin(rec, c.acked.start)
-		case l.term.Token == rec.Token:
-			l.renewed(c.acked.start)
-		}
-	case !stands:
-	case older:
-		c.report(fmt.Errorf("leadership: key %q: %w: writing the record of term %d again", c.key, ErrRecordLost, l.term.Token))
+	case call.puts && r.err != nil:
+		c.machine.PutFailed(register.Refused(r.err), now)
+	case call.puts:
+		c.on.answered("put", now.Mono)
+		c.machine.Wrote(r.pair, r.wrote, now)
+	case r.err != nil:
+		c.machine.LookFailed(now)
+	case r.foreign != nil:
+		c.machine.ReadForeign(now)
 	default:
-		l.end(fmt.Errorf("%w: the record is now of term %d", ErrLost, rec.Token))
+		c.on.answered("get", now.Mono)
+		c.machine.Read(r.pair, r.rec, now)
 	}
-	if c.sight.mine() {
-		if !stands || rec.Token == l.term.Token {
-			c.heed(rec.Ask)
+	c.follow(r, now)
+}
+
+// follow tells the machine that the lease is over, if it is, and does what the events
+// say. r is what they are about.
+func (c *campaign) follow(r result, now clock.Instant) {
+	if t := c.by.term.Load(); t != nil && !t.Valid() {
+		c.machine.Over(reasonOf(context.Cause(t.Context())))
+	}
+	for _, e := range c.machine.Events() {
+		switch t := c.by.term.Load(); e.Kind {
+		case election.Began:
+			c.begin(e.Record, e.Start, now)
+		case election.Renewed:
+			if t != nil {
+				t.Renew(e.Start)
+			}
+		case election.End:
+			if t != nil {
+				t.End(c.why(e))
+				c.follow(r, now) // it ends before an error is told
+			}
+		case election.Ended:
+			c.ended(t)
+		case election.Changed:
+			if r.wrote == nil && r.pair != nil {
+				c.on.watch.Again()
+			}
+		case election.Failed:
+			c.failed(r, now.Mono)
+		case election.Rewriting:
+			c.report(fmt.Errorf("%w: writing the record of term %d again", ErrRecordLost, e.Record.Token))
+		case election.Copied:
+			c.report(copied(e.Record))
+		case election.Condemned:
+			c.err = unsafeStore(c.on.key, e.Wrote, e.Found)
 		}
-	} else if rec.Token > c.over {
-		c.yield = 0 // somebody else leads, or has led, since we resigned
 	}
-	c.appoint(now)
 }
 
-// wrote reports whether this process may have written rec.
-func (c *campaign) wrote(rec election.Record) bool {
-	return rec.Instance == c.sight.by.Instance && rec.Held() && (rec.Beat == c.acked.beat || slices.Contains(c.sent, rec.Beat))
-}
-
-// copied ends a term, or claim, that another process takes for its own: one with
-// the same memory, as that of a machine that was cloned, or restored from a
-// snapshot. The campaign goes on as somebody else, for whom the other is a rival.
-func (c *campaign) copied() {
-	why := fmt.Errorf("%w: the record of term %d is not as this process wrote it: it was put back to an older state, or is renewed by a copy of this machine",
-		ErrLost, c.sight.Rec.Token)
-	if c.lease != nil {
-		c.lease.end(why)
+// begin begins a term, unless its trust has run out already.
+func (c *campaign) begin(rec election.Record, start, now clock.Instant) {
+	t := &term{Term: termOf(rec)}
+	o := c.on.opts
+	ctx := context.WithValue(context.WithoutCancel(c.ctx), termKey{}, t)
+	t.Lease = lease.New(ctx, o.clock, c.by.ttl-o.margin-o.grace, start, ErrLost, c.leaseEnded)
+	if !t.Valid() {
+		c.machine.TooLate(now.Mono)
+		return
 	}
-	c.report(fmt.Errorf("leadership: key %q: %w", c.key, why))
-	c.sent = nil
-	c.sight.by.Instance = rand.Text()
+	c.by.term.Store(t)
+	if why := c.stopping.Load(); why != nil {
+		t.End(*why)
+	}
+	if s := c.streams.current; s != nil {
+		s.Set(t)
+	}
+	c.audience.began(t)
+	if c.work.do != nil {
+		c.work.begin(t, c.on.loop.Wake)
+	}
+	c.on.logger().Info("leading", "node", c.by.node, "token", rec.Token)
 }
 
-// finish ends what belongs to the campaign, waits for it, and closes the
-// channels.
+// ended takes note that a term is wound up.
+func (c *campaign) ended(t *term) {
+	why := context.Cause(t.Context())
+	c.on.logger().Info("no longer leading", "node", c.by.node, "token", t.Token, "reason", why)
+	c.by.term.Store(nil)
+	if s := c.streams.current; s != nil {
+		s.Set(nil)
+	}
+	c.audience.ended(t, why)
+}
+
+// leaseEnded wakes those who have to know. Safe for concurrent use.
+func (c *campaign) leaseEnded() {
+	c.on.loop.Wake()
+	c.streams.wake()
+}
+
+// why returns why a lease is to end.
+func (c *campaign) why(e election.Event) error {
+	switch e.Why {
+	case election.ByRequest:
+		return asked(e.Request, c.by.node)
+	case election.ByHealth:
+		return ErrUnhealthy
+	case election.BySchedule:
+		return ErrRelinquished
+	case election.LostToForeign:
+		return fmt.Errorf("%w: %w", ErrLost, ErrForeignRecord)
+	case election.LostToCopy:
+		return copied(e.Record)
+	case election.LostStore:
+		return c.err
+	default:
+		return fmt.Errorf("%w: the record is now of term %d", ErrLost, e.Record.Token)
+	}
+}
+
+func copied(rec election.Record) error {
+	return fmt.Errorf("%w: the record of term %d is not as this process wrote it: it was put back to an older state, or is renewed by a copy of this machine",
+		ErrLost, rec.Token)
+}
+
+// failed reports the failure of a call.
+func (c *campaign) failed(r result, now time.Duration) {
+	op, err := "get", r.err
+	switch {
+	case r.wrote != nil:
+		op = "put"
+	case r.foreign != nil:
+		err = fmt.Errorf("leadership: key %q: %w", c.on.key, r.foreign)
+	case err == nil:
+		err = fmt.Errorf("leadership: key %q: %w", c.on.key, foreign(c.machine.View().Rec.Followed()))
+	}
+	c.on.trouble(op, err, now)
+}
+
+// report reports an error that does not end the campaign.
+func (c *campaign) report(err error) { c.problem(fmt.Errorf("leadership: key %q: %w", c.on.key, err)) }
+
+// finish ends what belongs to the campaign, waits for it, and closes the channels.
 func (c *campaign) finish() {
-	if c.call != nil {
-		c.call.cancel()
-		go c.release(c.call)
+	if c.on.call != nil {
+		c.on.call.cancel()
+		go c.release(c.on.call)
 	}
-	watched := c.watch.Close()
+	watched := c.on.watch.Close()
 	c.health.end()
 	<-watched
 	c.dismiss()
 	c.endStreams()
-	c.last()
+	c.end()
+}
+
+func (c *campaign) end() {
+	c.on.loop.Last()
 	close(c.done)
 }
 
-// release waits for a call that was abandoned, and gives up what it may have
-// claimed (S5). It outlives the campaign, by as long as the store takes to
-// return from the call.
+// release waits for a call that was abandoned, and gives up what it may have claimed
+// (S5). It outlives the campaign, by as long as the store takes to return from the call.
 func (c *campaign) release(call *call) {
 	<-call.result
 	if !call.puts {
@@ -513,26 +333,135 @@ func (c *campaign) release(call *call) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.by.ttl)
 	defer cancel()
-	for range refusals {
-		found := look(ctx, c.kv, c.key)
+	for range election.Refusals {
+		found := look(ctx, c.on.kv, c.on.key)
 		rec := found.rec // the zero record where there is none of an election
-		if !c.wrote(rec) {
+		if !c.machine.Own(rec) {
 			return
 		}
-		if r := put(ctx, c.kv, c.key, rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), c.reason).Encode(), found.pair); !register.Refused(r.err) {
+		left := rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), c.machine.Leaving())
+		if r := put(ctx, c.on.kv, c.on.key, left.Encode(), found.pair); !register.Refused(r.err) {
 			return
 		}
 	}
 }
 
-// appoint chooses when the campaign enters itself among those that wait.
-func (c *campaign) appoint(now time.Duration) {
-	switch {
-	case !c.sight.unlisted():
-		c.enlisting, c.enlistRefused = never, 0
-	case c.enlisting == never || now >= c.sight.lives:
-		// Not all at once: the leader's renewals would be refused.
-		spread := c.by.ttl << min(c.enlistRefused, 4)
-		c.enlisting = max(now+c.yield, c.resting) + time.Duration(c.opts.clock.Float64()*float64(spread))
+// outcome waits until a campaign of Run has ended and returns, or panics with, what
+// ended it.
+func (c *campaign) outcome() error {
+	<-c.done
+	if c.panicked != nil {
+		panic(c.panicked)
 	}
+	if c.err != nil {
+		return c.err
+	}
+	if why := *c.stopping.Load(); !errors.Is(why, ErrStopped) {
+		return why
+	}
+	return nil
+}
+
+// errWorkExited is what work that calls runtime.Goexit is taken to return.
+var errWorkExited = errors.New("leadership: the work ended its goroutine without returning")
+
+// work is that of the terms of a campaign in Run. Only one runs at a time.
+type work struct {
+	do       func(context.Context, Term) error // nil but in Run
+	function any                               // the function that a log names, where it does not return
+
+	running         bool          // that of the term has not returned
+	since, patience time.Duration // since when it has been overdue, and how long it may be
+
+	mu       sync.Mutex
+	returned *outcome
+}
+
+// outcome is how work has ended.
+type outcome struct {
+	err      error
+	panicked *PanicError
+}
+
+// begin begins the work of a term. returned is called when it has returned.
+func (w *work) begin(t *term, returned func()) {
+	w.running, w.patience = true, 0
+	go func() {
+		did := &outcome{err: errWorkExited}
+		defer func() {
+			if v := recover(); v != nil {
+				did.panicked = &PanicError{v, debug.Stack()}
+			}
+			w.mu.Lock()
+			w.returned = did
+			w.mu.Unlock()
+			returned()
+		}()
+		did.err = w.do(t.Context(), t.clone())
+	}()
+}
+
+// take returns how the work has ended, once, or nil.
+func (w *work) take() *outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	did := w.returned
+	w.returned = nil
+	return did
+}
+
+// due is when to complain of work that is overdue.
+func (w *work) due() time.Duration {
+	if !w.running || w.patience == 0 {
+		return clock.Never
+	}
+	return w.since + w.patience
+}
+
+// workReturned takes in what the work of the term has returned, if it has.
+func (c *campaign) workReturned(now clock.Instant) {
+	did := c.work.take()
+	if did == nil {
+		return
+	}
+	c.work.running = false
+	t := c.by.term.Load()
+	if c.panicked = did.panicked; c.panicked != nil {
+		c.err = c.panicked
+	}
+	// That the term was over is no failure of the work.
+	if c.err == nil && did.err != nil && !(t.Over() && (errors.Is(did.err, t.Context().Err()) || errors.Is(did.err, context.Cause(t.Context())))) {
+		c.err = did.err
+	}
+	c.follow(result{}, now)
+	c.machine.Worked(now.Mono)
+	t.End(ErrResigned)
+	c.follow(result{}, now)
+}
+
+// complain reports, less and less often, that the work goes on although its term is over.
+func (c *campaign) complain(now time.Duration) {
+	t, w := c.by.term.Load(), &c.work
+	if t == nil || !t.Over() || !w.running {
+		return
+	}
+	if w.patience == 0 {
+		w.since, w.patience = now, c.on.opts.retry
+	}
+	late := now - w.since
+	if late < w.patience {
+		return
+	}
+	w.patience *= 2
+	c.report(fmt.Errorf("%s has not returned %v after the end of term %d (%w): the seat is kept until its record expires",
+		c.workName(), clock.Rounded(late), t.Token, context.Cause(t.Context())))
+}
+
+// workName is what people know the work by.
+func (c *campaign) workName() string {
+	if c.on.opts.workName != "" {
+		return c.on.opts.workName
+	}
+	// The name of a method's value has a suffix of its own.
+	return strings.TrimSuffix(runtime.FuncForPC(reflect.ValueOf(c.work.function).Pointer()).Name(), "-fm")
 }

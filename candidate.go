@@ -2,13 +2,13 @@ package leadership
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/relay"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -24,14 +24,12 @@ type Candidate struct {
 	opts  *options
 	err   error // what is wrong with the arguments
 
-	lease atomic.Pointer[lease] // of the term that it leads, or nil
+	term atomic.Pointer[term] // that it leads or winds up, or nil
 
 	mu       sync.Mutex
 	campaign *campaign // the latest, or nil
 
-	// Only one campaign runs at a time, and only its turns use these.
-	token    uint64 // the highest that was issued
-	verified bool   // the store has been seen to keep its indexes (S10)
+	issued election.Issued // only one campaign runs at a time, and only its steps use this
 }
 
 // NewCandidate makes a candidate for the election under key, which it takes
@@ -97,23 +95,15 @@ func newCandidate(kv store.Store, key, node string, ttl time.Duration, o *option
 // handed over: the channels returned before are closed, and from now on it
 // ends with the new ctx. After a campaign has ended, another may be run.
 func (c *Candidate) RunForElection(ctx context.Context) (<-chan bool, <-chan error) {
-	s := newStream(newElectionRelay())
-	if _, err := c.start(ctx, mandate{stream: s}); err != nil {
-		s.end(err)
+	s := relay.NewStream(relay.Terms[*term]())
+	if _, err := c.start(ctx, mode{stream: s}); err != nil {
+		s.End(err)
 	}
-	return s.out, s.errs
-}
-
-// mandate is what a campaign is run for: one of these.
-type mandate struct {
-	stream  *electionStream
-	work    func(context.Context, Term) error
-	culprit any // the user's function that work is, or calls
-	signals *notices
+	return s.Out, s.Errs
 }
 
 // start begins a campaign, or hands a running one over to another stream.
-func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
+func (c *Candidate) start(ctx context.Context, m mode) (*campaign, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
@@ -123,47 +113,23 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last := c.campaign
-	if last != nil && (m.stream == nil || !last.streams) && last.running() {
+	if last != nil && (m.stream == nil || !last.streams.used) && last.running() {
 		return nil, fmt.Errorf("leadership: candidate for %q: %w", c.key, ErrRunning)
 	}
 	if last != nil && last.attach(ctx, m.stream) {
 		return last, nil
 	}
-	next := &campaign{
-		by: c, ctx: ctx, previous: last, work: m.work, culprit: m.culprit, streams: m.stream != nil, done: make(chan struct{}), heard: make(chan struct{}),
-		health: health{healthOptions: c.opts.health},
-		seat: seat{
-			kv: c.kv, key: c.key, opts: c.opts,
-			sight: sight{by: election.Claimant{Node: c.node, Instance: rand.Text(), Priority: c.opts.priority, TTL: c.ttl, Hold: c.opts.retry}},
-		},
-	}
-	next.report, next.take = next.problem, next.turn
-	next.state.Store(turnsUnder) // nothing begins before it is ready
-	if m.signals != nil {
-		next.listeners = append(next.listeners, m.signals)
-	}
-	if !c.opts.callbacks.none() {
-		next.callbacks = newNotices()
-		next.listeners = append(next.listeners, next.callbacks)
-	}
+	next := newCampaign(ctx, c, last, m)
 	next.attach(ctx, m.stream)
 	if ctx.Err() != nil {
 		next.stop(context.Cause(ctx)) // now, not when its AfterFunc runs
 	}
 	c.campaign = next
-	if next.callbacks == nil {
-		close(next.heard)
-	} else {
-		go func() {
-			defer close(next.heard)
-			c.opts.callbacks.listen(next.callbacks)
-		}()
-	}
-	go next.run()
+	next.on.loop.Start()
 	if last != nil {
 		go func() {
 			<-last.done
-			next.nudge()
+			next.on.loop.Wake()
 		}()
 	}
 	return next, nil
@@ -176,18 +142,18 @@ func (c *Candidate) start(ctx context.Context, m mandate) (*campaign, error) {
 // A process may be paused between the answer and what is done upon it. Where
 // that matters, let whatever is acted upon check the term's Token.
 func (c *Candidate) IsLeader() bool {
-	l := c.lease.Load()
-	return l != nil && l.standing()
+	t := c.term.Load()
+	return t != nil && t.Valid()
 }
 
 // Term returns the term that this candidate leads at this moment, and whether
 // it leads at all.
 func (c *Candidate) Term() (Term, bool) {
-	l := c.lease.Load()
-	if l == nil || !l.standing() {
+	t := c.term.Load()
+	if t == nil || !t.Valid() {
 		return Term{}, false
 	}
-	return l.term.clone(), true
+	return t.clone(), true
 }
 
 // Trust returns how long from now the term that this candidate leads can still
@@ -199,8 +165,8 @@ func (c *Candidate) Term() (Term, bool) {
 // before it calls Trust, never after: else a pause between the two moves the
 // deadline into a time when others may lead.
 func (c *Candidate) Trust() time.Duration {
-	if l := c.lease.Load(); l != nil {
-		return l.left()
+	if t := c.term.Load(); t != nil {
+		return t.Left()
 	}
 	return 0
 }
@@ -241,7 +207,7 @@ func (c *Candidate) State() State {
 	c.mu.Lock()
 	campaign := c.campaign
 	c.mu.Unlock()
-	if campaign != nil && campaign.informed.Load() && campaign.running() {
+	if campaign != nil && campaign.audience.informed.Load() && campaign.running() {
 		return StateFollower
 	}
 	return StateBootstrap
@@ -256,8 +222,8 @@ func (c *Candidate) State() State {
 // Without Run, whatever is done as the leader should have ended before Resign
 // is called: others may lead at once.
 func (c *Candidate) Resign() {
-	if l := c.lease.Load(); l != nil {
-		l.end(ErrResigned)
+	if t := c.term.Load(); t != nil {
+		t.End(ErrResigned)
 	}
 }
 
@@ -272,4 +238,68 @@ func (c *Candidate) Stop() {
 	if campaign != nil {
 		campaign.stop(ErrStopped)
 	}
+}
+
+// PanicError is what Run panics with after its work has.
+type PanicError struct {
+	Value any    // what the work panicked with
+	Stack []byte // of the goroutine that it did in
+}
+
+// Error implements error.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("leadership: the work panicked: %v\n%s", e.Value, e.Stack)
+}
+
+// Unwrap returns the value, if that is an error, or nil.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+type termKey struct{} // of a context's value
+
+// TermFromContext returns the term of a context that Run gave to its work, or of one
+// derived from that; false for any other context. The term may be over: but if it is,
+// those contexts have ended once this has returned, also where no timer has fired
+// yet. It does not block.
+func TermFromContext(ctx context.Context) (Term, bool) {
+	t, ok := ctx.Value(termKey{}).(*term)
+	if !ok {
+		return Term{}, false
+	}
+	_ = t.Context().Err() // which ends the contexts, if it is over
+	return t.clone(), true
+}
+
+// Run campaigns like RunForElection and, whenever the candidate leads, calls
+// work with the term and a context that ends when the term does, at the latest
+// when its claim can no longer be trusted; context.Cause tells why: ErrLost,
+// ErrResigned, ErrStopped, or the cause of ctx. WithGrace has it end earlier
+// than that. TermFromContext finds the term in it. It has the values of ctx, and no
+// deadline, since each renewal moves that. Its Err and Done are computed from the
+// clock, as IsLeader is; for what is derived from it see the package comment. Only one
+// work runs at a time.
+//
+// When the candidate steps down by choice (Resign, Stop, the end of ctx, the
+// return of work) the seat is given up only after work has returned. Work that
+// does not return keeps its seat until the record expires by itself, and keeps
+// Run from returning.
+//
+// When work returns nil, or the error of its context after that has ended, the
+// candidate resigns and campaigns on. When it returns another error, Run
+// resigns and returns that error. When it panics, Run resigns and panics with
+// the value and the stack of that, as a PanicError. Run also returns nil after Stop, the cause
+// of ctx after its end, and ErrInvalidArgument, ErrUnsafeStore, or ErrRunning
+// when the candidate is campaigning already. It blocks until then; errors of
+// the store are logged.
+func (c *Candidate) Run(ctx context.Context, work func(ctx context.Context, term Term) error) error {
+	if work == nil {
+		return invalid("work", "nil", "must be a function")
+	}
+	campaign, err := c.start(ctx, mode{work: work, function: work})
+	if err != nil {
+		return err
+	}
+	return campaign.outcome()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/clock/clocktest"
 	"github.com/seed-a1d591d3/leadership/internal/goroutines"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
@@ -120,12 +121,12 @@ func TestWatchThatTalksTooMuchCostsNoTerm(t *testing.T) {
 
 func TestSuspendedMachineDoesNotWakeUpAsLeader(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
-		hand := &handClock{}
+		hand := &clocktest.Hand{}
 		c := NewCandidate(memory.New(), key, "a", ttl, clock.Option(hand).(Option))
 		elected, _ := c.RunForElection(ctx)
 		<-elected
 		<-elected
-		hand.move(0, time.Hour)
+		hand.Move(0, time.Hour)
 		if c.IsLeader() {
 			t.Error("leads after an hour asleep")
 		}

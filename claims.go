@@ -1,7 +1,6 @@
 package leadership
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,14 +39,12 @@ type Claims struct {
 	register *register.Register
 	turn     chan struct{} // held by the one call that uses what follows
 
-	sight    sight           // of nobody: every record is somebody else's
-	looked   time.Duration   // when the last look that succeeded began
-	token    uint64          // the highest that was issued
-	failure  error           // of the last write that did not stand
-	over     election.Record // the last whose term was seen to have run out
-	verified bool            // the store has been seen to keep its indexes (S10)
-	doubted  bool            // the index of a write was not confirmed once
-	unsafe   error           // the store does not compare and swap
+	view    election.View[election.Record] // of nobody: every record is somebody else's
+	looked  time.Duration                  // when the last look that succeeded began
+	token   uint64                         // the highest that was issued
+	failure error                          // of the last write that did not stand
+	over    election.Record                // the last whose term was seen to have run out
+	unsafe  error                          // the store does not compare and swap
 }
 
 // NewClaims makes the claims of the election under key. It makes no call of the
@@ -57,7 +54,6 @@ type Claims struct {
 func NewClaims(kv store.Store, key string, opts ...Option) *Claims {
 	c := &Claims{kv: kv, opts: newOptions(opts), turn: make(chan struct{}, 1), key: key}
 	c.register = register.New(register.Config{Place: at(kv, key), Unsafe: ErrUnsafeStore, Clock: c.opts.clock, Limit: c.limit})
-	c.sight.by.Instance = "nobody" // no instance, but not the empty one of a vacant seat either
 	if c.err = checkStore(kv); c.err == nil {
 		c.err = checkName("key", key)
 	}
@@ -142,7 +138,7 @@ func (c *Claims) Resign(ctx context.Context, instance string, token uint64) erro
 		return err
 	}
 	for try := 1; ; try++ {
-		rec := c.sight.Rec
+		rec := c.view.Rec
 		if rec.Instance != instance || token != 0 && rec.Token != token {
 			return nil
 		}
@@ -175,8 +171,8 @@ func (c *Claims) Look(ctx context.Context) (Standing, error) {
 	if err := c.lookSince(ctx, start); err != nil {
 		return Standing{}, err
 	}
-	s := standing(c.sight.Rec, c.key)
-	s.Left = c.sight.Left(c.opts.clock.Now().Mono)
+	s := standing(c.view.Rec, c.key)
+	s.Left = c.view.Left(c.opts.clock.Now().Mono)
 	return s, nil
 }
 
@@ -211,7 +207,7 @@ func (c *Claims) end() { <-c.turn }
 // lookSince reads the record, unless that has been done for another call since
 // this one came: of many who wait for their turn, one reads for all.
 func (c *Claims) lookSince(ctx context.Context, came clock.Instant) error {
-	if c.sight.Known && c.looked > came.Mono {
+	if c.view.Known && c.looked > came.Mono {
 		return nil
 	}
 	return c.look(ctx)
@@ -220,35 +216,29 @@ func (c *Claims) lookSince(ctx context.Context, came clock.Instant) error {
 // look reads the record.
 func (c *Claims) look(ctx context.Context) error {
 	began := c.opts.clock.Now().Mono
-	found := c.timed(ctx, func(ctx context.Context) result { return look(ctx, c.kv, c.key) })
-	if found.err != nil {
-		return found.err
+	pair, err := c.register.Read(ctx)
+	if err == nil {
+		err = c.saw(pair)
 	}
+	if err == nil {
+		c.looked = began
+	}
+	return err
+}
+
+// saw takes note of what a read that has just returned has found.
+func (c *Claims) saw(pair *store.KVPair) error {
+	found := parsed(pair, nil)
 	if found.foreign != nil {
 		return fmt.Errorf("leadership: key %q: %w", c.key, found.foreign)
 	}
-	c.see(found.pair, found.rec)
-	c.looked = began
+	c.see(pair, found.rec)
 	return nil
 }
 
 // see takes note of what a call that has just returned has shown (S2).
 func (c *Claims) see(pair *store.KVPair, rec election.Record) {
-	c.sight.see(pair, rec, c.opts.clock.Now().Mono)
-}
-
-// free is when the claimant may take the seat: what it would know by itself,
-// had it looked when these Claims did.
-func (c *Claims) free(by Claim) (time.Duration, error) {
-	o, err := c.timing(by.TTL)
-	if err != nil {
-		return 0, err
-	}
-	free := election.Free(&c.sight.View, &election.Claimant{Node: by.Node, Instance: c.sight.by.Instance, Hold: o.retry})
-	if evicts(c.sight.Rec, by.Node) {
-		free += o.retry // it was asked to leave the seat to others
-	}
-	return free, nil
+	c.view.See(pair, rec, c.opts.clock.Now().Mono)
 }
 
 // evicts says whether an operator has asked that node to leave the seat to
@@ -264,9 +254,9 @@ func evicts(r election.Record, node string) bool {
 // renewable says whether what is known of the record is enough to try to renew
 // it: if it has changed meanwhile the write is refused.
 func (c *Claims) renewable(by Claim) bool {
-	rec := c.sight.Rec
+	rec := c.view.Rec
 	return rec.Instance == by.Instance && (by.Token == 0 || by.Token == rec.Token) &&
-		!c.lapsed(rec) && c.opts.clock.Now().Mono < c.sight.free() && asked(rec.Ask, by.Node) == nil
+		!c.lapsed(rec) && c.opts.clock.Now().Mono < c.view.Expires() && asked(rec.Ask, by.Node) == nil
 }
 
 // lapsed reports whether the term of a record has run out, whatever others have
@@ -275,120 +265,92 @@ func (c *Claims) lapsed(rec election.Record) bool {
 	return rec.Instance == c.over.Instance && rec.Token <= c.over.Token
 }
 
-// answer is what to answer a claimant, or what to write for it.
+// answer returns what to answer a claimant, or what to write for it.
 func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed, error) {
-	rec := c.sight.Rec
+	rec := c.view.Rec
 	a := Claimed{Term: standing(rec, c.key).Term, Instance: by.Instance}
 	own := rec.Held() && rec.Instance == by.Instance
-	// A record that was seen unchanged for its whole TTL is that of a term which
-	// its holder has lost, and is not to lead again (S7).
-	if own && now.Mono >= c.sight.free() {
+	// A record that was seen unchanged for its whole TTL is that of a term which its
+	// holder has lost, and is not to lead again (S7).
+	if own && c.view.Left(now.Mono) == 0 {
 		c.over = rec
 	}
-	lapsed := own && c.lapsed(rec)
-	free, err := c.free(by)
-	switch {
-	case err != nil:
-	case own && rec.Leader != by.Node:
-		err = invalid("node", fmt.Sprintf("%q", by.Node), "is not the node of this instance")
-	case by.Token != 0 && (!own || lapsed || by.Token != rec.Token):
-		err = fmt.Errorf("leadership: key %q: %w: term %d is over", c.key, ErrLost, by.Token)
-	case own && !lapsed:
-		if why := asked(rec.Ask, by.Node); why != nil {
-			return nil, a, fmt.Errorf("leadership: key %q: %w", c.key, why)
-		}
+	holds := own && !c.lapsed(rec)
+	if own && rec.Leader != by.Node {
+		return nil, a, invalid("node", fmt.Sprintf("%q", by.Node), "is not the node of this instance")
+	}
+	if by.Token != 0 && (!holds || by.Token != rec.Token) {
+		return nil, a, fmt.Errorf("leadership: key %q: %w: term %d is over", c.key, ErrLost, by.Token)
+	}
+	o, err := c.timing(by.TTL)
+	if err != nil {
+		return nil, a, err
+	}
+	claimant := election.Claimant{Node: by.Node, TTL: by.TTL, Hold: o.retry, Payload: by.Payload}
+	if evicts(rec, by.Node) {
+		claimant.Cooldown = o.retry // it was asked to leave the seat to others
+	}
+	verdict, free := election.Decide(&c.view, &claimant, holds, now.Mono)
+	beat := election.NextBeat(rec.Beat, clock.Stride())
+	switch verdict {
+	case election.MustLeave:
+		return nil, a, fmt.Errorf("leadership: key %q: %w", c.key, asked(rec.Ask, by.Node))
+	case election.MayRenew:
 		if _, err := c.trust(rec.TTL()); err != nil {
 			return nil, a, err // it would keep a seat by which nobody may lead
 		}
-		next := rec
-		next.Beat, next.Ask = election.NextBeat(rec.Beat, clock.Stride()), rec.Ask.AfterRenewal(by.Node)
+		next := rec.Renewed(beat)
 		if by.Payload != nil {
 			next.Payload = by.Payload
 		}
 		return &next, a, nil
-	case rec.Followed() != nil:
-		err = fmt.Errorf("leadership: key %q: %w", c.key, foreign(rec.Followed()))
-	case c.sight.Rec.Ask.Pauses():
-		err = fmt.Errorf("leadership: key %q: %w", c.key, ErrPaused)
-	case now.Mono < free:
+	case election.CannotFollow:
+		return nil, a, fmt.Errorf("leadership: key %q: %w", c.key, foreign(rec.Followed()))
+	case election.MustNot:
+		return nil, a, fmt.Errorf("leadership: key %q: %w", c.key, ErrPaused)
+	case election.MustWait:
 		a.Wait = free - now.Mono
-	default:
-		return &election.Record{
-			Leader: by.Node, Instance: by.Instance,
-			Token: election.NextToken(max(c.token, c.sight.High), now.Time()), Millis: by.TTL.Milliseconds(), Beat: election.NextBeat(rec.Beat, clock.Stride()),
-			Since: now.Time().UTC().Truncate(time.Millisecond), Payload: by.Payload,
-			Last: rec.Ended(), Waiting: rec.DropAhead(by.Node, 0),
-		}, a, nil
+		return nil, a, nil
 	}
-	return nil, a, err
+	claimant.Instance = by.Instance
+	token := election.NextToken(max(c.token, c.view.High), now.Time())
+	next := claimant.Take(rec, token, beat, rec.Ended(), now.Time())
+	return &next, a, nil
 }
 
 // limit is how long a call is waited for. While a term may stand it leaves time for
 // another try, as that of a campaign does, unless the store is known to take that long.
 func (c *Claims) limit(took time.Duration) time.Duration {
-	left := c.sight.Left(c.opts.clock.Now().Mono) - c.sight.Rec.TTL()/5
+	left := c.view.Left(c.opts.clock.Now().Mono) - c.view.Rec.TTL()/5
 	if left <= 0 {
 		return DefaultCallTimeout
 	}
-	return min(DefaultCallTimeout, max(left/2, 2*took, c.sight.Rec.TTL()/20))
+	return min(DefaultCallTimeout, max(left/2, 2*took, c.view.Rec.TTL()/20))
 }
 
-// timed makes a call.
-func (c *Claims) timed(ctx context.Context, f func(context.Context) result) result {
-	r, err := register.Call(ctx, c.register, func(ctx context.Context) (result, error) { r := f(ctx); return r, r.err })
-	r.err = err
-	return r
-}
-
-// write replaces the record last seen by rec. It reports whether that was
-// acknowledged (S5); if not, and there is no error, the record has been read: either
-// another write came first, or rec stands and is to be written once more. After an
-// error it is not known whether it stands.
+// write replaces the record last seen by rec. It reports whether that was acknowledged
+// (S5); if not, and there is no error, the record has been read: either another write came
+// first, or rec stands and is to be written once more. After an error it is not known
+// whether it stands.
 func (c *Claims) write(ctx context.Context, rec election.Record) (bool, error) {
-	value, previous := rec.Encode(), c.sight.Pair
-	wrote := c.timed(ctx, func(ctx context.Context) result { return put(ctx, c.kv, c.key, value, previous) })
-	if wrote.err == nil && c.verified && bytes.Equal(wrote.pair.Value, value) {
-		c.see(wrote.pair, rec)
+	wrote, err := c.register.Swap(ctx, c.view.Pair, rec.Encode())
+	if err != nil {
+		if errors.Is(err, ErrUnsafeStore) {
+			c.unsafe = err
+		}
+		return false, err
+	}
+	if wrote.Acknowledged {
+		c.see(wrote.Pair, rec)
 		return true, nil
 	}
-	if errors.Is(wrote.err, context.DeadlineExceeded) {
-		return false, wrote.err // a read would take no less: let the holder ask again
+	if err := c.saw(wrote.Pair); err != nil {
+		return false, err
 	}
-	// The reply may have been lost (S5); not every store returns what it wrote;
-	// and one that is not known to compare and swap has to show that its indexes
-	// hold.
-	if err := c.look(ctx); err != nil {
-		return false, errors.Join(wrote.err, err)
-	}
-	if c.failure = wrote.err; c.failure == nil {
-		c.failure = fmt.Errorf("leadership: put %q: %w", c.key, store.ErrKeyModified)
-	}
-	if wrote.err == nil && !c.confirm(wrote.pair) {
-		return false, c.unsafe
-	}
-	stands := c.sight.Rec.Beat == rec.Beat && c.sight.Rec.Token == rec.Token && c.sight.Rec.Instance == rec.Instance
-	switch {
-	case stands && wrote.err == nil:
-		return true, nil
-	case !stands && wrote.err != nil && !register.Refused(wrote.err):
-		return false, wrote.err
+	c.failure = wrote.Why
+	stands := c.view.Rec.Beat == rec.Beat && c.view.Rec.Token == rec.Token && c.view.Rec.Instance == rec.Instance
+	if !stands && !wrote.Overtaken && !register.Refused(wrote.Why) && !errors.Is(wrote.Why, ErrUnsafeStore) {
+		return false, wrote.Why
 	}
 	return false, nil
-}
-
-// confirm holds the index that a write returned against the one that a read
-// found (S10), as a campaign does.
-func (c *Claims) confirm(wrote *store.KVPair) bool {
-	found := c.sight.Pair
-	if c.verified || found == nil || !bytes.Equal(found.Value, wrote.Value) {
-		return true
-	}
-	if c.verified = found.LastIndex == wrote.LastIndex; c.verified {
-		return true
-	}
-	if c.doubted {
-		c.unsafe = unsafeStore(c.key, wrote, found)
-	}
-	c.doubted = true
-	return false
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/clock/clocktest"
 	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
@@ -135,11 +136,11 @@ func TestTrustOfAClaimIsCountedFromBeforeItWasHandled(t *testing.T) {
 
 func TestTrustOfAClaimCountsSleep(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
-		hand := &handClock{now: clock.System{}.Now()}
+		hand := clocktest.At(clock.System{}.Now())
 		kv := memory.New()
 		suspended := &standIn{Store: kv}
 		suspended.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
-			hand.move(0, ttl/2)
+			hand.Move(0, ttl/2)
 			return kv.AtomicPut(ctx, key, value, previous, nil)
 		}
 		c := NewClaims(suspended, key, clock.Option(hand).(Option))

@@ -1,12 +1,17 @@
 package leadership
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/loop"
+	"github.com/seed-a1d591d3/leadership/internal/relay"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -19,15 +24,14 @@ type Follower struct {
 	opts options
 	err  error // what is wrong with the arguments
 
-	heard atomic.Pointer[hearing] // of the leader, or nil
+	belief atomic.Pointer[belief] // in the leader, or nil
 
-	mu      sync.Mutex
-	pursuit *pursuit // the latest, or nil
+	mu        sync.Mutex
+	following *following // the latest, or nil
 }
 
-// hearing is what a follower last heard of a leader, and until when it
-// believes in it.
-type hearing struct {
+// belief is what a follower knows of a leader, and until when it believes in it.
+type belief struct {
 	term  Term
 	until time.Duration // on the monotonic clock
 }
@@ -63,44 +67,36 @@ func NewFollower(kv store.Store, key string, opts ...Option) *Follower {
 // closed and the new ones take over, as does ctx. After it has ended, it may
 // be run again.
 func (f *Follower) FollowElection(ctx context.Context) (<-chan string, <-chan error) {
-	s := newStream(newLeaderRelay())
+	s := relay.NewStream(relay.Latest())
 	err := f.err
 	if err == nil {
 		err = checkContext(ctx)
 	}
 	if err != nil {
-		s.end(err)
-		return s.out, s.errs
+		s.End(err)
+		return s.Out, s.Errs
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	previous := f.pursuit
-	p := &pursuit{
-		of: f, ctx: ctx, stream: s, previous: previous,
-		done: make(chan struct{}),
-		seat: seat{kv: f.kv, key: f.key, opts: &f.opts},
+	previous := f.following
+	p := &following{
+		of: f, ctx: ctx, stream: s, previous: previous, done: make(chan struct{}),
+		on: observer{kv: f.kv, key: f.key, opts: &f.opts},
 	}
-	p.report = func(err error) {
-		p.warn("follower", err)
-		s.report(err)
-		if p.notices != nil {
-			p.notices.failed(err)
-		}
-	}
+	p.on.report, p.on.loop = p.problem, loop.New(f.opts.clock, p.step)
 	if !f.opts.callbacks.none() {
 		p.notices = newNotices()
 	}
-	p.take = p.turn
-	f.pursuit = p
-	p.nudge()
+	f.following = p
+	p.on.loop.Start()
 	if previous != nil {
 		previous.end()
 		go func() {
 			<-previous.done
-			p.nudge()
+			p.on.loop.Wake()
 		}()
 	}
-	return s.out, s.errs
+	return s.Out, s.Errs
 }
 
 // Leader returns the node name of the leader that this follower believes in at
@@ -113,18 +109,18 @@ func (f *Follower) Leader() string {
 // Term returns the term of the leader that this follower believes in at this
 // moment, and whether there is one. It waits for nothing.
 func (f *Follower) Term() (Term, bool) {
-	h := f.heard.Load()
-	if h == nil || f.opts.clock.Now().Mono >= h.until {
+	b := f.belief.Load()
+	if b == nil || f.opts.clock.Now().Mono >= b.until {
 		return Term{}, false
 	}
-	return h.term.clone(), true
+	return b.term.clone(), true
 }
 
 // Stop ends the following. It does not block; the channels are closed when it
 // has ended. On a follower that is not following it does nothing.
 func (f *Follower) Stop() {
 	f.mu.Lock()
-	p := f.pursuit
+	p := f.following
 	f.mu.Unlock()
 	if p != nil {
 		p.end()
@@ -132,57 +128,75 @@ func (f *Follower) Stop() {
 }
 
 // forget forgets the leader, unless p has been taken over from.
-func (f *Follower) forget(p *pursuit) {
+func (f *Follower) forget(p *following) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.pursuit == p {
-		f.heard.Store(nil)
+	if f.following == p {
+		f.belief.Store(nil)
 	}
 }
 
-// pursuit is one run of a follower, by turns that do not block, but for the last.
-type pursuit struct {
-	seat
+// following is one run of a follower. Its steps do not block, but for the last, and are
+// never taken at once.
+type following struct {
+	on       observer
 	of       *Follower
 	ctx      context.Context
-	stream   *stream[string, string]
-	previous *pursuit // that this one takes over from, or nil
-	notices  *notices // for the callbacks, or nil
-	leader   Term     // that the callbacks were told of last
+	stream   *relay.Stream[string, string]
+	previous *following // that this one takes over from, or nil
+	view     election.View[election.Record]
+	calls    calls
+	notices  *notices      // for the callbacks, or nil
+	told     chan struct{} // closed when the callbacks have been told all
+	leader   Term          // that the callbacks were told of last
 
-	detach func() bool   // stops listening to ctx
-	heard  chan struct{} // closed when the callbacks have been told all
-
-	stop atomic.Bool
-	done chan struct{} // closed when it has ended
+	detach func() bool // stops listening to ctx
+	stop   atomic.Bool
+	done   chan struct{} // closed when it has ended
 }
 
-func (p *pursuit) end() {
+// calls are when to look next.
+type calls struct {
+	fails     int           // failed calls in a row
+	notBefore time.Duration // no call before this, after failures
+	poll      time.Duration // when to look next, though nothing hints at it
+	hinted    bool          // the watch showed something that is not known
+}
+
+func (p *following) end() {
 	p.stop.Store(true)
-	p.nudge()
+	p.on.loop.Wake()
 }
 
-// turn goes on with the pursuit until it has to wait.
-func (p *pursuit) turn() {
-	if p.watch == nil && !p.enter() {
+// problem logs err and tells the listeners.
+func (p *following) problem(err error) {
+	p.on.warn("follower", err)
+	p.stream.Report(err)
+	if p.notices != nil {
+		p.notices.failed(err)
+	}
+}
+
+// step goes on with the following until it has to wait.
+func (p *following) step() {
+	if p.on.watch == nil && !p.enter() {
 		return
 	}
-	if call, r := p.received(); call != nil {
-		p.hear(r)
+	if call, r := p.on.returned(); call != nil {
+		p.looked(r)
 	}
 	if p.stop.Load() {
 		p.finish()
 		return
 	}
-	now := p.opts.clock.Now()
-	p.attend()
+	now := p.on.opts.clock.Now()
+	p.on.hinted(p.hint)
 	p.tell(now.Mono)
-	p.rest(p.plan(now))
+	p.on.loop.Sleep(p.next(now))
 }
 
-// enter begins the pursuit once the one before it has ended, and says whether it
-// has.
-func (p *pursuit) enter() bool {
+// enter begins once the run before it has ended, and reports whether it has.
+func (p *following) enter() bool {
 	if p.previous != nil {
 		select {
 		case <-p.previous.done:
@@ -193,109 +207,141 @@ func (p *pursuit) enter() bool {
 	}
 	p.detach = context.AfterFunc(p.ctx, p.end)
 	if p.notices != nil {
-		p.heard = make(chan struct{})
+		p.told = make(chan struct{})
 		go func() {
-			defer close(p.heard)
-			p.opts.callbacks.listen(p.notices)
+			defer close(p.told)
+			p.on.opts.callbacks.listen(p.notices)
 		}()
 	}
-	p.open(p.ctx, p.opts.clock.Now().Mono, p.interval)
+	now := p.on.opts.clock.Now().Mono // which may be below 0
+	p.calls.notBefore, p.calls.poll = now, now
+	p.on.open(p.ctx, p.interval)
 	return true
 }
 
-// finish ends what belongs to the pursuit, waits for it, and closes the channels.
-func (p *pursuit) finish() {
-	watched := p.watch.Close()
-	if p.call != nil {
-		p.call.cancel()
+// finish ends what belongs to the following, waits for it, and closes the channels.
+func (p *following) finish() {
+	watched := p.on.watch.Close()
+	if p.on.call != nil {
+		p.on.call.cancel()
 	}
 	<-watched
 	p.of.forget(p)
-	p.stream.end(nil)
+	p.stream.End(nil)
 	if p.notices != nil {
 		p.notices.close()
-		<-p.heard
+		<-p.told
 	}
 	p.detach()
-	p.last()
+	p.on.loop.Last()
 	close(p.done)
 }
 
-// plan begins a look where one is due, and returns until when to wait.
-func (p *pursuit) plan(now clock.Instant) time.Duration {
-	until := never
-	if h := p.of.heard.Load(); h != nil {
-		until = h.until
+// hint takes in what the watch showed.
+func (p *following) hint(pair *store.KVPair, _ election.Record, _ bool) {
+	known := p.view.Pair
+	switch {
+	case !p.view.Known:
+	case pair == nil:
+		p.calls.hinted = p.calls.hinted || known != nil
+	case known == nil || !bytes.Equal(pair.Value, known.Value):
+		p.calls.hinted = true
+	}
+}
+
+// next begins a look where one is due, and returns until when to wait.
+func (p *following) next(now clock.Instant) time.Duration {
+	until := clock.Never
+	if b := p.of.belief.Load(); b != nil {
+		until = b.until
 	}
 	limit := min(max(p.interval(), MinTTL), DefaultCallTimeout)
 	switch {
-	case p.call != nil:
-		return min(until, p.late(now.Mono, limit))
-	case now.Mono < p.notBefore:
-		return min(until, p.notBefore)
-	case !p.sight.Known || p.hinted || now.Mono >= p.poll:
-		p.look(p.ctx, now, limit)
-		return min(until, p.late(now.Mono, limit))
+	case p.on.call != nil:
+	case now.Mono < p.calls.notBefore:
+		return min(until, p.calls.notBefore)
+	case !p.view.Known || p.calls.hinted || now.Mono >= p.calls.poll:
+		p.calls.hinted = false
+		p.on.look(p.ctx, now, limit)
+	default:
+		return min(until, p.calls.poll)
 	}
-	return min(until, p.poll)
+	return min(until, p.on.overdue(now.Mono, limit))
 }
 
 // interval is how long this follower goes without looking.
-func (p *pursuit) interval() time.Duration {
-	d := followerRetry
-	if p.opts.retrySet {
-		d = p.opts.retry
+func (p *following) interval() time.Duration {
+	d, o := followerRetry, p.on.opts
+	if o.retrySet {
+		d = o.retry
 	}
-	if h := p.of.heard.Load(); h != nil && (!p.opts.retrySet || h.term.TTL/3 < d) {
-		d = h.term.TTL / 3
+	if b := p.of.belief.Load(); b != nil && (!o.retrySet || b.term.TTL/3 < d) {
+		d = b.term.TTL / 3
 	}
 	return d
 }
 
-// hear takes in what a look found.
-func (p *pursuit) hear(r result) {
-	now := p.opts.clock.Now().Mono
-	ok, changed := p.looked(r, now, p.interval())
-	if !ok {
+// poll returns when to look next, though nothing hints at it.
+func (p *following) poll(now time.Duration) time.Duration {
+	return now + election.PollAfter(p.on.opts.clock.Float64, p.interval())
+}
+
+// looked takes in what a look has found.
+func (p *following) looked(r result) {
+	now := p.on.opts.clock.Now().Mono
+	p.calls.poll = p.poll(now)
+	err := r.err
+	if r.foreign != nil {
+		err = fmt.Errorf("leadership: key %q: %w", p.on.key, r.foreign)
+	}
+	if err != nil {
+		p.calls.fails++
+		p.calls.notBefore = now + election.Backoff(p.on.opts.clock.Float64, p.calls.fails, min(p.interval(), election.MaxBackoff))
+		p.on.trouble("get", err, now)
 		return
 	}
-	p.fails = 0
-	rec := p.sight.Rec
-	switch {
-	case !changed:
+	p.calls.fails = 0
+	p.on.answered("get", now)
+	if !p.view.See(r.pair, r.rec, now) {
+		return
+	}
+	if r.pair != nil {
+		p.on.watch.Again()
+	}
+	switch rec := r.rec; {
 	case rec.Held():
-		margin := p.opts.margin
-		if !p.opts.marginSet {
+		margin := p.on.opts.margin
+		if !p.on.opts.marginSet {
 			margin = rec.TTL() / 5
 		}
-		p.of.heard.Store(&hearing{termOf(rec), now + rec.TTL() + margin})
-		p.poll = min(p.poll, now+p.opts.pollAfter(p.interval())) // the TTL is known by now
-	case p.sight.Pair != nil:
-		p.of.heard.Store(nil)
+		p.of.belief.Store(&belief{termOf(rec), now + rec.TTL() + margin})
+		p.calls.poll = min(p.calls.poll, p.poll(now)) // the TTL is known by now
+	case r.pair != nil:
+		p.of.belief.Store(nil)
 	}
 	// A record that has vanished says nothing: its leader may still lead.
-	if changed && p.notices != nil {
-		s := standing(rec, p.key)
-		s.Left = p.sight.Left(now)
+	if p.notices != nil {
+		s := standing(r.rec, p.on.key)
+		s.Left = p.view.Left(now)
 		p.notices.stands(s)
 	}
 }
 
 // tell passes on who leads, as of now.
-func (p *pursuit) tell(now time.Duration) {
-	h := p.of.heard.Load()
-	if h != nil && now >= h.until {
-		h = nil
-		p.of.heard.Store(nil)
+func (p *following) tell(now time.Duration) {
+	b := p.of.belief.Load()
+	if b != nil && now >= b.until {
+		b = nil
+		p.of.belief.Store(nil)
 	}
 	var t Term
-	if h != nil {
-		t = h.term
-	} else if p.sight.Known {
-		t.Last = endingOf(p.sight.Rec.Ended())
+	if b != nil {
+		t = b.term
+	} else if p.view.Known {
+		t.Last = endingOf(p.view.Rec.Ended())
 	}
-	p.stream.set(t.Leader)
-	if p.notices != nil && p.sight.Known && !t.same(p.leader) {
+	p.stream.Set(t.Leader)
+	if p.notices != nil && p.view.Known && !t.same(p.leader) {
 		p.leader = t
 		p.notices.leads(t.clone())
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -62,7 +63,7 @@ func Forget(ctx context.Context, kv store.Store, key string) error {
 // forgetting is what Forget knows.
 type forgetting struct {
 	key     string
-	seen    sight
+	seen    election.View[election.Record]
 	deleted bool          // by us, it may be
 	gone    bool          // it is, or is to be deleted
 	wait    time.Duration // before the next look
@@ -81,7 +82,7 @@ func (f *forgetting) look(pair *store.KVPair, _ register.Earlier) (register.Chan
 	case pair == nil && !before.Rec.Held():
 		return register.Leave, fmt.Errorf("leadership: forget %q: %w", f.key, ErrNoElection)
 	}
-	f.seen.see(pair, found.rec, now.Mono)
+	f.seen.See(pair, found.rec, now.Mono)
 	rec, left := found.rec, f.seen.Left(now.Mono)
 	// A new term must not begin in the millisecond that the last token is of.
 	ahead := time.UnixMilli(int64(rec.Token) + 1).Sub(now.Time())

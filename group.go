@@ -69,7 +69,7 @@ func (g *Group) Run(ctx context.Context, keys []string, work func(ctx context.Co
 	var errs []error
 	for i, c := range candidates {
 		key := keys[i]
-		campaign, err := g.start(ctx, c, mandate{culprit: work, work: func(ctx context.Context, term Term) error {
+		campaign, err := g.start(ctx, c, mode{function: work, work: func(ctx context.Context, term Term) error {
 			defer func() {
 				if v := recover(); v != nil {
 					g.Stop()
@@ -108,7 +108,7 @@ func (g *Group) Run(ctx context.Context, keys []string, work func(ctx context.Co
 }
 
 // start starts a candidate, unless the group was stopped.
-func (g *Group) start(ctx context.Context, c *Candidate, m mandate) (*campaign, error) {
+func (g *Group) start(ctx context.Context, c *Candidate, m mode) (*campaign, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.stopped {

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 )
 
 // DefaultHealthFailures is after how many failures in a row a leader steps down.
@@ -73,8 +74,9 @@ type health struct {
 	failed int           // checks failed in a row
 	next   time.Duration // when the next is due, on the monotonic clock
 
-	result chan error         // of the check under way, or nil
-	late   bool               // it has been judged already
+	result chan error // of the check under way, or nil
+	late   bool       // it has been judged already
+	sick   outage
 	cancel context.CancelFunc // ends its context
 }
 
@@ -99,7 +101,7 @@ func (h *health) step(ctx context.Context, now time.Duration, returned func()) e
 	if now < h.next {
 		return nil
 	}
-	h.next = later(now, h.every)
+	h.next = clock.Later(now, h.every)
 	if h.result != nil {
 		h.late = true
 		h.cancel()
@@ -131,16 +133,16 @@ func (h *health) judge(err error) error {
 
 // checkHealth goes on with the checks of health.
 func (c *campaign) checkHealth(now time.Duration) {
-	switch err := c.health.step(context.WithoutCancel(c.ctx), now, c.nudge); {
+	switch err := c.health.step(context.WithoutCancel(c.ctx), now, c.on.loop.Wake); {
 	case err != nil:
-		c.quiet, c.aside = !c.sick.failed("check", now), c.sick.attrs()
-		c.report(fmt.Errorf("leadership: key %q: %w", c.key, err))
-		c.quiet, c.aside = false, nil
+		quiet := !c.health.sick.failed("check", now)
+		c.on.told(quiet, c.health.sick.attrs(), fmt.Errorf("leadership: key %q: %w", c.on.key, err))
 	case c.health.failed == 0:
-		if after, tell := c.sick.answered("check", now); tell {
-			c.logger().Warn("healthy again", "node", c.by.node, "after", clock.Rounded(after), "failures", c.sick.count)
+		if after, tell := c.health.sick.answered("check", now); tell {
+			c.on.logger().Warn("healthy again", "node", c.by.node, "after", clock.Rounded(after), "failures", c.health.sick.count)
 		}
 	}
+	c.machine.Health(c.health.well(), c.health.ill())
 }
 
 // well says whether the candidate may claim the seat.
@@ -152,7 +154,7 @@ func (h *health) ill() bool { return h.probe != nil && h.failed >= h.failures }
 // due returns when step is to be called next.
 func (h *health) due() time.Duration {
 	if h.probe == nil {
-		return never
+		return clock.Never
 	}
 	return h.next
 }

@@ -126,27 +126,6 @@ func closed[T any](t *testing.T, what string, ch <-chan T, d time.Duration) {
 	}
 }
 
-// handClock is a clock that stands still until it is moved. Its timers are
-// those of the bubble.
-type handClock struct {
-	clock.System
-	mu  sync.Mutex
-	now clock.Instant
-}
-
-func (c *handClock) Now() clock.Instant {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *handClock) move(mono, wall time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now.Mono += mono
-	c.now.Wall += int64(wall)
-}
-
 // lidClock is the clock of a machine that can be suspended, in virtual time: of that its
 // wall clock alone tells.
 type lidClock struct {

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/clock/clocktest"
 	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
@@ -188,7 +189,7 @@ func TestDurationsInMessagesAreRounded(t *testing.T) {
 // as for a process that is stopped.
 func TestProcessThatWasHeldUpDoesNotBlameTheStore(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
-		clock := &handClock{}
+		clock := &clocktest.Hand{}
 		inner := memory.New()
 		release := make(chan struct{})
 		kv := &standIn{Store: inner, get: func(context.Context, string) (*store.KVPair, error) {
@@ -200,14 +201,14 @@ func TestProcessThatWasHeldUpDoesNotBlameTheStore(t *testing.T) {
 		_, errs := c.RunForElection(ctx)
 		told := collect(errs)
 		synctest.Wait()
-		clock.move(time.Hour, time.Hour)
-		c.campaign.nudge()
+		clock.Move(time.Hour, time.Hour)
+		c.campaign.on.loop.Wake()
 		if got := told(); len(got) != 0 {
 			t.Errorf("told %v", got)
 		}
 		for range 20 { // and now the store does hang
-			clock.move(c.limit/4, c.limit/4)
-			c.campaign.nudge()
+			clock.Move(c.limit/4, c.limit/4)
+			c.campaign.on.loop.Wake()
 			synctest.Wait()
 		}
 		if got := told(); len(got) != 1 || !strings.Contains(got[0].Error(), "has not returned") || strings.Contains(got[0].Error(), "h") && strings.Contains(got[0].Error(), "1h") {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	specs "github.com/seed-a1d591d3/leadership/internal/schedule"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -48,7 +49,7 @@ type options struct {
 	clock    clock.Clock
 
 	grace     time.Duration
-	schedule  schedule
+	schedule  election.Schedule
 	spec      string // of the schedule
 	health    healthOptions
 	callbacks Callbacks
@@ -99,7 +100,7 @@ func WithGrace(d time.Duration) Option {
 // reads a channel, or is called back, learns of it when others may lead already. d
 // must not be below 0; 0, the default, means never. A follower ignores it.
 func WithRelinquishAfter(d time.Duration) Option {
-	return func(o *options) { o.schedule.after = d }
+	return func(o *options) { o.schedule.After = d }
 }
 
 // WithRelinquishSchedule has a leader hand over, as WithRelinquishAfter does, at
@@ -203,8 +204,8 @@ func (o *options) candidate(ttl time.Duration) error {
 		return invalid("payload", fmt.Sprintf("%d bytes", len(o.payload)), "must have at most %d bytes", MaxPayload)
 	case o.priority < 0 || o.priority > maxPriority:
 		return invalid("priority", o.priority, "must be from 0 to %d", maxPriority)
-	case o.schedule.after < 0:
-		return invalid("relinquish interval", o.schedule.after, "must not be below 0")
+	case o.schedule.After < 0:
+		return invalid("relinquish interval", o.schedule.After, "must not be below 0")
 	}
 	if err := o.parseSchedule(); err != nil {
 		return err
@@ -214,7 +215,7 @@ func (o *options) candidate(ttl time.Duration) error {
 
 // parseSchedule reads the spec of the schedule.
 func (o *options) parseSchedule() error {
-	o.schedule.skip = o.retry
+	o.schedule.Skip = o.retry
 	if o.spec == "" {
 		return nil
 	}
@@ -222,7 +223,11 @@ func (o *options) parseSchedule() error {
 	if err != nil {
 		return invalid("relinquish schedule", fmt.Sprintf("%q", o.spec), "%v", err)
 	}
-	o.schedule.spec = &spec
+	if every := spec.Every(); every != 0 {
+		o.schedule.After = every
+	} else {
+		o.schedule.Next = spec.Next
+	}
 	return nil
 }
 
@@ -235,20 +240,6 @@ func (o *options) follower() error {
 		return invalid("retry interval", o.retry, "must be from 1ms to %v", MaxTTL)
 	}
 	return nil
-}
-
-// pollAfter is how long to wait before the next look, where nothing calls for
-// an earlier one.
-func (o *options) pollAfter(interval time.Duration) time.Duration {
-	return interval - time.Duration(o.clock.Float64()*float64(interval)/5)
-}
-
-// backoff is how long to wait after the nth failure in a row, from 1 up:
-// doubling from a sixteenth of the retry interval up to the whole of it, and
-// shortened by up to half, at random.
-func (o *options) backoff(n int, retry time.Duration) time.Duration {
-	d := min(retry, retry/16<<min(n-1, 4))
-	return d - time.Duration(o.clock.Float64()*float64(d)/2)
 }
 
 func checkStore(kv store.Store) error {

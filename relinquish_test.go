@@ -119,7 +119,7 @@ func TestScheduleSaysWhen(t *testing.T) {
 		since, now clock.Instant
 		want       time.Duration
 	}{
-		{"never", 0, "", at(0, "12:00:00"), at(5, "12:00:00"), never},
+		{"clock.Never", 0, "", at(0, "12:00:00"), at(5, "12:00:00"), clock.Never},
 		{"an interval", time.Minute, "", at(0, "12:00:00"), at(time.Second, "12:00:01"), 59 * time.Second},
 		{"an interval in which it slept", time.Minute, "", at(0, "12:00:00"), at(time.Second, "12:00:30"), 30 * time.Second},
 		{"the spec wins", time.Minute, "@every 90s", at(0, "12:00:00"), at(0, "12:00:00"), 90 * time.Second},
@@ -133,11 +133,11 @@ func TestScheduleSaysWhen(t *testing.T) {
 		{"after a clock that was behind was set right", 0, "CRON_TZ=UTC 30 12 * * *", at(0, "11:00:00"), at(time.Second, "12:40:00"), -10 * time.Minute},
 		{"one right after the beginning is passed over", 0, "CRON_TZ=UTC @hourly", at(0, "12:59:58"), at(0, "12:59:58"), time.Hour + 2*time.Second},
 	} {
-		o := options{spec: test.spec, retry: 5 * time.Second, schedule: schedule{after: test.after}}
+		o := options{spec: test.spec, retry: 5 * time.Second, schedule: election.Schedule{After: test.after}}
 		if err := o.parseSchedule(); err != nil {
 			t.Fatal(err)
 		}
-		if got := o.schedule.due(test.since, test.now); got != test.want {
+		if got := o.schedule.Due(test.since, test.now); got != test.want {
 			t.Errorf("%s: due in %v, want %v", test.name, got, test.want)
 		}
 	}

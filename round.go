@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/lease"
 	"github.com/seed-a1d591d3/leadership/internal/register"
+	"github.com/seed-a1d591d3/leadership/internal/relay"
 	"github.com/seed-a1d591d3/leadership/internal/round"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
@@ -250,7 +252,7 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 		return "", err
 	}
 	wake := make(chan struct{}, 1)
-	w := watches.Open(ctx, r.kv, r.key, func() time.Duration { return r.opts.poll }, func(*store.KVPair) { nudge(wake) })
+	w := watches.Open(ctx, r.kv, r.key, func() time.Duration { return r.opts.poll }, func(*store.KVPair) { relay.Wake(wake) })
 	defer func() { <-w.Close() }()
 
 	known := false
@@ -317,29 +319,30 @@ func (r *Round) Do(ctx context.Context, work func(ctx context.Context) error) (b
 // keeping calls work within the trust in the attempt that this Round has just won, and
 // renews that attempt meanwhile.
 func (r *Round) keeping(ctx context.Context, work func(ctx context.Context) error) error {
-	held := r.held.Load()
-	var t trust
-	t.begin(ctx, r.opts.clock, held.Trust, held.Start, fmt.Errorf("leadership: round %q: %w", r.key, ErrLost), func() {})
+	held, lost := r.held.Load(), fmt.Errorf("leadership: round %q: %w", r.key, ErrLost)
+	trust := lease.New(ctx, r.opts.clock, held.Trust, held.Start, lost, func() {})
 	kept := make(chan struct{})
 	go func() {
 		defer close(kept)
-		r.keep(&t)
+		r.keep(trust, held.Trust, lost)
 	}()
-	defer func() { t.end(context.Canceled); <-kept }()
-	return work(t.ctx)
+	defer func() { trust.End(context.Canceled); <-kept }()
+	return work(trust.Context())
 }
 
-// keep renews the attempt until its trust ends.
-func (r *Round) keep(t *trust) {
-	for pause := t.length / 3; r.sleep(t.ctx, pause, nil); {
-		switch rec, err := r.elect(t.ctx); {
+// keep renews the attempt, trusted for that long, until its trust ends. lost is why, where
+// the attempt is another's.
+func (r *Round) keep(trust *lease.Lease, length time.Duration, lost error) {
+	ctx := trust.Context()
+	for pause := length / 3; r.sleep(ctx, pause, nil); {
+		switch rec, err := r.elect(ctx); {
 		case err != nil:
-			pause = max(t.length/16, time.Millisecond) // it is not known: ask again
+			pause = max(length/16, time.Millisecond) // it is not known: ask again
 		case !r.by.Won(rec):
-			t.end(t.lapse)
+			trust.End(lost)
 		default:
-			t.renewed(r.held.Load().Start)
-			pause = t.length / 3
+			trust.Renew(r.held.Load().Start)
+			pause = length / 3
 		}
 	}
 }

@@ -34,8 +34,8 @@ func TestSuspendedLeaderNoticesSoonAfterItWakesUp(t *testing.T) {
 				elected, _ := c.RunForElection(ctx)
 				for !<-elected {
 				}
-				l := c.lease.Load()
-				derived, cancel := context.WithCancel(l.ctx)
+				l := c.term.Load()
+				derived, cancel := context.WithCancel(l.Context())
 				defer cancel()
 				time.Sleep(ttl * 17 / 20) // it was renewed
 				start := time.Now()
@@ -57,7 +57,7 @@ func TestSuspendedLeaderNoticesSoonAfterItWakesUp(t *testing.T) {
 func TestLeaderThatSleptForAMomentLeadsOn(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		lid := newLidClock()
-		l := testLease(t, lid, time.Hour)
+		l := testTerm(t, lid, time.Hour)
 		lid.suspend(20 * time.Minute)
 		time.Sleep(time.Minute)
 		lid.suspend(-20 * time.Minute) // and its clock was set back
@@ -65,10 +65,10 @@ func TestLeaderThatSleptForAMomentLeadsOn(t *testing.T) {
 		lid.suspend(30 * time.Minute)
 		start := time.Now()
 		time.Sleep(27 * time.Minute)
-		if l.over() {
+		if l.Over() {
 			t.Error("it is over before its time")
 		}
-		<-l.ctx.Done()
+		<-l.Context().Done()
 		if took := time.Since(start); took > 28*time.Minute {
 			t.Errorf("over after %v, want 28m", took)
 		}
@@ -79,9 +79,9 @@ func TestOneTimerTellsAllLeasesOfJumps(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		timers := &countingClock{lidClock: newLidClock()}
 		timers.lidClock.jumps = clock.NewJumps(timers)
-		var leases []*lease
+		var leases []*term
 		for range 10_000 {
-			leases = append(leases, testLease(t, timers, time.Hour))
+			leases = append(leases, testTerm(t, timers, time.Hour))
 		}
 		timers.count.Store(0)
 		time.Sleep(10 * time.Second)
@@ -91,7 +91,7 @@ func TestOneTimerTellsAllLeasesOfJumps(t *testing.T) {
 		timers.suspend(time.Hour)
 		time.Sleep(noticed)
 		for _, l := range leases {
-			if !l.over() {
+			if !l.Over() {
 				t.Fatal("a lease was not told")
 			}
 		}

@@ -10,103 +10,19 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
-	"github.com/seed-a1d591d3/leadership/internal/goroutines"
+	"github.com/seed-a1d591d3/leadership/internal/clock/clocktest"
+	"github.com/seed-a1d591d3/leadership/internal/lease"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
-// lapsed is a lease whose trust has run out, of which no timer has told yet: as
-// work finds it that wakes up first after a pause.
-func lapsed(t *testing.T) *lease {
-	t.Helper()
-	c := &handClock{}
-	l := testLease(t, c, time.Hour)
-	c.move(time.Hour, time.Hour)
-	return l
-}
-
-// isDone reports whether a channel that Done returned is closed.
-func isDone(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
-}
-
-func TestWorkContextIsOverBeforeItsTimerTells(t *testing.T) {
-	for name, ask := range map[string]func(ctx context.Context) bool{
-		"Err":   func(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) },
-		"Done":  func(ctx context.Context) bool { return isDone(ctx.Done()) },
-		"Cause": func(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrLost) },
-		"WithCancel": func(ctx context.Context) bool {
-			ctx, end := context.WithCancel(ctx)
-			defer end()
-			return ctx.Err() != nil
-		},
-		"WithTimeout": func(ctx context.Context) bool {
-			ctx, end := context.WithTimeout(ctx, time.Hour)
-			defer end()
-			return ctx.Err() != nil
-		},
-		"WithValue":     func(ctx context.Context) bool { return context.WithValue(ctx, valueKey{}, 1).Err() != nil },
-		"WithoutCancel": func(ctx context.Context) bool { return context.WithoutCancel(ctx).Err() == nil },
-	} {
-		if !ask(lapsed(t).ctx) {
-			t.Errorf("%s: the context goes on after the end of the trust", name)
-		}
-	}
-}
-
-func TestWorkContextFollowsTheRenewalsOfItsTerm(t *testing.T) {
-	c := &handClock{}
-	l := testLease(t, c, time.Hour)
-	done := l.ctx.Done()
-	for range 5 {
-		c.move(59*time.Minute, 59*time.Minute)
-		if l.ctx.Err() != nil || isDone(done) || context.Cause(l.ctx) != nil {
-			t.Fatal("the context has ended before the term")
-		}
-		l.renewed(c.Now())
-	}
-	c.move(time.Hour, time.Hour)
-	if l.ctx.Err() == nil || !isDone(done) {
-		t.Error("the context goes on after the end of the term")
-	}
-}
-
-// valueKey is the key of a value in a context.
-type valueKey struct{}
-
-// TestWorkContextTellsNoDeadline: with one, context.WithTimeout would rely on it, and
-// not end at all when the term is renewed.
-func TestWorkContextTellsNoDeadline(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, _ context.Context) {
-		l := testLease(t, clock.System{}, time.Second)
-		if _, ok := l.ctx.Deadline(); ok {
-			t.Error("it has a deadline")
-		}
-		ctx, cancel := context.WithTimeout(l.ctx, 2*time.Second)
-		defer cancel()
-		start := time.Now()
-		for ctx.Err() == nil && time.Since(start) < time.Minute {
-			l.renewed(clock.System{}.Now())
-			time.Sleep(100 * time.Millisecond)
-		}
-		if took := time.Since(start); took < 2*time.Second || took > 2100*time.Millisecond || l.ctx.Err() != nil { // timers of one instant fire in any order
-			t.Errorf("the derived context ended after %v, want 2s", took)
-		}
-	})
-}
-
 func TestDerivedContextsEndWithTheirTerm(t *testing.T) {
-	l := lapsed(t)
-	// Before anything is asked.
-	within, end := context.WithCancel(l.inside)
+	c := &clocktest.Hand{}
+	within, end := context.WithCancel(testTerm(t, c, time.Hour).Context())
 	defer end()
-	ctx, stop := context.WithTimeout(within, time.Hour)
+	ctx, stop := context.WithTimeout(within, 2*time.Hour)
 	defer stop()
+	c.Move(time.Hour, time.Hour)
 	if ctx.Err() != nil {
 		t.Fatal("it has ended before anything was asked: the test shows nothing")
 	}
@@ -118,28 +34,8 @@ func TestDerivedContextsEndWithTheirTerm(t *testing.T) {
 	}
 }
 
-func TestDerivedContextsNeedNoGoroutine(t *testing.T) {
-	goroutines.Of(func(count func() int) {
-		l := testLease(t, &handClock{}, time.Hour)
-		called := make(chan struct{})
-		defer context.AfterFunc(l.ctx, func() { close(called) })()
-		for range 10 {
-			ctx, cancel := context.WithCancel(l.ctx)
-			defer cancel()
-			ctx, cancel = context.WithTimeout(context.WithValue(ctx, valueKey{}, 1), time.Hour)
-			defer cancel()
-			defer context.AfterFunc(ctx, func() {})()
-		}
-		if n := count(); n > 0 {
-			t.Errorf("%d goroutines wait for the context to end", n)
-		}
-		l.end(ErrResigned)
-		<-called
-	})
-}
-
 func TestWorkOfRunIsToldTheMomentItsTrustIsOver(t *testing.T) {
-	c := &handClock{}
+	c := &clocktest.Hand{}
 	candidate := NewCandidate(memory.New(), key, "a", time.Hour, clock.Option(c).(Option))
 	err := candidate.Run(t.Context(), func(ctx context.Context, _ Term) error {
 		defer candidate.Stop()
@@ -147,7 +43,7 @@ func TestWorkOfRunIsToldTheMomentItsTrustIsOver(t *testing.T) {
 			t.Error("the context has ended at once")
 		}
 		done := ctx.Done()
-		c.move(time.Hour, time.Hour) // and no timer fires
+		c.Move(time.Hour, time.Hour) // and no timer fires
 		if isDone(done) {
 			t.Error("a timer fired: the test shows nothing")
 		}
@@ -191,13 +87,13 @@ func TestContextOfAnAttemptIsOverWithItsTrust(t *testing.T) {
 
 // TestContextOfAnAttemptAsksTheTermAroundIt: work of Run may call Do.
 func TestContextOfAnAttemptAsksTheTermAroundIt(t *testing.T) {
-	c := &handClock{}
-	l := testLease(t, c, time.Hour)
+	c := &clocktest.Hand{}
+	l := testTerm(t, c, time.Hour)
 	round := NewRound(memory.New(), "system", "round", "node", WithAttemptTTL(MaxTTL))
-	outer, cancel := context.WithCancel(l.ctx)
+	outer, cancel := context.WithCancel(l.Context())
 	defer cancel()
 	_, err := round.Do(outer, func(ctx context.Context) error {
-		c.move(time.Hour, time.Hour)
+		c.Move(time.Hour, time.Hour)
 		if ctx.Err() == nil || !isDone(ctx.Done()) {
 			t.Error("the context of the attempt goes on after the term around it")
 		}
@@ -252,5 +148,61 @@ func TestContextOfTheWorkKnowsTheTerm(t *testing.T) {
 		if term, ok := TermFromContext(ctx); ok {
 			t.Errorf("another context knows %+v", term)
 		}
+	})
+}
+
+// isDone reports whether a channel that Done returned is closed.
+func isDone(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// testTerm is a term of token 1 that can be trusted for that long.
+func testTerm(t testing.TB, c clock.Clock, trust time.Duration) *term {
+	t.Helper()
+	l := &term{Term: Term{Leader: "a", Token: 1}}
+	l.Lease = lease.New(context.WithValue(t.Context(), termKey{}, l), c, trust, c.Now(), ErrLost, func() {})
+	t.Cleanup(func() { l.End(ErrStopped) })
+	return l
+}
+
+func TestIsLeaderAllocatesNothing(t *testing.T) {
+	c := NewCandidate(nil, key, "a", time.Minute)
+	c.term.Store(testTerm(t, clock.System{}, time.Minute))
+	if n := testing.AllocsPerRun(1000, func() { c.IsLeader() }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkIsLeader(b *testing.B) {
+	c := NewCandidate(nil, key, "a", time.Hour)
+	l := testTerm(b, clock.System{}, time.Hour)
+	c.term.Store(l)
+	b.Run("IsLeader", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if !c.IsLeader() {
+				b.Fatal("not the leader")
+			}
+		}
+	})
+	b.Run("Err", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if l.Context().Err() != nil {
+				b.Fatal("it has ended")
+			}
+		}
+	})
+	b.Run("time.Now", func(b *testing.B) {
+		var t time.Time
+		for b.Loop() {
+			t = time.Now()
+		}
+		_ = t
 	})
 }

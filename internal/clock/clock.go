@@ -5,6 +5,7 @@ package clock
 import (
 	crand "crypto/rand"
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -44,6 +45,20 @@ func Rounded(d time.Duration) time.Duration {
 		}
 	}
 	return d
+}
+
+// Tardiness is by how much a timer may be late.
+const Tardiness = 100 * time.Microsecond
+
+// Never is a reading of the monotonic clock that does not come.
+const Never = time.Duration(math.MaxInt64)
+
+// Later returns d after now, or Never where that is beyond counting.
+func Later(now, d time.Duration) time.Duration {
+	if d > 0 && now > Never-d {
+		return Never
+	}
+	return now + d
 }
 
 // Clock reads time, calls back after it, and gives the chance for jitter. It

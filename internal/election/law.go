@@ -9,20 +9,21 @@ type Claimant struct {
 	Priority int
 	TTL      time.Duration
 	Hold     time.Duration // for how long it leaves a vacant seat to each of a higher priority
+	Cooldown time.Duration // how much longer to leave the seat to others, whoever they are
 	Payload  []byte
 }
 
 // Free returns when a claimant may take the seat: the wait of a rival (S2), and the
 // time for which it leaves the seat to others that are to have it.
 func Free(v *View[Record], c *Claimant) time.Duration {
-	if v.Rec.Instance == c.Instance {
-		return v.Vacant()
+	if v.Rec.Held() && v.Rec.Instance == c.Instance {
+		return v.Vacant() + c.Cooldown
 	}
 	at := v.Seen + c.holdBack(v.Rec)
 	if v.Rec.Held() {
 		at += v.Rec.TTL()
 	}
-	return max(at, v.guard)
+	return max(at, v.guard) + c.Cooldown
 }
 
 // holdBack returns for how long a seat that could be taken is left to others that are to
@@ -52,4 +53,37 @@ func (c *Claimant) Take(seen Record, token, beat uint64, last *Ending, now time.
 func (r Record) Renewed(beat uint64) Record {
 	r.Beat, r.Ask = beat, r.Ask.AfterRenewal(r.Leader)
 	return r
+}
+
+// Verdict is what a claimant may do.
+type Verdict int
+
+// The verdicts.
+const (
+	MustWait Verdict = iota // another holds the seat, or is to have it
+	MayTake
+	MayRenew
+	MustLeave    // an operator asks the holder to go: see Request.ReasonToGo
+	MustNot      // an operator keeps the seat empty
+	CannotFollow // no token can follow that of the record: see Record.Followed
+)
+
+// Decide returns what a claimant may do at now, by what was seen; and, of MustWait, until
+// when it has to wait. holds says that the record is of a term that the claimant holds,
+// and that has not run out.
+func Decide(v *View[Record], c *Claimant, holds bool, now time.Duration) (Verdict, time.Duration) {
+	free := Free(v, c)
+	switch {
+	case holds && v.Rec.Ask.ReasonToGo(c.Node) != "":
+		return MustLeave, free
+	case holds:
+		return MayRenew, free
+	case !(v.Rec.Held() && v.Rec.Instance == c.Instance) && v.Rec.Followed() != nil:
+		return CannotFollow, free
+	case v.Rec.Ask.Pauses():
+		return MustNot, free
+	case now < free:
+		return MustWait, free
+	}
+	return MayTake, free
 }

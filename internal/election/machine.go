@@ -1,0 +1,348 @@
+package election
+
+import (
+	"slices"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/indexes"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+const (
+	// Refusals is how many writes in a row may be refused without a word, though the
+	// record does not change: more than a race would explain.
+	Refusals = 3
+
+	// MaxBackoff is the longest wait between tries while the store fails, though the
+	// retry interval be longer.
+	MaxBackoff = 5 * time.Second
+
+	// leastPause is the shortest pause between two tries on a store that fails, while
+	// a term stands: a 75th of the TTL, but no more than this.
+	leastPause = 200 * time.Millisecond
+
+	// maxSent is how many writes that may stand are remembered.
+	maxSent = 64
+)
+
+// Config is what a Machine is made for.
+type Config struct {
+	By       Claimant
+	Trust    time.Duration // for how long an acknowledged write is trusted, from its start on (S1)
+	Renew    time.Duration // how long after the start of a renewal the next is due
+	Retry    time.Duration // how long to go without a look
+	Limit    time.Duration // how long a call is waited for, at most
+	Works    bool          // each term has work, which has to return before the seat is given up (S8)
+	Schedule Schedule      // when a term is relinquished
+	Dice
+}
+
+// Dice are the chances that a Machine takes.
+type Dice struct {
+	Float64  func() float64 // in [0, 1)
+	Stride   func() uint32  // see NextBeat
+	Instance func() string  // another instance
+}
+
+// Issued is what the campaigns of one candidate know of earlier ones.
+type Issued struct {
+	Token uint64        // the highest that was issued
+	Proof indexes.Proof // of the store
+}
+
+// Machine is one campaign of a candidate: what it knows, and what it does next. It is
+// a state machine without goroutines, clock or store: whoever drives it tells it what
+// has happened, each time with the instant, takes the events that follow, asks for the
+// next Step, and takes that. Of its calls of the store one is under way at a time (S6).
+//
+// It does not say who leads: that only the lease does, which the driver begins, renews
+// and ends as the events say. That a lease is over the driver tells by Over.
+type Machine struct {
+	cfg    Config
+	issued *Issued
+	view   View[Record]
+	lives  time.Duration // until when the holder counts as one that lives: it was seen to renew
+
+	foreign bool // what is stored is no record of an election
+	call    *call
+	calls   pace
+	writes  writes
+	term    term
+	leave   leave
+	list    joining
+	health  health
+	end     ending
+	events  []Event
+}
+
+// call is one call of the store under way.
+type call struct {
+	step  Step
+	start clock.Instant // read before the call was made (S1)
+}
+
+// pace is when the next call may be made, and when it has to be.
+type pace struct {
+	fails     int           // failed calls in a row
+	notBefore time.Duration // no call before this, after failures
+	poll      time.Duration // when to look next, though nothing hints at it
+	took      time.Duration // how long the store takes, at most, by the last calls
+	hinted    bool          // the watch showed something that is not known
+	fresh     bool          // the record was looked at just now
+}
+
+// writes are what the candidate has written, or may have.
+type writes struct {
+	unknown bool          // a write may have happened or not (S5)
+	sent    []uint64      // the beats of writes that may stand in the store
+	acked   attempt       // the last of them that the store acknowledged (S5)
+	beat    uint64        // of the last attempt
+	check   *store.KVPair // a write whose index a look has to confirm (S10)
+}
+
+// attempt is a write of a claim or renewal that was acknowledged.
+type attempt struct {
+	beat  uint64
+	start clock.Instant
+}
+
+// term is the one that is led, or wound up. The zero value is none.
+type term struct {
+	rec     Record
+	began   clock.Instant // the start of the attempt that claimed it
+	start   clock.Instant // the start of the attempt that renewed it last
+	over    bool          // its lease has ended
+	why     Reason        // why, once it is over
+	working bool          // its work has not returned
+}
+
+// leave is what holds after a term.
+type leave struct {
+	over      uint64        // the highest token of a term that is over
+	vacating  bool          // the record is to be given up
+	reason    Reason        // why
+	notBefore time.Duration // no claim before this
+}
+
+// joining is when the candidate enters itself among those that wait.
+type joining struct {
+	at      time.Duration // or clock.Never
+	refused int           // how often that was refused
+}
+
+type health struct{ well, ill bool }
+
+// ending is how a campaign ends.
+type ending struct {
+	begun  bool
+	unsafe bool          // the store does not compare and swap: nothing more is written
+	by     time.Duration // when to stop tidying up
+}
+
+// NewMachine makes the machine of a campaign that begins at now. issued is what its
+// candidate's campaigns share.
+func NewMachine(cfg Config, issued *Issued, now time.Duration) *Machine {
+	return &Machine{
+		cfg: cfg, issued: issued, calls: pace{notBefore: now, poll: now},
+		leave: leave{reason: Resigned, notBefore: now}, list: joining{at: clock.Never}, end: ending{by: clock.Never},
+	}
+}
+
+// View returns what the machine has seen. The caller must not change it.
+func (m *Machine) View() *View[Record] { return &m.view }
+
+// Mine reports whether the record is one of this campaign's.
+func (m *Machine) Mine() bool { return m.view.Rec.Held() && m.view.Rec.Instance == m.cfg.By.Instance }
+
+// Busy reports whether a call is under way.
+func (m *Machine) Busy() bool { return m.call != nil }
+
+// Leaving returns why the record of this campaign is about to be given up.
+func (m *Machine) Leaving() Reason { return m.leave.reason }
+
+// EventKind is a kind of Event.
+type EventKind int
+
+// The kinds of events.
+const (
+	// Began says that a term of Record has begun, whose trust runs from Start.
+	Began EventKind = iota
+	// Renewed says that the trust of the term runs from Start.
+	Renewed
+	// End says that the lease is to end, because of Why.
+	End
+	// Ended says that the term is wound up: its work has returned.
+	Ended
+	// Changed says that another record was found than before.
+	Changed
+	// Failed says that the failure of the call that has just returned is to be reported.
+	Failed
+	// Rewriting says that the record of the term is gone, and will be written again.
+	Rewriting
+	// Copied says that another process writes as this campaign's instance.
+	Copied
+	// Unfollowed says that no token can follow the record.
+	Unfollowed
+	// Condemned says that the store does not compare and swap: Wrote and Found show it.
+	Condemned
+)
+
+// Why is why a lease is to end.
+type Why int
+
+// The reasons of the machine's own. ByRequest has a Request, LostTo a Record.
+const (
+	LostTo Why = iota + 1
+	LostToForeign
+	LostToCopy
+	LostStore
+	ByRequest
+	ByHealth
+	BySchedule
+)
+
+// Event is something for the driver to do, or to tell. Which fields are set goes by its
+// kind.
+type Event struct {
+	Kind         EventKind
+	Record       Record
+	Start        clock.Instant
+	Why          Why
+	Request      *Request
+	Wrote, Found *store.KVPair
+}
+
+// Events returns the events since it was called last, in order.
+func (m *Machine) Events() []Event {
+	events := m.events
+	m.events = nil
+	return events
+}
+
+func (m *Machine) tell(e Event) { m.events = append(m.events, e) }
+
+// Hint tells what a watch showed: rec where it is the record of an election. It is to be
+// told while no call is under way, whose answer may be what the hint is about.
+func (m *Machine) Hint(pair *store.KVPair, rec Record, isRecord bool) {
+	switch {
+	case !m.view.Known:
+	case pair == nil:
+		m.calls.hinted = m.calls.hinted || m.view.Pair != nil
+	case m.view.Pair == nil || !sameValue(pair, m.view.Pair):
+		// What we wrote ourselves may be shown to us late; but a request that was
+		// added to it is news.
+		echo := isRecord && m.Mine() && rec.Instance == m.cfg.By.Instance && rec.Beat <= m.view.Rec.Beat && rec.Ask.Same(m.view.Rec.Ask)
+		m.calls.hinted = m.calls.hinted || !echo
+	}
+}
+
+// Health tells whether the candidate is well enough to claim the seat, and too ill to
+// keep it.
+func (m *Machine) Health(well, ill bool) { m.health = health{well, ill} }
+
+// Stop tells that the campaign is to end.
+func (m *Machine) Stop() { m.end.begun = true }
+
+// Tick looks after what goes by the time, and by health. It is to be called before Step.
+func (m *Machine) Tick(now clock.Instant) {
+	switch {
+	case !m.stands():
+	case m.health.ill:
+		m.tell(Event{Kind: End, Why: ByHealth})
+	case m.cfg.Schedule.Due(m.term.began, now) <= 0:
+		m.tell(Event{Kind: End, Why: BySchedule})
+	}
+}
+
+// leads reports whether there is a term, be it over.
+func (m *Machine) leads() bool { return m.term.rec.Token != 0 }
+
+// stands reports whether there is a term that is not over, as far as the driver has
+// told.
+func (m *Machine) stands() bool { return m.leads() && !m.term.over }
+
+// Over tells that the lease is over. why is what the record is to tell of it: Expired
+// where it was lost, and the record is not ours to give up.
+func (m *Machine) Over(why Reason) {
+	if !m.stands() {
+		return
+	}
+	m.term.over, m.term.why = true, why
+	m.windUp()
+}
+
+// Worked tells that the work of the term has returned.
+func (m *Machine) Worked(now time.Duration) {
+	if m.stands() {
+		// Were the next claim allowed as soon as somebody else has led, nodes whose
+		// work is short would elect each other as fast as the store can.
+		m.leave.notBefore = now + m.pollAfter(m.cfg.Retry)
+	}
+	m.term.working = false
+	m.windUp()
+}
+
+// windUp ends a term that is over, once its work has returned (S8).
+func (m *Machine) windUp() {
+	t := m.term
+	if !m.leads() || !t.over || t.working {
+		return
+	}
+	m.term = term{}
+	m.tell(Event{Kind: Ended, Record: t.rec})
+	m.leave.over, m.leave.reason = max(m.leave.over, t.rec.Token), Expired
+	if t.why != Expired {
+		m.giveUp(t.why)
+	}
+}
+
+// giveUp has the record given up, and the seat left to others for a while.
+func (m *Machine) giveUp(why Reason) {
+	m.leave.vacating, m.leave.reason = true, why
+	m.cfg.By.Cooldown = m.pollAfter(m.cfg.Retry)
+}
+
+// TooLate tells that the term that has just begun had run out before: the store is too
+// slow for the trust.
+func (m *Machine) TooLate(now time.Duration) {
+	m.leave.over = m.term.rec.Token
+	m.leave.notBefore = now + m.backoff(1, m.cfg.Retry)
+	m.term = term{}
+}
+
+// Own reports whether this campaign may have written rec.
+func (m *Machine) Own(rec Record) bool {
+	return rec.Held() && rec.Instance == m.cfg.By.Instance &&
+		(rec.Beat == m.writes.acked.beat || slices.Contains(m.writes.sent, rec.Beat))
+}
+
+// left is for how long from now an acknowledged write is trusted yet.
+func (m *Machine) left(now clock.Instant) time.Duration {
+	return max(0, m.cfg.Trust-now.Since(m.term.start))
+}
+
+// pollAfter is how long to wait before the next look, where nothing calls for an
+// earlier one.
+func (m *Machine) pollAfter(interval time.Duration) time.Duration {
+	return PollAfter(m.cfg.Float64, interval)
+}
+
+// backoff is how long to wait after the nth failure in a row.
+func (m *Machine) backoff(n int, retry time.Duration) time.Duration {
+	return Backoff(m.cfg.Float64, n, retry)
+}
+
+// PollAfter returns how long to wait before the next look where nothing calls for an
+// earlier one: the interval, shortened by up to a fifth, at random.
+func PollAfter(chance func() float64, interval time.Duration) time.Duration {
+	return interval - time.Duration(chance()*float64(interval)/5)
+}
+
+// Backoff returns how long to wait after the nth failure in a row, from 1 up: doubling
+// from a sixteenth of the retry interval up to the whole of it, and shortened by up to
+// half, at random.
+func Backoff(chance func() float64, n int, retry time.Duration) time.Duration {
+	d := min(retry, retry/16<<min(n-1, 4))
+	return d - time.Duration(chance()*float64(d)/2)
+}

@@ -1,0 +1,190 @@
+package election
+
+import (
+	"slices"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// Do is what a Step is.
+type Do int
+
+// The steps.
+const (
+	Wait   Do = iota // until something happens, or the clock shows Until
+	Look             // read the record, and tell Read or LookFailed
+	Put              // write Record in place of Previous, and tell Wrote or PutFailed
+	Finish           // the campaign has ended
+)
+
+// Step is what a driver is to do next.
+type Step struct {
+	Do       Do
+	Until    time.Duration // of Wait; may be clock.Never
+	Limit    time.Duration // of Look and Put: how long the call is waited for
+	Op       string        // of Put: "claim", "renew", "vacate" or "enlist"
+	Record   Record
+	Previous *store.KVPair // nil: there is none
+}
+
+// Step returns what to do next, at now. After Look or Put the answer is to be told
+// before the next Look or Put.
+func (m *Machine) Step(now clock.Instant) Step {
+	s := m.next(now)
+	switch s.Do {
+	case Look, Put:
+		s.Limit = m.limit(now)
+		if s.Limit == 0 {
+			return Step{Until: now.Mono} // the trust has run out: the lease will say so
+		}
+		m.call = &call{s, now}
+	case Wait:
+		m.calls.fresh = false
+		if m.stands() {
+			if due := m.cfg.Schedule.Due(m.term.began, now); due != clock.Never {
+				s.Until = min(s.Until, clock.Later(now.Mono, due))
+			}
+		}
+	}
+	switch {
+	case s.Do == Look:
+		m.calls.hinted = false
+	case s.Do == Put && s.Record.Instance == m.cfg.By.Instance:
+		if len(m.writes.sent) == maxSent {
+			m.writes.sent = slices.Delete(m.writes.sent, 1, 2) // the first may be the one that stands
+		}
+		m.writes.sent = append(m.writes.sent, s.Record.Beat)
+	}
+	return s
+}
+
+// next chooses the next step.
+func (m *Machine) next(now clock.Instant) Step {
+	at := now.Mono
+	if m.ended(at) {
+		return Step{Do: Finish}
+	}
+	switch {
+	case m.call != nil:
+		return Step{Until: m.deadline()}
+	case at < m.calls.notBefore:
+		return Step{Until: min(m.calls.notBefore, m.deadline())}
+	case m.leads() && m.term.over:
+		return Step{Until: clock.Never} // for the work to return
+	case m.writes.unknown:
+		return Step{Do: Look}
+	case m.leads():
+		return m.lead(at)
+	case (m.end.begun || m.leave.vacating || m.view.Rec.Ask.Pauses() || !m.health.well) && m.Mine() && !m.foreign:
+		return m.put("vacate", m.view.Rec.Vacated(m.nextBeat(), m.leave.reason))
+	}
+	m.leave.vacating = false
+	return m.compete(now)
+}
+
+// lead is the next step of one that leads.
+func (m *Machine) lead(at time.Duration) Step {
+	renewAt := m.term.start.Mono + m.cfg.Renew
+	switch {
+	case !m.Mine() || at >= renewAt:
+		return m.put("renew", m.renewal())
+	case m.calls.hinted:
+		return Step{Do: Look}
+	}
+	return Step{Until: renewAt}
+}
+
+// compete is the next step of one that does not lead.
+func (m *Machine) compete(now clock.Instant) Step {
+	at := now.Mono
+	verdict, free := Decide(&m.view, &m.cfg.By, false, at)
+	able := m.view.Known && !m.foreign && m.health.well && (verdict == MayTake || verdict == MustWait)
+	free = max(free, m.leave.notBefore)
+	claimable := able && at >= free
+	switch {
+	case claimable && m.calls.fresh:
+		return m.put("claim", m.claim(now))
+	case claimable || !m.view.Known || m.calls.hinted || at >= m.calls.poll:
+		return Step{Do: Look}
+	case able && at >= m.list.at && at < m.lives:
+		return m.put("enlist", m.view.Rec.JoinList(m.cfg.By.Node, m.cfg.By.Priority))
+	case !able:
+		return Step{Until: m.calls.poll}
+	case at < m.list.at:
+		free = min(free, m.list.at)
+	}
+	return Step{Until: min(m.calls.poll, free)}
+}
+
+// ended reports whether the campaign has ended: whether there is nothing left to tidy
+// up, or no time for it.
+func (m *Machine) ended(at time.Duration) bool {
+	if !m.end.begun || m.leads() {
+		return false
+	}
+	if m.end.by == clock.Never {
+		m.end.by = at + m.cfg.By.TTL
+	}
+	written := m.writes.unknown || m.Mine() || m.call != nil && m.call.step.Do == Put
+	return m.end.unsafe || m.foreign || !written || at >= m.end.by
+}
+
+// deadline is when a campaign that is ending stops waiting.
+func (m *Machine) deadline() time.Duration {
+	if m.end.begun && !m.leads() {
+		return m.end.by
+	}
+	return clock.Never
+}
+
+func (m *Machine) put(op string, rec Record) Step {
+	return Step{Do: Put, Op: op, Record: rec, Previous: m.view.Pair}
+}
+
+// claim returns the record of a new term.
+func (m *Machine) claim(now clock.Instant) Record {
+	m.leave.reason = Resigned
+	token := NextToken(max(m.issued.Token, m.view.High), now.Time())
+	m.issued.Token = token
+	last := m.view.Rec.Ended()
+	if m.Mine() && m.view.Rec.Token > m.leave.over {
+		last = m.view.Rec.Last // a claim that was not acknowledged was no term (S5)
+	}
+	if token <= m.leave.over { // they begin anew
+		m.leave.over = token - 1
+	}
+	return m.cfg.By.Take(m.view.Rec, token, m.nextBeat(), last, now.Time())
+}
+
+// renewal returns the record of the term, once more.
+func (m *Machine) renewal() Record {
+	seen, rec := m.view.Rec, m.term.rec
+	beat := m.nextBeat()
+	switch {
+	case m.Mine() && seen.Token == rec.Token: // with what others have added to it
+		rec.Waiting, rec.Ask = seen.Waiting, seen.Ask
+		rec = rec.Renewed(beat)
+		m.term.rec = rec
+	case m.view.Pair != nil && !seen.Held():
+		rec.Ask = seen.Ask // of one who found no record
+	}
+	rec.Beat = beat
+	return rec
+}
+
+func (m *Machine) nextBeat() uint64 {
+	m.writes.beat = NextBeat(max(m.writes.beat, m.view.Rec.Beat), m.cfg.Stride())
+	return m.writes.beat
+}
+
+// limit is how long a call that begins now is waited for. While a term stands it leaves
+// time for another try, unless the store is known to take that long.
+func (m *Machine) limit(now clock.Instant) time.Duration {
+	if !m.leads() {
+		return m.cfg.Limit
+	}
+	left := m.left(now)
+	return min(left, max(left/2, 2*m.calls.took))
+}

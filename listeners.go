@@ -1,0 +1,300 @@
+package leadership
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/relay"
+)
+
+// electionStream is the pair of channels that RunForElection returned.
+type electionStream = relay.Stream[*term, bool]
+
+// streams are those of a campaign: the one that it serves, and those to take over from
+// it. What follows mu may be used by any goroutine, under it.
+type streams struct {
+	used bool // it has streams, which can be handed over
+
+	mu       sync.Mutex
+	current  *electionStream   // nil in Run; only the campaign's steps change it
+	attached []*electionStream // to take over from it, in order
+	detach   func() bool       // stops listening to the stream's context
+	ended    bool              // takes no more streams
+}
+
+// wake has the present stream look at its term.
+func (s *streams) wake() {
+	s.mu.Lock()
+	current := s.current
+	s.mu.Unlock()
+	if current != nil {
+		current.Wake()
+	}
+}
+
+// attach gives the campaign a stream to serve instead of its present one, and a context
+// to obey instead of that one's. It returns false if the campaign is about to end, or
+// has. Safe for concurrent use.
+func (c *campaign) attach(ctx context.Context, stream *electionStream) bool {
+	s := &c.streams
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || c.stopping.Load() != nil || s.detach != nil && !s.detach() {
+		return false
+	}
+	s.detach = context.AfterFunc(ctx, func() { c.stop(context.Cause(ctx)) })
+	if stream != nil {
+		s.attached = append(s.attached, stream)
+		c.on.loop.Wake()
+	}
+	return true
+}
+
+// running reports whether the campaign goes on. Safe for concurrent use.
+func (c *campaign) running() bool {
+	c.streams.mu.Lock()
+	defer c.streams.mu.Unlock()
+	return !c.streams.ended && c.stopping.Load() == nil
+}
+
+// handOver serves the stream that was attached last.
+func (c *campaign) handOver() {
+	s := &c.streams
+	s.mu.Lock()
+	all := s.attached
+	s.attached = nil
+	if len(all) > 0 {
+		if s.current != nil {
+			all = append([]*electionStream{s.current}, all...)
+		}
+		s.current = all[len(all)-1]
+	}
+	s.mu.Unlock()
+	if len(all) == 0 {
+		return
+	}
+	for _, old := range all[:len(all)-1] {
+		old.Set(nil)
+		old.End(nil)
+	}
+	s.current.Set(c.by.term.Load())
+}
+
+// endStreams closes the channels. No stream can be attached afterwards.
+func (c *campaign) endStreams() {
+	s := &c.streams
+	s.mu.Lock()
+	s.ended = true
+	all := s.attached
+	s.attached = nil
+	if s.current != nil {
+		all = append(all, s.current)
+	}
+	detach := s.detach
+	s.mu.Unlock()
+	detach()
+	for _, stream := range all {
+		stream.End(c.err)
+	}
+}
+
+// problem logs err and tells the listeners.
+func (c *campaign) problem(err error) {
+	c.on.warn("election", err, "node", c.by.node)
+	if s := c.streams.current; s != nil {
+		s.Report(err)
+	}
+	for _, n := range c.audience.listeners {
+		n.failed(err)
+	}
+}
+
+// audience are the listeners of a campaign, apart from its streams.
+type audience struct {
+	listeners []*notices
+	informed  atomic.Bool   // the record has been seen
+	told      chan struct{} // closed when the callbacks have been told all; nil without
+	leader    Term          // that the listeners were told of last
+}
+
+// open begins to tell the callbacks, and signals, if not nil.
+func (a *audience) open(callbacks Callbacks, signals *notices) {
+	if signals != nil {
+		a.listeners = append(a.listeners, signals)
+	}
+	if callbacks.none() {
+		return
+	}
+	n := newNotices()
+	a.listeners, a.told = append(a.listeners, n), make(chan struct{})
+	go func() {
+		defer close(a.told)
+		callbacks.listen(n)
+	}()
+}
+
+func (a *audience) began(t *term) {
+	for _, n := range a.listeners {
+		n.began(t)
+	}
+}
+
+func (a *audience) ended(t *term, why error) {
+	for _, n := range a.listeners {
+		n.ended(t, why)
+	}
+}
+
+// dismiss tells the listeners how it ends, and waits for the callbacks.
+func (c *campaign) dismiss() {
+	for _, n := range c.audience.listeners {
+		if c.err != nil {
+			n.failed(c.err)
+		}
+		n.close()
+	}
+	if c.audience.told != nil {
+		<-c.audience.told
+	}
+}
+
+// announce tells the listeners who leads, where that has changed.
+func (c *campaign) announce(now time.Duration) {
+	view, a := c.machine.View(), &c.audience
+	if !view.Known {
+		return
+	}
+	a.informed.Store(true)
+	if len(a.listeners) == 0 {
+		return
+	}
+	var leader Term
+	switch t := c.by.term.Load(); {
+	case t != nil && t.Over():
+		return // it keeps the seat while its record stands
+	case t != nil:
+		leader = t.Term
+	case c.machine.Mine(): // it is about to be given up
+		leader.Last = Ending{c.by.node, view.Rec.Token, string(c.machine.Leaving())}
+	case view.Rec.Held() && view.Left(now) > 0:
+		leader = termOf(view.Rec)
+	default:
+		leader.Last = endingOf(view.Rec.Ended())
+	}
+	if leader.same(a.leader) {
+		return
+	}
+	a.leader = leader
+	for _, n := range a.listeners {
+		n.leads(leader.clone())
+	}
+}
+
+// notice is something that a listener is to be told.
+type notice struct {
+	of    *term // that has begun, or is over
+	ended error // why it is over; nil if it has begun
+	term  *Term // of whoever leads now
+	err   error
+
+	standing *Standing // how the election stands now
+}
+
+// notices are what a listener has yet to be told, in order. Whoever adds to
+// them never waits for the listener (S9): a term that is over before the
+// listener heard of it is not told at all, of two leaders, or standings, the latter
+// is told, and of more than relay.Errors errors the latest.
+type notices struct {
+	wake chan struct{}
+
+	mu      sync.Mutex
+	pending []notice
+	closed  bool
+}
+
+func newNotices() *notices { return &notices{wake: make(chan struct{}, 1)} }
+
+// began adds that a term has begun.
+func (n *notices) began(t *term) { n.add(notice{of: t}, nil) }
+
+// ended adds that a term is over, and why, or takes back that it has begun.
+func (n *notices) ended(t *term, why error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if i := slices.IndexFunc(n.pending, func(p notice) bool { return p.of == t }); i >= 0 {
+		n.pending = slices.Delete(n.pending, i, i+1)
+		return
+	}
+	n.pending = append(n.pending, notice{of: t, ended: why})
+	relay.Wake(n.wake)
+}
+
+// leads adds who leads now: the zero leader for nobody.
+func (n *notices) leads(t Term) {
+	n.add(notice{term: &t}, func(p notice) bool { return p.term != nil })
+}
+
+// stands adds how the election stands now.
+func (n *notices) stands(s Standing) {
+	n.add(notice{standing: &s}, func(p notice) bool { return p.standing != nil })
+}
+
+// failed adds an error.
+func (n *notices) failed(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	errs, oldest := 0, -1
+	for i, p := range n.pending {
+		if p.err != nil {
+			if errs++; oldest < 0 {
+				oldest = i
+			}
+		}
+	}
+	if errs == relay.Errors {
+		n.pending = slices.Delete(n.pending, oldest, oldest+1)
+	}
+	n.pending = append(n.pending, notice{err: err})
+	relay.Wake(n.wake)
+}
+
+// add adds a notice in place of those that it replaces.
+func (n *notices) add(one notice, replaces func(notice) bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if replaces != nil {
+		n.pending = slices.DeleteFunc(n.pending, replaces)
+	}
+	n.pending = append(n.pending, one)
+	relay.Wake(n.wake)
+}
+
+// close says that nothing will be added.
+func (n *notices) close() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = true
+	relay.Wake(n.wake)
+}
+
+// next takes the next notice, and waits for one. It returns false when there
+// is none and there will be none. Only the listener may call it.
+func (n *notices) next() (notice, bool) {
+	for {
+		n.mu.Lock()
+		pending, closed := n.pending, n.closed
+		if len(pending) > 0 {
+			n.pending = pending[1:]
+			n.mu.Unlock()
+			return pending[0], true
+		}
+		n.mu.Unlock()
+		if closed {
+			return notice{}, false
+		}
+		<-n.wake
+	}
+}

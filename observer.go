@@ -1,0 +1,206 @@
+package leadership
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/loop"
+	"github.com/seed-a1d591d3/leadership/internal/register"
+	"github.com/seed-a1d591d3/leadership/internal/watches"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// observer is the key of an election as a candidate or follower deals with it: one call
+// of the store at a time (S6), a watch that hints when to look again, and the failures
+// that are told. Only the steps of its loop touch it, but for hint.
+type observer struct {
+	kv    store.Store
+	key   string
+	opts  *options
+	loop  *loop.Loop
+	call  *call // under way, or nil
+	hint  atomic.Pointer[store.KVPair]
+	watch *watches.Watch
+
+	report func(error)
+	outage outage
+	quiet  bool  // the log is not told of what is reported
+	aside  []any // what it is told in addition
+}
+
+// open starts the watch. retry is how long to go without it.
+func (o *observer) open(ctx context.Context, retry func() time.Duration) {
+	o.watch = watches.Open(ctx, o.kv, o.key,
+		func() time.Duration { return election.PollAfter(o.opts.clock.Float64, retry()) },
+		func(pair *store.KVPair) {
+			if pair == nil {
+				pair = &store.KVPair{}
+			}
+			o.hint.Store(pair)
+			o.loop.Wake()
+		})
+}
+
+// start makes a call of the store that is of no use after limit.
+func (o *observer) start(ctx context.Context, op string, now clock.Instant, limit time.Duration, f func(context.Context) result) {
+	c := &call{op: op, start: now, until: now.Mono + limit, result: make(chan result, 1)}
+	ctx, c.cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), limit, register.NoAnswer(limit))
+	o.call = c
+	go func() {
+		defer c.cancel()
+		r, err := register.InTime(ctx, func(ctx context.Context) (result, error) { r := f(ctx); return r, r.err })
+		r.err = err
+		c.result <- r
+		o.loop.Wake()
+	}()
+}
+
+// look begins to read the record.
+func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Duration) {
+	o.start(ctx, "get", now, limit, func(ctx context.Context) result { return look(ctx, o.kv, o.key) })
+}
+
+// returned returns the call that has returned, if any.
+func (o *observer) returned() (*call, result) {
+	if o.call != nil {
+		select {
+		case r := <-o.call.result:
+			c := o.call
+			o.call = nil
+			return c, r
+		default:
+		}
+	}
+	return nil, result{}
+}
+
+// hinted passes the last hint of the watch on, once no call is under way, whose result may
+// be what the hint is about.
+func (o *observer) hinted(tell func(pair *store.KVPair, rec election.Record, isRecord bool)) {
+	if o.call != nil {
+		return
+	}
+	switch hint := o.hint.Swap(nil); {
+	case hint == nil:
+	case len(hint.Value) == 0:
+		tell(nil, election.Record{}, false)
+	default:
+		rec, err := election.Parse(hint.Value)
+		tell(hint, rec, err == nil)
+	}
+}
+
+// overdue reports, once, that the call under way has not returned although its deadline
+// is over. It returns when to ask again.
+func (o *observer) overdue(now time.Duration, limit time.Duration) time.Duration {
+	c := o.call
+	if c == nil || c.late {
+		return clock.Never
+	}
+	at := c.until + limit/4
+	if now < at {
+		return at
+	}
+	if over := now - at; over > register.HeldUp {
+		c.held, c.until = c.held+over, now // the store could not have answered
+		return c.until + limit/4
+	}
+	c.late = true
+	o.trouble("get", fmt.Errorf("leadership: %s %q: %w: the store has not returned from a call after %v; waiting for it",
+		c.op, o.key, context.DeadlineExceeded, clock.Rounded(now-c.start.Mono-c.held)), now)
+	return clock.Never
+}
+
+// trouble reports an error that may come again and again: the log is told of it less
+// and less often.
+func (o *observer) trouble(op string, err error, now time.Duration) {
+	o.told(!o.outage.failed(op, now), o.outage.attrs(), err)
+}
+
+// told reports an error, of which the log is told, if it is, with more.
+func (o *observer) told(quiet bool, aside []any, err error) {
+	o.quiet, o.aside = quiet, aside
+	o.report(err)
+	o.quiet, o.aside = false, nil
+}
+
+// answered takes note of a call that has succeeded.
+func (o *observer) answered(op string, now time.Duration) {
+	if after, tell := o.outage.answered(op, now); tell {
+		o.logger().Warn("the store answers again", "after", clock.Rounded(after), "failures", o.outage.count)
+	}
+}
+
+// warn logs an error that is reported, if the log is to be told of it.
+func (o *observer) warn(msg string, err error, args ...any) {
+	if !o.quiet {
+		o.logger().Warn(msg, append(append(args, "error", err), o.aside...)...)
+	}
+}
+
+func (o *observer) logger() *slog.Logger { return o.opts.log.With("key", o.key) }
+
+const (
+	// firstReminder and lastReminder are how soon, and how late, after a failure
+	// that goes on was logged it is logged again; each wait is twice the one before.
+	firstReminder, lastReminder = 5 * time.Second, 10 * time.Minute
+)
+
+// outage is a row of failures, for the log: it tells of the first, and of those that
+// go on at growing intervals, and of their end. Times are readings of the monotonic
+// clock.
+type outage struct {
+	failing bool
+	told    bool          // the log has been told of it
+	op      string        // that failed last
+	since   time.Duration // the first failure
+	latest  time.Duration // the last one
+	count   int
+	next    time.Duration // no word of another before this
+	wait    time.Duration // before the one after that
+}
+
+// failed takes note of a failure. It reports whether the log is to be told.
+func (o *outage) failed(op string, now time.Duration) bool {
+	if o.failing && now-o.latest > lastReminder {
+		o.failing = false
+	}
+	if !o.failing {
+		if o.wait == 0 || now-o.latest > 2*o.wait {
+			o.next, o.wait = now, firstReminder
+		}
+		o.failing, o.told, o.since, o.count = true, false, now, 0
+	}
+	o.op, o.latest = op, now
+	o.count++
+	if now < o.next {
+		return false
+	}
+	o.told, o.next = true, now+o.wait
+	o.wait = min(2*o.wait, lastReminder)
+	return true
+}
+
+// attrs tells of failures that go on.
+func (o *outage) attrs() []any {
+	if o.count < 2 {
+		return nil
+	}
+	return []any{"failing_for", clock.Rounded(o.latest - o.since), "failures", o.count}
+}
+
+// answered takes note of a success. What was failing is over if the same operation
+// succeeds: a store that is read-only, for one, is read all the time. It returns for
+// how long it was, and whether the log is to be told.
+func (o *outage) answered(op string, now time.Duration) (time.Duration, bool) {
+	if !o.failing || op != o.op && now-o.latest < firstReminder {
+		return 0, false
+	}
+	o.failing = false
+	return now - o.since, o.told
+}
