@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -34,30 +35,30 @@ var claimSabotages = []switched{
 		"\t\t\t\tif !BROKEN {\n\t\t\t\t\ttrust -= c.opts.clock.Now().Since(start)\n\t\t\t\t}\n",
 	}, ""},
 	{sabotage{
-		"S2", "rivals do not wait", "claims.go",
-		"case now.Mono < free:",
-		"case now.Mono < free && !BROKEN:",
-	}, ""},
-	{sabotage{
 		"S2", "a rival waits from before it read", "claims.go",
-		"\tc.sight.see(pair, rec, c.opts.clock.Now().Mono)\n",
-		"\tseen := c.opts.clock.Now().Mono\n\tif BROKEN {\n\t\tseen -= rec.TTL() / 4\n\t}\n\tc.sight.see(pair, rec, seen)\n",
+		"\tc.view.See(pair, rec, c.opts.clock.Now().Mono)\n",
+		"\tseen := c.opts.clock.Now().Mono\n\tif BROKEN {\n\t\tseen -= rec.TTL() / 4\n\t}\n\tc.view.See(pair, rec, seen)\n",
 	}, ""},
 	{sabotage{
-		"S5", "a claim that was read back is trusted", "claims.go",
-		"case stands && wrote.err == nil:",
-		"case stands && (BROKEN || wrote.err == nil):",
+		"S5", "a write that was read back counts", "internal/register/register.go",
+		"\tcase failure != nil:\n\t\treturn Outcome{Pair: found, Why: failure}, nil",
+		"\tcase failure != nil:\n\t\treturn Outcome{Acknowledged: BROKEN && found != nil && bytes.Equal(found.Value, value), Pair: found, Why: failure}, nil",
 	}, ""},
+	{sabotage{
+		"S5", "a record that a copy of the machine wrote is taken for one's own", "internal/election/answers.go",
+		"if m.Mine() && !m.Own(rec) && !older {",
+		"if m.Mine() && !m.Own(rec) && !older && !BROKEN {",
+	}, "Copied"},
+	{sabotage{
+		"S10", "indexes are not verified", "internal/indexes/indexes.go",
+		"case p.verified || wrote == nil",
+		"case BROKEN || p.verified || wrote == nil",
+	}, "StoreThatDoesNotKeep|Unsafe|Index"},
 	{sabotage{
 		"rounds", "a round that was read back is won", "internal/round/law.go",
 		"stands.Completed == nil && !acknowledged {",
 		"stands.Completed == nil && !acknowledged && !BROKEN {",
 	}, "Acknowledged"},
-	{sabotage{
-		"S5", "a record that a copy of the machine wrote is taken for one's own", "campaign.go",
-		"if c.sight.mine() && !c.wrote(rec) && !older {",
-		"if c.sight.mine() && !c.wrote(rec) && !older && !BROKEN {",
-	}, "Copied"},
 	{sabotage{
 		"requests", "a request takes a beat of the leader's", "ask.go",
 		"\t\tif asked = rec; !write {",
@@ -70,24 +71,14 @@ var claimSabotages = []switched{
 	}, "Foreign"},
 	{sabotage{
 		"S7", "a term that has run out is renewed", "claims.go",
-		"lapsed := own && c.lapsed(rec)",
-		"lapsed := own && c.lapsed(rec) && !BROKEN",
+		"holds := own && !c.lapsed(rec)",
+		"holds := own && (BROKEN || !c.lapsed(rec))",
 	}, ""},
 	{sabotage{
 		"S7", "another term's token is good", "claims.go",
-		"lapsed || by.Token != rec.Token):",
-		"lapsed || by.Token != rec.Token && !BROKEN):",
+		"(!holds || by.Token != rec.Token)",
+		"(!holds || by.Token != rec.Token && !BROKEN)",
 	}, "Claim|Holder|Term|Renewal"},
-	{sabotage{
-		"S10", "indexes are not verified", "claims.go",
-		"if wrote.err == nil && !c.confirm(wrote.pair) {",
-		"if wrote.err == nil && !BROKEN && !c.confirm(wrote.pair) {",
-	}, "StoreThatDoesNotKeep"},
-	{sabotage{
-		"requests", "a holder that was asked to go is renewed", "claims.go",
-		"\t\tif why := asked(rec.Ask, by.Node); why != nil {",
-		"\t\tif why := asked(rec.Ask, by.Node); why != nil && !BROKEN {",
-	}, ""},
 	{sabotage{
 		"rounds", "trust in an attempt runs from the reply", "round.go",
 		"\theld := round.Begun(rec, start, ",
@@ -203,6 +194,8 @@ func switches(root, dir string) (string, error) {
 				return "", err
 			}
 			texts[s.file] = string(text)
+			name := regexp.MustCompile(`(?m)^package (\w+)$`).FindSubmatch(text)[1]
+			texts[path.Join(path.Dir(s.file), "sabotage.go")] = fmt.Sprintf("package %s\n\nimport \"os\"\n\nvar sabotage = os.Getenv(\"SABOTAGE\")\n", name)
 		}
 		if n := strings.Count(texts[s.file], s.old); n != 1 {
 			return "", fmt.Errorf("%s has %d times, not once:\n%s\nadapt the sabotage to the code", s.file, n, s.old)

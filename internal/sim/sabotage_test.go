@@ -25,9 +25,9 @@ type sabotage struct {
 
 var sabotages = []sabotage{
 	{
-		"S1", "trust runs from the reply", "campaign.go",
-		"c.acked = attempt{call.rec.Beat, call.start}",
-		"c.acked = attempt{call.rec.Beat, c.opts.clock.Now()}",
+		"S1", "trust runs from the reply", "internal/election/answers.go",
+		"m.writes.acked = attempt{rec.Beat, c.start}",
+		"m.writes.acked = attempt{rec.Beat, now}",
 	},
 	{
 		"S2", "a rival waits half the TTL", "internal/election/law.go",
@@ -35,9 +35,9 @@ var sabotages = []sabotage{
 		"at += v.Rec.TTL() / 2",
 	},
 	{
-		"S2", "a rival waits from before it read", "campaign.go",
-		"\t\tc.lookedAt(r, now)",
-		"\t\tc.lookedAt(r, call.start.Mono)",
+		"S2", "a rival waits from before it read", "internal/election/answers.go",
+		"\tm.returned(now.Mono, true)\n\tm.foreign = false\n",
+		"\tnow = m.returned(now.Mono, true).start\n\tm.foreign = false\n",
 	},
 	{
 		"S2", "a record that vanished is not waited for", "internal/election/view.go",
@@ -45,18 +45,18 @@ var sabotages = []sabotage{
 		"v.guard = max(v.guard, now)",
 	},
 	{
-		"S3", "IsLeader is a flag", "trust.go",
-		"{ return t.left() > 0 }",
-		"{ return !t.over() }",
+		"S3", "IsLeader is a flag", "internal/lease/lease.go",
+		"{ return l.Left() > 0 }",
+		"{ return !l.Over() }",
 	},
 	{
-		"S3", "the context of work is left to a timer", "trust.go",
-		"\tt.left() // ends it, when it has run out\n",
+		"S3", "the context of work is left to a timer", "internal/lease/lease.go",
+		"\tl.Left() // ends it, when it has run out\n",
 		"",
 	},
 	{
-		"S4", "nobody is told that the machine was suspended", "trust.go",
-		"\tt.jumps.Add(t)\n",
+		"S4", "nobody is told that the machine was suspended", "internal/lease/lease.go",
+		"\tl.jumps.Add(l)\n",
 		"",
 	},
 	{
@@ -65,73 +65,73 @@ var sabotages = []sabotage{
 		"return i.Mono - earlier.Mono",
 	},
 	{
-		"S5", "an unknown outcome is taken for success", "campaign.go",
-		"\tc.unknown = true\n\tc.fails++\n",
-		"\tif !register.Refused(r.err) && call.rec.Held() {\n" +
-			"\t\tc.acked = attempt{call.rec.Beat, call.start}\n" +
-			"\t\tc.sight.see(&store.KVPair{Key: c.key, Value: r.wrote}, call.rec, now)\n" +
-			"\t\tc.settle(now)\n\t\treturn\n\t}\n" +
-			"\tc.unknown = true\n\tc.fails++\n",
+		"S5", "an unknown outcome is taken for success", "internal/election/answers.go",
+		"\tm.writes.unknown = true\n\tm.calls.fails++\n",
+		"\tif rec := c.step.Record; !refused && rec.Held() {\n" +
+			"\t\tm.writes.acked = attempt{rec.Beat, c.start}\n" +
+			"\t\tm.see(&store.KVPair{Value: rec.Encode()}, rec, now.Mono)\n" +
+			"\t\tm.settle(now)\n\t\treturn\n\t}\n" +
+			"\tm.writes.unknown = true\n\tm.calls.fails++\n",
 	},
 	{
-		"S5", "a claim that was read back is trusted", "campaign.go",
-		"case rec.Beat != c.acked.beat:",
-		"case rec.Beat != c.acked.beat && l == nil:\n\t\t\tc.begin(rec, c.opts.clock.Now())\n\t\tcase rec.Beat != c.acked.beat:",
+		"S5", "a claim that was read back is trusted", "internal/election/answers.go",
+		"case rec.Beat != m.writes.acked.beat:",
+		"case rec.Beat != m.writes.acked.beat && !m.leads():\n\t\t\tm.writes.acked = attempt{rec.Beat, now}\n\t\t\tm.begin(rec)\n\t\tcase rec.Beat != m.writes.acked.beat:",
 	},
 	{
-		"S5", "a renewal that was read back is trusted", "campaign.go",
-		"case rec.Beat != c.acked.beat:",
-		"case rec.Beat != c.acked.beat && l != nil:\n\t\t\tl.renewed(c.opts.clock.Now())\n\t\tcase rec.Beat != c.acked.beat:",
+		"S5", "a renewal that was read back is trusted", "internal/election/answers.go",
+		"case rec.Beat != m.writes.acked.beat:",
+		"case rec.Beat != m.writes.acked.beat && m.leads():\n\t\t\tm.tell(Event{Kind: Renewed, Start: now})\n\t\tcase rec.Beat != m.writes.acked.beat:",
 	},
 	{
-		"S6", "a stuck call is repeated", "campaign.go",
-		"\tif c.call != nil {\n\t\treturn stepWait,",
-		"\tif c.call != nil && now < c.call.until {\n\t\treturn stepWait,",
+		"S6", "a stuck call is repeated", "internal/election/step.go",
+		"\tcase m.call != nil:\n",
+		"\tcase m.call != nil && at < m.call.start.Mono+m.call.step.Limit:\n",
 	},
 	{
-		"S7", "a late renewal revives a term", "trust.go",
-		"\tif !t.standing() {\n\t\treturn false\n\t}\n\tt.start.Store(&start)",
-		"\tt.start.Store(&start)\n\tt.why.Store(nil)",
+		"S7", "a late renewal revives a term", "internal/lease/lease.go",
+		"\tif !l.Valid() {\n\t\treturn false\n\t}\n\tl.start.Store(&start)",
+		"\tl.start.Store(&start)\n\tl.why.Store(nil)",
 	},
 	{
-		"S7", "a term that has run out is not over", "trust.go",
-		"\t\t\tt.end(t.lapse)\n\t\t\treturn 0",
+		"S7", "a term that has run out is not over", "internal/lease/lease.go",
+		"\t\t\tl.End(l.lapse)\n\t\t\treturn 0",
 		"\t\t\treturn 0",
 	},
 	{
-		"S8", "the seat is given up before the work has returned", "tenure.go",
-		"\t\tc.complain(l, now)\n\t\treturn\n",
-		"\t\tc.complain(l, now)\n",
+		"S8", "the seat is given up before the work has returned", "internal/election/machine.go",
+		"if !m.leads() || !t.over || t.working {",
+		"if !m.leads() || !t.over {",
 	},
 	{
-		"S9", "a stale true is delivered", "relay.go",
-		"bool { return last != nil && (last != current || !live(last)) }",
+		"S9", "a stale true is delivered", "internal/relay/relay.go",
+		"bool { return last != none && (last != current || !live(last)) }",
 		"bool { return false }",
 	},
 	{
-		"S9", "the false after a true is dropped", "relay.go",
-		"return nil, last != current || !live(last)",
+		"S9", "the false after a true is dropped", "internal/relay/relay.go",
+		"return none, last != current || !live(last)",
 		"return current, last != current && live(current)",
 	},
 	{
-		"S9", "a slow listener holds up the campaign", "relay.go",
-		"bool { return last != nil && (last != current || !live(last)) }",
-		"bool { return last != nil && !live(last) }",
+		"S9", "a slow listener holds up the campaign", "internal/relay/relay.go",
+		"bool { return last != none && (last != current || !live(last)) }",
+		"bool { return last != none && !live(last) }",
 	},
 	{
-		"S1", "the grace is not kept", "tenure.go",
-		"c.by.ttl-c.opts.margin-c.opts.grace, start",
-		"c.by.ttl-c.opts.margin, start",
+		"S1", "the grace is not kept", "campaign.go",
+		"c.by.ttl-o.margin-o.grace, start",
+		"c.by.ttl-o.margin, start",
 	},
 	{
-		"relinquish", "a term is relinquished too late", "schedule.go",
-		"return after - now.Since(since)",
-		"return after*3/2 - now.Since(since)",
+		"relinquish", "a term is relinquished too late", "internal/election/schedule.go",
+		"return s.After - now.Since(since)",
+		"return s.After*3/2 - now.Since(since)",
 	},
 	{
-		"health", "whoever is unhealthy claims the seat", "campaign.go",
-		"!c.sight.Rec.Ask.Pauses() && c.health.well()",
-		"!c.sight.Rec.Ask.Pauses()",
+		"health", "one that is unhealthy claims the seat", "internal/election/step.go",
+		"&& m.health.well && (verdict",
+		"&& (verdict",
 	},
 	{
 		"health", "an unhealthy leader leads on", "health.go",
@@ -139,14 +139,19 @@ var sabotages = []sabotage{
 		"h.failed > h.failures }",
 	},
 	{
-		"requests", "the seat is taken during a pause", "campaign.go",
-		"!c.sight.Rec.Ask.Pauses() && c.health.well()",
-		"c.health.well()",
+		"requests", "the seat is taken during a pause", "internal/election/law.go",
+		"\tcase v.Rec.Ask.Pauses():\n\t\treturn MustNot, free\n",
+		"",
 	},
 	{
-		"requests", "a leader leads on although it was asked to go", "campaign.go",
-		"\t\tc.heed(rec.Ask)\n",
+		"requests", "a leader leads on although it was asked to go", "internal/election/answers.go",
+		"\t\t\tm.obey(rec.Ask)\n",
 		"",
+	},
+	{
+		"requests", "a holder that was asked to go is renewed", "internal/election/law.go",
+		"case holds && v.Rec.Ask.ReasonToGo(c.Node) != \"\":",
+		"case holds && v.Known && !v.Known:",
 	},
 	{
 		"priority", "the seat is not left to the node that it is transferred to", "internal/election/law.go",
