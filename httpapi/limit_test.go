@@ -39,8 +39,9 @@ func TestRequestsDoNotPileUpOnAStoreThatHangs(t *testing.T) {
 		for _, op := range []faultstore.Op{faultstore.OpGet, faultstore.OpAtomicPut, faultstore.OpList} {
 			calls += kv.Calls(op)
 		}
-		if calls != 16+64+2 { // readers, rounds, lists
-			t.Errorf("%d calls of the store are under way", calls)
+		// Readers, rounds, lists. Those who share a read make fewer.
+		if most := 16 + 64 + 2; calls < 3 || calls > most {
+			t.Errorf("%d calls of the store are under way, want %d at most", calls, most)
 		}
 		if err := kv.Close(); err != nil { // they return
 			t.Error(err)

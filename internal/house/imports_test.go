@@ -60,6 +60,7 @@ var arrows = []struct{ from, to string }{
 
 	// What only tests import.
 	{"store/storetest", "internal/goroutines store github.com/anishathalye/porcupine"},
+	{"internal/clock/clocktest", "internal/clock"},
 	{"internal/electiontest", ". store store/faultstore"},
 	{"internal/servers", "internal/certs go.uber.org/goleak"},
 	{"internal/apitest", "store"},
