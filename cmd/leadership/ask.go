@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // askCommands are those that ask something of an election.
@@ -74,26 +75,11 @@ not exist is an error: exit code 3.`,
 		Example: "  leadership " + string(action) + " --key service/leader",
 		Args:    cobra.NoArgs,
 		RunE: does(func(ctx context.Context, _ []string) error {
-			if timeout <= 0 {
-				return usage("--timeout is %v: must be above 0", timeout)
+			err := p.operate(ctx, timeout, func(ctx context.Context, kv store.Store) error { return leadership.Ask(ctx, kv, key, r) })
+			if errors.Is(err, leadership.ErrNoElection) && (action == leadership.Pause || action == leadership.Transfer) {
+				err = fmt.Errorf("%w, or begin the election with --create", err)
 			}
-			kv, err := p.openStore(ctx)
 			if err != nil {
-				return err
-			}
-			defer kv.Close()
-			ctx, cancel := context.WithTimeout(ctx, timeout)
-			defer cancel()
-			switch err := leadership.Ask(ctx, kv, key, r); {
-			case errors.Is(err, leadership.ErrNoElection) && (action == leadership.Pause || action == leadership.Transfer):
-				return fmt.Errorf("%w: look at the key, or begin the election with --create", err)
-			case errors.Is(err, leadership.ErrNoElection):
-				return fmt.Errorf("%w: look at the key", err)
-			case errors.Is(err, leadership.ErrPaused):
-				return fmt.Errorf("%w: resume it first", err)
-			case errors.Is(err, leadership.ErrNoLeader):
-				return &exitError{exitNo, err}
-			case err != nil:
 				return err
 			}
 			_, err = fmt.Fprintf(p.stdout, "%s: %s\n", action, outcome(key, r))
@@ -107,4 +93,28 @@ not exist is an error: exit code 3.`,
 		more(cmd, &r)
 	}
 	return cmd
+}
+
+// operate opens the store and calls f for an operator, until f returns or the timeout is
+// over. To the errors of f it adds the exit code and what to do.
+func (p *program) operate(ctx context.Context, timeout time.Duration, f func(ctx context.Context, kv store.Store) error) error {
+	if timeout <= 0 {
+		return usage("--timeout is %v: must be above 0", timeout)
+	}
+	kv, err := p.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer kv.Close()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	switch err = f(ctx, kv); {
+	case errors.Is(err, leadership.ErrNoElection):
+		return fmt.Errorf("%w: look at the key", err)
+	case errors.Is(err, leadership.ErrPaused):
+		return fmt.Errorf("%w: resume it first", err)
+	case errors.Is(err, leadership.ErrNoLeader), errors.Is(err, leadership.ErrHeld):
+		return &exitError{exitNo, err}
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/guard"
 )
 
 // The exit codes, but for those of the commands that run and round run ran.
@@ -13,9 +14,9 @@ const (
 	exitUsage      = 2   // an argument or flag that will not do
 	exitFailure    = 3   // anything else, such as a store that cannot be reached
 	exitRun        = 125 // run and round run: the same
-	exitNoExec     = 126 // the command cannot be run
-	exitNotFound   = 127 // there is no such command
-	exitSignalBase = 128 // and the number of the signal that ended it
+	exitNoExec     = guard.CodeNotRunnable
+	exitNotFound   = guard.CodeNotFound
+	exitSignalBase = guard.CodeSignaled // and the number of the signal
 )
 
 // exitError is an error with an exit code. err may be nil: nothing is printed.

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 func (p *program) forgetCommand() *cobra.Command {
@@ -26,24 +26,8 @@ has to be resumed first. The election begins anew where a candidate still runs.`
 		Example: "  leadership forget --key service/leader",
 		Args:    cobra.NoArgs,
 		RunE: does(func(ctx context.Context, _ []string) error {
-			if timeout <= 0 {
-				return usage("--timeout is %v: must be above 0", timeout)
-			}
-			kv, err := p.openStore(ctx)
+			err := p.operate(ctx, timeout, func(ctx context.Context, kv store.Store) error { return leadership.Forget(ctx, kv, key) })
 			if err != nil {
-				return err
-			}
-			defer kv.Close()
-			ctx, cancel := context.WithTimeout(ctx, timeout)
-			defer cancel()
-			switch err := leadership.Forget(ctx, kv, key); {
-			case errors.Is(err, leadership.ErrHeld):
-				return &exitError{exitNo, err}
-			case errors.Is(err, leadership.ErrNoElection):
-				return fmt.Errorf("%w: look at the key", err)
-			case errors.Is(err, leadership.ErrPaused):
-				return fmt.Errorf("%w: resume it first", err)
-			case err != nil:
 				return err
 			}
 			_, err = fmt.Fprintf(p.stdout, "forget: %s is forgotten\n", printable(key))

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/guard"
 )
 
 // roundAnswer is what the commands about rounds print as JSON.
@@ -207,7 +208,7 @@ func orNobody(name string, err error) error {
 func nodeOfCaller() string {
 	pid := os.Getppid()
 	name := hostName() + "-" + strconv.Itoa(pid)
-	if started := procStat(fmt.Sprintf("/proc/%d/stat", pid), statStarted); started != "" {
+	if started := guard.Started(pid); started != "" {
 		name += "." + started
 	}
 	return name

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/guard"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -93,7 +94,7 @@ var errUndone = errors.New("the command has not done it")
 // compete runs the command where this node wins the round.
 func (r *roundRunner) compete(signals *signals, round *leadership.Round, argv, environ []string) (int, error) {
 	ctx, started := signals.ctx, false
-	var ended *report
+	var ended *guard.Report
 	won, err := r.ask(ctx, round, func(ctx context.Context) error {
 		started = true
 		signals.busy.Store(true)
@@ -168,22 +169,22 @@ func (r *roundRunner) ask(ctx context.Context, round *leadership.Round, work fun
 }
 
 // work runs the command for an attempt that was won.
-func (r *roundRunner) work(ctx context.Context, round *leadership.Round, signals *signals, argv, environ []string) (report, error) {
-	s := r.supervise(argv, r.grace, environ)
-	s.signals, s.hurry = signals.forCommand, signals.hurry
+func (r *roundRunner) work(ctx context.Context, round *leadership.Round, signals *signals, argv, environ []string) (guard.Report, error) {
+	c := r.command(argv, r.grace, environ)
+	c.Signals, c.Hurry = signals.forCommand, signals.hurry
 	if r.ttl != 0 {
-		s.trust = func() time.Duration {
+		c.Trust = func() time.Duration {
 			_, left := round.Attempt()
 			return left
 		}
-		s.every = max(r.ttl/20, time.Millisecond)
+		c.Every = max(r.ttl/20, time.Millisecond)
 	}
-	return s.run(ctx)
+	return c.Run(ctx)
 }
 
 // finish records why the job is not done, where it is not, and returns the exit code.
 // err is that of Do.
-func (r *roundRunner) finish(ctx context.Context, round *leadership.Round, signals *signals, ended report, err error) (int, error) {
+func (r *roundRunner) finish(ctx context.Context, round *leadership.Round, signals *signals, ended guard.Report, err error) (int, error) {
 	switch {
 	case ended.Failure != "":
 		return 0, &exitError{ended.Code, errors.Join(errors.New(ended.Failure), recordFailure(ctx, round, ended.Failure))}

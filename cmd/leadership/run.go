@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/guard"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -157,12 +158,12 @@ func (r *runner) campaign(ctx context.Context, kv store.Store) (int, error) {
 func (r *runner) work(ctx context.Context, term leadership.Term) error {
 	r.signals.busy.Store(true)
 	defer r.signals.busy.Store(false)
-	s := r.supervise(r.argv, r.grace, []string{
+	c := r.command(r.argv, r.grace, []string{
 		"LEADERSHIP_KEY=" + r.key, "LEADERSHIP_NODE=" + r.node, "LEADERSHIP_TOKEN=" + strconv.FormatUint(term.Token, 10),
 	})
-	s.trust, s.every = r.candidate.Trust, max(r.ttl/20, time.Millisecond)
-	s.signals, s.hurry = r.signals.forCommand, r.signals.hurry
-	ended, err := s.run(ctx)
+	c.Trust, c.Every = r.candidate.Trust, max(r.ttl/20, time.Millisecond)
+	c.Signals, c.Hurry = r.signals.forCommand, r.signals.hurry
+	ended, err := c.Run(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -186,11 +187,11 @@ func (r *runner) work(ctx context.Context, term leadership.Term) error {
 // readied has do run a command, with the store open and signals taken in, once it
 // has seen that the command can be run: or else it would campaign for nothing.
 func (p *program) readied(ctx context.Context, command string, do func(store.Store, *signals) (int, error)) (int, error) {
-	if err := canSupervise(); err != nil {
+	if err := guard.Supported(); err != nil {
 		return 0, err
 	}
 	if _, err := exec.LookPath(command); err != nil {
-		return 0, &exitError{startCode(err), err}
+		return 0, &exitError{guard.StartCode(err), err}
 	}
 	signals := catchSignals(ctx)
 	defer signals.stop()
@@ -206,22 +207,22 @@ func (p *program) readied(ctx context.Context, command string, do func(store.Sto
 	return do(kv, signals)
 }
 
-// supervise is a command with the streams of this program, and more environment.
-func (p *program) supervise(argv []string, grace time.Duration, more []string) *supervised {
-	s := &supervised{argv: argv, stdout: p.stdout, stderr: p.stderr, grace: grace, every: time.Second}
-	s.environ = slices.DeleteFunc(slices.Clone(p.environ), func(variable string) bool {
+// command is a command with the streams of this program, and more environment.
+func (p *program) command(argv []string, grace time.Duration, more []string) *guard.Command {
+	c := &guard.Command{Argv: argv, Stdout: p.stdout, Stderr: p.stderr, Grace: grace, Every: time.Second, Lost: leadership.ErrLost}
+	c.Environ = slices.DeleteFunc(slices.Clone(p.environ), func(variable string) bool {
 		return slices.ContainsFunc(more, func(m string) bool {
 			name, _, _ := strings.Cut(m, "=")
 			return strings.HasPrefix(variable, name+"=")
 		})
 	})
-	s.environ = append(s.environ, more...)
+	c.Environ = append(c.Environ, more...)
 	// A process that is not in the terminal's foreground and reads from it is
 	// stopped.
 	if f, ok := p.stdin.(*os.File); ok && !isTerminal(f) {
-		s.stdin = f
+		c.Stdin = f
 	}
-	return s
+	return c
 }
 
 // announce tells people who leads.

@@ -1,4 +1,4 @@
-package main
+package guard
 
 import (
 	"errors"
@@ -14,14 +14,14 @@ import (
 )
 
 // adopt makes this process the parent of all its descendants whose own parents
-// have ended. So it need only wait until it has no child to know that none of
-// them is left, not even those that have left their process group.
+// have ended. When it has no child left, none of them is left, not even those that have
+// left their process group.
 func adopt() error {
 	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }
 
-// canSupervise says what this machine lacks for it.
-func canSupervise() error {
+// Supported returns why commands cannot be run here, or nil.
+func Supported() error {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		return fmt.Errorf("commands cannot be run without /proc, which tells what they have started: %w", err)
 	}
@@ -47,7 +47,7 @@ func children() []int {
 	return pids
 }
 
-// childrenAmongAll looks at all processes of the machine for them.
+// childrenAmongAll returns them too, from all processes of the machine.
 func childrenAmongAll() []int {
 	files, _ := filepath.Glob("/proc/[0-9]*/stat")
 	self := strconv.Itoa(os.Getpid())
@@ -63,9 +63,9 @@ func childrenAmongAll() []int {
 	return pids
 }
 
-// signalFamily sends a signal to all children and, where one of them is in it,
-// to the process group. A child's id is its own until it is waited for, and so
-// is the group's: nobody else's process is hit.
+// signalFamily sends a signal to all children and, if one of them is in it, to the
+// process group. Until a child is waited for, no other process has its id, nor another
+// group that of its group: no other process is hit.
 func signalFamily(group int, sig syscall.Signal) {
 	grouped := false
 	for _, pid := range children() {
@@ -80,8 +80,8 @@ func signalFamily(group int, sig syscall.Signal) {
 	}
 }
 
-// reap takes note of children that have ended. It does not block, and returns
-// false when there are no children any more.
+// reap waits for the children that have ended, and calls ended for each. It does not
+// block, and returns false when there are no children any more.
 func reap(ended func(pid int, status syscall.WaitStatus)) bool {
 	for {
 		var status syscall.WaitStatus
@@ -98,7 +98,7 @@ func reap(ended func(pid int, status syscall.WaitStatus)) bool {
 	}
 }
 
-// killAgain is how soon those are killed that were not there the time before.
+// killAgain is the pause before those are killed that were not there the time before.
 const killAgain = 2 * time.Millisecond
 
 // killFamily kills all descendants of this process and waits until they are
@@ -122,8 +122,8 @@ func now() instant {
 	return instant(t.Nano())
 }
 
-// alarm is a timer on that clock. The runtime's stand still while the machine is
-// suspended.
+// alarm is a timer on that clock. Those of the runtime stand still while the machine
+// is suspended.
 type alarm struct {
 	C    <-chan struct{}
 	fd   int
@@ -152,7 +152,7 @@ func newAlarm() (*alarm, error) {
 	return a, nil
 }
 
-// set has the alarm ring at that instant, and at no other.
+// set makes the alarm ring at that instant, and at no other.
 func (a *alarm) set(at instant) error {
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(at), 1))} // 0 would disarm it
 	return os.NewSyscallError("timerfd_settime", unix.TimerfdSettime(a.fd, unix.TFD_TIMER_ABSTIME, &spec, nil))

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package guard
 
 import (
 	"bytes"
@@ -17,15 +17,15 @@ import (
 // Between two readings of the clock a process may be paused for any time.
 func TestDeadlineIsNeverLaterThanTheTrust(t *testing.T) {
 	var asked instant
-	s := &supervised{grace: 2 * time.Second, trust: func() time.Duration {
+	s := &supervisor{Command: &Command{Grace: 2 * time.Second, Trust: func() time.Duration {
 		asked = now()
 		return 10 * time.Second
-	}}
-	o := s.deadline(&guardian{})
+	}}}
+	o := s.deadline()
 	if at := asked.add(10 * time.Second); o.Over > at || o.Last > at.add(2*time.Second) {
 		t.Errorf("the guard is told %v too much", time.Duration(o.Over-at))
 	}
-	if s.trust = func() time.Duration { return 0 }; s.deadline(&guardian{}) != (order{}) {
+	if s.Trust = func() time.Duration { return 0 }; s.deadline() != (order{}) {
 		t.Error("the guard is told a deadline though there is no trust")
 	}
 }
@@ -80,11 +80,14 @@ func TestEndThatIsLostIsToldAgain(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				hurry, reports := make(chan os.Signal), make(chan guardReport)
-				s := &supervised{every: time.Second, hurry: hurry}
-				attended := make(chan error, 1)
+				s := &supervisor{
+					Command: &Command{Every: time.Second, Hurry: hurry},
+					orders:  orders, reports: reports, over: never, last: never,
+				}
+				ended := make(chan error, 1)
 				go func() {
-					_, err := s.attend(ctx, &guardian{orders: orders, reports: reports, over: never, last: never})
-					attended <- err
+					_, err := s.supervise(ctx)
+					ended <- err
 				}()
 				synctest.Wait()
 				c.strike(cancel, hurry)
@@ -92,13 +95,13 @@ func TestEndThatIsLostIsToldAgain(t *testing.T) {
 				if lost, open := in.read(); !open || slices.ContainsFunc(lost, func(o order) bool { return o != order{} }) {
 					t.Fatalf("the pipe was not full: %v", lost)
 				}
-				time.Sleep(s.every)
+				time.Sleep(s.Every)
 				synctest.Wait()
 				if told, _ := in.read(); !slices.Contains(told, c.want) {
 					t.Errorf("the guard is told %v", told)
 				}
 				reports <- guardReport{ok: true}
-				if err := <-attended; err != nil {
+				if err := <-ended; err != nil {
 					t.Error(err)
 				}
 			})

@@ -1,4 +1,4 @@
-package main
+package guard
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inbox is where a guard finds its orders: a pipe that it reads without waiting.
+// inbox is the pipe by which a guard gets its orders. It is read without waiting.
 type inbox struct {
 	C    <-chan struct{} // there may be something to read
 	fd   int
@@ -18,11 +18,11 @@ type inbox struct {
 	part []byte // of an order that has not come whole
 }
 
-// openInbox opens the pipe that its parent has left to this process.
+// openInbox opens the pipe that the supervisor has left to this process.
 func openInbox(fd int) (*inbox, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO {
-		return nil, usage("guard is started by leadership run, not by hand")
+		return nil, ErrNoSupervisor
 	}
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
@@ -45,8 +45,8 @@ func openInbox(fd int) (*inbox, error) {
 	return &inbox{C: more, fd: fd, file: file}, nil
 }
 
-// read returns all orders that have come since. It does not block. It is false
-// where there will be no more, and what came last says so, too: to stop.
+// read returns all orders that have come since the last call. It does not block. It
+// returns false when no more will come; the last order is to stop, then.
 func (b *inbox) read() (orders []order, open bool) {
 	chunk := make([]byte, 4096)
 	for {
