@@ -90,17 +90,11 @@ type Locker struct {
 	kv        store.Store
 	system    string
 	node      string
-	schedule  instants
+	schedule  schedule.Schedule
 	location  *time.Location
 	candidate *leadership.Candidate
 	options   []leadership.RoundOption
 	now       func() time.Time
-}
-
-// instants are those at which a job is due.
-type instants interface {
-	Latest(now time.Time) time.Time // at or before now, or a zero time
-	Next(now time.Time) time.Time   // after now, or a zero time
 }
 
 var _ gocron.Locker = (*Locker)(nil)
@@ -140,11 +134,10 @@ func NewLocker(kv store.Store, system, node, spec string, opts ...Option) (*Lock
 	case node == "":
 		return nil, fmt.Errorf(`leadcron: %w: node is "": must not be empty`, leadership.ErrInvalidArgument)
 	}
-	parsed, err := schedule.Parse(spec)
-	if err != nil {
+	var err error
+	if l.schedule, err = schedule.Parse(spec); err != nil {
 		return nil, fmt.Errorf("leadcron: %w: schedule is %q: %w", leadership.ErrInvalidArgument, spec, err)
 	}
-	l.schedule = parsed
 	return l, nil
 }
 
