@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/schedule"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -185,15 +186,13 @@ func TestNoInstantIsRunTwiceWhateverTheClocksShow(t *testing.T) {
 	}
 }
 
-// byTheClock is a wrong schedule: the round is named after the time of the call.
-type byTheClock struct{}
-
-func (byTheClock) Latest(now time.Time) time.Time { return now }
-func (byTheClock) Next(time.Time) time.Time       { return time.Time{} }
-
 func TestNamingRoundsAfterTheTimeOfTheCallIsNoticed(t *testing.T) {
+	wrong, err := schedule.Parse("@every 1ms") // the round is named after the time of the call
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := range uint64(20) {
-		most, early, _ := play(t, rand.New(rand.NewPCG(1, i)), func(l *Locker) { l.schedule = byTheClock{} })
+		most, early, _ := play(t, rand.New(rand.NewPCG(1, i)), func(l *Locker) { l.schedule = wrong })
 		if most > 1 && early > 0 {
 			return
 		}
