@@ -43,7 +43,7 @@ func (s *Store) read(ctx context.Context, key string, stays bool) (*store.KVPair
 }
 
 // find runs a statement that reads.
-func (s *Store) find(ctx context.Context, statement, what string, stays bool) ([]found, error) {
+func (s *Store) find(ctx context.Context, statement, what string, stays bool, more ...any) ([]found, error) {
 	type row struct {
 		standby     bool
 		key, waited *string
@@ -51,14 +51,14 @@ func (s *Store) find(ctx context.Context, statement, what string, stays bool) ([
 		value       []byte
 	}
 	// A list may be long, and to trace it costs as much again.
-	traced := stays && (statement != s.table.list || s.waits.Load())
+	traced := stays && (statement == s.table.read || s.waits.Load())
 	var rows []row
 	in := s.limits.Read
-	if statement == s.table.list {
+	if statement != s.table.read {
 		in = s.limits.List
 	}
 	err := in(ctx, func() (err error) {
-		rows, err = ask(ctx, s, traced, statement, []any{what, stays}, func(rows pgx.CollectableRow) (r row, err error) {
+		rows, err = ask(ctx, s, traced, statement, append([]any{what, stays}, more...), func(rows pgx.CollectableRow) (r row, err error) {
 			return r, rows.Scan(&r.standby, &r.key, &r.index, &r.value, &r.left, nil, &r.waited)
 		})
 		return err
@@ -69,7 +69,7 @@ func (s *Store) find(ctx context.Context, statement, what string, stays bool) ([
 	if rows[0].waited != nil {
 		s.waits.Store(true)
 		if !traced {
-			return s.find(ctx, statement, what, stays)
+			return s.find(ctx, statement, what, stays, more...)
 		}
 	}
 	var all []found
