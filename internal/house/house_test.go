@@ -11,15 +11,15 @@ import (
 // limits are what the repository is held to. They may fall, never rise; where the
 // limit that is aimed at is lower, it stands behind.
 var limits = map[string]int{
-	mutualFiles:  17, // 5
-	largeStructs: 5,  // 0
+	mutualFiles:  11, // 5
+	largeStructs: 2,  // 0
 	impurePlaces: 0,
-	rootFiles:    37,  // 18
-	longCode:     1,   // 0
-	longTests:    2,   // 0
-	longNames:    0,   // 0
-	spreadRules:  5,   // 0
-	words:        194, // 0
+	rootFiles:    21, // 18
+	longCode:     1,  // 0
+	longTests:    2,  // 0
+	longNames:    0,  // 0
+	spreadRules:  5,  // 0
+	words:        62, // 0
 }
 
 func TestHouseKeepsToItsLimits(t *testing.T) {
