@@ -40,7 +40,7 @@ func TestStepsAreTakenOneAtATimeAndNoWakeIsLost(t *testing.T) {
 	}
 }
 
-func TestStepBeginsInTimeThoughTheOneBeforeWasPausedBeforeItSetItsTimer(t *testing.T) {
+func TestStepBeginsInTimeAfterAPauseBeforeItsTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := clock.System{}
 		due := c.Now().Mono + time.Second
