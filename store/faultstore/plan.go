@@ -10,7 +10,7 @@ import (
 // Op names a method of store.Store.
 type Op string
 
-// The calls that faults can be injected into.
+// The calls into which faults can be injected.
 const (
 	OpGet          Op = "get"
 	OpAtomicPut    Op = "atomic put"
@@ -35,9 +35,8 @@ type Fault struct {
 	// After delays the reply: a write has happened already.
 	After time.Duration
 
-	// Err makes the call fail without having any effect. What the client gets
-	// matches both Err and ErrInjected with errors.Is. Use ErrInjected where
-	// it does not matter which.
+	// Err makes the call fail without any effect. With errors.Is the client's error
+	// matches both Err and ErrInjected. Use ErrInjected if the error does not matter.
 	Err error
 
 	// LoseReply makes the call take effect and then fail, with Err, or with
@@ -49,24 +48,24 @@ type Fault struct {
 	// still. A watch goes on until it is killed or the Store is closed.
 	IgnoreContext bool
 
-	// Mute keeps a watch open and silent, for all its life. OpWatch only.
+	// Mute keeps a watch open without carrying anything. OpWatch only.
 	Mute bool
 
 	// Lag delays everything that a watch delivers. OpWatch only.
 	Lag time.Duration
 
-	// Life ends a watch this long after it began; 0 means not. OpWatch only.
+	// Life ends a watch this long after it began; 0 means that it does not end. OpWatch
+	// only.
 	Life time.Duration
 }
 
-// Plan decides what happens to a call. It is called once for each call, when
-// the call begins, from the goroutine that makes it: it must be safe for
-// concurrent use. For a test that can be repeated its answer should depend on
-// nothing but the Call.
+// Plan returns what happens to a call. It is called once for each call, when the call
+// begins, in the goroutine of the caller, so it must be safe for concurrent use. If a
+// test is to be repeatable, the result should depend only on the Call.
 type Plan func(Call) Fault
 
-// Always returns a plan that does the same to each call of these ops, or of all
-// ops when none is given.
+// Always returns a plan with the same fault for each call of these ops, or of all ops if
+// none is given.
 func Always(fault Fault, ops ...Op) Plan {
 	return func(c Call) Fault {
 		for _, op := range ops {
@@ -99,14 +98,13 @@ type Rates struct {
 	MaxLife  time.Duration // of a watch that dies; 0 means that none does
 }
 
-// Random returns a plan of random faults. What happens to a call depends on
-// seed and the Call alone, so that the same seed does the same again, however
-// goroutines interleave; and raising one rate only adds faults of that kind.
-// Give each client another seed.
+// Random returns a plan of random faults. The fault of a call depends only on seed and
+// the Call, so a seed can be repeated, however goroutines interleave; and raising one
+// rate only adds faults of that kind. Give each client another seed.
 func Random(seed uint64, r Rates) Plan {
 	return func(c Call) Fault {
 		rng := rand.New(source(seed, c))
-		// Draw all, always, in this order: no decision moves another.
+		// Draw all numbers, always in this order, so that no decision affects another.
 		hit := func(rate float64) bool { return rng.Float64() < rate }
 		upTo := func(rate float64, limit time.Duration) time.Duration {
 			strikes, share := hit(rate), rng.Float64()

@@ -1,22 +1,20 @@
-// Package faultstore puts faults between one client and its key/value store:
-// delays, errors, lost replies, partitions, contexts that are ignored, and
-// watches that die, fall silent or lag. It is made for testing that a program's
-// failover works.
+// Package faultstore puts faults between one client and its key/value store: delays,
+// errors, lost replies, partitions, contexts that are ignored, and watches that die, fall
+// silent or lag. It is for tests of a program's failover.
 //
-// Each client gets a Store of its own around the store that all share, so that
-// one can be cut off while the others go on:
+// Each client gets its own Store around the store that all share, so that one client can
+// be cut off while the others go on:
 //
 //	shared := memory.New()
 //	a, b := faultstore.New(shared), faultstore.New(shared)
 //	a.Partition() // b takes over
-//	a.Heal()      // a must find that out
+//	a.Heal()      // a must notice
 //
-// Faults are controlled by switches, at any time, and by a Plan, which decides
-// for each call; Random makes plans from a seed.
+// Faults are controlled by methods, at any time, and by a Plan, which decides for each
+// call; Random returns a plan for a seed.
 //
-// Delays are plain timers, and no lock is held while anything waits: inside a
-// testing/synctest bubble they take virtual time. Make the Store inside the
-// bubble then.
+// Delays are timers, and no lock is held while anything waits: a Store that is made
+// inside a testing/synctest bubble uses its virtual time.
 package faultstore
 
 import (
@@ -29,7 +27,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// ErrInjected is matched by every error that was injected.
+// ErrInjected matches every injected error, with errors.Is.
 var ErrInjected = errors.New("injected fault")
 
 var _ store.Store = (*Store)(nil)
@@ -37,8 +35,7 @@ var _ store.Store = (*Store)(nil)
 // Store is one client's view of a store that others may share. All methods are
 // safe for concurrent use.
 //
-// With no fault set it passes calls, replies, errors and watches through as
-// they are.
+// Without faults it passes calls, replies, errors and watches unchanged.
 type Store struct {
 	inner store.Store
 	done  chan struct{} // closed by Close
@@ -48,7 +45,7 @@ type Store struct {
 	calls map[Op]int
 }
 
-// state is how all switches stand at one time.
+// state is the state of all switches at one time.
 type state struct {
 	link    link
 	muted   bool
@@ -59,7 +56,7 @@ type state struct {
 	changed chan struct{} // closed when this state is replaced
 }
 
-// link is what stands between the client and the store.
+// link is the state of the connection between the client and the store.
 type link int
 
 const (
@@ -71,13 +68,12 @@ const (
 // Option is an option of New.
 type Option func(*Store)
 
-// WithPlan makes plan decide what happens to each call. The default is none.
+// WithPlan sets the plan, which decides what happens to each call. The default is none.
 func WithPlan(plan Plan) Option {
 	return func(s *Store) { s.now.plan = plan }
 }
 
-// New returns a client's view of inner, without faults other than those of the
-// options.
+// New returns a client's view of inner, with no faults except those of the options.
 func New(inner store.Store, opts ...Option) *Store {
 	s := &Store{
 		inner: inner,
@@ -94,47 +90,42 @@ func New(inner store.Store, opts ...Option) *Store {
 // SetPlan replaces the plan, for calls that begin later. nil means no plan.
 func (s *Store) SetPlan(plan Plan) { s.set(func(now *state) { now.plan = plan }) }
 
-// Partition cuts the client off in silence: until Heal, calls hang until their
-// contexts end (for ever if they ignore them), watches deliver nothing, and the
-// reply of a call that is under way does not arrive, although it may take
-// effect. A call that still hangs when Heal comes goes on as if it had been
-// slow, and watches deliver what they held back.
+// Partition cuts the client off without an error: until Heal, calls hang until their
+// contexts end (for ever if they ignore them), watches deliver nothing, and the reply of
+// a call under way does not arrive, although it may take effect. At Heal, calls that
+// still hang go on as if they had been slow, and watches deliver what they held back.
 func (s *Store) Partition() { s.set(func(now *state) { now.link = linkSilent }) }
 
 // Refuse cuts the client off as Partition does, except that calls fail at once,
 // with an error that matches ErrInjected and store.ErrNotReachable.
 func (s *Store) Refuse() { s.set(func(now *state) { now.link = linkRefusing }) }
 
-// Heal ends what Partition or Refuse began. It leaves other faults as they are.
+// Heal ends the effect of Partition or Refuse. It does not change other faults.
 func (s *Store) Heal() { s.set(func(now *state) { now.link = linkUp }) }
 
-// IgnoreContexts makes calls and watches that begin later ignore their
-// contexts, as Fault.IgnoreContext does; or, with false, leaves that to the
-// plan again.
+// IgnoreContexts makes calls and watches that begin later ignore their contexts, like
+// Fault.IgnoreContext. With false, the plan decides again.
 func (s *Store) IgnoreContexts(ignore bool) { s.set(func(now *state) { now.ignore = ignore }) }
 
-// KillWatches closes the channels of all watches that run now. New ones may be
-// started.
+// KillWatches closes the channels of all present watches. New ones can be started.
 func (s *Store) KillWatches() { s.set(func(now *state) { now.kills++ }) }
 
-// MuteWatches makes all watches silent while they stay open: what happens while
-// they are muted they never tell. With false, they tell what happens from then
-// on.
+// MuteWatches makes all watches deliver nothing while they stay open; changes during that
+// time are lost. With false, they deliver later changes again.
 func (s *Store) MuteWatches(mute bool) { s.set(func(now *state) { now.muted = mute }) }
 
-// LagWatches delays what all watches deliver from now on by d, on top of the
-// plan's Lag. 0, the default, means no delay.
+// LagWatches delays what all watches deliver from now on by d, in addition to the plan's
+// Lag. 0, the default, means no delay.
 func (s *Store) LagWatches(d time.Duration) { s.set(func(now *state) { now.lag = d }) }
 
-// Calls returns how many calls of op the client has begun, whatever became of
-// them.
+// Calls returns how many calls of op the client has begun, whatever their outcome.
 func (s *Store) Calls(op Op) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls[op]
 }
 
-// Get is the inner store's, with faults.
+// Get calls the inner store's Get, with faults.
 func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 	var pair *store.KVPair
 	err := s.call(ctx, OpGet, key, func(ctx context.Context) (err error) {
@@ -147,7 +138,7 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*
 	return pair, nil
 }
 
-// AtomicPut is the inner store's, with faults.
+// AtomicPut calls the inner store's AtomicPut, with faults.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	var (
 		done bool
@@ -163,7 +154,7 @@ func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previou
 	return done, pair, nil
 }
 
-// AtomicDelete is the inner store's, with faults.
+// AtomicDelete calls the inner store's AtomicDelete, with faults.
 func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
 	var done bool
 	err := s.call(ctx, OpAtomicDelete, key, func(ctx context.Context) (err error) {
@@ -176,7 +167,7 @@ func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KV
 	return done, nil
 }
 
-// List is the inner store's, with faults.
+// List calls the inner store's List, with faults.
 func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
 	var pairs []*store.KVPair
 	err := s.call(ctx, OpList, directory, func(ctx context.Context) (err error) {
@@ -189,7 +180,7 @@ func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOpti
 	return pairs, nil
 }
 
-// Page implements store.Pager where the inner store does, with the faults of OpList.
+// Page implements store.Pager by the inner store, with the faults of OpList.
 func (s *Store) Page(ctx context.Context, directory, from string, wanted func(key string) bool) ([]*store.KVPair, string, error) {
 	var pairs []*store.KVPair
 	var next string
@@ -218,7 +209,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// set changes switches and wakes everyone who waits for a change.
+// set changes switches and wakes all that wait for a change.
 func (s *Store) set(change func(*state)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -233,12 +224,12 @@ func (s *Store) state() state {
 	return s.now
 }
 
-// call makes one call through do, with the faults that are due to it.
+// call makes one call, which is do, with its faults.
 func (s *Store) call(ctx context.Context, op Op, key string, do func(context.Context) error) error {
 	return s.run(ctx, op, key, s.begin(op, key), do)
 }
 
-// begin counts a call and asks the plan, which runs without the lock.
+// begin counts a call and asks the plan, without holding the lock.
 func (s *Store) begin(op Op, key string) Fault {
 	s.mu.Lock()
 	s.calls[op]++
@@ -277,8 +268,8 @@ func (s *Store) run(ctx context.Context, op Op, key string, f Fault, do func(con
 	}
 }
 
-// travel is the way of a request or a reply between client and store. It
-// returns nil on arrival.
+// travel delays a request or a reply between client and store. It returns nil when it
+// arrives.
 func (s *Store) travel(ctx context.Context, delay time.Duration) error {
 	if delay > 0 {
 		timer := time.NewTimer(delay)

@@ -7,8 +7,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// maxHeld bounds what a watch holds back. Beyond it the inner store sees a slow
-// reader, and does what it does with those.
+// maxHeld bounds what a watch holds back. Beyond it the inner store has a slow reader.
 const maxHeld = 64
 
 // late is a pair on its way to the client.
@@ -17,12 +16,11 @@ type late struct {
 	due  time.Time
 }
 
-// Watch is the inner store's, with faults: it may fail to start, as any call
-// may. The channel is closed when ctx ends, unless contexts are ignored; when
-// the inner watch has ended and what it sent is delivered (a watch that is muted
-// or cut off does not notice its end until then); when its Life is over; and by
-// KillWatches and Close. The inner watch is then cancelled, and drained until it
-// has ended too.
+// Watch calls the inner store's Watch, with faults; it may fail like any call. The
+// channel is closed when ctx ends, unless contexts are ignored; when the inner watch has
+// ended and all that it sent is delivered (a watch that is muted or cut off does not
+// notice the end until it no longer is); when its Life is over; and by KillWatches and
+// Close. The inner watch is then cancelled, and drained until it has ended.
 func (s *Store) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
 	f := s.begin(OpWatch, key)
 	if f.IgnoreContext {
@@ -67,8 +65,8 @@ func (s *Store) forward(ctx context.Context, f Fault, kills int, in <-chan *stor
 			return
 		}
 
-		// Read ahead only while the first pair is not due: a slow client must
-		// look slow to the inner store too, which then may skip old changes.
+		// Read ahead only while the first pair is not due: the inner store must see that
+		// a client is slow, so that it may skip old changes.
 		var (
 			source = in
 			sink   chan<- *store.KVPair
@@ -112,8 +110,8 @@ func (s *Store) forward(ctx context.Context, f Fault, kills int, in <-chan *stor
 	}
 }
 
-// drain reads what is left, because some stores block until they are read,
-// whatever their contexts say.
+// drain reads what is left, because some stores block until it is read, even if their
+// contexts have ended.
 func drain(in <-chan *store.KVPair) {
 	if in == nil {
 		return

@@ -21,7 +21,7 @@ var named struct {
 	shares map[string]*share
 }
 
-// share is a store that several have open.
+// share is a store that several clients have open.
 type share struct {
 	kv     Store
 	owners int
@@ -60,7 +60,7 @@ func open(_ context.Context, u *store.URL) (store.Store, error) {
 	return &client{kv: &named.shares[name].kv, name: name, target: target}, nil
 }
 
-// client is a store that one of its owners has open by name.
+// client is one owner's view of a store that was opened by name.
 type client struct {
 	kv   *Store
 	name string
@@ -100,7 +100,7 @@ func (c *client) List(ctx context.Context, directory string, opts *store.ReadOpt
 	return c.kv.List(ctx, directory, opts)
 }
 
-// Watch ends with the client, though the store has others.
+// Watch ends when the client is closed, even if the store has other clients.
 func (c *client) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	pairs, err := c.kv.Watch(ctx, key, opts)
@@ -119,7 +119,7 @@ func (c *client) Watch(ctx context.Context, key string, opts *store.ReadOptions)
 	return pairs, nil
 }
 
-// Close ends the client's watches. The last one of a name closes the store.
+// Close ends the client's watches. The last client of a name closes the store.
 func (c *client) Close() error {
 	if !c.life.Close() {
 		return nil

@@ -1,22 +1,21 @@
-// Package memory is a key/value store in the memory of one process: for
-// programs whose candidates all live in that process, for tests and for
-// examples. It is as fast as a map under a lock, it forgets everything when the
-// process ends, and it behaves as the strictest of the real stores do.
+// Package memory is a key/value store in the memory of one process: for programs whose
+// candidates all live in that process, for tests and for examples. It is as fast as a map
+// under a lock, loses everything when the process ends, and behaves like the strictest of
+// the real stores.
 //
 //	kv := memory.New()
 //	defer kv.Close()
 //	candidate := leadership.NewCandidate(kv, "service/swarm/leader", "underwood", 15*time.Second)
 //
-// By URL, memory://name is one store for all of the process that open that name,
-// and is forgotten when the last of them has closed it. memory:// is a store of
-// its own each time.
+// By URL, memory://name is one store for all callers in the process that open that name,
+// and is deleted when the last of them has closed it. memory:// is a new store each time.
 //
-// Keys are taken as they are: a leading or trailing slash is part of the key. An
-// empty key is an error.
+// Keys are used unchanged: a leading or trailing slash is part of the key. An empty key
+// is an error.
 //
-// Time is read through package time alone and no lock is held while anything
-// waits, so a Store that is made inside a testing/synctest bubble runs in the
-// bubble's virtual time, to the nanosecond.
+// A Store reads the time only by package time, and holds no lock while it waits. So one
+// that is made inside a testing/synctest bubble runs in the bubble's virtual time, to the
+// nanosecond.
 package memory
 
 import (
@@ -38,15 +37,14 @@ var _ store.Store = (*Store)(nil)
 // ready for use; it must not be copied. All methods are safe for concurrent
 // use, and none of them blocks.
 //
-// Every write gets an index of its own from one counter for the whole store.
-// An index never comes back: not for another key, and not when a key is deleted
-// and created again.
+// Every write gets a new index from one counter for the whole store. An index is never
+// used again, neither for another key nor when a key is deleted and created again.
 //
 // Values are copied on their way in and out, so callers may change what they
 // passed or got. A nil value is stored as an empty one, and read as non-nil.
 //
-// Every method returns the error of a context that has ended already, wrapped,
-// and has then done nothing.
+// If its context has already ended, a method does nothing, and returns the context's
+// error, wrapped.
 type Store struct {
 	mu      sync.Mutex
 	closed  bool
@@ -55,12 +53,12 @@ type Store struct {
 	watches map[string][]*watch
 }
 
-// entry is what is stored under a key. The value is never changed in place, so
-// it may be read after the lock is let go.
+// entry is what is stored under a key. The value is never changed in place, so it may be
+// read after the lock is released.
 type entry struct {
 	value  []byte
 	index  uint64
-	expiry *expiry // nil: never
+	expiry *expiry // nil: no TTL
 }
 
 type expiry struct {
@@ -84,16 +82,16 @@ func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*sto
 	return e.pair(key), nil
 }
 
-// AtomicPut writes value under key if the key is unchanged since previous, or,
-// when previous is nil, if it is missing: its index and its value are compared. It
-// returns true and the pair as written. Otherwise it writes nothing and returns store.ErrKeyExists when
-// previous is nil, store.ErrKeyModified when another write came between, or
-// store.ErrKeyNotFound when the key is gone (as valkeyrie's Redis and ZooKeeper
-// stores do). After an error of any kind nothing was written.
+// AtomicPut writes value under key if the key is unchanged since previous, or, when
+// previous is nil, if it is missing: its index and its value are compared. It returns
+// true and the pair as written. Otherwise it writes nothing and returns
+// store.ErrKeyExists if previous is nil, store.ErrKeyModified if the key was changed, or
+// store.ErrKeyNotFound if it was deleted (as valkeyrie's Redis and ZooKeeper stores do).
+// After an error of any kind nothing was written.
 //
-// With a TTL in opts the key is deleted that long after the write, exactly,
-// unless it is written again before. 0 means never; a negative TTL is an
-// error. Other options are ignored, and opts may be nil.
+// With a TTL in opts the key is deleted exactly that long after the write, unless it is
+// written again before. 0 means no TTL; a negative TTL is an error. Other options are
+// ignored, and opts may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	pair, err := s.write(ctx, key, value, opts, func(e entry, found bool) error {
 		switch {
@@ -111,8 +109,8 @@ func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previou
 	return true, pair, nil
 }
 
-// Put writes value under key, whatever is there: as an operator would by hand.
-// Options are those of AtomicPut.
+// Put writes value under key, whatever is there, as an operator would by hand. opts are
+// as in AtomicPut.
 func (s *Store) Put(ctx context.Context, key string, value []byte, opts *store.WriteOptions) error {
 	_, err := s.write(ctx, key, value, opts, func(entry, bool) error { return nil })
 	if err != nil {
@@ -135,8 +133,8 @@ func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KV
 	return true, nil
 }
 
-// Delete deletes key, whatever its value: as an operator would by hand. It
-// returns store.ErrKeyNotFound when there is none.
+// Delete deletes key, whatever its value, as an operator would by hand. It returns
+// store.ErrKeyNotFound if there is none.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	err := s.delete(ctx, key, func(_ entry, found bool) error {
 		if !found {
@@ -150,11 +148,11 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// List returns the pairs whose keys begin with directory, sorted by key, as of
-// one instant. As in valkeyrie's stores, directory is a plain prefix ("job"
-// covers "jobs/1" too; end it with a slash to prevent that), and a key that
-// equals it is left out. It returns store.ErrKeyNotFound when there are no such
-// keys. opts are ignored, and may be nil.
+// List returns the pairs whose keys begin with directory, sorted by key, as of one
+// instant. As in valkeyrie's stores, directory is a plain prefix ("job" covers "jobs/1"
+// too; end it with a slash to prevent that), and a key that equals it is left out. It
+// returns store.ErrKeyNotFound if there are no such keys. opts are ignored, and may be
+// nil.
 func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions) ([]*store.KVPair, error) {
 	entries, err := s.beneath(ctx, directory)
 	if err == nil && len(entries) == 0 {
@@ -171,9 +169,9 @@ func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions
 	return pairs, nil
 }
 
-// Close forgets all keys and stops all timers, and ends all watches: their
-// channels are closed right after. Calls made later return store.ErrClosed. Close may
-// be called again, and always returns nil.
+// Close deletes all keys, stops all timers, and ends all watches, whose channels are
+// closed. Calls made later return store.ErrClosed. Close may be called again, and always
+// returns nil.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -242,7 +240,7 @@ func (s *Store) beneath(ctx context.Context, directory string) (map[string]entry
 	return entries, nil
 }
 
-// write stores value under key if allow, which sees what is there, lets it.
+// write stores value under key if allow, which gets the present entry, returns nil.
 func (s *Store) write(ctx context.Context, key string, value []byte, opts *store.WriteOptions, allow func(entry, bool) error) (*store.KVPair, error) {
 	ttl, err := base.TTL(opts, 0)
 	if err != nil {
@@ -276,7 +274,7 @@ func (s *Store) write(ctx context.Context, key string, value []byte, opts *store
 	return e.pair(key), nil
 }
 
-// delete removes key if allow, which sees what is there, lets it.
+// delete deletes key if allow, which gets the present entry, returns nil.
 func (s *Store) delete(ctx context.Context, key string, allow func(entry, bool) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -291,16 +289,16 @@ func (s *Store) delete(ctx context.Context, key string, allow func(entry, bool) 
 	return nil
 }
 
-// expire is called by an entry's timer. If the key has been written again
-// meanwhile, lookup finds what is there now and leaves it alone.
+// expire is called by an entry's timer. If the key was written again before, lookup finds
+// the new entry and keeps it.
 func (s *Store) expire(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lookup(key)
 }
 
-// lookup finds what is under key. A timer may fire late, so an entry whose time
-// has come is removed here too. The lock is held.
+// lookup returns the entry under key. A timer may fire late, so lookup removes an entry
+// that has expired. The lock is held.
 func (s *Store) lookup(key string) (entry, bool) {
 	e, found := s.entries[key]
 	if found && e.expiry != nil && !time.Now().Before(e.expiry.at) {
@@ -310,15 +308,15 @@ func (s *Store) lookup(key string) (entry, bool) {
 	return e, found
 }
 
-// remove takes an entry away and tells the watches. The lock is held.
+// remove deletes an entry and notifies the watches. The lock is held.
 func (s *Store) remove(key string, e entry) {
 	e.stop()
 	delete(s.entries, key)
 	s.tell(key)
 }
 
-// usable says why a call must not go on, if so. The lock is held, so that a
-// context which ends before the call's turn comes prevents its write.
+// usable returns an error if the store is closed or ctx has ended. The lock is held, so a
+// context that ends before the call has the lock prevents its write.
 func (s *Store) usable(ctx context.Context) error {
 	if s.closed {
 		return store.ErrClosed
@@ -326,7 +324,7 @@ func (s *Store) usable(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// usableFor is usable, for a call that is about one key.
+// usableFor is usable for a call about one key.
 func (s *Store) usableFor(ctx context.Context, key string) error {
 	if key == "" {
 		return base.ErrEmptyKey

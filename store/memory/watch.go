@@ -10,16 +10,15 @@ import (
 
 // watch is one reader of one key's changes. The lock of its store covers it.
 type watch struct {
-	pairs chan *store.KVPair // holds the state that the reader has yet to take, if any
+	pairs chan *store.KVPair // holds the state that the reader has not taken yet, if any
 	stop  func() bool        // stops waiting for the end of its context
 
 	waiting, taken   bool   // a state was put into pairs; the reader has taken one
 	wait, takenIndex uint64 // the index of each
 }
 
-// tell puts the present state of the watch's key into its channel, in place of
-// one that was not taken, unless the reader has it. It does not block: nobody
-// else sends.
+// tell puts the present state of the key into the channel, in place of one that was not
+// taken, unless the reader has it. It does not block, because it is the only sender.
 func (w *watch) tell(pair *store.KVPair) {
 	if w.waiting {
 		select {
@@ -49,9 +48,9 @@ func (w *watch) end() {
 // its changes. A key that is missing, deleted or expired is a pair with a nil
 // Value and LastIndex 0.
 //
-// A reader that falls behind gets the latest state in place of all that it
-// missed, and holds up nobody. It never misses the last change. The same state
-// is not sent twice in a row.
+// A reader that falls behind gets the latest state in place of all that it missed, and
+// does not delay others. It never misses the last change. The same state is not sent
+// twice in a row.
 //
 // The channel is closed soon after ctx has ended or the store was closed,
 // whether anybody reads or not. opts are ignored, and may be nil.
@@ -71,7 +70,7 @@ func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-
 	return w.pairs, nil
 }
 
-// state returns what watches tell of key. The lock is held.
+// state returns the state of key for watches. The lock is held.
 func (s *Store) state(key string) *store.KVPair {
 	e, found := s.lookup(key)
 	if !found {
@@ -80,7 +79,7 @@ func (s *Store) state(key string) *store.KVPair {
 	return e.pair(key)
 }
 
-// tell tells the watches of key. The lock is held.
+// tell notifies the watches of key. The lock is held.
 func (s *Store) tell(key string) {
 	for _, w := range s.watches[key] {
 		w.tell(s.state(key))
@@ -100,6 +99,6 @@ func (s *Store) forget(key string, w *watch) {
 	w.end()
 }
 
-// MaxWatches returns how many watches elections may keep open at once: as many
-// as there are, for they cost no connection.
+// MaxWatches returns how many watches elections may keep open at once. There is no limit,
+// because they need no connection.
 func (s *Store) MaxWatches() int { return math.MaxInt }

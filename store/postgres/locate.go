@@ -13,9 +13,9 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// searchPath takes the search path out of the settings of connections, where a
-// pooler may drop it, or refuse them for it: locate heeds it. It refuses what else
-// would have an unqualified name mean another table where a pooler drops it.
+// searchPath removes the search path from the settings of connections, and returns it for
+// locate: a pooler may drop it, or refuse connections that set it. It refuses the other
+// settings that decide which table an unqualified name means, and that a pooler may drop.
 func searchPath(config *pgxpool.Config) (string, error) {
 	params := config.ConnConfig.RuntimeParams
 	options := strings.ToLower(strings.ReplaceAll(params["options"], "-", "_"))
@@ -32,18 +32,17 @@ func searchPath(config *pgxpool.Config) (string, error) {
 	return path, nil
 }
 
-// locateSQL returns the database, and the schema that a table is in, or would be
-// made in. Without a search path it is that of the role or the database: what
-// others have set in a session that a pooler lends to all does not count.
+// locateSQL returns the database, and the schema that a table is in, or would be created
+// in. Without a search path that of the role or the database applies, and not one that
+// another client has set in a session of a pooler.
 const locateSQL = `WITH path AS MATERIALIZED (
 	SELECT set_config('search_path', coalesce(nullif($1::text, ''), (SELECT reset_val FROM pg_settings WHERE name = 'search_path')), true) AS path)
 SELECT current_database()::text, coalesce(
 	(SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(quote_ident($2::text))),
 	current_schema()::text, ''), path FROM path`
 
-// locate finds the schema of a table that has none in its name, so that each
-// statement names it: whatever becomes of the search path later, two nodes never
-// use two tables.
+// locate finds the schema of a table whose name has none, so that each statement names
+// it: two nodes never use two tables, whatever happens to the search path later.
 func locate(ctx context.Context, pool *pgxpool.Pool, path, name string) (table string, target store.Target, err error) {
 	schema, plainName, qualified := strings.Cut(name, ".")
 	if !qualified {
@@ -65,15 +64,15 @@ func locate(ctx context.Context, pool *pgxpool.Pool, path, name string) (table s
 	return schema + "." + plainName, target, nil
 }
 
-// sessionSQL returns the schema that an unqualified table is in, or would be made
-// in, for the session as it is.
+// sessionSQL returns the schema that an unqualified table is in, or would be created in,
+// in the present session.
 const sessionSQL = `SELECT coalesce(
 	(SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(quote_ident($1::text))),
 	current_schema()::text, '')`
 
-// located returns a statement with the schema of the table in it, where its name has
-// none. It is found once, as by URL: a search path that is another for another
-// connection, or later, would make two tables, and two leaders.
+// located returns a statement with the schema of the table, if the name of the table has
+// none. The schema is found once, as for a URL: with a search path that differs between
+// connections, or changes, there would be two tables, and two leaders.
 func (s *Store) located(ctx context.Context, statement string) (string, error) {
 	if !strings.Contains(statement, here) {
 		return statement, nil

@@ -18,22 +18,21 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
-// plain has pgx send a statement and its parameters at once, in one round
-// trip, and leave no prepared statement behind: the next statement may be on
-// another connection of a pooler's.
+// plain makes pgx send a statement and its parameters in one round trip, without a
+// prepared statement: a pooler may run the next statement on another connection.
 const plain = pgx.QueryExecModeExec
 
-// errStandby says that what was read may be out of date.
+// errStandby means that the result of a read may be out of date.
 var errStandby = errors.New("the server is a standby, which may lag behind: connect to the primary")
 
-// found is a pair that was read, and how long it has left, 0 for ever.
+// found is a pair that was read, and the time that is left of its TTL, 0 without one.
 type found struct {
 	pair *store.KVPair
 	left time.Duration
 }
 
-// read returns the pair under key, nil for none, and how long it has left. Where
-// stays is true, no failover to a synchronous standby takes back what it tells.
+// read returns the pair under key, or nil, and the time that is left of its TTL. If stays
+// is true, no failover to a synchronous standby undoes what it returns.
 func (s *Store) read(ctx context.Context, key string, stays bool) (*store.KVPair, time.Duration, error) {
 	all, err := s.find(ctx, s.table.read, key, stays)
 	if err != nil || len(all) == 0 {
@@ -42,7 +41,7 @@ func (s *Store) read(ctx context.Context, key string, stays bool) (*store.KVPair
 	return all[0].pair, all[0].left, nil
 }
 
-// find runs a statement that reads.
+// find runs a statement that reads, and returns what it finds.
 func (s *Store) find(ctx context.Context, statement, what string, stays bool, more ...any) ([]found, error) {
 	type row struct {
 		standby     bool
@@ -50,7 +49,7 @@ func (s *Store) find(ctx context.Context, statement, what string, stays bool, mo
 		index, left *int64
 		value       []byte
 	}
-	// A list may be long, and to trace it costs as much again.
+	// A list may be long, and tracing it doubles its cost.
 	traced := stays && (statement == s.table.read || s.waits.Load())
 	var rows []row
 	in := s.limits.Read
@@ -89,8 +88,8 @@ func (s *Store) find(ctx context.Context, statement, what string, stays bool, mo
 	return all, nil
 }
 
-// write returns the index that a statement gave or took away, 0 where it was
-// refused, and the one that it saw before, 0 for a missing key.
+// write runs a statement that writes. It returns the index that the statement has created
+// or deleted, 0 if it was refused, and the index before, 0 for a missing key.
 func (s *Store) write(ctx context.Context, statement string, args []any) (done, seen uint64, err error) {
 	type row struct{ done, seen *int64 }
 	r, err := ask(ctx, s, true, statement, args, func(rows pgx.CollectableRow) (r row, err error) {
@@ -108,12 +107,12 @@ func (s *Store) write(ctx context.Context, statement string, args []any) (done, 
 	return done, seen, nil
 }
 
-// ask runs a statement and returns its rows. It runs it again where the server
-// has undone it: then it has not happened. Where the table is missing it makes
-// it first. traced is as in run.
+// ask runs a statement and returns its rows. It runs the statement again if the server
+// has undone it, so that it had no effect, and after creating the table if that is
+// missing. traced is as in run.
 func ask[T any](ctx context.Context, s *Store, traced bool, statement string, args []any, row pgx.RowToFunc[T]) ([]T, error) {
 	args = append([]any{plain}, args...)
-	// A pool's own configuration may have pgx linger on for longer than ctx.
+	// With some configurations of a pool, pgx returns later than ctx ends.
 	return base.Await(ctx, func() ([]T, error) {
 		statement, err := s.located(ctx, statement)
 		if err != nil {
@@ -138,7 +137,7 @@ func ask[T any](ctx context.Context, s *Store, traced bool, statement string, ar
 				continue
 			}
 			if s.owned && ctx.Err() == nil && broken(err) {
-				// The others of its time are likely to be broken as well.
+				// The other connections are probably broken as well.
 				s.pool.Reset()
 			}
 			return all, err
@@ -146,7 +145,7 @@ func ask[T any](ctx context.Context, s *Store, traced bool, statement string, ar
 	})
 }
 
-// make makes the table.
+// make creates the table.
 func (s *Store) make(ctx context.Context) error {
 	schema, err := s.located(ctx, s.table.schema)
 	if err == nil {
@@ -154,7 +153,8 @@ func (s *Store) make(ctx context.Context) error {
 	}
 	switch code(err) {
 	case uniqueViolation, duplicateTable, duplicateObject:
-		// Somebody else makes it right now: IF NOT EXISTS does not see that.
+		// Another client is creating it at the same time, which IF NOT EXISTS does not
+		// notice.
 		return nil
 	case insufficientPrivilege:
 		return fmt.Errorf("the table is not there and this role may not make it; have its owner run what postgres.Schema returns: %w", err)
@@ -162,7 +162,7 @@ func (s *Store) make(ctx context.Context) error {
 	return err
 }
 
-// The codes of errors that are acted on.
+// The codes of errors that are handled.
 const (
 	serializationFailure  = "40001"
 	deadlockDetected      = "40P01"
@@ -175,7 +175,7 @@ const (
 	tooManyConnections    = "53300"
 )
 
-// code returns the code that the server gave an error, "" for none.
+// code returns the code of an error of the server, or "".
 func code(err error) string {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
@@ -184,9 +184,8 @@ func code(err error) string {
 	return ""
 }
 
-// broken tells whether an error is of the connection, and not of what was
-// asked. Servers put Severity into their own language; some poolers send nothing
-// else.
+// broken reports whether an error is one of the connection, and not of the statement.
+// Servers translate Severity into their language; some poolers send no other.
 func broken(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
@@ -195,8 +194,7 @@ func broken(err error) bool {
 	return err != nil
 }
 
-// topic is what watches are told a key by: a notification has no room for each
-// key.
+// topic returns the name of a key in notifications, in which a key may not fit.
 func topic(key string) string {
 	hash := sha256.Sum256([]byte(key))
 	return base64.RawStdEncoding.EncodeToString(hash[:16])

@@ -16,20 +16,21 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// settings are how connections are made. The files that they name, of passwords and
-// certificates, are read for each connection: pgx reads them once for a pool.
+// settings are the settings of connections. The files of passwords and certificates in
+// them are read for each connection: pgx reads them once for a pool.
 type settings struct {
 	text     string // what pgx parses, without a password
 	password string // of the URL
 	secure   *store.TLS
 
-	anyServer bool // the URL or the environment says which servers will do
+	anyServer bool // the URL or the environment sets target_session_attrs
 
 	mu   sync.Mutex
-	last *pgconn.Config // as the files could be read last
+	last *pgconn.Config // when the files could last be read
 }
 
-// parse returns the settings as the files are now, and keeps them.
+// parse returns the settings with the present content of the files, and records them as
+// last.
 func (s *settings) parse() (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(s.text)
 	if err != nil {
@@ -44,27 +45,27 @@ func (s *settings) parse() (*pgxpool.Config, error) {
 		return nil, err
 	}
 	if secure != nil {
-		// Without a fallback that would do without TLS.
+		// There is no fallback without TLS.
 		conn.TLSConfig = named(secure, conn.Host)
 		for _, other := range conn.Fallbacks {
 			other.TLSConfig = named(secure, other.Host)
 		}
 	}
-	if conn.ValidateConnect == nil && !s.anyServer { // a service may say so, too
+	if conn.ValidateConnect == nil && !s.anyServer { // a service may set it as well
 		conn.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if conn.Password == "" && s.last != nil {
-		conn.Password = s.last.Password // pgx says nothing of a file that is not there
+		conn.Password = s.last.Password // pgx ignores a missing file
 	}
 	s.last = conn
 	return config, nil
 }
 
-// renew gives a new connection the passwords and certificates that the files hold
-// now. While they cannot be read, as in the middle of a renewal, it has the last ones,
-// until the client's certificate expires.
+// renew sets the passwords and certificates of a new connection to the present content of
+// the files. While they cannot be read, as in the middle of a renewal, it uses the last
+// ones, until the client certificate expires.
 func (s *settings) renew(_ context.Context, conn *pgx.ConnConfig) error {
 	_, err := s.parse()
 	s.mu.Lock()
@@ -84,7 +85,7 @@ func (s *settings) renew(_ context.Context, conn *pgx.ConnConfig) error {
 	return nil
 }
 
-// named returns config for a host.
+// named returns config with the name of a host.
 func named(config *tls.Config, host string) *tls.Config {
 	if strings.HasPrefix(host, "/") { // a Unix socket
 		return nil
@@ -96,8 +97,7 @@ func named(config *tls.Config, host string) *tls.Config {
 	return config
 }
 
-// settingsError returns an error of pgx's parser without the settings that it
-// quotes.
+// settingsError returns an error of pgx's parser without the quoted settings.
 func settingsError(err error) error {
 	var parse *pgconn.ParseConfigError
 	if !errors.As(err, &parse) {

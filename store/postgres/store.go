@@ -21,20 +21,20 @@ var _ store.Store = (*Store)(nil)
 // Store is a key/value store in one table of a PostgreSQL database. New makes
 // one. All methods are safe for concurrent use.
 //
-// Every write gets an index from the sequence of the table's column of that
-// name, which gives no number twice, so that an index never comes back; except
-// in a failover that loses writes, as the package comment says.
+// Every write gets an index from the sequence of the table's column of that name, which
+// uses no number twice, so an index is never used again, except after a failover that
+// loses writes: see the package comment.
 //
 // Keys are text: UTF-8 without NUL, at most about 2600 bytes. A nil value is
 // stored as an empty one, and read as non-nil.
 //
-// Every method returns soon after its context has ended, whatever the server
-// does; a write that was under way may still happen.
+// Every method returns soon after its context has ended, whatever the server does; a
+// write under way may still happen.
 type Store struct {
 	pool   *pgxpool.Pool
 	base   base.Store
 	limits base.Limits
-	owned  bool // the pool is to be closed by Close
+	owned  bool // Close closes the pool
 	table  table
 	name   string                 // of the table, as it was given
 	path   string                 // the search path of the pool's configuration
@@ -45,7 +45,7 @@ type Store struct {
 	waits  atomic.Bool // a read has waited for a synchronous standby
 }
 
-// Option changes what New makes.
+// Option is an option of New.
 type Option func(*Store) error
 
 // WithTable names the table, DefaultTable by default, as "table" or
@@ -115,11 +115,10 @@ func New(pool *pgxpool.Pool, opts ...Option) (*Store, error) {
 // Target returns where a store by URL keeps its keys, and nil for one of New.
 func (s *Store) Target() store.Target { return s.target }
 
-// Get returns the pair under key, or store.ErrKeyNotFound. It always finds the
-// last write, and returns an error where the server is a standby, which may not
-// have it yet. With nil opts, or opts.Consistent, it waits for the synchronous
-// standby, if there is one, until that has what was read: no failover to it takes
-// that back.
+// Get returns the pair under key, or store.ErrKeyNotFound. It always finds the last
+// write, and returns an error if the server is a standby, which may not have it yet. With
+// nil opts, or opts.Consistent, it waits until the synchronous standby, if there is one,
+// has what was read: no failover to it undoes that.
 func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 	return s.base.Get(ctx, key, func() (*store.KVPair, error) {
 		pair, _, err := s.read(ctx, key, stays(opts))
@@ -127,19 +126,19 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*
 	})
 }
 
-// stays reports whether a read with opts must tell only what stays.
+// stays reports whether a read with opts must return only what a failover keeps.
 func stays(opts *store.ReadOptions) bool { return opts == nil || opts.Consistent }
 
-// AtomicPut writes value under key if the key is unchanged since previous, or,
-// when previous is nil, if it is missing: its index and its value are compared. It
-// returns true and the pair as written. Otherwise it writes nothing and returns store.ErrKeyExists when
-// previous is nil, store.ErrKeyModified when another write came between, or
-// store.ErrKeyNotFound when the key is gone. After any other error the write
-// may have happened. It is one statement, and one round trip.
+// AtomicPut writes value under key if the key is unchanged since previous, or, when
+// previous is nil, if it is missing: its index and its value are compared. It returns
+// true and the pair as written. Otherwise it writes nothing and returns
+// store.ErrKeyExists if previous is nil, store.ErrKeyModified if the key was changed, or
+// store.ErrKeyNotFound if it was deleted. After any other error the write may have
+// happened. It is one statement, and one round trip.
 //
-// With a TTL in opts the key is gone that long after the write, by the server's
-// clock, to the microsecond, unless it is written again before. 0 means never; a
-// negative TTL is an error. Other options are ignored, and opts may be nil.
+// With a TTL in opts the key expires that long after the write, to the microsecond by the
+// server's clock, unless it is written again before. 0 means no TTL; a negative TTL is an
+// error. Other options are ignored, and opts may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	return s.base.AtomicPut(ctx, key, value, opts, func(value []byte, ttl time.Duration) (uint64, error) {
 		statement, args := s.table.create, []any{key, topic(key), value, microseconds(ttl)}
@@ -171,15 +170,15 @@ func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KV
 	})
 }
 
-// refusal tells why a write was refused that saw the key with index seen, 0 for
-// missing.
+// refusal returns why a write was refused. seen is the index that the write has seen, 0
+// for a missing key.
 func (s *Store) refusal(ctx context.Context, key string, previous *store.KVPair, seen uint64) error {
 	if previous == nil {
 		return store.ErrKeyExists
 	}
 	if seen == previous.LastIndex {
-		// The value is another, or the key was changed after the statement had
-		// begun: it waited for that, and still saw the key as it had been.
+		// The value differs, or the key was changed after the statement had begun: the
+		// statement has waited for that change, and saw the state before it.
 		if pair, _, err := s.read(ctx, key, false); err == nil && pair == nil {
 			seen = 0
 		}
@@ -190,11 +189,10 @@ func (s *Store) refusal(ctx context.Context, key string, previous *store.KVPair,
 	return store.ErrKeyModified
 }
 
-// List returns the pairs whose keys begin with directory, sorted by key, as of
-// one instant. directory is a plain prefix ("job" covers "jobs/1" too; end it
-// with a slash to prevent that), and a key that equals it is left out. It
-// returns store.ErrKeyNotFound when there are no such keys. opts, and a standby,
-// are as for Get.
+// List returns the pairs whose keys begin with directory, sorted by key, as of one
+// instant. directory is a plain prefix ("job" covers "jobs/1" too; end it with a slash to
+// prevent that), and a key that equals it is left out. It returns store.ErrKeyNotFound if
+// there are no such keys. opts, and a standby, are as for Get.
 func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {
 	return s.base.List(ctx, directory, func() ([]*store.KVPair, error) {
 		all, err := s.find(ctx, s.table.list, directory, stays(opts))
@@ -206,9 +204,9 @@ func (s *Store) List(ctx context.Context, directory string, opts *store.ReadOpti
 	})
 }
 
-// Close ends all watches and waits for what the Store has running. Calls made
-// later return store.ErrClosed. It leaves the pool of New open. Close may be
-// called again, and always returns nil.
+// Close ends all watches and waits until they have ended. Calls made later return
+// store.ErrClosed. It does not close a pool that was given to New. Close may be called
+// again, and always returns nil.
 func (s *Store) Close() error {
 	if s.base.Close() && s.owned {
 		closePool(s.pool)
@@ -216,7 +214,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// checkText refuses what no text of PostgreSQL can hold.
+// checkText returns an error if a text of PostgreSQL cannot hold this one.
 func checkText(what, text string) error {
 	switch {
 	case !utf8.ValidString(text):
@@ -227,8 +225,8 @@ func checkText(what, text string) error {
 	return nil
 }
 
-// index returns a pair's index as the column has it. One that is too large was
-// never given.
+// index returns a pair's index as a value of the column. One that is too large was never
+// used.
 func index(pair *store.KVPair) int64 {
 	return int64(min(pair.LastIndex, math.MaxInt64))
 }

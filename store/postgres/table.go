@@ -13,14 +13,14 @@ const DefaultTable = "leadership"
 // here stands in statements where the schema of a table goes whose name has none.
 const here = "/*schema*/"
 
-// longestName is what PostgreSQL keeps of a name, less "_expires".
+// longestName is the length to which PostgreSQL cuts names, less that of "_expires".
 const longestName = 63 - len("_expires")
 
-// Schema returns the SQL that makes a table, for a migration: for who must not
-// let a program make tables. A Store makes its table by the same, when it finds
-// none. table is as in WithTable; Schema panics if that would return an error.
+// Schema returns the SQL that creates a table, for a migration, if programs must not
+// create tables. A Store creates its table by the same SQL, if there is none. table is as
+// in WithTable; Schema panics if that would return an error.
 //
-// A role then needs no more than this, with the names of yours:
+// Then a role needs only this, with your names:
 //
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON leadership TO app;
 //
@@ -33,7 +33,7 @@ func Schema(table string) string {
 	return strings.ReplaceAll(t.schema, here, "")
 }
 
-// table is what a Store does to its table, in SQL.
+// table has the SQL statements of a Store.
 type table struct {
 	schema, read, list, keys, values, create, update, delete, channel string
 
@@ -69,14 +69,13 @@ func newTable(name string) (table, error) {
 	}, nil
 }
 
-// sweeping returns a write that removes some rows that have expired, too: else
-// those that nobody writes again would stay for ever.
+// sweeping returns a write that also removes some rows that have expired: those that are
+// not written again would otherwise remain for ever.
 func (t table) sweeping(write string) string {
 	return strings.Replace(write, "WITH ", "WITH "+t.sweep+", ", 1)
 }
 
-// The column index is of a kind that nobody can set but by its sequence, and
-// that needs no rights on the sequence.
+// The column index can only be set by its sequence, and needs no rights on the sequence.
 const schemaSQL = `CREATE TABLE IF NOT EXISTS {table} (
     key     text COLLATE "C" PRIMARY KEY,
     value   bytea NOT NULL,
@@ -87,16 +86,15 @@ CREATE INDEX IF NOT EXISTS {index} ON {table} (expires) WHERE expires IS NOT NUL
 `
 
 const (
-	// A row that has expired is missing, in every statement. The clock is that
-	// of the very moment: a statement may have waited for another.
+	// Every statement treats a row that has expired as missing. It reads the clock at
+	// that moment, because a statement may have waited for another.
 	there  = `(t.expires IS NULL OR t.expires > clock_timestamp())`
 	expiry = `clock_timestamp() + $4::bigint * interval '1 microsecond'`
 
-	// A read answers with one row at least, without an index where there is
-	// nothing. $1 is the key or directory, and $2 whether what is read must be
-	// there to stay: the read then writes, too, so that its commit waits for the
-	// standby as a write's does, and for all that it has read. There is nothing to
-	// wait for where no standby is synchronous.
+	// A read returns at least one row, without an index if nothing was found. $1 is the
+	// key or directory, and $2 whether a failover must keep what is read: the read then
+	// also writes, so that its commit waits for the standby, like that of a write, and so
+	// for all that it has read. Without a synchronous standby it does not wait.
 
 	readSQL = one + `SELECT one.standby, t.key, t.index, t.value,
 	ceil(extract(epoch FROM t.expires - clock_timestamp()) * 1000000)::bigint, one.durable, one.waits
@@ -119,9 +117,8 @@ FROM one LEFT JOIN {table} AS t ON t.key = ANY($3::text[]) AND starts_with(t.key
 	THEN pg_logical_emit_message(true, 'leadership', ''::text)::text END AS waits)
 `
 
-	// A write answers with one row: the index that it gave or took away, null
-	// where it was refused, and then the one that it saw before. $1 is the key
-	// and $2 its topic.
+	// A write returns one row: the index that it has created or deleted, null if it was
+	// refused, and the index before. $1 is the key and $2 its topic.
 
 	createSQL = `WITH done AS (
 	INSERT INTO {table} AS t (key, value, expires) VALUES ($1::text, $3::bytea, ` + expiry + `)
@@ -142,22 +139,21 @@ SELECT (SELECT index FROM done), (SELECT t.index FROM {table} AS t WHERE t.key =
 	RETURNING t.index)
 SELECT (SELECT index FROM done), (SELECT t.index FROM {table} AS t WHERE t.key = $1::text AND ` + there + `), ` + done
 
-	// What a write does besides. Watches are told at its commit.
+	// What a write also does. Watches are notified at its commit.
 	done = `(SELECT count(pg_notify(` + channelName + `, $2::text)) FROM done), concat(` + durable + `)`
 
-	// The commit has to be on disk before it is acknowledged, here and on the
-	// synchronous standby if there is one, also for a role or database that has
-	// less set for itself; and the client has to be told if the wait for that was
-	// cancelled (see witness).
+	// A commit must be on disk before it is acknowledged, here and on the synchronous
+	// standby if there is one, whatever is set for the role or database; and the client
+	// must get the warning if the wait for that was cancelled (see witness).
 	durable = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
 	THEN set_config('synchronous_commit', 'on', true) END, set_config('client_min_messages', 'warning', true)`
 
-	// A channel is of the whole database, and named by the table itself, however
-	// that is called by whom.
+	// A channel is for the whole database. It is named after the OID of the table, which
+	// does not depend on the search path.
 	channelName = `'leadership:' || {table.name}::regclass::oid`
 	channelSQL  = `SELECT ` + channelName
 
-	// Others may be sweeping too: what they have locked is left to them.
+	// Other clients may be sweeping as well: skip the rows that they have locked.
 	sweepSQL = `swept AS (
 	DELETE FROM {table} AS t USING (
 		SELECT key FROM {table} WHERE expires <= now() AND key <> $1::text LIMIT 16 FOR UPDATE SKIP LOCKED

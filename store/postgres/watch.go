@@ -9,15 +9,14 @@ import (
 )
 
 const (
-	// heardInterval is how often a watch looks at its key by itself although it
-	// would be told of changes.
+	// heardInterval is how often a watch reads its key while notifications arrive.
 	heardInterval = time.Second
 
-	// patience bounds what nobody waits for: a connection that has died without
-	// a word would be waited for for minutes.
+	// patience bounds calls that have no caller: a broken connection may show only after
+	// minutes.
 	patience = 5 * time.Second
 
-	// After a failure it is tried again, later each time.
+	// Pauses after a failure, which grow.
 	firstPause, longestPause = 20 * time.Millisecond, time.Second
 )
 
@@ -29,15 +28,15 @@ const (
 // missed. It never misses the last change. The same state is not sent twice in
 // a row.
 //
-// A watch outlives the connection: it looks again as soon as there is another.
-// The channel is closed soon after ctx has ended or the Store was closed,
-// whether anybody reads or not, and when the server refuses to read the key,
-// for a missing right, say. opts are ignored, and may be nil.
+// A watch survives the connection: it reads its key again as soon as there is a new one.
+// The channel is closed soon after ctx has ended or the Store was closed, whether anybody
+// reads or not, and when the server refuses to read the key, for example because of a
+// missing right. opts are ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
 	return s.base.Watch(ctx, key, s.follow)
 }
 
-// follow tells the states of key.
+// follow passes the states of key to tell.
 func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
 	changed := s.hearOf(topic(key))
 	defer s.forget(topic(key), changed)
@@ -74,6 +73,6 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 	}
 }
 
-// MaxWatches returns how many watches elections may keep open at once: as many
-// as there are, for they share one connection.
+// MaxWatches returns how many watches elections may keep open at once. There is no limit,
+// because they share one connection.
 func (s *Store) MaxWatches() int { return math.MaxInt }

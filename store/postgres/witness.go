@@ -12,17 +12,17 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// errUnreplicated says that the wait for a synchronous standby was cancelled: by
-// a context, as pgx may be set up to do it, or by an operator. PostgreSQL then
-// answers that all is done, with a warning beside.
+// errUnreplicated means that the wait for a synchronous standby was cancelled, by a
+// context, depending on the settings of pgx, or by an operator. PostgreSQL then reports
+// success with a warning.
 var errUnreplicated = errors.New("the wait for a synchronous standby was cancelled, which may not have it: " +
 	"what was read or written can be lost in a failover")
 
-// errUnwitnessed says that pgx does not tell what the server answers.
+// errUnwitnessed means that pgx does not trace the server's answers.
 var errUnwitnessed = errors.New("whether the wait for a synchronous standby was cancelled cannot be told with this version of pgx")
 
-// run runs a statement and returns its rows; where it is traced, errUnreplicated if
-// it is done and does not count.
+// run runs a statement and returns its rows. If traced is true it returns errUnreplicated
+// if the statement was done without the standby.
 func run[T any](ctx context.Context, pool *pgxpool.Pool, traced bool, statement string, args []any, row pgx.RowToFunc[T]) ([]T, error) {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
@@ -42,24 +42,24 @@ func run[T any](ctx context.Context, pool *pgxpool.Pool, traced bool, statement 
 	return all, err
 }
 
-// untrace has a connection traced no more. One that was given up ends by itself,
-// and may be in use for that.
+// untrace ends the trace of a connection. One that was given up ends by itself, and may
+// still be in use.
 func untrace(conn *pgconn.PgConn) {
 	if !conn.IsClosed() {
 		conn.Frontend().Untrace()
 	}
 }
 
-// witness is what the messages of a statement are traced to. The warning comes
-// where the transaction is committed: after the statement is complete, and before
-// the server is ready for the next. Nothing else comes there, for notices below a
-// warning are switched off by then.
+// witness receives the trace of a statement's messages. The warning comes when the
+// transaction is committed: after the statement is complete, and before the server is
+// ready for the next one. No other notice comes there, because notices below a warning
+// are switched off.
 //
-// OnNotice of pgconn.Config would tell more, but a pool that is the user's has
-// its own by now.
+// OnNotice of pgconn.Config would be simpler, but it cannot be set on an existing pool of
+// the user.
 type witness struct{ seen atomic.Int32 }
 
-// What a witness has seen, in this order.
+// The states of a witness, in this order.
 const (
 	complete int32 = iota + 1
 	warned
@@ -67,7 +67,7 @@ const (
 	cancelled
 )
 
-// Write takes a message, as pgproto3 traces it.
+// Write receives a message in the format in which pgproto3 traces it.
 func (w *witness) Write(message []byte) (int, error) {
 	seen := w.seen.Load()
 	is := func(kind string) bool { return bytes.HasPrefix(message, []byte("B\t"+kind+"\t")) }
@@ -85,7 +85,7 @@ func (w *witness) Write(message []byte) (int, error) {
 	return len(message), nil
 }
 
-// verdict returns why a statement that was answered does not count as done, if so.
+// verdict returns why a statement that was answered does not count as done, or nil.
 func (w *witness) verdict() error {
 	switch w.seen.Load() {
 	case ready:

@@ -17,33 +17,32 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
-// How long to wait before a locked database is tried again. Those that have
-// waited for some time must not be slower than those that come: so it does not
-// grow, until whoever has the lock must have been halted.
+// How long to wait before the next attempt on a locked database. Calls that have waited
+// must not be slower than new ones, so the wait does not grow, until the owner of the
+// lock must have been stopped.
 const (
 	usualWait = time.Millisecond
 	usual     = time.Second
 	longWait  = 10 * time.Millisecond
 )
 
-// readers is how many reads of one Store may be under way.
+// readers is how many reads of one Store may be under way at once.
 const readers = 4
 
-// attempt is one try at what a call is to do. It is not told when to end: SQLite
-// is quick, except where the disk is not, and interrupting it costs the
-// connection.
+// attempt is one attempt at a call. It has no deadline: SQLite is fast unless the disk is
+// slow, and interrupting it costs the connection.
 type attempt[T any] func(ctx context.Context, db database) (T, error)
 
-// database runs SQL: all of it on a connection, or prepared, on any.
+// database runs SQL, on one connection, or by prepared statements on any connection.
 type database interface {
 	ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row
 }
 
-// call tries f until the database is not locked. It returns as soon as ctx has
-// ended, even if the disk hangs, and then leaves f to itself: as many as turns
-// holds, at most.
+// call calls f until the database is not locked. It returns as soon as ctx has ended,
+// even if the disk hangs, and then leaves f to itself. At most as many calls hang as
+// turns has room for.
 func call[T any](ctx context.Context, s *Store, turns chan struct{}, f attempt[T]) (T, error) {
 	type result struct {
 		value T
@@ -53,7 +52,7 @@ func call[T any](ctx context.Context, s *Store, turns chan struct{}, f attempt[T
 	var locked atomic.Bool
 	done := make(chan result, 1)
 	err := s.base.Go(ctx, func(ctx context.Context) {
-		value, err := patiently(ctx, s, turns, &locked, f)
+		value, err := retry(ctx, s, turns, &locked, f)
 		done <- result{value, err}
 	})
 	if err != nil {
@@ -68,18 +67,18 @@ func call[T any](ctx context.Context, s *Store, turns chan struct{}, f attempt[T
 	}
 	switch {
 	case ctx.Err() == nil:
-		return none, store.ErrClosed // that is what ended it
+		return none, store.ErrClosed // Close has ended it
 	case locked.Load():
 		return none, fmt.Errorf("the database was locked by another connection: %w", ctx.Err())
 	}
 	return none, ctx.Err()
 }
 
-// patiently tries f, when it is its turn, until the database is not locked.
+// retry waits for its turn, and then calls f until the database is not locked.
 //
-// SQLite can wait too, by busy_timeout. But it sleeps through the end of a
-// context, for up to a tenth of a second at a time.
-func patiently[T any](ctx context.Context, s *Store, turns chan struct{}, locked *atomic.Bool, f attempt[T]) (T, error) {
+// SQLite itself can wait, by busy_timeout. But it does not notice the end of a context
+// while it sleeps, for up to a tenth of a second.
+func retry[T any](ctx context.Context, s *Store, turns chan struct{}, locked *atomic.Bool, f attempt[T]) (T, error) {
 	var none T
 	select {
 	case turns <- struct{}{}:
@@ -106,7 +105,7 @@ func patiently[T any](ctx context.Context, s *Store, turns chan struct{}, locked
 	}
 }
 
-// try makes one attempt, on connections that do not wait for locks.
+// try makes one attempt, on a connection that does not wait for locks.
 func try[T any](ctx context.Context, s *Store, f attempt[T]) (T, error) {
 	var none T
 	if s.opened != nil {
@@ -132,8 +131,8 @@ func try[T any](ctx context.Context, s *Store, f attempt[T]) (T, error) {
 	return f(ctx, conn)
 }
 
-// same returns an error if the file of the user's database is no longer there, or another:
-// connections that are made from now on would have that one.
+// same returns an error if the file of the user's database was deleted or replaced: new
+// connections would use another file.
 func (s *Store) same() error {
 	if !s.prepared.Load() {
 		return nil
@@ -145,8 +144,8 @@ func (s *Store) same() error {
 	return nil
 }
 
-// impatient makes a connection of the user's fail at once on a locked database,
-// until it is restored.
+// impatient makes a connection of the user fail at once on a locked database, until
+// restore is called.
 func impatient(ctx context.Context, conn *sql.Conn) (restore func(), err error) {
 	var timeout int
 	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&timeout); err != nil || timeout == 0 {
@@ -156,11 +155,10 @@ func impatient(ctx context.Context, conn *sql.Conn) (restore func(), err error) 
 		_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", timeout))
 		return err
 	}
-	return func() { _ = set(timeout) }, set(0) // neither looks at the file
+	return func() { _ = set(timeout) }, set(0) // neither reads the file
 }
 
-// isLocked tells whether another connection was in the way, and nothing has
-// happened.
+// isLocked reports whether another connection has the lock, so that nothing was done.
 func isLocked(err error) bool {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {

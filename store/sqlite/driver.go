@@ -34,7 +34,7 @@ func targetOf(path string) store.Target {
 	return store.NewTarget("store", "sqlite", "file", path, "table", "leadership_kv")
 }
 
-// settings returns the options that u names.
+// settings returns the options in u.
 func settings(u *store.URL) ([]Option, error) {
 	if !u.Has("poll") {
 		return nil, nil
@@ -56,7 +56,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	// SQLite's own words for these are few.
+	// SQLite's own errors do not name the cause.
 	folder, err := os.Stat(filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("the folder of the file: %w", err)
@@ -72,7 +72,7 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		db.SetMaxOpenConns(readers + 2) // with a writer and the look-out
+		db.SetMaxOpenConns(readers + 2) // and the writer, and lookOut
 		db.SetMaxIdleConns(readers + 2)
 		return db, nil
 	}
@@ -134,8 +134,7 @@ func dsn(path string) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: settings.Encode()}).String()
 }
 
-// check makes the file and the table, and finds out whether they can be
-// written.
+// check creates the file and the table, and checks that they can be written.
 func (s *Store) check(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return err

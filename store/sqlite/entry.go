@@ -16,11 +16,11 @@ type entry struct {
 	expires sql.NullInt64 // in ms of Unix time
 }
 
-// sweepEvery is how often pairs that have expired are deleted, by a Store that
-// writes any that will.
+// sweepEvery is how often a Store that writes pairs with a TTL deletes those that have
+// expired.
 const sweepEvery = time.Minute
 
-// read returns what is under key, nil where it is missing.
+// read returns the entry under key, or nil if it is missing.
 func (s *Store) read(ctx context.Context, key string) (*entry, error) {
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
@@ -43,7 +43,8 @@ func get(ctx context.Context, db database, key string) (*entry, error) {
 	return e, nil
 }
 
-// write stores value under key if that is as previous says.
+// write writes value under key if that is unchanged since previous, and returns the
+// index.
 func (s *Store) write(ctx context.Context, key string, value []byte, previous *store.KVPair, ttl time.Duration) (uint64, error) {
 	if err := s.prepare(ctx); err != nil {
 		return 0, err
@@ -81,7 +82,7 @@ func put(ctx context.Context, db database, key string, value []byte, previous *s
 	return result.LastInsertId()
 }
 
-// delete removes key if it is as previous says.
+// delete deletes key if it is unchanged since previous.
 func (s *Store) delete(ctx context.Context, key string, previous *store.KVPair) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
@@ -100,9 +101,9 @@ func (s *Store) delete(ctx context.Context, key string, previous *store.KVPair) 
 	return err
 }
 
-// refusal says why a statement changed nothing, or failed with err. It looks
-// after the statement: what it finds was so at an instant of the call, at which
-// the statement would have been refused too.
+// refusal returns why a statement changed nothing, or err if it failed. It reads the key
+// after the statement: at that instant of the call the statement would have been refused
+// as well.
 func refusal(ctx context.Context, db database, key string, previous *store.KVPair, err error) error {
 	if err != nil {
 		return err
@@ -145,8 +146,8 @@ func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, er
 	})
 }
 
-// sweep deletes what has expired, so that it does not stay in the file for good.
-// If it fails another will do it: nobody sees such pairs.
+// sweep deletes pairs that have expired, so that they do not remain in the file. An error
+// is ignored: no read returns such pairs, and a later sweep deletes them.
 func (s *Store) sweep(ctx context.Context, db database) {
 	at := now()
 	if last := s.swept.Load(); at-last < sweepEvery.Milliseconds() || !s.swept.CompareAndSwap(last, at) {

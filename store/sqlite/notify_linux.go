@@ -10,16 +10,17 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
-// notify tells of writes to the file, and to those beside it that SQLite keeps,
-// until it is stopped. They come before the end of their transaction, which
-// waits for the disk. The channel is nil where the kernel cannot tell.
+// notify returns a channel that holds a token after a write to the file, or to the files
+// that SQLite keeps beside it, until stop is called. A write is noticed before the end of
+// its transaction, which waits for the disk. The channel is nil if the kernel cannot
+// notify.
 func notify(file string) (writes <-chan struct{}, stop func()) {
 	fd, err := syscall.InotifyInit1(syscall.IN_CLOEXEC | syscall.IN_NONBLOCK)
 	if err != nil {
-		return nil, func() {} // there are as many as a user may have
+		return nil, func() {} // the user has as many as are allowed
 	}
 	events := os.NewFile(uintptr(fd), "inotify")
-	// The folder, for the log may be deleted and made again.
+	// The folder, because the log may be deleted and created again.
 	folder, name := filepath.Split(file)
 	if _, err := syscall.InotifyAddWatch(fd, folder, syscall.IN_MODIFY); err != nil {
 		events.Close()
@@ -42,9 +43,9 @@ func notify(file string) (writes <-chan struct{}, stop func()) {
 	return told, func() { events.Close(); <-ended }
 }
 
-// mentions tells whether events have one of a file whose name begins with name,
-// or lack some: each is four numbers of 32 bits, the last of which is the length
-// of the name that follows, filled up with NULs.
+// mentions reports whether events include one of a file whose name begins with name, or
+// some were lost. Each event is four numbers of 32 bits, the last of which is the length
+// of the name that follows, padded with NULs.
 func mentions(events []byte, name string) bool {
 	for len(events) >= syscall.SizeofInotifyEvent {
 		mask := binary.NativeEndian.Uint32(events[4:])

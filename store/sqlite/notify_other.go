@@ -2,5 +2,5 @@
 
 package sqlite
 
-// notify tells of nothing here: there is the poll interval.
+// notify is not supported here: the poll interval applies.
 func notify(string) (writes <-chan struct{}, stop func()) { return nil, func() {} }

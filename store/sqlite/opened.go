@@ -11,25 +11,24 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// opened is a file that a store has opened by itself. It prepares every
-// statement once for each connection: most of the time of a short one is its
-// parsing.
+// opened is a file that a store has opened by URL. It prepares every statement once for
+// each connection, because parsing takes most of the time of a short statement.
 type opened struct {
 	path   string
 	open   func() (*sql.DB, error)
-	anew   func() // called when the file was opened again: it may have no table
+	anew   func() // called when the file was opened again, which may then have no table
 	closed bool
 
 	mu       sync.Mutex
 	db       *sql.DB
 	file     os.FileInfo // at first
-	shm      os.FileInfo // of the shared memory that SQLite keeps beside it
+	shm      os.FileInfo // the file of shared memory that SQLite keeps beside it
 	prepared map[string]*sql.Stmt
 }
 
-// check returns an error if the file is not the one that was opened: processes
-// that open it from now on would know nothing of this one. It opens the file that
-// is there now, for the next call.
+// check returns an error if the file is not the one that was opened: processes that open
+// it from now on would not share it with this one. It opens the present file for the next
+// call.
 func (o *opened) check() error {
 	file, err := os.Stat(o.path)
 	o.mu.Lock()
@@ -38,7 +37,7 @@ func (o *opened) check() error {
 	case o.closed:
 		return store.ErrClosed
 	case o.file == nil:
-		o.file = file // it may be still to be made
+		o.file = file // it may not exist yet
 		return nil
 	case err != nil:
 		err = fmt.Errorf("the file was deleted or moved while it was open: %w", err)
@@ -56,9 +55,9 @@ func (o *opened) check() error {
 	return fmt.Errorf("%w; it is opened again", err)
 }
 
-// reopen opens the file that is there now, or makes it, unless it would be read together
-// with what SQLite keeps beside the former one. It closes that first: SQLite in one process
-// would lose the locks of files that are named alike.
+// reopen opens the present file, or creates it, unless it would be read together with
+// what SQLite keeps beside the old one. It closes the old one first: in one process
+// SQLite would lose the locks of files with the same name.
 func (o *opened) reopen() error {
 	if shm, err := os.Stat(o.path + "-shm"); err == nil && o.shm != nil && os.SameFile(shm, o.shm) {
 		return fmt.Errorf("remove %s-wal and %[1]s-shm, which are the former file's", o.path)

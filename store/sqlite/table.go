@@ -7,13 +7,12 @@ import (
 	"os"
 )
 
-// The table. Its id is the index of the pair, and AUTOINCREMENT keeps SQLite
-// from giving one again, in the transaction of the write. Keys are blobs:
-// text would be compared by the encoding of the database and ends at a NUL in
-// places.
+// The table. Its id is the index of the pair, and AUTOINCREMENT keeps SQLite from using
+// an id again. Keys are blobs: the comparison of text depends on the encoding of the
+// database, and in places text ends at a NUL.
 //
-// sqlite_sequence has the last id given. Deletes take one too, so that it
-// changes with every change of the table.
+// sqlite_sequence has the last id that was used. Deletes use one as well, so it changes
+// with every change of the table.
 const objects = 3 // that schema makes
 
 var schema = [objects]string{
@@ -29,8 +28,8 @@ var schema = [objects]string{
 	END`,
 }
 
-// REPLACE deletes the row and inserts another, which an UPDATE would not: so it
-// gets a new id.
+// REPLACE deletes the row and inserts a new one with a new id; an UPDATE would keep the
+// id.
 const (
 	sqlInsert  = `INSERT OR REPLACE INTO leadership_kv (key, value, expires) SELECT ?1, ?2, ?3 WHERE `
 	sqlLive    = `(expires IS NULL OR expires > ?4)`
@@ -46,14 +45,14 @@ const (
 	sqlFile    = `SELECT file, journal_mode FROM pragma_database_list, pragma_journal_mode WHERE name = 'main'`
 )
 
-// prepare makes the table, where it is missing, the first time.
+// prepare creates the table if it is missing, in the first call.
 func (s *Store) prepare(ctx context.Context) error {
 	if s.prepared.Load() {
 		return nil
 	}
 	_, err := call(ctx, s, s.writing, func(ctx context.Context, db database) (struct{}, error) {
 		if s.prepared.Load() {
-			return struct{}{}, nil // by the one whose turn was before
+			return struct{}{}, nil // by the call before
 		}
 		path, err := makeTable(ctx, db)
 		if err == nil && s.opened == nil {
@@ -70,7 +69,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	return err
 }
 
-// makeTable makes what is missing, and returns the path of the file.
+// makeTable creates what is missing, and returns the path of the file.
 func makeTable(ctx context.Context, db database) (path string, err error) {
 	var mode string
 	switch err := db.QueryRowContext(ctx, sqlFile).Scan(&path, &mode); {
@@ -81,7 +80,7 @@ func makeTable(ctx context.Context, db database) (path string, err error) {
 	case mode != "wal":
 		return "", fmt.Errorf("the journal mode of %s is %s and must be WAL: PRAGMA journal_mode = WAL sets it, on a disk of this machine", path, mode)
 	}
-	// Who may only read finds the table made.
+	// A process that may only read does not create anything.
 	var made int
 	if err := db.QueryRowContext(ctx, sqlObjects).Scan(&made); err != nil || made == objects {
 		return path, err
@@ -94,16 +93,15 @@ func makeTable(ctx context.Context, db database) (path string, err error) {
 	return path, nil
 }
 
-// changes are those of the table that somebody has not seen.
+// changes are changes of the table since a version.
 type changes struct {
-	version int64    // another after every change
+	version int64    // differs after every change
 	keys    []string // that were written
-	more    bool     // others may have changed
+	more    bool     // other keys may have changed
 }
 
-// since returns the changes since a version. A
-// delete leaves no row: it is told from a write by the version that is
-// missing.
+// since returns the changes since a version. A delete leaves no row: a missing version
+// shows it.
 func since(ctx context.Context, db database, version int64) (changes, error) {
 	rows, err := db.QueryContext(ctx, sqlChanges, version)
 	if err != nil {
@@ -127,8 +125,7 @@ func since(ctx context.Context, db database, version int64) (changes, error) {
 	return c, rows.Err()
 }
 
-// after returns the key that follows all that begin with prefix, or nil where
-// there is none.
+// after returns the first key behind all that begin with prefix, or nil if there is none.
 func after(prefix string) []byte {
 	next := []byte(prefix)
 	for i := len(next) - 1; i >= 0; i-- {

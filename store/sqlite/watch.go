@@ -11,17 +11,17 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
-// watches are the watches of a Store, and what looks out for all of them.
+// watches are the watches of a Store.
 type watches struct {
 	mu   sync.Mutex
 	all  map[*watch]struct{}
-	stop context.CancelFunc // of the look-out, nil while there are no watches
+	stop context.CancelFunc // ends lookOut; nil while there are no watches
 }
 
 // watch is one reader of one key's changes.
 type watch struct {
 	key     string
-	changed chan struct{} // holds at most one token: look again
+	changed chan struct{} // holds at most one token: read the key again
 	lost    context.CancelFunc
 }
 
@@ -29,9 +29,9 @@ type watch struct {
 // its changes. A key that is missing, deleted or expired is a pair with a nil
 // Value and LastIndex 0.
 //
-// A reader that falls behind gets the latest state in place of all that it
-// missed, and holds up nobody. It never misses the last change. The same state
-// is not sent twice in a row.
+// A reader that falls behind gets the latest state in place of all that it missed, and
+// does not delay others. It never misses the last change. The same state is not sent
+// twice in a row.
 //
 // The channel is closed soon after ctx has ended or the store was closed,
 // whether anybody reads or not, and when the file cannot be read. opts are
@@ -46,7 +46,7 @@ func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-
 	return s.base.Watch(ctx, key, s.follow)
 }
 
-// follow tells the states of key until ctx ends or one cannot be read.
+// follow passes the states of key to tell until ctx ends or one cannot be read.
 func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -78,7 +78,7 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 	}
 }
 
-// add makes a watch known. Changes from then on wake it.
+// add registers a watch. Changes from then on wake it.
 func (s *Store) add(w *watch) error {
 	c := &s.change
 	c.mu.Lock()
@@ -109,7 +109,7 @@ func (s *Store) remove(w *watch) {
 	}
 }
 
-// wake makes the watches of the keys that have changed look again.
+// wake makes the watches of keys that have changed read them again.
 func (s *Store) wake(changed func(key string) bool) {
 	s.change.mu.Lock()
 	defer s.change.mu.Unlock()
@@ -120,12 +120,12 @@ func (s *Store) wake(changed func(key string) bool) {
 	}
 }
 
-// quickest is how soon the look-out looks after it was told of a write, which
-// may not have ended yet: so it looks again, after twice the time, and so on.
+// quickest is how soon lookOut reads the table after a notification of a write. The write
+// may not have ended yet, so lookOut reads again after twice the time, and so on.
 const quickest = time.Millisecond
 
-// lookOut wakes the watches when another connection has changed the table, until
-// ctx ends.
+// lookOut wakes the watches when another connection has changed the table, until ctx
+// ends.
 func (s *Store) lookOut(ctx context.Context) {
 	writes, stop := notify(s.path)
 	defer stop()
@@ -144,7 +144,7 @@ func (s *Store) lookOut(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-writes:
-			// Not again and again: then it would never look.
+			// Once only: otherwise it would never read the table.
 			if wait > quickest {
 				wait = quickest
 				timer.Reset(wait)
@@ -157,7 +157,7 @@ func (s *Store) lookOut(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case isLocked(err): // the next look will do
+		case isLocked(err): // the next read will find it
 		case err != nil:
 			s.lose()
 			return
@@ -169,8 +169,8 @@ func (s *Store) lookOut(ctx context.Context) {
 	}
 }
 
-// lose ends all watches, and the look-out: what they would have to tell cannot
-// be read. One that begins before they have ended starts a new look-out.
+// lose ends all watches, and lookOut, because the table cannot be read. A watch that
+// begins before they have ended starts lookOut again.
 func (s *Store) lose() {
 	c := &s.change
 	c.mu.Lock()
@@ -184,6 +184,6 @@ func (s *Store) lose() {
 	c.stop, c.all = nil, nil
 }
 
-// MaxWatches returns how many watches elections may keep open at once: as many
-// as there are, for one look at the file serves all.
+// MaxWatches returns how many watches elections may keep open at once. There is no limit,
+// because one read of the file is for all.
 func (s *Store) MaxWatches() int { return math.MaxInt }
