@@ -7,28 +7,27 @@ type check struct {
 	test  func(*trial)
 }
 
-// group is a part of the suite: checks whose names share what is before the
-// slash.
+// group is a part of the suite: checks whose names have the same part before the slash.
 type group struct {
 	name     string
-	together bool // all at once: they mostly wait
+	together bool // its checks run at once, because they mostly wait
 	checks   []check
 }
 
-// need is what a check asks of a store beyond the least.
+// need is what a check needs of a store beyond the minimum.
 type need int
 
 const (
-	ttl     need = 1 << iota // it deletes keys by itself
+	ttl     need = 1 << iota // the store deletes keys by itself
 	noTTL                    // it does not
-	longTTL                  // it does, after a TTL that is not the very shortest
-	indexes                  // an index never comes back
+	longTTL                  // it does, after a TTL that is longer than the shortest
+	indexes                  // an index is never used again
 	values                   // the value of a previous pair is compared
-	server                   // its server can be killed and halted
+	server                   // its server can be killed and stopped
 	cuts                     // its connections can be cut
 )
 
-// missing says why a store that can do this is spared, or "".
+// missing returns why the check is left out for a store with these capabilities, or "".
 func (n need) missing(can Capabilities) string {
 	switch {
 	case n&ttl != 0 && can.TTL == 0:

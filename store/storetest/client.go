@@ -10,14 +10,14 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// client is a client of the store under test. Its methods end the check where
-// the store does not do as it should on a good day.
+// client is a client of the store under test. Its methods end the check if the store
+// fails without an outage.
 type client struct {
 	store.Store
 	tr *trial
 }
 
-// client connects one, which the end of the check closes.
+// client connects a client, which is closed at the end of the check.
 func (tr *trial) client() *client {
 	tr.Helper()
 	kv := &client{tr.open(), tr}
@@ -46,7 +46,7 @@ func (tr *trial) within(what string, f func()) {
 	}
 }
 
-// eventually waits until ok, which the check takes for granted, says nil.
+// eventually waits until ok returns nil, which the check expects.
 func (tr *trial) eventually(what string, ok func() error) {
 	tr.Helper()
 	began := time.Now()
@@ -82,7 +82,7 @@ func (c *client) get(key string) *store.KVPair {
 	return pair
 }
 
-// write is AtomicPut, which has to succeed.
+// write calls AtomicPut, which must succeed.
 func (c *client) write(key, value string, previous *store.KVPair, ttl time.Duration) *store.KVPair {
 	c.tr.Helper()
 	ok, pair, err := c.AtomicPut(c.tr.soon(), key, []byte(value), previous, &store.WriteOptions{TTL: ttl})
@@ -114,7 +114,7 @@ func (c *client) remove(previous *store.KVPair) {
 	}
 }
 
-// wantPair wants Get to find exactly this.
+// wantPair wants Get to return exactly this pair.
 func (c *client) wantPair(want *store.KVPair) {
 	c.tr.Helper()
 	c.tr.wantEqual("Get", c.get(want.Key), want)
@@ -131,8 +131,7 @@ func (c *client) wantMissing(key string) {
 	}
 }
 
-// wantRefused wants AtomicPut to write nothing, and to say why with one of
-// these.
+// wantRefused wants AtomicPut to write nothing, and to return one of these errors.
 func (c *client) wantRefused(key string, previous *store.KVPair, reasons ...error) {
 	c.tr.Helper()
 	ok, pair, err := c.AtomicPut(c.tr.soon(), key, []byte("refused"), previous, nil)
@@ -142,8 +141,7 @@ func (c *client) wantRefused(key string, previous *store.KVPair, reasons ...erro
 	c.tr.wantErr("AtomicPut", err, reasons...)
 }
 
-// wantKept wants AtomicDelete to delete nothing, and to say why with one of
-// these.
+// wantKept wants AtomicDelete to delete nothing, and to return one of these errors.
 func (c *client) wantKept(key string, previous *store.KVPair, reasons ...error) {
 	c.tr.Helper()
 	ok, err := c.AtomicDelete(c.tr.soon(), key, previous)
@@ -153,7 +151,7 @@ func (c *client) wantKept(key string, previous *store.KVPair, reasons ...error) 
 	c.tr.wantErr("AtomicDelete", err, reasons...)
 }
 
-// wantErr wants err to match one of these.
+// wantErr wants err to match one of these errors.
 func (tr *trial) wantErr(what string, err error, reasons ...error) {
 	tr.Helper()
 	if !isAny(err, reasons...) {
@@ -170,7 +168,7 @@ func isAny(err error, reasons ...error) bool {
 	return false
 }
 
-// wantFound wants a pair that is there.
+// wantFound wants a pair of an existing key.
 func (tr *trial) wantFound(what string, pair *store.KVPair, key string) {
 	tr.Helper()
 	switch {
@@ -190,8 +188,8 @@ func (tr *trial) wantEqual(what string, got, want *store.KVPair) {
 	}
 }
 
-// refusals are the errors that say how the key is: none for a context that has
-// ended, a lost connection or a wrong argument.
+// refusals are the errors that depend on the state of the key, and not on a context, a
+// connection or an invalid argument.
 var refusals = []error{store.ErrKeyNotFound, store.ErrKeyModified, store.ErrKeyExists}
 
 // gone are the errors for a previous pair whose key is missing.
@@ -208,13 +206,13 @@ func describe(pair *store.KVPair) string {
 	}
 }
 
-// errOpen says that something is open yet.
+// errOpen means that something is still open.
 var errOpen = errors.New("one is open")
 
-// leak is an error that tells how many goroutines are left.
+// leak is an error with the number of goroutines that are left.
 type leak int
 
 func (l leak) Error() string { return fmt.Sprintf("%d goroutines are left", int(l)) }
 
-// errNoAnswer stands for an answer that says nothing.
+// errNoAnswer stands for an answer without a result.
 var errNoAnswer = errors.New("no error, and nothing done")

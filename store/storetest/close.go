@@ -17,8 +17,8 @@ var closeChecks = []check{
 	{name: "LeavesOtherClientsAlone", test: closeOthers},
 }
 
-// methods are those of a store that take a context, each in a call that would
-// succeed where pair is there.
+// methods returns a call of each method of a store that takes a context. With an existing
+// pair each would succeed.
 var methods = map[string]func(ctx context.Context, kv store.Store, pair *store.KVPair) error{
 	"Get": func(ctx context.Context, kv store.Store, pair *store.KVPair) error {
 		_, err := kv.Get(ctx, pair.Key, nil)

@@ -15,8 +15,8 @@ var contextChecks = []check{
 	{name: "EndedPreventsList", test: endedPrevents("List")},
 }
 
-// endedPrevents: a call whose context has ended already fails and has no
-// effect, also not later.
+// endedPrevents: a call whose context has already ended fails and has no effect, not even
+// later.
 func endedPrevents(name string) func(*trial) {
 	return func(tr *trial) {
 		kv := tr.client()

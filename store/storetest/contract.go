@@ -133,8 +133,8 @@ func putGone(tr *trial) {
 	kv.wantMissing(tr.base)
 }
 
-// putMissing: the pair that a watch tells for a missing key is no pair to
-// create from.
+// putMissing: a key cannot be created from the pair that a watch carries for a missing
+// key.
 func putMissing(tr *trial) {
 	kv := tr.client()
 	kv.wantRefused(tr.base, &store.KVPair{Key: tr.base}, gone...)
@@ -161,7 +161,7 @@ func putReborn(tr *trial) {
 	kv.wantPair(pair)
 }
 
-// putValue: where a backup was restored, indexes are given again to other values.
+// putValue: after a backup was restored, other values get indexes that were used before.
 func putValue(tr *trial) {
 	kv := tr.client()
 	pair := kv.create(tr.base, "a")

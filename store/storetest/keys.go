@@ -40,9 +40,9 @@ func unicodes(b string) []string {
 	}
 }
 
-// punctuation has what means something in URLs, patterns, SQL and shells. What
-// patterns are made of is also before something else, so that it shows where a
-// List takes it for one.
+// punctuation has characters with a meaning in URLs, patterns, SQL and shells. Those of
+// patterns also stand before another character, so that a List that treats them as a
+// pattern fails.
 func punctuation(b string) []string {
 	keys := []string{b + "xchild", b + "%2Fchild", b + "[a-z]child", b + "{x}", b + "'; --", b + "$1", b + "%s"}
 	for _, r := range "!\"#$%&'()*+,-.:;<=>?@[\\]^_`{|}~" {
@@ -61,8 +61,7 @@ func longKeys(b string) []string {
 	return []string{fill("x") + "1", fill("x") + "2", fill("/y") + "1", fill("/y") + "2", fill("z")}
 }
 
-// keysTest: each key is one of its own to every method, and comes back as it
-// went in.
+// keysTest: all methods distinguish all keys, and return them unchanged.
 func keysTest(choose func(base string) []string) func(*trial) {
 	return func(tr *trial) {
 		kv, other := tr.client(), tr.client()

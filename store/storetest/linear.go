@@ -20,8 +20,8 @@ var linearChecks = []check{
 	{name: "CallsWhileTheServerRestarts", needs: server, test: linearRestart},
 }
 
-// What a history is at most, so that it is decided in milliseconds, and at
-// least, so that there is something to decide.
+// The maximum size of a history, so that it can be checked in milliseconds, and the
+// minimum, so that a check is worth it.
 const (
 	fewest         = 20 // reads, and writes
 	callsPerKey    = 150
@@ -50,9 +50,9 @@ func linearRestart(tr *trial) {
 	})
 }
 
-// wantLinearizable has many clients make so many calls each in the course of d,
-// or fewer on a slow store, as long as they are enough, while trouble runs, and wants each key's history to
-// be linearizable.
+// wantLinearizable lets many clients make so many calls each during d, or fewer on a slow
+// store, if they are enough, while trouble runs. It wants the history of each key to be
+// linearizable.
 func (tr *trial) wantLinearizable(each int, d time.Duration, trouble func(rng *rand.Rand, d time.Duration)) {
 	tr.Helper()
 	seed := rand.Uint64()
@@ -64,7 +64,7 @@ func (tr *trial) wantLinearizable(each int, d time.Duration, trouble func(rng *r
 	}
 	tr.Logf("STORETEST_SEED=%d", seed)
 
-	clients := tr.clients(writers) // which may take its time
+	clients := tr.clients(writers) // which may take long
 	rec := &recording{tr: tr, began: time.Now(), slots: make([]slot, 3)}
 	troubled := make(chan struct{})
 	go func() {
@@ -75,7 +75,7 @@ func (tr *trial) wantLinearizable(each int, d time.Duration, trouble func(rng *r
 		r := &rider{rec, i, kv, rand.New(rand.NewPCG(seed, uint64(i))), make(map[string]*memo)}
 		for n := 0; n < each && (time.Since(rec.began) < d || !rec.enough()); n++ {
 			r.call()
-			if r.rng.IntN(4) == 0 { // else they come in bursts
+			if r.rng.IntN(4) == 0 { // otherwise they come in bursts
 				r.sleep(8 * d / time.Duration(each))
 			}
 		}
@@ -108,11 +108,11 @@ type recording struct {
 	reads  int // that found something
 }
 
-// slot is a key that is in use. Before its history grows too long to be
-// decided, another takes its place.
+// slot is a key in use. Another key replaces it before its history becomes too long to be
+// checked.
 type slot struct{ generation, calls, unknowns int }
 
-// pick returns the key of one slot, and a value that nobody has written.
+// pick returns the key of one slot, and a new value.
 func (rec *recording) pick(rng *rand.Rand) (i int, key, value string) {
 	i = rng.IntN(len(rec.slots))
 	rec.mu.Lock()
@@ -140,7 +140,7 @@ func (rec *recording) add(slot int, op operation) {
 	}
 }
 
-// enough tells whether there is something to judge, or is no use to go on.
+// enough reports whether the history is long enough, or it is useless to go on.
 func (rec *recording) enough() bool {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
@@ -188,7 +188,7 @@ type rider struct {
 // memo is what a client knows of a key. pair is nil where it is missing.
 type memo struct {
 	pair, older *store.KVPair
-	fresh       bool // pair may be the key's state yet
+	fresh       bool // pair may still be the state of the key
 }
 
 func (m *memo) learn(pair *store.KVPair) { m.older, m.pair, m.fresh = m.pair, pair, true }
@@ -232,7 +232,7 @@ func (r *rider) call() {
 // sleep sleeps for less than limit.
 func (r *rider) sleep(limit time.Duration) { time.Sleep(time.Duration(r.rng.Int64N(int64(limit)))) }
 
-// perform makes the call, and notes what came of it.
+// perform makes the call, and records the result.
 func (r *rider) perform(op *operation, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(r.tr.Context(), limit)
 	defer cancel()

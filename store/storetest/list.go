@@ -16,7 +16,7 @@ var listChecks = []check{
 	{name: "FindsManyKeys", test: listMany},
 }
 
-// list returns what List finds, sorted; nothing for ErrKeyNotFound.
+// list returns the result of List, sorted, and nothing for ErrKeyNotFound.
 func (c *client) list(directory string) []*store.KVPair {
 	c.tr.Helper()
 	pairs, err := c.List(c.tr.soon(), directory, nil)
@@ -50,7 +50,7 @@ func (c *client) wantList(directory string, keys ...string) {
 	}
 }
 
-// createAll creates keys that have themselves as values.
+// createAll creates keys whose values are the keys.
 func (c *client) createAll(keys ...string) map[string]*store.KVPair {
 	c.tr.Helper()
 	pairs := make(map[string]*store.KVPair)

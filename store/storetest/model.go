@@ -32,7 +32,7 @@ const (
 	opEnd    kind = "end" // all that had an answer was before
 )
 
-// refused tells whether the store said that a write did not happen, and why.
+// refused reports whether the error of a write means that it did not happen.
 func (op operation) refused() bool {
 	switch {
 	case op.err == nil || op.kind == opGet:
@@ -44,12 +44,12 @@ func (op operation) refused() bool {
 	}
 }
 
-// missing tells whether a read found the key missing.
+// missing reports whether a read has found the key missing.
 func (op operation) missing() bool {
 	return op.kind == opGet && errors.Is(op.err, store.ErrKeyNotFound)
 }
 
-// unknown tells whether nobody knows what became of the call.
+// unknown reports whether the outcome of the call is not known.
 func (op operation) unknown() bool { return op.err != nil && !op.refused() && !op.missing() }
 
 func (op operation) String() string {
@@ -72,23 +72,22 @@ func (op operation) String() string {
 	}
 }
 
-// state is how a key can be as of one instant.
+// state is a possible state of a key at one instant.
 type state struct {
 	found bool
 	value string
 	index uint64
-	known bool // index is; else nobody has ever been told
+	known bool // index is known; otherwise no client has ever seen it
 	over  bool // the history has ended
 }
 
-// model says what one key may do.
+// model is the model of one key.
 //
-// A write without an answer forks it into both outcomes: in the history it has
-// no end, and either it takes effect, where it can, or it comes after the
-// history, where it means nothing.
+// A write without an answer has no end in the history: either it takes effect at some
+// instant, or it comes after the end of the history, where it has no effect.
 type model struct {
-	restarts bool              // an index may come back: see Capabilities
-	indexes  map[string]uint64 // of the values that anybody was told of
+	restarts bool              // an index may be used again: see Capabilities
+	indexes  map[string]uint64 // of the values that a client has seen
 }
 
 func (m model) step(s state, op operation) (bool, state) {
@@ -118,8 +117,7 @@ func (m model) step(s state, op operation) (bool, state) {
 	return true, state{found: true, value: op.value, index: index, known: known}
 }
 
-// refuses tells whether a write may be refused in this state, for the reason that
-// was given.
+// refuses reports whether a write may be refused in this state, with this error.
 func (m model) refuses(s state, op operation) bool {
 	switch {
 	case errors.Is(op.err, store.ErrKeyExists):
@@ -131,7 +129,7 @@ func (m model) refuses(s state, op operation) bool {
 	}
 }
 
-// unchanged tells whether a key in this state may be as it was in previous.
+// unchanged reports whether a key in this state may be unchanged since previous.
 func (m model) unchanged(s state, previous *store.KVPair) bool {
 	if !s.known {
 		return s.found && m.restarts
@@ -139,8 +137,8 @@ func (m model) unchanged(s state, previous *store.KVPair) bool {
 	return s.found && s.index == previous.LastIndex
 }
 
-// learn notes the indexes of values. It returns an error where two writes have
-// one index, or one has two.
+// learn records the indexes of values. It returns an error if two writes have one index,
+// or one write has two.
 func (m model) learn(history []operation) error {
 	values := make(map[uint64]string)
 	for _, op := range history {
@@ -159,9 +157,9 @@ func (m model) learn(history []operation) error {
 	return nil
 }
 
-// linearizable returns an error unless the history of one key, in which it was
-// missing at first, is what could have happened if each call took effect at
-// one instant between its beginning and its end.
+// linearizable returns an error unless the history of one key, which was missing at
+// first, is possible if each call takes effect at one instant between its beginning and
+// its end.
 func linearizable(history []operation, restarts bool, limit time.Duration) error {
 	m := model{restarts, make(map[string]uint64)}
 	if err := m.learn(history); err != nil {
@@ -193,7 +191,7 @@ func linearizable(history []operation, restarts bool, limit time.Duration) error
 	}
 }
 
-// farthest tells how far the calls can be explained.
+// farthest returns how many of the calls can be explained.
 func farthest(info porcupine.LinearizationInfo) string {
 	var longest []porcupine.Operation
 	for _, partition := range info.PartialLinearizationsOperations() {

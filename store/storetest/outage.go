@@ -34,14 +34,14 @@ var frozenChecks = []check{
 	{name: "CloseReturns", needs: server, test: frozenClose},
 }
 
-// stop stops the server; it is there again when the check ends.
+// stop stops the server, which is started again when the check ends.
 func (tr *trial) stop() {
 	tr.Cleanup(tr.start)
 	tr.can.Server.Stop()
 }
 
-// start starts the server again, unless the check was given up: then others have
-// it, or it is gone.
+// start starts the server again, unless the check was given up: then another check uses
+// the server, or it is gone.
 func (tr *trial) start() {
 	tr.mu.Lock()
 	over := tr.over
@@ -51,14 +51,14 @@ func (tr *trial) start() {
 	}
 }
 
-// freeze freezes the server; it goes on when the check ends.
+// freeze freezes the server, which continues when the check ends.
 func (tr *trial) freeze() {
 	tr.Cleanup(tr.can.Server.Thaw)
 	tr.can.Server.Freeze()
 }
 
-// settle writes value under key by trying until it is there: on a connection
-// that is lost a write may fail, or succeed and say nothing.
+// settle tries to write value under key until it is there: on a lost connection a write
+// may fail, or succeed without an answer.
 func (c *client) settle(key, value string) *store.KVPair {
 	c.tr.Helper()
 	var pair *store.KVPair
@@ -81,8 +81,8 @@ func (c *client) settle(key, value string) *store.KVPair {
 	return pair
 }
 
-// wantStanding wants what was acknowledged before an outage to be there, and
-// calls to do as they should with the client from before.
+// wantStanding wants the writes that were acknowledged before an outage to be there, and
+// calls of the client from before it to work.
 func (c *client) wantStanding(stale, pair *store.KVPair) *store.KVPair {
 	c.tr.Helper()
 	var read *store.KVPair
@@ -116,8 +116,8 @@ func (c *client) wantStanding(stale, pair *store.KVPair) *store.KVPair {
 	return c.settle(pair.Key, string(pair.Value)+", and more")
 }
 
-// wantHeldOrEnded wants a watch from before an outage to tell what was written
-// since, or to have ended. Then a new one tells it.
+// wantHeldOrEnded wants a watch from before an outage to carry what was written since, or
+// to have ended. Then a new watch must carry it.
 func (w *watch) wantHeldOrEnded(kv *client, want *store.KVPair) {
 	w.tr.Helper()
 	limit := time.Now().Add(w.tr.patience)
@@ -175,7 +175,7 @@ func cutWatch(tr *trial) {
 	}
 }
 
-// watchAnyhow is watch, for a client whose connections may be lost yet.
+// watchAnyhow is watch for a client whose connections may still be lost.
 func (c *client) watchAnyhow(key string) *watch {
 	c.tr.Helper()
 	ctx, cancel := context.WithCancel(c.tr.Context())
@@ -220,8 +220,8 @@ func downCalls(tr *trial) {
 	tr.start()
 }
 
-// frozenCall: a call returns in time after its context has ended, though the
-// server does not answer; and when it does, the client is as good as before.
+// frozenCall: a call returns in time after its context has ended, even if the server does
+// not answer; and when the server continues, the client works as before.
 func frozenCall(name string) func(*trial) {
 	return func(tr *trial) {
 		kv := tr.client()
@@ -234,9 +234,8 @@ func frozenCall(name string) func(*trial) {
 	}
 }
 
-// wantInTime makes a call some times that cannot succeed and wants it to return
-// in time after its context has ended: in the median, for a busy machine may be
-// late now and then.
+// wantInTime repeats a call that cannot succeed and wants it to return in time after its
+// context has ended: in the median, because a busy machine is sometimes late.
 func (tr *trial) wantInTime(kv *client, name string, pair *store.KVPair) {
 	tr.Helper()
 	const patient = 40 * time.Millisecond
@@ -278,8 +277,8 @@ func frozenWatch(tr *trial) {
 	tr.can.Server.Thaw()
 }
 
-// frozenPile: what a call leaves behind when its context ends is not more with
-// every call. Up to a bound it may be: a pool of connections fills with them.
+// frozenPile: the number of goroutines that calls leave behind when their contexts end is
+// bounded. It may grow up to the size of a pool of connections.
 func frozenPile(tr *trial) {
 	const calls, rounds = 100, 8
 	kv := tr.client()

@@ -1,5 +1,5 @@
-// Package storetest is the conformance suite of a store.Store: whoever writes
-// one holds it to the contract that elections rest on.
+// Package storetest is the conformance suite for a store.Store. It tests the contract on
+// which elections rely.
 //
 //	func TestConformance(t *testing.T) {
 //		storetest.Run(t, func(t testing.TB) store.Store { ... }, storetest.Capabilities{
@@ -14,13 +14,12 @@
 //	Linearizable                            histories of many clients, by porcupine
 //	Cut Restart Frozen                      with Capabilities.Cut and Server
 //
-// Each uses keys of its own, and leaves them behind. They run one after another,
-// because many measure time, except for those of TTL, which mostly wait. One that
-// has not ended in a minute fails.
+// Each test uses keys of its own, and does not delete them. Tests run one after another,
+// because many measure time, except for those of TTL, which mostly wait. A test that has
+// not ended after a minute fails.
 //
-// What the clients of Linearizable do is drawn from a seed, which is logged; set
-// STORETEST_SEED to it to have them do the same again. In what order it reaches
-// the store is chance all the same.
+// The calls of the clients of Linearizable are drawn from a seed, which is logged; set
+// STORETEST_SEED to repeat them. The order in which they reach the store remains random.
 package storetest
 
 import (
@@ -32,57 +31,55 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// Capabilities say what a store can do beyond the least that is asked of it,
-// and how the suite gets at what lies between it and its server. The zero value
-// is a store that deletes no key by itself and whose server cannot be reached.
+// Capabilities are what a store can do beyond the minimum, and how the suite controls its
+// server and its connections. The zero value is a store that does not delete keys by
+// itself and whose server cannot be controlled.
 type Capabilities struct {
-	// TTL is the shortest TTL of AtomicPut that the store keeps to, or 0 where
-	// it can't delete a key by itself: ErrTTLNotSupported is wanted then. It
-	// is also wanted for a TTL below this.
+	// TTL is the shortest TTL that AtomicPut supports, or 0 if the store cannot delete a
+	// key by itself. AtomicPut must return ErrTTLNotSupported for a TTL below this, and
+	// for any TTL if this is 0.
 	TTL time.Duration
 
 	// Expiry is how late after its TTL a key may be deleted. The default is a
 	// second.
 	Expiry time.Duration
 
-	// IndexRestarts says that the index of a key may come back after the key
-	// has been deleted.
+	// IndexRestarts means that an index of a key may be used again after the key was
+	// deleted.
 	IndexRestarts bool
 
-	// IndexAlone says that AtomicPut and AtomicDelete do not compare the value of
-	// the previous pair, but its index alone: after a backup was restored, in
-	// which indexes come back, a write may then replace what another has written.
+	// IndexAlone means that AtomicPut and AtomicDelete compare only the index of the
+	// previous pair and not its value: after a backup was restored, a write may then
+	// replace the value of another write with the same index.
 	IndexAlone bool
 
-	// Server is what runs the store, for tests that kill or halt it; they are
-	// left out where it is nil.
+	// Server is the server of the store, for tests that kill or stop it. If it is nil,
+	// they are left out.
 	Server Server
 
-	// Cut cuts the connections of all clients, in the middle of their calls.
-	// New connections can be made right after. nil where there are none.
+	// Cut cuts the connections of all clients, in the middle of their calls. New
+	// connections can be made right after. It is nil if there are no connections.
 	Cut func()
 
-	// Excused names tests that the store is known to fail, such as
-	// "Watch/DeleteIsTold", each with the reason. They are run, for ten seconds
-	// at most, and what they find is told and does not fail the suite. The name
-	// of a group, such as "Watch", leaves out all its tests. The name of no test
-	// and no group fails.
+	// Excused names tests that the store is known to fail, such as "Watch/DeleteIsTold",
+	// each with the reason. They run for at most ten seconds, and their failures are
+	// logged and do not fail the suite. With the name of a group, such as "Watch", all
+	// its tests are left out. An unknown name fails the suite.
 	Excused map[string]string
 }
 
-// Server is a store's server, as a test treats it. Its methods return when what
-// they say is the case.
+// Server controls a store's server in a test. Its methods return when they have taken
+// effect.
 type Server interface {
-	Stop()   // kills it; acknowledged writes survive
-	Start()  // brings it back, at the same address
-	Freeze() // halts it: connections stand, nothing is answered
-	Thaw()   // lets it go on
+	Stop()   // kills the server; acknowledged writes survive
+	Start()  // starts it again, at the same address
+	Freeze() // stops it: connections stay open, without answers
+	Thaw()   // lets it continue
 }
 
-// Run runs the suite. open connects another client to the store, whose keys
-// need not be gone from an earlier call; the suite closes it. The testing.TB
-// that open is given stands for the test that asks: it may fail it, and have
-// it clean up.
+// Run runs the suite. open connects another client to the store, which may still have the
+// keys of earlier calls; the suite closes it. open gets the testing.TB of the test that
+// calls it, which it may fail, and use for Cleanup.
 func Run(t *testing.T, open func(t testing.TB) store.Store, can Capabilities) {
 	t.Helper()
 	for _, name := range strangers(can.Excused) {
@@ -117,7 +114,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store, can Capabilities) {
 // runCheck runs one check as the test t.
 func runCheck(t *testing.T, open func(testing.TB) store.Store, can Capabilities, c check, excuse string) {
 	if can.Server != nil && c.needs&server != 0 {
-		// Whatever becomes of the check, the next one finds the server well.
+		// Whatever the outcome, the next check needs a running server.
 		defer func() { can.Server.Thaw(); can.Server.Start() }()
 	}
 	limit := time.Minute
@@ -142,7 +139,7 @@ func runCheck(t *testing.T, open func(testing.TB) store.Store, can Capabilities,
 	}
 }
 
-// strangers returns the names in excused that no check has, sorted.
+// strangers returns the names in excused that are not those of a check, sorted.
 func strangers(excused map[string]string) []string {
 	var names []string
 	for name := range excused {

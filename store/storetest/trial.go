@@ -13,20 +13,20 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// trial is a check that is being run. It stands between the check and its
-// testing.TB: it decides what a failure means, and outlives no deadline.
+// trial is a run of a check, in place of its testing.TB: it decides what a failure means,
+// and ends at a deadline.
 type trial struct {
 	testing.TB
 
 	can   Capabilities
 	base  string               // in all keys of the check, and in no others; letters, digits and a hyphen
 	open  func() store.Store   // connects another client
-	blame func(failure string) // is told of each failure
+	blame func(failure string) // is called for each failure
 
-	patience time.Duration // how long to wait for what should happen by far sooner
+	patience time.Duration // how long to wait for what should happen much sooner
 
 	mu       sync.Mutex
-	over     bool // nobody listens any more
+	over     bool // failures are ignored from now on
 	failed   bool
 	skipped  bool
 	cleanups []func()
@@ -41,8 +41,8 @@ func newTrial(t testing.TB, open func(testing.TB) store.Store, can Capabilities)
 	return tr
 }
 
-// run runs test in a goroutine of its own and returns when it has ended and
-// cleaned up, or at the limit.
+// run runs test in a goroutine and returns when it has ended and cleaned up, or at the
+// limit.
 func (tr *trial) run(test func(*trial), limit time.Duration) {
 	tr.Helper()
 	done := make(chan struct{})
@@ -63,8 +63,8 @@ func (tr *trial) run(test func(*trial), limit time.Duration) {
 	tr.over = true
 }
 
-// guard runs f and makes a failure of its panic: an adapter's must not take the
-// other checks with it.
+// guard runs f and turns its panic into a failure: a panic of an adapter must not end the
+// other checks.
 func (tr *trial) guard(f func()) {
 	defer func() {
 		if what := recover(); what != nil {
@@ -74,7 +74,7 @@ func (tr *trial) guard(f func()) {
 	f()
 }
 
-// clean runs what was given to Cleanup, last first.
+// clean calls the functions that were given to Cleanup, last first.
 func (tr *trial) clean() {
 	for {
 		tr.mu.Lock()
@@ -96,7 +96,7 @@ func (tr *trial) clean() {
 	}
 }
 
-// fail records a failure and tells it, unless it is too late.
+// fail records and reports a failure, unless the trial is over.
 func (tr *trial) fail(what string) {
 	tr.Helper()
 	tr.mu.Lock()
@@ -107,7 +107,7 @@ func (tr *trial) fail(what string) {
 	}
 }
 
-// The methods of testing.TB that say something or end the test.
+// The methods of testing.TB that report or end the test.
 
 func (tr *trial) Error(args ...any) {
 	tr.Helper()

@@ -22,11 +22,11 @@ var ttlChecks = []check{
 // early allows for clocks that tick in milliseconds.
 const early = 3 * time.Millisecond
 
-// life is a TTL that the store keeps to, and that leaves time to look.
+// life is a TTL that the store supports, and that leaves time to read.
 func (tr *trial) life() time.Duration { return max(tr.can.TTL, 200*time.Millisecond) }
 
-// wantExpiry wants key to be there for ttl from a write that was made between
-// these times, and then to be gone in time.
+// wantExpiry wants key to exist for ttl after a write that was made between these times,
+// and to be deleted in time after that.
 func (c *client) wantExpiry(key string, ttl time.Duration, began, ended time.Time) {
 	c.tr.Helper()
 	for {
@@ -72,9 +72,9 @@ func ttlRenewed(tr *trial) {
 	kv.wantExpiry(pair.Key, ttl, began, time.Now())
 }
 
-// rewrite writes a key with a TTL and, a while later, once more: again with it,
-// or with none. It returns what was written then, the TTL, and when the second
-// write began. Where that came too late it tries with a longer TTL.
+// rewrite writes a key with a TTL and, later, once more: with the TTL again, or without
+// one. It returns the pair as written, the TTL, and when the second write began. If that
+// came too late it tries a longer TTL.
 func (c *client) rewrite(base string, wait time.Duration, again bool) (*store.KVPair, time.Duration, time.Time) {
 	c.tr.Helper()
 	for ttl := c.tr.life(); ; ttl *= 2 {
@@ -104,7 +104,7 @@ func ttlSwap(tr *trial) {
 	kv.wantExpiry(tr.base, tr.life(), began, time.Now())
 }
 
-// ttlGone: to all calls a key that has expired is as one that was deleted.
+// ttlGone: to all calls a key that has expired is like one that was deleted.
 func ttlGone(tr *trial) {
 	kv, other := tr.client(), tr.client()
 	pair := kv.write(tr.base, "a", nil, tr.life())
@@ -140,7 +140,7 @@ func ttlAny(tr *trial) {
 	tr.wantTTLRefused(1, time.Millisecond, time.Second, time.Hour)
 }
 
-// wantTTLRefused wants the store to refuse these, and to write nothing.
+// wantTTLRefused wants the store to refuse these TTLs, and to write nothing.
 func (tr *trial) wantTTLRefused(ttls ...time.Duration) {
 	tr.Helper()
 	kv := tr.client()

@@ -15,7 +15,7 @@ var valueChecks = []check{
 	{name: "JSON", test: valueTest(func() []byte { return []byte(`{"v": 1, "leader": "ünder\u0000wood", "ttl": 1e3, "a": [null]}` + "\n") })},
 }
 
-// allBytes has every byte, next to many others, and is no UTF-8.
+// allBytes has every byte, next to many others, and is not UTF-8.
 func allBytes() []byte {
 	value := make([]byte, 0, 4*256)
 	for i := range 256 {
@@ -24,7 +24,7 @@ func allBytes() []byte {
 	return value
 }
 
-// valueTest: a value is the same to every method, and comes back as it went in.
+// valueTest: all methods return a value unchanged.
 func valueTest(value func() []byte) func(*trial) {
 	return func(tr *trial) {
 		kv, other := tr.client(), tr.client()

@@ -37,7 +37,7 @@ type watch struct {
 	cancel context.CancelFunc
 }
 
-// watch begins one. The end of the check ends it.
+// watch begins a watch, which ends at the end of the check.
 func (c *client) watch(key string) *watch {
 	c.tr.Helper()
 	ctx, cancel := context.WithCancel(c.tr.Context())
@@ -49,8 +49,8 @@ func (c *client) watch(key string) *watch {
 	return &watch{c.tr, key, pairs, cancel}
 }
 
-// within returns what the watch tells in the time to come; told is false when
-// it tells nothing, or has ended.
+// within returns the next pair of the watch within a time; told is false if there was
+// none, or the watch has ended.
 func (w *watch) within(d time.Duration) (pair *store.KVPair, told, ended bool) {
 	w.tr.Helper()
 	select {
@@ -64,7 +64,7 @@ func (w *watch) within(d time.Duration) (pair *store.KVPair, told, ended bool) {
 	}
 }
 
-// check wants a pair that a watch may tell.
+// check wants a pair that a watch may carry.
 func (w *watch) check(pair *store.KVPair) {
 	w.tr.Helper()
 	switch {
@@ -77,7 +77,7 @@ func (w *watch) check(pair *store.KVPair) {
 	}
 }
 
-// next returns what the watch tells next.
+// next returns the next pair of the watch.
 func (w *watch) next() *store.KVPair {
 	w.tr.Helper()
 	pair, told, ended := w.within(w.tr.patience)
@@ -90,16 +90,16 @@ func (w *watch) next() *store.KVPair {
 	return pair
 }
 
-// missing is what a watch tells of a missing key.
+// missing is the pair that a watch carries for a missing key.
 func (w *watch) missing() *store.KVPair { return &store.KVPair{Key: w.key} }
 
-// wantNext wants the watch to tell want next.
+// wantNext wants the next pair of the watch to be want.
 func (w *watch) wantNext(want *store.KVPair) {
 	w.tr.Helper()
 	w.tr.wantEqual("the watch", w.next(), want)
 }
 
-// until reads until the watch tells want.
+// until reads until the watch carries want.
 func (w *watch) until(want *store.KVPair) {
 	w.tr.Helper()
 	limit := time.Now().Add(w.tr.patience)
@@ -119,7 +119,7 @@ func (w *watch) until(want *store.KVPair) {
 	}
 }
 
-// wantSilence wants the watch to stand, and to tell nothing.
+// wantSilence wants the watch to stay open, and to carry nothing.
 func (w *watch) wantSilence() {
 	w.tr.Helper()
 	pair, told, ended := w.within(30 * time.Millisecond)
@@ -199,7 +199,7 @@ func watchRebirth(tr *trial) {
 	}
 }
 
-// watchExpiry: nobody but the store looks at the key.
+// watchExpiry: only the store itself reads the key.
 func watchExpiry(tr *trial) {
 	kv, other := tr.client(), tr.client()
 	pair := kv.write(tr.base, "a", nil, tr.life())
@@ -228,7 +228,7 @@ func watchOthers(tr *trial) {
 	w.wantSilence()
 }
 
-// churn changes a key quickly, so many times, and returns its last state.
+// churn changes a key so many times, quickly, and returns its last state.
 func (c *client) churn(key string, times int) *store.KVPair {
 	c.tr.Helper()
 	var pair *store.KVPair
@@ -246,7 +246,7 @@ func (c *client) churn(key string, times int) *store.KVPair {
 	return pair
 }
 
-// watchLast: of quick changes a watch may leave out any, but never the last.
+// watchLast: of quick changes a watch may leave out any except the last.
 func watchLast(tr *trial) {
 	kv, other := tr.client(), tr.client()
 	w := other.watch(tr.base)
@@ -262,7 +262,7 @@ func watchSlow(tr *trial) {
 	kv, other := tr.client(), tr.client()
 	w := other.watch(tr.base)
 	w.wantNext(w.missing())
-	// Nobody reads while the changes come, and time goes by.
+	// The watch is not read during the changes and for some time after.
 	pair := kv.churn(tr.base, 30)
 	time.Sleep(30 * time.Millisecond)
 	for range 30 {
@@ -276,8 +276,8 @@ func watchSlow(tr *trial) {
 	w.until(w.missing())
 }
 
-// watchAmid: the state that a watch begins with, and the changes that it tells,
-// leave no gap between them.
+// watchAmid: there is no gap between the state with which a watch begins and the changes
+// that it carries.
 func watchAmid(tr *trial) {
 	kv, other := tr.client(), tr.client()
 	var watches []*watch
@@ -316,7 +316,7 @@ func watchTwice(tr *trial) {
 	last := w.next()
 	tr.wantEqual("the watch", last, w.missing())
 	for range 10 {
-		kv.remove(kv.swap(kv.create(tr.base, "a"), "b")) // while nobody reads
+		kv.remove(kv.swap(kv.create(tr.base, "a"), "b")) // while the watch is not read
 		for {
 			pair, told, _ := w.within(20 * time.Millisecond)
 			if !told {

@@ -6,12 +6,12 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/goroutines"
 )
 
-// promptly is how soon a watch has to be closed after its end, and a call has to
-// return after its context's.
+// promptly is how soon a watch must be closed after its end, and a call must return after
+// the end of its context.
 const promptly = 100 * time.Millisecond
 
-// watchEnds: watches are closed in time after their contexts have ended, be
-// they read or not. Most of them: a busy machine may be late now and then.
+// watchEnds: most watches are closed in time after their contexts have ended, whether
+// they are read or not. A busy machine is sometimes late.
 func watchEnds(read bool) func(*trial) {
 	return func(tr *trial) {
 		kv := tr.client()
@@ -20,7 +20,7 @@ func watchEnds(read bool) func(*trial) {
 	}
 }
 
-// watchClose: so are they when their store is closed.
+// watchClose: they are also closed when their store is closed.
 func watchClose(read bool) func(*trial) {
 	return func(tr *trial) {
 		kv := tr.client()
@@ -29,8 +29,8 @@ func watchClose(read bool) func(*trial) {
 	}
 }
 
-// watches begins watches of keys that are there and that are not. Unread, they
-// have something to tell all along.
+// watches begins watches of existing and of missing keys. If they are not read, they
+// always have a pair to deliver.
 func (c *client) watches(read bool) []*watch {
 	c.tr.Helper()
 	watches := make([]*watch, 6)
@@ -90,7 +90,7 @@ func (tr *trial) wantEnd(read bool, watches []*watch, end func(*watch)) {
 	}
 }
 
-// wantClosed wants watches to be closed, if late.
+// wantClosed wants watches to be closed, even if late.
 func (tr *trial) wantClosed(watches []*watch) {
 	tr.Helper()
 	tr.eventually("all watches are closed", func() error {
@@ -103,8 +103,7 @@ func (tr *trial) wantClosed(watches []*watch) {
 	})
 }
 
-// isClosed tells whether the watch is closed now. What has been put into the
-// channel before may be there still.
+// isClosed reports whether the watch is closed. The channel may still have earlier pairs.
 func (w *watch) isClosed() bool {
 	for range 100 {
 		select {
@@ -119,8 +118,7 @@ func (w *watch) isClosed() bool {
 	return false
 }
 
-// watchLeak: no goroutine is left of watches that have ended, whether they were
-// read or not.
+// watchLeak: watches that have ended leave no goroutine, whether they were read or not.
 func watchLeak(tr *trial) {
 	kv := tr.client()
 	kv.create(tr.base+"/a", "a")
@@ -133,11 +131,11 @@ func watchLeak(tr *trial) {
 			}
 		}
 	}
-	use(1) // what the client starts once for all is no leak
+	use(1) // what the client starts once is not a leak
 	goroutines.Of(func(count func() int) {
 		use(5)
 		tr.eventually("the goroutines of 60 watches are gone", func() error {
-			// Some connect again, and stay with the client.
+			// Some connections are made again, and stay with the client.
 			if n := count(); n > 15 {
 				return leak(n)
 			}

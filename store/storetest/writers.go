@@ -20,7 +20,7 @@ var writerChecks = []check{
 	{name: "OneDeleteWins", test: writersDelete},
 }
 
-// clients connects many.
+// clients connects many clients.
 func (tr *trial) clients(n int) []*client {
 	tr.Helper()
 	all := make([]*client, n)
@@ -30,7 +30,7 @@ func (tr *trial) clients(n int) []*client {
 	return all
 }
 
-// atOnce runs f for each client, all at once.
+// atOnce runs f for all clients at once.
 func atOnce(clients []*client, f func(i int, kv *client)) {
 	var running sync.WaitGroup
 	ready := make(chan struct{})
@@ -44,8 +44,8 @@ func atOnce(clients []*client, f func(i int, kv *client)) {
 	running.Wait()
 }
 
-// writersIncrement: of writers that all add to one counter, none undoes what
-// another did.
+// writersIncrement: of writers that all add to one counter, none loses the addition of
+// another.
 func writersIncrement(tr *trial) {
 	const each = 12
 	clients := tr.clients(writers)
@@ -95,7 +95,7 @@ func (c *client) increment(ctx context.Context, key string) (*store.KVPair, erro
 	}
 }
 
-// writersCreate: a key is created once, whoever else tries.
+// writersCreate: a key is created once, however many clients try.
 func writersCreate(tr *trial) {
 	clients := tr.clients(writers)
 	for round := range 10 {
@@ -118,7 +118,7 @@ func writersCreate(tr *trial) {
 	}
 }
 
-// writersDelete: of those who delete or replace one state, one does.
+// writersDelete: of clients that delete or replace one state, exactly one succeeds.
 func writersDelete(tr *trial) {
 	clients := tr.clients(writers)
 	for round := range 10 {
