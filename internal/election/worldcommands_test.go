@@ -1,0 +1,321 @@
+package election
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+)
+
+// commands are what can be told to a world. After each, the candidates that it concerns
+// take steps until they have to wait.
+var commands = map[string]func(*world, command) error{
+	// Candidates.
+	"new":          (*world).newCandidate, // new NAME [priority=N] [works] [relinquish=DURATION] [clock=DURATION since 1970]
+	"start":        (*world).start,        // begin another campaign; after a crash, in another process
+	"stop":         (*world).stop,         // end the campaign
+	"resign":       (*world).resign,       // end the term
+	"work-returns": on((*world).endWork),
+	"well":         on(func(w *world, c *candidate) error { c.health = health{well: true}; return nil }),
+	"unwell":       on(func(w *world, c *candidate) error { c.health = health{}; return nil }),          // a check has failed
+	"ill":          on(func(w *world, c *candidate) error { c.health = health{ill: true}; return nil }), // as many in a row as a leader may
+	"copy":         (*world).copyCandidate,                                                              // copy NAME as NAME: clone the machine
+
+	// Processes and time.
+	"pass":    (*world).pass,     // let a time pass, in which all take steps
+	"crash":   (*world).crash,    // the process is gone
+	"pause":   (*world).pause,    // the process takes no steps
+	"suspend": (*world).suspend,  // nor does its monotonic clock go on
+	"wake":    (*world).wake,     // after a pause or suspension
+	"set":     (*world).setClock, // set NAME DURATION: the wall clock is set forward, or back
+
+	// The store. What becomes of a call that is under way, or else of the next.
+	"hold":       (*world).hold,      // it stays under way
+	"deliver":    (*world).reach,     // the store does what it asks for
+	"answer":     (*world).reply,     // and its reply arrives
+	"lose-reply": fails(losing),      // a write happens, but its reply is lost
+	"fail":       fails(failing),     // it fails, and nothing has happened
+	"refuse":     fails(refusing),    // a write is refused, whatever is stored
+	"hint":       (*world).hints,     // hint NAME [old]: the watch shows what is stored, or what was before
+	"store":      (*world).store,     // store down, up, or unsafe: which does not compare and swap
+	"delete":     (*world).deleteKey, // the record is deleted
+	"put-back":   (*world).putBack,   // put-back N: the record is as it was N writes ago
+	"put":        (*world).put,       // put VALUE: it is overwritten by something else
+	"edit":       (*world).edit,      // edit beat=N or token=N: it is changed by hand
+	"ask":        (*world).ask,       // ask resign, transfer to=NODE hold=DURATION, pause [keep], resume; by=WHO
+	"show":       (*world).show,      // show the record
+
+	// The rest.
+	"verdict":   (*world).tellVerdict, // what the law allows a candidate
+	"by-hand":   (*world).takeOver,    // from now on all calls are held, and candidates take steps only when told to
+	"step":      (*world).stepByHand,
+	"allow-two": (*world).letTwoLead, // two may lead at once from now on, for this is what the docs do not promise
+}
+
+// command is a line of input.
+type command struct {
+	words []string          // without the first
+	named map[string]string // those of the form name=value
+}
+
+// do carries a command out, and returns what happened.
+func (w *world) do(line string) ([]string, error) {
+	cmd := command{named: map[string]string{}}
+	verb, rest, _ := strings.Cut(line, " ")
+	for _, word := range strings.Fields(rest) {
+		if name, value, ok := strings.Cut(word, "="); ok {
+			cmd.named[name] = value
+		} else {
+			cmd.words = append(cmd.words, word)
+		}
+	}
+	f := commands[verb]
+	if f == nil {
+		return nil, fmt.Errorf("%q: no such command", line)
+	}
+	w.lines = nil
+	if err := f(w, cmd); err != nil {
+		return nil, fmt.Errorf("%q: %w", line, err)
+	}
+	w.rest()
+	w.checkLeaders()
+	return w.lines, nil
+}
+
+// candidate returns the one that a command names first.
+func (w *world) candidate(cmd command) (*candidate, error) {
+	for _, c := range w.candidates {
+		if len(cmd.words) > 0 && c.name == cmd.words[0] {
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("name a candidate")
+}
+
+// on makes the command of what concerns one candidate, which takes steps then.
+func on(f func(*world, *candidate) error) func(*world, command) error {
+	return func(w *world, cmd command) error {
+		c, err := w.candidate(cmd)
+		if err == nil {
+			err = f(w, c)
+		}
+		if err == nil && !w.byHand {
+			w.run(c)
+		}
+		return err
+	}
+}
+
+func (w *world) newCandidate(cmd command) error {
+	for _, name := range cmd.words {
+		if name == "works" {
+			continue
+		}
+		c := &candidate{name: name, health: health{well: true}, epoch: worldEpoch, state: finished}
+		c.cfg = Config{
+			By:    Claimant{Node: name, TTL: worldTTL, Hold: worldRetry},
+			Trust: worldTrust, Renew: worldRetry, Retry: worldRetry, Limit: worldRetry,
+			Works: slices.Contains(cmd.words, "works"), Schedule: Schedule{Skip: worldRetry},
+			Dice: Dice{
+				Float64: func() float64 { return 0 },
+				Stride:  func() uint32 { return 0 },
+				Instance: func() string {
+					c.copies++
+					return fmt.Sprintf("%s-%d-%d", c.name, c.campaigns, c.copies)
+				},
+			},
+		}
+		for option, value := range cmd.named {
+			d, err := time.ParseDuration(value)
+			switch option {
+			case "priority":
+				c.cfg.By.Priority, err = strconv.Atoi(value)
+			case "relinquish":
+				c.cfg.Schedule.After = d
+			case "clock":
+				c.epoch = d - w.now
+			default:
+				return fmt.Errorf("no such option: %s", option)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		w.candidates = append(w.candidates, c)
+		w.begin(c)
+	}
+	return nil
+}
+
+func (w *world) start(cmd command) error {
+	c, err := w.candidate(cmd)
+	if err != nil {
+		return err
+	}
+	switch c.state {
+	case finished:
+	case crashed:
+		c.issued = Issued{}
+	default:
+		return fmt.Errorf("it is running")
+	}
+	w.begin(c)
+	return nil
+}
+
+func (w *world) stop(cmd command) error {
+	return on(func(w *world, c *candidate) error {
+		w.end(c, Resigned)
+		c.stopping = true
+		return nil
+	})(w, cmd)
+}
+
+func (w *world) resign(cmd command) error {
+	return on(func(w *world, c *candidate) error {
+		w.end(c, Resigned)
+		return nil
+	})(w, cmd)
+}
+
+func (w *world) endWork(c *candidate) error {
+	if !c.working {
+		return fmt.Errorf("no work")
+	}
+	c.returned = true
+	return nil
+}
+
+// copyCandidate clones a machine with all that its process remembers. Only the random
+// numbers of the two differ.
+func (w *world) copyCandidate(cmd command) error {
+	c, err := w.candidate(cmd)
+	if err != nil || len(cmd.words) != 3 {
+		return fmt.Errorf("copy NAME as NAME")
+	}
+	clone := *c
+	m := *c.machine
+	m.writes.sent = slices.Clone(m.writes.sent)
+	clone.machine, clone.name = &m, cmd.words[2]
+	m.issued = &clone.issued
+	m.cfg.Stride = func() uint32 { return 100 }
+	m.cfg.Instance = func() string { return clone.name + "-1" }
+	if c.lease != nil {
+		lease := *c.lease
+		clone.lease = &lease
+	}
+	w.candidates = append(w.candidates, &clone)
+	return nil
+}
+
+func (w *world) crash(cmd command) error {
+	c, err := w.candidate(cmd)
+	if err == nil {
+		c.state, c.lease, c.working = crashed, nil, false
+		c.late, c.gone, c.call = c.call, nil, nil
+	}
+	return err
+}
+
+func (w *world) pause(cmd command) error {
+	c, err := w.candidate(cmd)
+	if err == nil {
+		c.state = paused
+	}
+	return err
+}
+
+func (w *world) suspend(cmd command) error {
+	c, err := w.candidate(cmd)
+	if err == nil {
+		c.state = suspended
+	}
+	return err
+}
+
+func (w *world) wake(cmd command) error {
+	return on(func(w *world, c *candidate) error {
+		if c.state != paused && c.state != suspended {
+			return fmt.Errorf("it is awake")
+		}
+		c.state = running
+		return nil
+	})(w, cmd)
+}
+
+func (w *world) setClock(cmd command) error {
+	return on(func(w *world, c *candidate) error {
+		by, err := time.ParseDuration(cmd.words[1])
+		c.epoch += by
+		return err
+	})(w, cmd)
+}
+
+// pass lets time pass: all take steps when they have to.
+func (w *world) pass(cmd command) error {
+	if len(cmd.words) != 1 {
+		return fmt.Errorf("for how long?")
+	}
+	d, err := time.ParseDuration(cmd.words[0])
+	if err != nil {
+		return err
+	}
+	for end := w.now + d; ; {
+		next := end
+		for _, c := range w.candidates {
+			next = min(next, w.due(c))
+		}
+		w.advance(max(0, next-w.now))
+		for _, c := range w.candidates {
+			if w.due(c) <= w.now {
+				w.run(c)
+			}
+		}
+		if w.now >= end || len(w.violations) > 0 {
+			return nil
+		}
+	}
+}
+
+// due returns when a candidate has to take steps.
+func (w *world) due(c *candidate) time.Duration {
+	if c.state != running || w.byHand {
+		return clock.Never
+	}
+	at := clock.Later(c.until, c.slept)
+	if left := w.left(c); left > 0 {
+		at = min(at, w.now+left)
+	}
+	return at
+}
+
+func (w *world) advance(d time.Duration) {
+	w.now += d
+	for _, c := range w.candidates {
+		if c.state == suspended {
+			c.slept += d
+		}
+	}
+}
+
+func (w *world) tellVerdict(cmd command) error {
+	c, err := w.candidate(cmd)
+	if err == nil {
+		w.say("%s %s", c.name, w.verdict(c))
+	}
+	return err
+}
+
+func (w *world) takeOver(command) error   { w.byHand = true; return nil }
+func (w *world) letTwoLead(command) error { w.allowTwo = true; return nil }
+
+func (w *world) stepByHand(cmd command) error {
+	c, err := w.candidate(cmd)
+	if err == nil {
+		w.run(c)
+	}
+	return err
+}

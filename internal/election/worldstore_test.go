@@ -1,0 +1,207 @@
+package election
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// waiting returns the call of a candidate that is under way, or nil.
+func (c *candidate) waiting() *exchange {
+	if c.call != nil {
+		return c.call
+	}
+	return c.late
+}
+
+// fails makes the command of a fault: of the call under way, or else of the next.
+func fails(f fault) func(*world, command) error {
+	return func(w *world, cmd command) error {
+		return on(func(w *world, c *candidate) error {
+			e := c.waiting()
+			switch {
+			case e == nil:
+				c.fault = f
+				return nil
+			case f == losing && !e.delivered:
+				w.deliver(c, e)
+			case f == refusing:
+				e.refused = true
+			}
+			e.failed = true
+			return w.returns(c, e)
+		})(w, cmd)
+	}
+}
+
+func (w *world) hold(cmd command) error {
+	c, err := w.candidate(cmd)
+	if err == nil {
+		c.fault = holding
+	}
+	return err
+}
+
+func (w *world) reach(cmd command) error {
+	return on(func(w *world, c *candidate) error {
+		e := c.waiting()
+		if e == nil || e.delivered {
+			return fmt.Errorf("nothing to deliver")
+		}
+		w.deliver(c, e)
+		switch {
+		case e.step.Do == Look:
+			w.say("the store reads for %s: %s", c.name, describe(e.pair, nil))
+		case e.refused:
+			w.say("the store refuses what %s wrote", c.name)
+		default:
+			w.say("the store has what %s wrote: %s", c.name, describe(e.pair, nil))
+		}
+		return nil
+	})(w, cmd)
+}
+
+func (w *world) reply(cmd command) error {
+	return on(func(w *world, c *candidate) error {
+		e := c.waiting()
+		if e == nil {
+			return fmt.Errorf("nothing to answer")
+		}
+		if !e.delivered {
+			w.deliver(c, e)
+		}
+		return w.returns(c, e)
+	})(w, cmd)
+}
+
+// returns has a call return. One that a campaign has left under way is followed by what
+// campaign.release does: a claim that has landed is given up (S5).
+func (w *world) returns(c *candidate, e *exchange) error {
+	if e.answered = true; e != c.late {
+		return nil
+	}
+	c.late = nil
+	rec, err := parsePair(w.stored)
+	if c.gone == nil || err != nil || !c.gone.Own(rec) {
+		return nil
+	}
+	w.write(rec.Vacated(NextBeat(rec.Beat, 0), c.gone.Leaving()).Encode())
+	w.say("%s, whose campaign has ended, gives up what it had claimed: %s", c.name, describe(w.stored, nil))
+	return nil
+}
+
+func (w *world) hints(cmd command) error {
+	return on(func(w *world, c *candidate) error {
+		c.hint = &hint{w.stored}
+		if slices.Contains(cmd.words, "old") {
+			c.hint.pair = w.history[len(w.history)-2]
+		}
+		return nil
+	})(w, cmd)
+}
+
+func (w *world) store(cmd command) error {
+	if len(cmd.words) != 1 {
+		return fmt.Errorf("down, up or unsafe?")
+	}
+	switch cmd.words[0] {
+	case "down":
+		w.down = true
+	case "up":
+		w.down = false
+	case "unsafe":
+		w.unsafe = true
+	default:
+		return fmt.Errorf("down, up or unsafe?")
+	}
+	return nil
+}
+
+// shows tells what an operator has made of the record.
+func (w *world) shows() error {
+	w.say("stored: %s", describe(w.stored, nil))
+	return nil
+}
+
+func (w *world) show(command) error {
+	if w.stored == nil {
+		return w.shows()
+	}
+	w.say("%s", w.stored.Value)
+	return nil
+}
+
+func (w *world) deleteKey(command) error {
+	w.write(nil)
+	return w.shows()
+}
+
+func (w *world) putBack(cmd command) error {
+	n, err := strconv.Atoi(cmd.words[0])
+	if err != nil || n < 1 || n >= len(w.history) {
+		return fmt.Errorf("how many writes back?")
+	}
+	if pair := w.history[len(w.history)-1-n]; pair != nil {
+		w.write(pair.Value)
+	} else {
+		w.write(nil)
+	}
+	return w.shows()
+}
+
+func (w *world) put(cmd command) error {
+	w.write([]byte(cmd.words[0]))
+	return w.shows()
+}
+
+// edit changes the record by hand.
+func (w *world) edit(cmd command) error {
+	rec, err := parsePair(w.stored)
+	if err != nil {
+		return err
+	}
+	for name, value := range cmd.named {
+		n, err := strconv.ParseUint(value, 10, 64)
+		if value == "last" {
+			n, err = MaxToken-1, nil
+		}
+		switch {
+		case err != nil:
+			return err
+		case name == "beat":
+			rec.Beat = n
+		case name == "token":
+			rec.Token = n
+		default:
+			return fmt.Errorf("no such field: %s", name)
+		}
+	}
+	w.write(rec.Encode())
+	return w.shows()
+}
+
+// ask writes an operator's request, as leadership.Ask does.
+func (w *world) ask(cmd command) error {
+	rec, err := parsePair(w.stored)
+	if err != nil || len(cmd.words) == 0 {
+		return fmt.Errorf("ask whom for what? %w", err)
+	}
+	if w.stored == nil {
+		rec = Record{Token: 1}
+	}
+	r := &Request{Do: Action(cmd.words[0]), To: cmd.named["to"], Keep: slices.Contains(cmd.words, "keep"), By: cmd.named["by"]}
+	switch r.Do {
+	case Resume:
+		r = nil
+	case Transfer:
+		hold, err := time.ParseDuration(cmd.named["hold"])
+		if err != nil {
+			return err
+		}
+		r.Millis = hold.Milliseconds()
+	}
+	rec.Ask = r
+	w.write(rec.Encode())
+	return w.shows()
+}
