@@ -106,8 +106,8 @@ func answerError(w http.ResponseWriter, p problem) {
 	write(w, p.status, "application/json", append(body, '\n'))
 }
 
-// write answers, for as long as a client may take to read that. Before it is sent the
-// server may take what is left of the request's body.
+// write answers. The client has twice bodyTimeout to read the answer, because the
+// server may read the rest of the request's body before it sends that.
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * bodyTimeout)) // not every connection can
 	if status != http.StatusNoContent {
@@ -116,17 +116,18 @@ func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	}
 	w.WriteHeader(status)
 	if status != http.StatusNoContent {
-		_, _ = w.Write(body) // nobody to tell but the client
+		_, _ = w.Write(body) // an error is the client's
 	}
 }
 
-// maxUnread is how many bytes of a body that nobody wants are taken, at most: as many
-// as net/http's server takes.
+// maxUnread is how many bytes of an unused body are read, at most: as many as
+// net/http's server reads.
 const maxUnread = 256 << 10
 
-// drain sends the answer and takes what is left of the body of a request, where the
-// client wants its connection closed: the server does that for one that goes on, but
-// closes this one at once, and a client that still writes might never see the answer.
+// drain sends the answer and reads what is left of the body of a request whose client
+// wants the connection closed. net/http's server does so only for a connection that
+// stays open: it would close this one at once, and a client that still writes might
+// never see the answer.
 func drain(w *counting, body io.Reader) {
 	connection := http.NewResponseController(w)
 	if w.begun {

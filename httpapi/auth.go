@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// role is what a route asks of its client.
+// role is the right that a route asks of its client.
 type role int
 
 const (
@@ -19,8 +19,8 @@ const (
 	writer             // a token for writing; and the request is one that changes something
 )
 
-// allowed says whether a request may be served: it comes from no foreign web page, if it
-// changes something, and has the token that is needed.
+// allowed returns why a request may not be served, or nil: it must have the token that the
+// route needs, and must not come from a foreign web page if it changes something.
 func (h *Handler) allowed(w http.ResponseWriter, r *http.Request, needs role) error {
 	guarded := h.guarded()
 	certified := r.TLS != nil && len(r.TLS.PeerCertificates) > 0 // a browser sends that by itself
@@ -35,7 +35,7 @@ func (h *Handler) allowed(w http.ResponseWriter, r *http.Request, needs role) er
 			return problem{http.StatusForbidden, "a request that changes something must not come from a foreign web page"}
 		}
 		if checked.Method != http.MethodGet && !guarded && rebindable(r) {
-			return problem{http.StatusForbidden, "by this name, without tokens and TLS, a web page changes nothing: it may be a foreign one's; use the address"}
+			return problem{http.StatusForbidden, "by this name, without tokens and TLS, a web page may not change anything: the page may be a foreign one; use the address"}
 		}
 	}
 	if needs == anyone || !guarded {
@@ -56,8 +56,8 @@ func (h *Handler) guarded() bool {
 	return len(h.readTokens)+len(h.writeTokens) > 0 || h.tokenSource != nil
 }
 
-// holds is what the token of a request is good for: nothing more than anyone may,
-// where there is none that is valid.
+// holds returns the right that the token of a request gives: that of anyone, unless the
+// token is valid.
 func (h *Handler) holds(r *http.Request) role {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	read, write := among(token, h.readTokens), among(token, h.writeTokens)
@@ -75,7 +75,7 @@ func (h *Handler) holds(r *http.Request) role {
 	return anyone
 }
 
-// mayWrite says whether a client has the right to change something.
+// mayWrite reports whether a client has the right to change something.
 func (h *Handler) mayWrite(r *http.Request) bool {
 	if !h.guarded() {
 		return !rebindable(r)
@@ -83,11 +83,11 @@ func (h *Handler) mayWrite(r *http.Request) bool {
 	return h.holds(r) == writer
 }
 
-// rebindable says whether a request may come from a foreign web page that takes
-// this server for its own: whoever has a domain can have its name lead to any
-// address, such as that of the loopback interface (DNS rebinding). Addresses, this
-// machine's own name and names of one part are nobody's domain; and with TLS the
-// server would need the domain's certificate.
+// rebindable reports whether a request may come from a foreign web page that takes
+// this server for its own: the owner of a domain can let its name lead to any address,
+// such as that of the loopback interface (DNS rebinding). Addresses, this machine's own
+// name and names of one part are no domains of others; and with TLS the server would
+// need the domain's certificate.
 func rebindable(r *http.Request) bool {
 	if r.TLS != nil || r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "" {
 		return false // no web page
@@ -104,8 +104,8 @@ func rebindable(r *http.Request) bool {
 	return strings.Contains(host, ".") && !strings.HasSuffix(host, ".localhost") && (err != nil || host != strings.ToLower(own))
 }
 
-// among says whether token is one of tokens, in a time that tells nothing
-// about them.
+// among reports whether token is one of tokens, in a time that does not depend on
+// their content.
 func among(token string, tokens []string) bool {
 	sum := sha256.Sum256([]byte(token))
 	found := 0

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-a1d591d3/leadership"
 )
 
-// awaits wait for rounds to be completed: once for each round, whatever the number
-// of clients that wait for it. It is safe for concurrent use.
+// awaits waits for rounds to be completed: once for each round, however many clients
+// wait for it. It is safe for concurrent use.
 type awaits struct {
 	h *Handler
 
@@ -20,16 +20,16 @@ type awaits struct {
 type awaited struct {
 	clients int // guarded by the owner's mu
 	cancel  context.CancelFunc
-	done    chan struct{} // closed when it has been completed, or cannot be waited for
-	err     error         // why not
+	done    chan struct{} // closed when it has been completed, or err is set
+	err     error         // why it cannot be waited for
 }
 
 func newAwaits(h *Handler) *awaits {
 	return &awaits{h: h, byRound: make(map[[2]string]*awaited)}
 }
 
-// completed waits until a round has been completed, or ctx ends. It returns an error
-// where the key holds something else.
+// completed waits until a round has been completed, or ctx ends. It returns an error if
+// the key holds something else.
 func (a *awaits) completed(ctx context.Context, system, round string) error {
 	name := [2]string{system, round}
 	a.mu.Lock()
@@ -64,7 +64,7 @@ func (w *awaited) run(a *awaits, name [2]string) {
 	})
 }
 
-// leave takes a client away.
+// leave removes a client.
 func (a *awaits) leave(name [2]string, w *awaited) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

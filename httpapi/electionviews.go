@@ -23,13 +23,13 @@ func (s *span) UnmarshalJSON(b []byte) error {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return fmt.Errorf("%.40s is no duration, such as \"15s\", and no number of seconds", b)
+		return fmt.Errorf("%.40s is neither a duration, such as \"15s\", nor a number of seconds", b)
 	}
 	*s = span(d)
 	return nil
 }
 
-// claimBody is what a claim says.
+// claimBody is the body of a claim.
 type claimBody struct {
 	Node     string `json:"node"`
 	Instance string `json:"instance"`
@@ -38,14 +38,14 @@ type claimBody struct {
 	Payload  string `json:"payload"`
 }
 
-// wonView is the answer to one who leads.
+// wonView is the answer to a claimant that leads.
 type wonView struct {
 	view.Term
 	Instance string `json:"instance"`
 	Trust    int64  `json:"trust_ms"`
 }
 
-// lostView is the answer to one who does not.
+// lostView is the answer to a claimant that does not.
 type lostView struct {
 	Error    string            `json:"error"`
 	Instance string            `json:"instance,omitempty"`

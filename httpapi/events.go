@@ -10,7 +10,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/observe"
 )
 
-// heartbeat is how often a stream says something, though nothing happens.
+// heartbeat is how often a stream sends a comment, though there are no events.
 const heartbeat = 15 * time.Second
 
 // DroppedReaders returns how many streams of events were ended because their

@@ -21,12 +21,12 @@ const (
 	// DefaultTimeout is how long a request waits for the store.
 	DefaultTimeout = 5 * time.Second
 
-	// maxPolls is how many clients wait for rounds at once, at most, and as many
-	// operators for leaders to obey.
+	// maxPolls is how many clients wait for rounds at once, at most, and how many
+	// operators wait for leaders.
 	maxPolls = 1024
 
-	// bodyTimeout is how long a request may take to send its body, and a
-	// client to take an answer.
+	// bodyTimeout is how long a client may take to send a body, and to read an
+	// answer.
 	bodyTimeout = 10 * time.Second
 )
 
@@ -54,7 +54,7 @@ type Handler struct {
 
 	metrics *metrics
 
-	ctx     context.Context // ends with Close; for what outlives a request
+	ctx     context.Context // ends at Close; for what outlives a request
 	cancel  context.CancelFunc
 	running sync.WaitGroup // goroutines that the handler owns
 	dropped atomic.Uint64  // readers of events that were too slow
@@ -71,7 +71,7 @@ var _ http.Handler = (*Handler)(nil)
 
 // New makes a handler on kv, which must stay open until Close has returned. It
 // makes no call of the store. It returns leadership.ErrInvalidArgument for a nil
-// store and for options that will not do.
+// store and for invalid options.
 func New(kv store.Store, opts ...Option) (*Handler, error) {
 	if kv == nil {
 		return nil, fmt.Errorf("httpapi: %w: store is nil: must be a store", leadership.ErrInvalidArgument)
@@ -112,10 +112,9 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 	return h, nil
 }
 
-// Close ends what the handler owns: long polls and streams are answered, or end,
-// at once, and later ones are refused; other requests are still served. It
-// blocks until its goroutines have ended, and may be called again. Call it
-// before http.Server.Shutdown, which waits for the requests under way.
+// Close ends long polls and streams at once, and refuses later ones; other requests are
+// still served. It blocks until the handler's goroutines have ended, and may be called
+// again. Call it before http.Server.Shutdown, which waits for the requests under way.
 func (h *Handler) Close() error {
 	h.mu.Lock()
 	h.closed = true
@@ -126,8 +125,8 @@ func (h *Handler) Close() error {
 	return nil
 }
 
-// own runs f in a goroutine that Close waits for. f must return when ctx ends,
-// which it does with Close. After Close nothing is run.
+// own runs f in a goroutine that Close waits for. f must return when ctx ends, as it
+// does at Close. After Close own does nothing.
 func (h *Handler) own(f func(ctx context.Context)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -154,7 +153,7 @@ func (h *Handler) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Cache-Control", "no-store")
 	if r.ContentLength != 0 {
-		// For bodies that nobody reads, too: the server does at the end.
+		// Also for bodies that no route reads: the server reads them at the end.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // not every connection can
 		if r.Close && r.Header.Get("Expect") == "" {
 			r.Body = http.MaxBytesReader(answer, r.Body, maxUnread)
@@ -176,7 +175,7 @@ func (h *Handler) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 	w.begin(http.StatusOK) // as the server does
 }
 
-// unrouted is what is told of a request that no route is for.
+// unrouted is the answer to a request that has no route.
 func unrouted(status int, r *http.Request) problem {
 	if status == http.StatusMethodNotAllowed {
 		return problem{status, fmt.Sprintf("the method %.20q is not for this path", r.Method)}
@@ -184,7 +183,7 @@ func unrouted(status int, r *http.Request) problem {
 	return problem{http.StatusNotFound, "there is nothing under this path"}
 }
 
-// statusOnly takes from an answer its status and headers.
+// statusOnly keeps the status and the headers of an answer.
 type statusOnly struct {
 	header http.Header
 	status int

@@ -10,22 +10,22 @@ import (
 )
 
 // How many calls of the store are under way at once, at most, for each kind of
-// caller: nobody waits behind another kind. Readers get few, for they may be many
-// and share the connections of the store with those who change something.
+// caller: no caller waits behind another kind. Reads get few, because readers may be
+// many, and share the connections of the store with those who change something.
 const (
 	claimCalls   = 128 // claims, renewals, resignations
 	requestCalls = 32  // operators' requests
 	roundCalls   = 64  // elections and completions of rounds
-	readCalls    = 16  // of what only reads
-	awaitCalls   = 8   // of those who wait for rounds
-	ownCalls     = 16  // of the handler's own: observing, sweeping
+	readCalls    = 16  // reads
+	awaitCalls   = 8   // reads for clients that wait for rounds
+	ownCalls     = 16  // the handler's own: observing, sweeping
 
-	// listCalls is how many lists are read, and encoded, at once: each takes the
-	// store, and this process, a long time.
+	// listCalls is how many lists are read and encoded at once: each takes the store
+	// and this process a long time.
 	listCalls = 2
 )
 
-// stores are one store as each kind of caller has it.
+// stores are one store, limited for each kind of caller.
 type stores struct {
 	claims, requests, rounds, reads, lists, awaits, own store.Store
 }
@@ -38,12 +38,11 @@ func newStores(kv store.Store, m *metrics) stores {
 	}
 }
 
-// errBusy says that a call of the store was not made for there were too many.
+// errBusy means that a call of the store was not made because there were too many.
 var errBusy = errors.New("too many calls of the store")
 
-// limited bounds how many calls of a store are under way: a store that hangs, and
-// ignores its contexts, does not have calls of more and more requests pile up
-// on it. It counts and times them.
+// limited bounds how many calls of a store are under way, so that calls do not pile up
+// on a store that hangs and ignores its contexts. It counts and times them.
 type limited struct {
 	store.Store
 	slots   chan struct{}
@@ -66,7 +65,7 @@ func (l limited) take(ctx context.Context, op string) error {
 	}
 }
 
-// give gives a slot back when a call that began at that time has returned.
+// give returns the slot of a call that began at that time.
 func (l limited) give(op string, began time.Time, err *error) {
 	<-l.slots
 	l.metrics.called(op, began, *err)
@@ -104,7 +103,7 @@ func (l limited) List(ctx context.Context, directory string, opts *store.ReadOpt
 	return l.Store.List(ctx, directory, opts)
 }
 
-// Page implements store.Pager, where the store does.
+// Page implements store.Pager, by List if the store is none.
 func (l limited) Page(ctx context.Context, directory, from string, wanted func(key string) bool) (_ []*store.KVPair, _ string, err error) {
 	if err := l.take(ctx, "list"); err != nil {
 		return nil, "", err
@@ -113,12 +112,12 @@ func (l limited) Page(ctx context.Context, directory, from string, wanted func(k
 	return store.Page(ctx, l.Store, directory, from, wanted)
 }
 
-// Watch needs no slot: what it returns lasts.
+// Watch takes no slot: what it returns lasts.
 func (l limited) Watch(ctx context.Context, key string, opts *store.ReadOptions) (_ <-chan *store.KVPair, err error) {
 	defer func(began time.Time) { l.metrics.called("watch", began, err) }(time.Now())
 	return l.Store.Watch(ctx, key, opts)
 }
 
-// Beneath returns the store that is limited, so that its watches are bounded as
-// one.
+// Beneath returns the store that is limited, so that all its watches are bounded
+// together.
 func (l limited) Beneath(key string) (store.Store, string) { return l.Store, key }

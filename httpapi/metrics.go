@@ -26,7 +26,7 @@ const scrapeAttention = 150 * time.Second
 // than a millisecond, and a request waits for DefaultTimeout.
 var seconds = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// What may become of a claim or of a round, as metrics tell it.
+// The results of claims and of requests for rounds, as labels.
 const (
 	resultWon       = "won"
 	resultRenewed   = "renewed"
@@ -60,9 +60,9 @@ func newMetrics() *metrics {
 	}
 	m := &metrics{
 		registry:     prometheus.NewRegistry(),
-		claims:       counter("claims_total", "Claims of seats over HTTP that were answered, by what became of them.", "result"),
-		claimSeconds: histogram("claim_duration_seconds", "How long claims of seats over HTTP took, by what became of them.", "result"),
-		rounds:       counter("rounds_total", "Requests to elect in a round and to complete one, by what became of them.", "result"),
+		claims:       counter("claims_total", "Claims of seats over HTTP that were answered, by result.", "result"),
+		claimSeconds: histogram("claim_duration_seconds", "How long claims of seats over HTTP took, by result.", "result"),
+		rounds:       counter("rounds_total", "Requests to elect in a round and to complete one, by result.", "result"),
 		callSeconds:  histogram("store_call_duration_seconds", "How long calls of the store took.", "op"),
 		callErrors:   counter("store_errors_total", "Calls of the store that failed, by operation and kind of error.", "op", "kind"),
 		requests:     counter("http_requests_total", "Requests that were answered, by route and status code.", "route", "code"),
@@ -72,7 +72,7 @@ func newMetrics() *metrics {
 	}
 	m.registry.MustRegister(m.claims, m.claimSeconds, m.rounds, m.callSeconds, m.callErrors, m.requests, m.inFlight,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	// What has not happened yet is told as 0: a rate needs to see the step from 0 to 1.
+	// Results that have not happened yet are 0: a rate needs to see the step from 0 to 1.
 	for _, result := range []string{resultWon, resultRenewed, resultLost, resultRefused, resultError} {
 		m.claims.WithLabelValues(result)
 	}
@@ -82,12 +82,12 @@ func newMetrics() *metrics {
 	return m
 }
 
-// observing registers what is known of the elections that are observed.
+// observing registers the metrics of the elections that are observed.
 func (h *Handler) observing() {
 	h.metrics.registry.MustRegister(electionsCollector{h.observer})
 	if h.observe {
 		h.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "leadership_elections_known", Help: "Whether it is known which elections there are: 1, or 0 where the store does not tell.",
+			Name: "leadership_elections_known", Help: "Whether it is known which elections there are: 1, or 0 if the store does not answer.",
 		}, func() float64 {
 			if h.observer.Known() {
 				return 1
@@ -105,7 +105,7 @@ func (h *Handler) observing() {
 	h.metrics.serve = promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes})
 }
 
-// serveMetrics serves the metrics. To ask for them has elections observed for a while.
+// serveMetrics serves the metrics, and keeps the elections observed for a while.
 func (h *Handler) serveMetrics(c *call) error {
 	h.observer.Attend(c.r.Context(), scrapeAttention)
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(bodyTimeout)) // not every connection can
@@ -113,8 +113,8 @@ func (h *Handler) serveMetrics(c *call) error {
 	return nil
 }
 
-// claimed counts a claim that began at that time. The result of one that never got
-// that far is empty.
+// claimed counts a claim that began at that time; one that was invalid has an empty
+// result, and is not counted.
 func (m *metrics) claimed(result string, began time.Time) {
 	if result != "" {
 		m.claims.WithLabelValues(result).Inc()
@@ -122,7 +122,7 @@ func (m *metrics) claimed(result string, began time.Time) {
 	}
 }
 
-// claimResult is what became of a claim of a seat.
+// claimResult returns the result of a claim of a seat.
 func claimResult(by leadership.Claim, got leadership.Claimed, err error) string {
 	switch {
 	case err == nil && got.Won && got.Trust < time.Millisecond:
@@ -142,8 +142,8 @@ func claimResult(by leadership.Claim, got leadership.Claimed, err error) string 
 	}
 }
 
-// round counts a request to elect in a round or to complete one; one that was the
-// client's fault only where it has lost.
+// round counts a request to elect in a round or to complete one, unless an error was the
+// client's fault.
 func (m *metrics) round(result string, err error) {
 	switch {
 	case err == nil:
@@ -169,7 +169,7 @@ func (m *metrics) failed(op string, err error) {
 	}
 }
 
-// errorKind is the kind of an error of the store; none of an answer that is part of
+// errorKind returns the kind of an error of the store; it is empty for what is part of
 // every election.
 func errorKind(err error) string {
 	switch {
@@ -188,8 +188,8 @@ func errorKind(err error) string {
 	}
 }
 
-// answered counts a request that was answered. pattern is that of its route, or empty
-// where there is none.
+// answered counts a request that was answered. pattern is that of its route; empty
+// means that it has none.
 func (m *metrics) answered(pattern string, status int) {
 	if pattern == "" {
 		pattern = "none"
@@ -197,8 +197,8 @@ func (m *metrics) answered(pattern string, status int) {
 	m.requests.WithLabelValues(pattern, strconv.Itoa(status)).Inc()
 }
 
-// counting has an answer counted when it begins, so that a stream is, and whoever
-// has the answer finds it counted.
+// counting counts an answer when it begins, so that a stream is counted, and a client
+// that has the answer finds it counted.
 type counting struct {
 	http.ResponseWriter
 	count func(status int)

@@ -8,10 +8,9 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/observe"
 )
 
-// electionsCollector tells of the elections that are observed, as they stand when
-// it is asked: an election that is gone leaves nothing behind, nor does a leader
-// that is not one any more. There are at most maxObserved, and none where the
-// handler does not observe.
+// electionsCollector collects the metrics of the elections that are observed, from
+// their present state: an election that is gone leaves nothing behind, nor does a
+// leader that is not one any more.
 type electionsCollector struct{ observer *observe.Observer }
 
 func electionDesc(name, help string, labels ...string) *prometheus.Desc {
@@ -19,18 +18,18 @@ func electionDesc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	heldDesc     = electionDesc("held", "Whether somebody leads who is heard of: 1, or 0; nothing while the store does not tell.")
+	heldDesc     = electionDesc("held", "Whether there is a leader that renews its term: 1, or 0; missing while the store does not answer.")
 	pausedDesc   = electionDesc("paused", "Whether an operator has paused the election: 1, or 0.")
 	leaderDesc   = electionDesc("leader_info", "Who leads: 1 for that node.", "node")
-	tokenDesc    = electionDesc("token", "The fencing token of the present term, or of the last.")
+	tokenDesc    = electionDesc("token", "The fencing token of the present term, or of the last one.")
 	termsDesc    = electionDesc("terms_total", "Terms that have begun since this process began to observe.")
 	endedDesc    = electionDesc("terms_ended_total", "Terms that have ended since this process began to observe, by reason.", "reason")
-	renewalsDesc = electionDesc("renewals_total", "Renewals that were seen; of several in quick succession not all are.")
-	trustDesc    = electionDesc("trust_seconds", "For how long, at most, nobody else can lead, though the leader does not renew its term; 0 without a leader.")
-	vacantDesc   = electionDesc("vacant_seconds_total", "For how long nobody has led since this process began to observe.")
+	renewalsDesc = electionDesc("renewals_total", "Renewals that were seen; of several in quick succession only some are.")
+	trustDesc    = electionDesc("trust_seconds", "For how long at most no other can lead if the leader does not renew its term; 0 without a leader.")
+	vacantDesc   = electionDesc("vacant_seconds_total", "For how long there was no leader since this process began to observe.")
 )
 
-// reasons are why a term ends; what else a record says is not made a label of.
+// reasons are why terms end; any other reason in a record is counted as unknown.
 var reasons = []string{"resigned", "expired", "evicted", "unhealthy", "relinquished", "transferred", observe.UnknownReason}
 
 // Describe implements prometheus.Collector.

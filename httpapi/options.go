@@ -25,10 +25,10 @@ type options struct {
 	margin      time.Duration
 	grace       time.Duration
 	systems     []string
-	node        string // whose health is asked for
+	node        string // the default for requests for the health of a leader
 	observe     bool
 	prefix      string
-	shown       []string // systems whose rounds are told
+	shown       []string // systems whose rounds are observed
 }
 
 func newOptions(opts []Option) options {
@@ -42,7 +42,7 @@ func newOptions(opts []Option) options {
 }
 
 // WithTimeout sets how long a request waits for the store before it is answered
-// with 500. The default, and anything not above 0, is DefaultTimeout.
+// with 500. The default, also for 0 and below, is DefaultTimeout.
 func WithTimeout(d time.Duration) Option {
 	return func(o *options) {
 		if d > 0 {
@@ -61,11 +61,11 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithTokens has all routes but /alive, /openapi.json, the page and those for health
-// checks ask for a bearer token: one of read for what changes nothing, one of write for anything. As soon
-// as there is one of either kind, a request without a token is refused. A token
-// has at least 16 bytes. Called again it adds to those before. The default is to
-// ask for none.
+// WithTokens makes all routes but /alive, /openapi.json, the page and those for health
+// checks ask for a bearer token: one of read for what changes nothing, one of write for
+// anything. As soon as there is one of either kind, a request without a token is refused.
+// A token has at least MinToken bytes. Further calls add tokens. By default none is asked
+// for.
 func WithTokens(read, write []string) Option {
 	return func(o *options) {
 		o.readTokens = append(o.readTokens, read...)
@@ -73,36 +73,36 @@ func WithTokens(read, write []string) Option {
 	}
 }
 
-// WithTokenSource has each request that needs a token ask source for those that are
-// valid now, beside those of WithTokens: they may change while the handler serves. A
-// request without one of them is refused, also while there are none. source is called
-// by many goroutines at once and must not block; tokens that are shorter than MinToken
-// are valid for nobody. The default, and nil, is no source.
+// WithTokenSource sets a source of tokens, besides those of WithTokens, that may change
+// while the handler serves: each request that needs a token asks source for those that
+// are valid now. A request without one of them is refused, also while there are none.
+// source is called by many goroutines at once and must not block; tokens shorter than
+// MinToken are ignored. The default, and nil, is no source.
 func WithTokenSource(source func() (read, write []string)) Option {
 	return func(o *options) { o.tokenSource = source }
 }
 
-// WithRetention has the handler delete rounds that were won longer ago than age,
-// completed or not, of the systems named and of those that it is asked to elect
-// in (1024 in all), a tenth of age or an hour apart, whichever is shorter. A
-// round that was deleted may be won again. So age has to be longer than any client
-// may still ask for a round, and than the clocks of the machines differ; it must
-// be at least a minute. The default, and 0, is to keep rounds for ever.
+// WithRetention makes the handler delete rounds that were won longer ago than age,
+// completed or not, of the named systems and of the last 1024 that it was asked to elect
+// in. It does so every tenth of age, or every hour if that is sooner. A round that was
+// deleted may be won again: so age has to be longer than any client may still ask for a
+// round, and longer than the clocks of the machines differ; it must be at least a minute.
+// The default, and 0, is to keep rounds for ever.
 func WithRetention(age time.Duration, systems ...string) Option {
 	return func(o *options) { o.retention, o.systems = age, systems }
 }
 
-// WithMargin sets how long before its TTL is over a claim is not to be trusted any
-// more, instead of a fifth of the TTL: see leadership.WithMargin. A claim whose TTL
-// leaves nothing to trust is refused with 400. It must be at least 1 ms and below an
-// hour, which is the longest TTL. The default, and 0, is a fifth of the TTL.
+// WithMargin sets how long before the end of its TTL a claim is not to be trusted any
+// more: see leadership.WithMargin. A claim whose TTL leaves no time to trust it is refused
+// with 400. The margin must be at least 1 ms and below an hour, which is the longest TTL.
+// The default, and 0, is a fifth of the TTL.
 func WithMargin(d time.Duration) Option {
 	return func(o *options) { o.margin = d }
 }
 
-// WithGrace sets how much less holders are told that they may trust, on top of the
-// margin, so that their work has time to stop: see leadership.WithGrace. It must be
-// from 0, the default, to below an hour.
+// WithGrace makes the trust that leaders get shorter, on top of the margin, so that
+// their work has time to stop: see leadership.WithGrace. It must be from 0, the default,
+// to below an hour.
 func WithGrace(d time.Duration) Option {
 	return func(o *options) { o.grace = d }
 }
@@ -116,31 +116,30 @@ func (o *options) claiming() []leadership.Option {
 	return opts
 }
 
-// WithObserved has the handler observe the elections whose keys begin with prefix, all
-// of them where it is empty; 1024 at most. The page, the stream of all elections and the
-// metrics tell of those. It costs nothing while nobody looks: until somebody asks for
-// them first, and from 150 s after metrics were asked for, or 15 s after the last stream
-// has ended. Otherwise it costs a walk through the keys a second, or less often where
-// that takes long, and a follower for each election. On a store that is a store.Pager
-// the walk reads what is new alone, however many old rounds there are; of any other it is
-// a List. Not every store can list with an empty prefix, or one that does not end
-// with a slash. The default is to observe none.
+// WithObserved makes the handler observe the elections whose keys begin with prefix; all
+// if it is empty, but at most 1024. The page, the stream of all elections and the metrics
+// are of those. It costs nothing while they are not used: before the first request for
+// them, from 150 s after the last request for metrics, and from 15 s after the last stream
+// has ended. Otherwise it costs a walk through the keys a second, or less often if that
+// takes long, and a read of each election about every third of its TTL. On a store that
+// is a store.Pager the walk reads only what is new, however many old rounds there are; on
+// any other it is a List. Not every store can list with an empty prefix, or one that does
+// not end with a slash. The default is to observe none.
 //
-// The page and the stream tell of rounds, too: of systems that the handler was asked to
-// elect in of late, and of those named here.
+// The page and the stream have rounds, too: of the systems that the handler was last
+// asked to elect in, and of those named here.
 func WithObserved(prefix string, systems ...string) Option {
 	return func(o *options) { o.observe, o.prefix, o.shown = true, prefix, systems }
 }
 
-// WithNode names the node whose leadership the health of a leader tells where the
-// request names none: of a server that stands beside each candidate, all can then
-// be asked by one URL, as load balancers do. The default, and "", is to refuse such a
-// request.
+// WithNode sets the node for requests for the health of a leader that name none. If
+// each candidate has a server beside it, load balancers can then ask all of them by the
+// same URL. The default, and "", is to refuse such a request.
 func WithNode(name string) Option {
 	return func(o *options) { o.node = name }
 }
 
-// check says what is wrong with the options.
+// check returns what is wrong with the options.
 func (o *options) check() error {
 	for _, tokens := range [][]string{o.readTokens, o.writeTokens} {
 		for _, token := range tokens {

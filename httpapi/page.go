@@ -13,7 +13,7 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// pageTypes are the kinds of files that the page is made of.
+// pageTypes are the types of the files of the page.
 var pageTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
@@ -33,8 +33,8 @@ var pageHeaders = map[string]string{
 	"X-Frame-Options":              "DENY",
 }
 
-// page serves the page and its files. Anyone may have them; what the page shows it has
-// to ask for.
+// page serves the page and its files. Anyone may have them: for what it shows, the page
+// makes requests of its own.
 func (h *Handler) page(c *call) error {
 	file := cmp.Or(c.r.PathValue("file"), "index.html")
 	kind, ok := pageTypes[path.Ext(file)]
@@ -54,8 +54,8 @@ func (h *Handler) page(c *call) error {
 //go:embed openapi.json
 var openAPI []byte
 
-// document serves the description of the routes. Anyone may have it: it says nothing
-// of this server.
+// document serves the description of the routes. Anyone may have it: it does not depend
+// on this server.
 func (h *Handler) document(c *call) error {
 	write(c.w, http.StatusOK, "application/json", openAPI)
 	return nil

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// maxSystems is how many systems are swept, the latest, besides those of WithRetention.
+// maxSystems is how many systems are swept besides those of WithRetention: the last that
+// were asked for.
 const maxSystems = 1024
 
 // sweeping returns the systems that are swept.

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// AttemptHeader tells the number of the attempt that was won.
+	// AttemptHeader has the number of the attempt that was won.
 	AttemptHeader = "X-Leadership-Attempt"
 
-	// TrustHeader tells for how many milliseconds, from when the request was
-	// sent, a win with attempt_ttl may be trusted.
+	// TrustHeader has the milliseconds, from when the request was sent, for which a
+	// win with attempt_ttl may be trusted.
 	TrustHeader = "X-Leadership-Trust"
 
 	// defaultWait and maxWait are how long await and forget wait.
@@ -30,7 +30,7 @@ const (
 	maxListed = 1000
 )
 
-// round returns the round that a request is about, as seen by the node that makes it.
+// round returns the round of a request, for the node that makes it.
 func (h *Handler) round(c *call, of *leadership.Rounds) *leadership.Round {
 	name, named := c.node()
 	ttl := c.duration("attempt_ttl", leadership.MinTTL, leadership.MaxTTL, 0)
@@ -87,8 +87,8 @@ func (h *Handler) completed(c *call) error {
 	return c.tell(s.Completer, s, err)
 }
 
-// complete answers as gone does: 200 if it is recorded that this node has
-// completed the round, 400 if another has, or has to.
+// complete answers as gone does: 200 if it is recorded that this node has completed the
+// round, 400 if another has completed it, or has won it.
 func (h *Handler) complete(c *call) error {
 	round := h.round(c, h.electing)
 	var result []byte
@@ -108,7 +108,7 @@ func (h *Handler) complete(c *call) error {
 	return c.text(http.StatusOK, "")
 }
 
-// await answers when the round has been completed, or not in time.
+// await answers when the round has been completed, or when the time is over.
 func (h *Handler) await(c *call) error {
 	system, name := c.round()
 	wait := c.duration("timeout", 0, maxWait, defaultWait)
@@ -123,7 +123,7 @@ func (h *Handler) await(c *call) error {
 			return err
 		case err != nil && h.ctx.Err() != nil:
 			c.w.Header().Set("Retry-After", "1")
-			return refuse(http.StatusServiceUnavailable, "the service ends: try again")
+			return refuse(http.StatusServiceUnavailable, "the server is about to end: try again")
 		}
 		return nil
 	})
@@ -193,7 +193,7 @@ func (h *Handler) list(c *call, key string, read func(context.Context) (any, err
 	return err
 }
 
-// state returns what is known of the round that a request is about.
+// state returns the state of the round of a request.
 func (h *Handler) state(c *call) (leadership.RoundState, error) {
 	round := h.round(c, h.reading)
 	system, name := c.round()

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// NewServer makes a server for h, with bounds on what a client can hold up: 5 s
-// for the headers of a request, of at most 16 KiB, and 2 minutes for a connection that is
-// idle. There is none for a whole request, for long polls and streams take as
-// long as they take: a Handler itself bounds the time of bodies and answers.
+// NewServer makes a server for h with limits for clients: 5 s for the headers of a
+// request, of at most 16 KiB, and 2 minutes for an idle connection. There is no limit for
+// a whole request, because of long polls and streams: a Handler itself limits the time of
+// bodies and answers.
 func NewServer(addr string, h http.Handler) *http.Server {
 	return &http.Server{
 		Addr: addr, Handler: h,

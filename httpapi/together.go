@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// together reads from the store for many who ask for the same: those who ask while
-// a read waits for its turn share it. Nobody is answered by a read that had begun
-// before it asked. It is safe for concurrent use.
+// together shares reads: callers that ask for the same while a read of it waits for its
+// turn share that read. No caller gets the answer of a read that had begun before the
+// call. It is safe for concurrent use.
 type together[T any] struct {
 	timeout time.Duration
 	slots   chan struct{} // held by each read under way
@@ -19,11 +19,11 @@ type together[T any] struct {
 	waiting map[string]*shared[T] // reads that have not begun
 }
 
-// shared is one read for all who asked for it before it began.
+// shared is one read, for all callers that asked for it before it began.
 type shared[T any] struct {
 	done   chan struct{} // closed when it has ended
 	cancel context.CancelFunc
-	asking int // who wait for it; guarded by the owner's mu
+	asking int // callers that wait for it; guarded by the owner's mu
 	value  T
 	err    error
 }
@@ -34,17 +34,17 @@ func newTogether[T any](slots int, timeout time.Duration) *together[T] {
 
 var errUnread = errors.New("httpapi: a read has ended without an answer")
 
-// do returns what read returns, for callers that ask by the same key. It blocks for
-// as long as the read takes, and its turn takes to come, or until ctx ends. read is
-// given a context that ends after the timeout, or when nobody asks any more.
+// do returns what read returns, for all callers of the same key. It blocks until the read
+// has had its turn and has ended, or until ctx ends. The context of read ends after the
+// timeout, or when no caller waits any more.
 func (t *together[T]) do(ctx context.Context, key string, read func(context.Context) (T, error)) (T, error) {
 	t.mu.Lock()
 	s := t.waiting[key]
 	if s == nil {
-		// In this goroutine, though its own client may leave before others do.
+		// In this goroutine, though its own client may leave before the others.
 		running, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.timeout)
 		defer cancel()
-		// err is for those who wait for a read that panics.
+		// err is for callers that wait for a read that panics.
 		s = &shared[T]{done: make(chan struct{}), cancel: cancel, asking: 1, err: errUnread}
 		t.waiting[key] = s
 		t.mu.Unlock()
@@ -78,7 +78,7 @@ func (t *together[T]) read(ctx context.Context, key string, s *shared[T], read f
 	return read(ctx)
 }
 
-// begin has those who ask from now on wait for the next read.
+// begin begins a read: later callers wait for the next one.
 func (t *together[T]) begin(key string, s *shared[T]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -87,7 +87,7 @@ func (t *together[T]) begin(key string, s *shared[T]) {
 	}
 }
 
-// leave ends a read for which nobody asks any more.
+// leave removes a caller, and ends the read if it was the last.
 func (t *together[T]) leave(key string, s *shared[T]) {
 	t.mu.Lock()
 	s.asking--
