@@ -19,7 +19,7 @@ function headers(more) {
 const parse = (text) =>
 	JSON.parse(text, (name, value, context) => (name === "token" ? (context?.source ?? String(value)) : value));
 
-// Refused is an answer that is no success.
+// Refused is an answer that reports an error.
 export class Refused extends Error {
 	constructor(status, text) {
 		super(text);
@@ -37,7 +37,7 @@ async function refusal(response) {
 	return new Refused(response.status, text);
 }
 
-// ask asks something of an election, and says whether it has been obeyed.
+// ask sends a request to an election, and returns whether it was obeyed.
 export async function ask(key, request) {
 	const response = await fetch(`api/v1/elections/${encodeURIComponent(key)}/requests`, {
 		method: "POST",
@@ -50,11 +50,12 @@ export async function ask(key, request) {
 	return (await response.json()).obeyed;
 }
 
-// silence is after how long a stream that says nothing is given up: the server
-// says something each 15 s.
+// silence is how long a stream may send nothing before it is given up: the server sends
+// something every 15 s.
 const silence = 40000;
 
-// listen reads the stream of events once, until it ends or signal says so.
+// listen reads the stream of events once, until it ends or signal aborts it. told is
+// called with each event, opened once before.
 export async function listen(query, after, signal, opened, told) {
 	const quiet = new AbortController();
 	let timer = setTimeout(() => quiet.abort(), silence);

@@ -1,12 +1,12 @@
-// What is asked of an election, and the token, in dialogs.
+// The dialogs: for requests to an election, and for the token.
 
 import { Refused, ask, setToken, token } from "./api.js";
 import { $, say, set, show, toast } from "./text.js";
 
 const words = {
-	resign: ["Have the leader resign?", (v) => `${v.leader} ends its work and gives up its seat. Anyone else may win it.`, "Resign"],
+	resign: ["Ask the leader to resign?", (v) => `${v.leader} ends its work and gives up its seat. Anyone else may win it.`, "Resign"],
 	transfer: ["Transfer to another node", (v) => `${v.leader} ends its work and gives up its seat, and the others leave it to that node for 15 s.`, "Transfer"],
-	pause: ["Pause the election?", () => "Nobody takes the seat until the election is resumed.", "Pause"],
+	pause: ["Pause the election?", () => "The seat stays empty until the election is resumed.", "Pause"],
 	resume: ["Resume the election?", () => "The seat may be taken again.", "Resume"],
 };
 const done = { resign: "has resigned", transfer: "has handed over", pause: "is paused", resume: "goes on" };
@@ -15,8 +15,8 @@ const keptBy = "leadership-by";
 export class AskDialog {
 	#what = null;
 
-	// nodes returns who an election may be transferred to; refused is called where a
-	// token is needed.
+	// nodes returns the nodes to which an election may be transferred; refused is called
+	// when a token is needed.
 	constructor(nodes, refused) {
 		this.nodes = nodes;
 		this.refused = refused;
@@ -79,7 +79,7 @@ export class AskDialog {
 			toast(text);
 			say(text);
 		} catch (e) {
-			set($("ask-wrong"), e instanceof Refused ? e.message : "The server does not answer: it is not known whether this was asked.");
+			set($("ask-wrong"), e instanceof Refused ? e.message : "The server does not answer: it is not known whether it has got the request.");
 			show($("ask-wrong"), true);
 			if (e.status === 401) this.refused();
 		} finally {

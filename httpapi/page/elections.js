@@ -2,7 +2,7 @@
 
 import { $, address, at, clone, full, long, say, set, show } from "./text.js";
 
-// reasons are why terms end; those that nobody has wanted are bad.
+// bad are the reasons of terms that no node and no operator has ended.
 const bad = new Set(["expired", "unhealthy", "unknown"]);
 
 // grow is by how much more room a longer time has in a timeline.
@@ -10,10 +10,10 @@ const grow = (ms) => Math.log10(Math.max(ms, 0) / 10000 + 10).toFixed(2) ** 2;
 
 export class Elections {
 	#cards = new Map(); // by key
-	#fresh = null; // the keys told since a stream began, until all have been
+	#fresh = null; // the keys since a stream began, until all have come
 	#offset = 0; // of the server's clock, in milliseconds
 	#mayWrite = false;
-	// Time passes for those that are in sight.
+	// Only cards in sight are updated as time passes.
 	#sight = new IntersectionObserver((changes) => {
 		for (const c of changes) {
 			const card = this.#cards.get(c.target.dataset.key);
@@ -24,7 +24,7 @@ export class Elections {
 	});
 	#ask;
 
-	// ask is called with what to ask of which election.
+	// ask is called with an action and the election that it is for.
 	constructor(ask) {
 		this.#ask = ask;
 		$("search").addEventListener("input", () => this.filter());
@@ -35,7 +35,7 @@ export class Elections {
 		return Date.now() + this.#offset;
 	}
 
-	// hello begins a stream: what it does not tell of, unless it resumes, is gone.
+	// hello begins a stream: elections that it does not have are gone, unless it resumes.
 	hello(event) {
 		this.#offset = Date.parse(event.now) - Date.now();
 		this.#mayWrite = event.may_write;
@@ -61,7 +61,7 @@ export class Elections {
 		this.sums();
 	}
 
-	// renewed takes in that a leader has renewed its term.
+	// renewed notes that a leader has renewed its term.
 	renewed(event) {
 		const card = this.#cards.get(event.key);
 		if (!card || card.v.token !== event.token) return;
@@ -70,7 +70,7 @@ export class Elections {
 		this.#tickOne(card);
 	}
 
-	// stands takes in how an election stands.
+	// stands shows the state of an election.
 	stands(v) {
 		this.#fresh?.add(v.key);
 		let card = this.#cards.get(v.key);
@@ -137,7 +137,7 @@ export class Elections {
 		card.address.title = text;
 	}
 
-	// acts shows what can be asked now by those who may.
+	// acts shows what the reader may ask now.
 	#acts(card) {
 		const { v, buttons } = card;
 		const paused = v.asked?.action === "pause";
@@ -217,7 +217,7 @@ export class Elections {
 		return block;
 	}
 
-	// tick has time pass.
+	// tick updates what changes as time passes.
 	tick() {
 		for (const card of this.#cards.values()) if (card.seen) this.#tickOne(card);
 	}
@@ -275,7 +275,7 @@ export class Elections {
 		this.filter();
 	}
 
-	// nodes are the names of those who may take part in an election.
+	// nodes returns the names of nodes that may stand in an election.
 	nodes(key) {
 		const v = this.#cards.get(key)?.v ?? {};
 		const names = new Set([...(v.waiting ?? []).map((w) => w.node), ...(v.terms ?? []).map((t) => t.leader)]);

@@ -1,4 +1,4 @@
-// The page: reads the stream of events and shows what it tells.
+// The page: it reads the stream of events and shows them.
 
 import { Refused, listen } from "./api.js";
 import { AskDialog, TokenDialog } from "./dialogs.js";
@@ -9,10 +9,10 @@ import { $, say, set, show } from "./text.js";
 const slowest = 10000; // between two attempts to connect
 
 let stream = null; // ends the present one
-let after = ""; // the id of the event that was told last
+let after = ""; // the id of the last event
 let failures = 0;
 let state = {}; // of the server's observing
-let answered = false; // all that there is has been told once
+let answered = false; // the state of all elections has come once
 
 const auth = new TokenDialog(() => connect(true));
 const asking = new AskDialog((key) => elections.nodes(key), () => auth.open());
@@ -75,7 +75,7 @@ function link(how, text) {
 	if (before !== how && how !== "wait") say(how === "live" ? "Connected" : text);
 }
 
-// refused shows why the server tells nothing, and says whether asking again may help.
+// refused shows why the server refuses, and returns whether asking again may help.
 function refused(error) {
 	if (error.status === 401) {
 		link("lost", "token needed");
@@ -93,7 +93,7 @@ function refused(error) {
 	return true;
 }
 
-// connect begins the stream, anew where that is asked for, and again when it ends.
+// connect begins the stream, anew if that is asked for, and again when it ends.
 async function connect(anew) {
 	stream?.abort();
 	const mine = new AbortController();
@@ -122,7 +122,7 @@ async function connect(anew) {
 	}
 }
 
-// pause waits for a time, or until there is a reason to try at once.
+// pause waits for a time, or until it is worth trying at once.
 function pause(ms, signal) {
 	return new Promise((resolve) => {
 		const over = () => {

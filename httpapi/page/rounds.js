@@ -9,7 +9,7 @@ export class Rounds {
 	#named = [];
 	#now;
 
-	// changed is called when other systems are wanted.
+	// changed is called when the user asks for other systems.
 	constructor(now, changed) {
 		this.#now = now;
 		try {
@@ -33,7 +33,7 @@ export class Rounds {
 		sessionStorage.setItem(kept, JSON.stringify(systems));
 	}
 
-	// named are the systems that are asked for by name.
+	// named are the systems that the user has asked for.
 	get named() {
 		return this.#named;
 	}
@@ -79,7 +79,7 @@ export class Rounds {
 		set(attempt, String(r.attempt));
 		const state = completion.firstElementChild;
 		state.dataset.state = r.completer ? "done" : r.failed ? "failed" : "open";
-		// Of an attempt that is over another may begin.
+		// When an attempt is over another may begin.
 		const over = r.attempt_ttl_ms ? Date.parse(r.elected) + r.attempt_ttl_ms : Infinity;
 		const took = r.completed ? Date.parse(r.completed) - Date.parse(r.elected) : 0;
 		const by = r.completer && r.completer !== r.winner ? ` by ${r.completer}` : "";

@@ -1,11 +1,11 @@
-// What others have written is shown by these, as text and never as markup.
+// Functions that show what others have written: as text, never as markup.
 
 export const $ = (id) => document.getElementById(id);
 
 // clone makes the one element of a template.
 export const clone = (id) => $(id).content.firstElementChild.cloneNode(true);
 
-// set changes the text of an element where that is another.
+// set changes the text of an element, if it is different.
 export function set(element, text) {
 	if (element.textContent !== text) element.textContent = text;
 }
@@ -41,8 +41,8 @@ export function at(text, now = Date.now()) {
 // full is an instant with its date.
 export const full = (text) => (Number.isNaN(Date.parse(text)) ? "" : day.format(Date.parse(text)));
 
-// address puts what a leader tells of itself into an element: a link where it is the
-// URL of a web page, and nothing but text otherwise.
+// address puts the address of a leader into an element: a link if it is the URL of a
+// web page, and text otherwise.
 export function address(element, text) {
 	let url = null;
 	try {
@@ -65,7 +65,7 @@ export function address(element, text) {
 let waiting = [];
 let timer = 0;
 
-// say tells what has changed to those who do not see it, a few things at a time.
+// say tells screen readers what has changed, a few things at a time.
 export function say(text) {
 	waiting.push(text);
 	if (waiting.length > 5) waiting = waiting.slice(-5);
@@ -79,7 +79,7 @@ export function say(text) {
 
 let gone = 0;
 
-// toast tells for some seconds what has come of a request.
+// toast shows the outcome of a request for some seconds.
 export function toast(text) {
 	clearTimeout(gone);
 	$("toast").textContent = text;

@@ -301,7 +301,7 @@ func TestAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 		{`"result_base64": {`, `"result_hex": {`},
 		{`"maximum": 1000`, `"maximum": 1`},
 		{`"image/svg+xml": {`, `"image/png": {`},
-		{`"payload": {` + "\n" + `            "type": "string",` + "\n" + `            "description": "What others`, `"load": {` + "\n" + `            "type": "string",` + "\n" + `            "description": "What others`},
+		{`"payload": {` + "\n" + `            "type": "string",` + "\n" + `            "description": "What followers`, `"load": {` + "\n" + `            "type": "string",` + "\n" + `            "description": "What followers`},
 	} {
 		said := bytes.Replace(document, []byte(lie[0]), []byte(lie[1]), 1)
 		if bytes.Equal(said, document) {
@@ -310,7 +310,7 @@ func TestAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 		}
 		d, err := describe(said)
 		if err == nil && len(d.complaints(all)) == 0 {
-			t.Errorf("nobody notices %s", lie[1])
+			t.Errorf("it is not noticed that the document says %s", lie[1])
 		}
 	}
 }
