@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
-	"runtime/debug"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,12 +39,6 @@ type campaign struct {
 	done     chan struct{}         // closed when it has ended
 }
 
-// term is what a candidate leads, or winds up.
-type term struct {
-	*lease.Lease
-	Term
-}
-
 // mode is how a campaign is run: with one of these.
 type mode struct {
 	stream   *electionStream
@@ -72,7 +64,7 @@ func newCampaign(ctx context.Context, by *Candidate, previous *campaign, m mode)
 func (c *campaign) stop(why error) {
 	if c.stopping.CompareAndSwap(nil, &why) {
 		if t := c.by.term.Load(); t != nil {
-			t.End(why)
+			t.lease.End(why)
 		}
 		c.on.loop.Wake()
 	}
@@ -141,7 +133,7 @@ func (c *campaign) enter() bool {
 		By: election.Claimant{
 			Node: c.by.node, Instance: rand.Text(), Priority: o.priority, TTL: c.by.ttl, Hold: o.retry, Payload: o.payload,
 		},
-		Trust: c.by.ttl - o.margin - o.grace, Renew: o.renew, Retry: o.retry, Limit: c.by.limit,
+		Trust: o.trust(c.by.ttl), Renew: o.renew, Retry: o.retry, Limit: c.by.limit,
 		Works: c.work.do != nil, Schedule: o.schedule,
 		Dice: election.Dice{Float64: o.clock.Float64, Stride: clock.Stride, Instance: rand.Text},
 	}, &c.by.issued, c.health.next)
@@ -189,7 +181,7 @@ func (c *campaign) answer() {
 // say. r is what they are about.
 func (c *campaign) follow(r result, now clock.Instant) {
 	if t := c.by.term.Load(); t != nil && !t.Valid() {
-		c.machine.Over(reasonOf(context.Cause(t.Context())))
+		c.machine.Over(reasonOf(context.Cause(t.lease.Context())))
 	}
 	for _, e := range c.machine.Events() {
 		switch t := c.by.term.Load(); e.Kind {
@@ -197,11 +189,11 @@ func (c *campaign) follow(r result, now clock.Instant) {
 			c.begin(e.Record, e.Start, now)
 		case election.Renewed:
 			if t != nil {
-				t.Renew(e.Start)
+				t.lease.Renew(e.Start)
 			}
 		case election.End:
 			if t != nil {
-				t.End(c.why(e))
+				t.lease.End(reasonToEnd(e, c.by.node, c.err))
 				c.follow(r, now) // it ends before an error is told
 			}
 		case election.Ended:
@@ -227,14 +219,14 @@ func (c *campaign) begin(rec election.Record, start, now clock.Instant) {
 	t := &term{Term: termOf(rec)}
 	o := c.on.opts
 	ctx := context.WithValue(context.WithoutCancel(c.ctx), termKey{}, t)
-	t.Lease = lease.New(ctx, o.clock, c.by.ttl-o.margin-o.grace, start, ErrLost, c.leaseEnded)
+	t.lease = lease.New(ctx, o.clock, o.trust(c.by.ttl), start, ErrLost, c.leaseEnded)
 	if !t.Valid() {
 		c.machine.TooLate(now.Mono)
 		return
 	}
 	c.by.term.Store(t)
 	if why := c.stopping.Load(); why != nil {
-		t.End(*why)
+		t.lease.End(*why)
 	}
 	if s := c.streams.current; s != nil {
 		s.Set(t)
@@ -248,7 +240,7 @@ func (c *campaign) begin(rec election.Record, start, now clock.Instant) {
 
 // ended takes note that a term is wound up.
 func (c *campaign) ended(t *term) {
-	why := context.Cause(t.Context())
+	why := context.Cause(t.lease.Context())
 	c.on.logger().Info("no longer leading", "node", c.by.node, "token", t.Token, "reason", why)
 	c.by.term.Store(nil)
 	if s := c.streams.current; s != nil {
@@ -261,31 +253,6 @@ func (c *campaign) ended(t *term) {
 func (c *campaign) leaseEnded() {
 	c.on.loop.Wake()
 	c.streams.wake()
-}
-
-// why returns why a lease is to end.
-func (c *campaign) why(e election.Event) error {
-	switch e.Why {
-	case election.ByRequest:
-		return asked(e.Request, c.by.node)
-	case election.ByHealth:
-		return ErrUnhealthy
-	case election.BySchedule:
-		return ErrRelinquished
-	case election.LostToForeign:
-		return fmt.Errorf("%w: %w", ErrLost, ErrForeignRecord)
-	case election.LostToCopy:
-		return copied(e.Record)
-	case election.LostStore:
-		return c.err
-	default:
-		return fmt.Errorf("%w: the record is now of term %d", ErrLost, e.Record.Token)
-	}
-}
-
-func copied(rec election.Record) error {
-	return fmt.Errorf("%w: the record of term %d is not as this process wrote it: it was put back to an older state, or is renewed by a copy of this machine",
-		ErrLost, rec.Token)
 }
 
 // failed reports the failure of a call.
@@ -362,60 +329,18 @@ func (c *campaign) outcome() error {
 	return nil
 }
 
-// errWorkExited is what work that calls runtime.Goexit is taken to return.
-var errWorkExited = errors.New("leadership: the work ended its goroutine without returning")
-
-// work is that of the terms of a campaign in Run. Only one runs at a time.
-type work struct {
-	do       func(context.Context, Term) error // nil but in Run
-	function any                               // the function that a log names, where it does not return
-
-	running         bool          // that of the term has not returned
-	since, patience time.Duration // since when it has been overdue, and how long it may be
-
-	mu       sync.Mutex
-	returned *outcome
-}
-
-// outcome is how work has ended.
-type outcome struct {
-	err      error
-	panicked *PanicError
-}
-
-// begin begins the work of a term. returned is called when it has returned.
-func (w *work) begin(t *term, returned func()) {
-	w.running, w.patience = true, 0
-	go func() {
-		did := &outcome{err: errWorkExited}
-		defer func() {
-			if v := recover(); v != nil {
-				did.panicked = &PanicError{v, debug.Stack()}
-			}
-			w.mu.Lock()
-			w.returned = did
-			w.mu.Unlock()
-			returned()
-		}()
-		did.err = w.do(t.Context(), t.clone())
-	}()
-}
-
-// take returns how the work has ended, once, or nil.
-func (w *work) take() *outcome {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	did := w.returned
-	w.returned = nil
-	return did
-}
-
-// due is when to complain of work that is overdue.
-func (w *work) due() time.Duration {
-	if !w.running || w.patience == 0 {
-		return clock.Never
+// checkHealth goes on with the checks of health.
+func (c *campaign) checkHealth(now time.Duration) {
+	switch err := c.health.step(context.WithoutCancel(c.ctx), now, c.on.loop.Wake); {
+	case err != nil:
+		quiet := !c.health.sick.failed("check", now)
+		c.on.told(quiet, c.health.sick.attrs(), fmt.Errorf("leadership: key %q: %w", c.on.key, err))
+	case c.health.failed == 0:
+		if after, tell := c.health.sick.answered("check", now); tell {
+			c.on.logger().Warn("healthy again", "node", c.by.node, "after", clock.Rounded(after), "failures", c.health.sick.count)
+		}
 	}
-	return w.since + w.patience
+	c.machine.Health(c.health.well(), c.health.ill())
 }
 
 // workReturned takes in what the work of the term has returned, if it has.
@@ -430,19 +355,19 @@ func (c *campaign) workReturned(now clock.Instant) {
 		c.err = c.panicked
 	}
 	// That the term was over is no failure of the work.
-	if c.err == nil && did.err != nil && !(t.Over() && (errors.Is(did.err, t.Context().Err()) || errors.Is(did.err, context.Cause(t.Context())))) {
+	if c.err == nil && did.err != nil && !(t.lease.Over() && (errors.Is(did.err, t.lease.Context().Err()) || errors.Is(did.err, context.Cause(t.lease.Context())))) {
 		c.err = did.err
 	}
 	c.follow(result{}, now)
 	c.machine.Worked(now.Mono)
-	t.End(ErrResigned)
+	t.lease.End(ErrResigned)
 	c.follow(result{}, now)
 }
 
 // complain reports, less and less often, that the work goes on although its term is over.
 func (c *campaign) complain(now time.Duration) {
 	t, w := c.by.term.Load(), &c.work
-	if t == nil || !t.Over() || !w.running {
+	if t == nil || !t.lease.Over() || !w.running {
 		return
 	}
 	if w.patience == 0 {
@@ -454,7 +379,7 @@ func (c *campaign) complain(now time.Duration) {
 	}
 	w.patience *= 2
 	c.report(fmt.Errorf("%s has not returned %v after the end of term %d (%w): the seat is kept until its record expires",
-		c.workName(), clock.Rounded(late), t.Token, context.Cause(t.Context())))
+		c.workName(), clock.Rounded(late), t.Token, context.Cause(t.lease.Context())))
 }
 
 // workName is what people know the work by.

@@ -166,7 +166,7 @@ func (c *Candidate) Term() (Term, bool) {
 // deadline into a time when others may lead.
 func (c *Candidate) Trust() time.Duration {
 	if t := c.term.Load(); t != nil {
-		return t.Left()
+		return t.lease.Left()
 	}
 	return 0
 }
@@ -223,7 +223,7 @@ func (c *Candidate) State() State {
 // is called: others may lead at once.
 func (c *Candidate) Resign() {
 	if t := c.term.Load(); t != nil {
-		t.End(ErrResigned)
+		t.lease.End(ErrResigned)
 	}
 }
 
@@ -268,7 +268,7 @@ func TermFromContext(ctx context.Context) (Term, bool) {
 	if !ok {
 		return Term{}, false
 	}
-	_ = t.Context().Err() // which ends the contexts, if it is over
+	_ = t.lease.Context().Err() // which ends the contexts, if it is over
 	return t.clone(), true
 }
 

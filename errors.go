@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/indexes"
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // The errors that callers decide on. Those that reach a caller are wrapped
@@ -119,4 +121,53 @@ func foreign(why error) error {
 func parse(value []byte) (election.Record, error) {
 	rec, err := election.Parse(value)
 	return rec, foreign(err)
+}
+
+// reasonToEnd returns why the lease of a leader of that node is to end. unsafe is what is
+// wrong with the store, where it is that.
+func reasonToEnd(e election.Event, node string, unsafe error) error {
+	switch e.Why {
+	case election.ByRequest:
+		return asked(e.Request, node)
+	case election.ByHealth:
+		return ErrUnhealthy
+	case election.BySchedule:
+		return ErrRelinquished
+	case election.LostToForeign:
+		return fmt.Errorf("%w: %w", ErrLost, ErrForeignRecord)
+	case election.LostToCopy:
+		return copied(e.Record)
+	case election.LostStore:
+		return unsafe
+	default:
+		return fmt.Errorf("%w: the record is now of term %d", ErrLost, e.Record.Token)
+	}
+}
+
+// copied is why a term ends that another process takes for its own.
+func copied(rec election.Record) error {
+	return fmt.Errorf("%w: the record of term %d is not as this process wrote it: it was put back to an older state, or is renewed by a copy of this machine",
+		ErrLost, rec.Token)
+}
+
+// asked returns why a leader of that node is to go, and who asked for it, or nil if it
+// may stay. a may be nil.
+func asked(a *election.Request, node string) error {
+	why := a.ReasonToGo(node)
+	switch {
+	case why == "":
+		return nil
+	case why == election.Transferred && a.By != "":
+		return fmt.Errorf("%w to %q, as %q asked", ErrTransferred, a.To, a.By)
+	case why == election.Transferred:
+		return fmt.Errorf("%w to %q", ErrTransferred, a.To)
+	case a.By != "":
+		return fmt.Errorf("%w: %q asked it to %s", ErrEvicted, a.By, a.Do)
+	}
+	return fmt.Errorf("%w: it was asked to %s", ErrEvicted, a.Do)
+}
+
+// unsafeStore says what gave a store away, and what to do (S10).
+func unsafeStore(key string, wrote, found *store.KVPair) error {
+	return fmt.Errorf("leadership: put %q: %w: %s", key, ErrUnsafeStore, indexes.Explain(wrote, found))
 }

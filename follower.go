@@ -272,10 +272,10 @@ func (p *following) next(now clock.Instant) time.Duration {
 // interval is how long this follower goes without looking.
 func (p *following) interval() time.Duration {
 	d, o := followerRetry, p.on.opts
-	if o.retrySet {
+	if o.set.retry {
 		d = o.retry
 	}
-	if b := p.of.belief.Load(); b != nil && (!o.retrySet || b.term.TTL/3 < d) {
+	if b := p.of.belief.Load(); b != nil && (!o.set.retry || b.term.TTL/3 < d) {
 		d = b.term.TTL / 3
 	}
 	return d
@@ -311,7 +311,7 @@ func (p *following) looked(r result) {
 	switch rec := r.rec; {
 	case rec.Held():
 		margin := p.on.opts.margin
-		if !p.on.opts.marginSet {
+		if !p.on.opts.set.margin {
 			margin = rec.TTL() / 5
 		}
 		p.of.belief.Store(&belief{termOf(rec), now + rec.TTL() + margin})

@@ -27,6 +27,13 @@ const (
 	// MaxPayload is how many bytes a payload may have.
 	MaxPayload = 64 << 10
 
+	// DefaultCallTimeout is how long a call of the store is waited for by Ask, Claims,
+	// Elections, Forget and, unless it has another, a Round.
+	DefaultCallTimeout = 5 * time.Second
+
+	// DefaultHealthFailures is after how many failures in a row a leader steps down.
+	DefaultHealthFailures = 3
+
 	// maxPriority is the highest priority.
 	maxPriority = 1_000_000
 
@@ -55,7 +62,7 @@ type options struct {
 	callbacks Callbacks
 	priority  int
 
-	renewSet, retrySet, marginSet bool
+	set struct{ renew, retry, margin bool } // by the user
 }
 
 // WithRenewInterval sets how long after a successful renewal began a leader
@@ -63,7 +70,7 @@ type options struct {
 // TTL less the margin and the grace. The default is a third of the TTL, or half of what
 // they leave where that is less. A follower ignores it.
 func WithRenewInterval(d time.Duration) Option {
-	return func(o *options) { o.renew, o.renewSet = d, true }
+	return func(o *options) { o.renew, o.set.renew = d, true }
 }
 
 // WithRetryInterval sets how long a candidate or follower that hears nothing
@@ -74,7 +81,7 @@ func WithRenewInterval(d time.Duration) Option {
 // waits a third of that leader's TTL at most, and by default just that; while
 // it knows of none, its default is a second.
 func WithRetryInterval(d time.Duration) Option {
-	return func(o *options) { o.retry, o.retrySet = d, true }
+	return func(o *options) { o.retry, o.set.retry = d, true }
 }
 
 // WithMargin sets how long before the TTL has gone by a leader stops trusting
@@ -83,7 +90,7 @@ func WithRetryInterval(d time.Duration) Option {
 // default, a fifth of the TTL, those up to 11 percent off either way. It must
 // be at least 1 ms and, for a candidate, at least 2 ms below the TTL.
 func WithMargin(d time.Duration) Option {
-	return func(o *options) { o.margin, o.marginSet = d, true }
+	return func(o *options) { o.margin, o.set.margin = d, true }
 }
 
 // WithGrace sets how long before its claim can no longer be trusted a leader
@@ -140,6 +147,39 @@ func WithPriority(n int) Option {
 	return func(o *options) { o.priority = n }
 }
 
+// WithHealthCheck has a candidate stand only while check returns nil: it does
+// not claim the seat before the first check has passed, nor after one that
+// failed, until one passes again; and a leader whose check has failed as often
+// as WithHealthFailures says, in a row, steps down in order. Only the work of Run is
+// waited for then.
+//
+// check is called at each interval of WithHealthInterval, in a goroutine of its
+// own. Its context ends after one interval; a check that has not returned by
+// then counts as failed, once for each interval that it goes on hanging, and is
+// not called again before it has returned. The default, and nil, is no check. A
+// follower ignores it.
+func WithHealthCheck(check func(ctx context.Context) error) Option {
+	return func(o *options) { o.health.probe = check }
+}
+
+// WithHealthInterval sets how often health is checked. It must be at least 1
+// ms. The default is the retry interval.
+func WithHealthInterval(d time.Duration) Option {
+	return func(o *options) { o.health.every, o.health.everySet = d, true }
+}
+
+// WithHealthFailures sets after how many failed checks in a row a leader steps
+// down. It must be at least 1; the default is DefaultHealthFailures.
+func WithHealthFailures(n int) Option {
+	return func(o *options) { o.health.failures, o.health.failuresSet = n, true }
+}
+
+// WithCallbacks has functions called on the changes of an election. A follower
+// calls OnLeaderChange, OnStanding and OnError only. The default is none.
+func WithCallbacks(c Callbacks) Option {
+	return func(o *options) { o.callbacks = c }
+}
+
 // WithWorkName sets what the log and errors call the work of Run that does not return
 // in time. The default, and "", is the name of its function in the program.
 func WithWorkName(name string) Option {
@@ -181,13 +221,13 @@ func (o *options) candidate(ttl time.Duration) error {
 	if ttl < MinTTL || ttl > MaxTTL {
 		return invalid("ttl", ttl, "must be from %v to %v, or 0 for %v", MinTTL, MaxTTL, DefaultTTL)
 	}
-	if !o.marginSet {
+	if !o.set.margin {
 		o.margin = ttl / 5
 	}
-	if !o.renewSet {
+	if !o.set.renew {
 		o.renew = min(ttl/3, (ttl-o.margin-o.grace)/2)
 	}
-	if !o.retrySet {
+	if !o.set.retry {
 		o.retry = ttl / 3
 	}
 	switch {
@@ -213,6 +253,9 @@ func (o *options) candidate(ttl time.Duration) error {
 	return o.health.check(o.retry)
 }
 
+// trust returns for how long a claim of that TTL can be trusted, from its start on.
+func (o *options) trust(ttl time.Duration) time.Duration { return ttl - o.margin - o.grace }
+
 // parseSchedule reads the spec of the schedule.
 func (o *options) parseSchedule() error {
 	o.schedule.Skip = o.retry
@@ -234,9 +277,9 @@ func (o *options) parseSchedule() error {
 // follower says what is wrong with the options of a follower.
 func (o *options) follower() error {
 	switch {
-	case o.marginSet && (o.margin < time.Millisecond || o.margin > MaxTTL):
+	case o.set.margin && (o.margin < time.Millisecond || o.margin > MaxTTL):
 		return invalid("margin", o.margin, "must be from 1ms to %v", MaxTTL)
-	case o.retrySet && (o.retry < time.Millisecond || o.retry > MaxTTL):
+	case o.set.retry && (o.retry < time.Millisecond || o.retry > MaxTTL):
 		return invalid("retry interval", o.retry, "must be from 1ms to %v", MaxTTL)
 	}
 	return nil
@@ -271,4 +314,28 @@ func checkContext(ctx context.Context) error {
 
 func invalid(argument string, value any, rule string, args ...any) error {
 	return fmt.Errorf("leadership: %w: %s is %v: %s", ErrInvalidArgument, argument, value, fmt.Sprintf(rule, args...))
+}
+
+type healthOptions struct {
+	probe                 func(context.Context) error // nil: always healthy
+	every                 time.Duration
+	failures              int
+	everySet, failuresSet bool
+}
+
+// check fills in the defaults and says what is wrong.
+func (o *healthOptions) check(retry time.Duration) error {
+	if !o.everySet {
+		o.every = retry
+	}
+	if !o.failuresSet {
+		o.failures = DefaultHealthFailures
+	}
+	switch {
+	case o.every < time.Millisecond:
+		return invalid("health interval", o.every, "must be at least 1ms")
+	case o.failures < 1:
+		return invalid("health failures", o.failures, "must be at least 1")
+	}
+	return nil
 }

@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// DefaultCallTimeout is how long a Round waits for one call of the store.
-	DefaultCallTimeout = 5 * time.Second
-
 	// DefaultPollInterval is how often Await looks at a round of which its
 	// watch says nothing.
 	DefaultPollInterval = time.Second

@@ -35,7 +35,7 @@ func TestSuspendedLeaderNoticesSoonAfterItWakesUp(t *testing.T) {
 				for !<-elected {
 				}
 				l := c.term.Load()
-				derived, cancel := context.WithCancel(l.Context())
+				derived, cancel := context.WithCancel(l.lease.Context())
 				defer cancel()
 				time.Sleep(ttl * 17 / 20) // it was renewed
 				start := time.Now()
@@ -65,10 +65,10 @@ func TestLeaderThatSleptForAMomentLeadsOn(t *testing.T) {
 		lid.suspend(30 * time.Minute)
 		start := time.Now()
 		time.Sleep(27 * time.Minute)
-		if l.Over() {
+		if l.lease.Over() {
 			t.Error("it is over before its time")
 		}
-		<-l.Context().Done()
+		<-l.lease.Context().Done()
 		if took := time.Since(start); took > 28*time.Minute {
 			t.Errorf("over after %v, want 28m", took)
 		}
@@ -91,7 +91,7 @@ func TestOneTimerTellsAllLeasesOfJumps(t *testing.T) {
 		timers.suspend(time.Hour)
 		time.Sleep(noticed)
 		for _, l := range leases {
-			if !l.Over() {
+			if !l.lease.Over() {
 				t.Fatal("a lease was not told")
 			}
 		}

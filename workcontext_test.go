@@ -18,7 +18,7 @@ import (
 
 func TestDerivedContextsEndWithTheirTerm(t *testing.T) {
 	c := &clocktest.Hand{}
-	within, end := context.WithCancel(testTerm(t, c, time.Hour).Context())
+	within, end := context.WithCancel(testTerm(t, c, time.Hour).lease.Context())
 	defer end()
 	ctx, stop := context.WithTimeout(within, 2*time.Hour)
 	defer stop()
@@ -90,7 +90,7 @@ func TestContextOfAnAttemptAsksTheTermAroundIt(t *testing.T) {
 	c := &clocktest.Hand{}
 	l := testTerm(t, c, time.Hour)
 	round := NewRound(memory.New(), "system", "round", "node", WithAttemptTTL(MaxTTL))
-	outer, cancel := context.WithCancel(l.Context())
+	outer, cancel := context.WithCancel(l.lease.Context())
 	defer cancel()
 	_, err := round.Do(outer, func(ctx context.Context) error {
 		c.Move(time.Hour, time.Hour)
@@ -165,8 +165,8 @@ func isDone(done <-chan struct{}) bool {
 func testTerm(t testing.TB, c clock.Clock, trust time.Duration) *term {
 	t.Helper()
 	l := &term{Term: Term{Leader: "a", Token: 1}}
-	l.Lease = lease.New(context.WithValue(t.Context(), termKey{}, l), c, trust, c.Now(), ErrLost, func() {})
-	t.Cleanup(func() { l.End(ErrStopped) })
+	l.lease = lease.New(context.WithValue(t.Context(), termKey{}, l), c, trust, c.Now(), ErrLost, func() {})
+	t.Cleanup(func() { l.lease.End(ErrStopped) })
 	return l
 }
 
@@ -193,7 +193,7 @@ func BenchmarkIsLeader(b *testing.B) {
 	b.Run("Err", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if l.Context().Err() != nil {
+			if l.lease.Context().Err() != nil {
 				b.Fatal("it has ended")
 			}
 		}

@@ -13,17 +13,13 @@ type Claimant struct {
 	Payload  []byte
 }
 
-// Free returns when a claimant may take the seat: the wait of a rival (S2), and the
+// Free returns when a claimant may take the seat: after the wait of a rival (S2), and the
 // time for which it leaves the seat to others that are to have it.
 func Free(v *View[Record], c *Claimant) time.Duration {
 	if v.Rec.Held() && v.Rec.Instance == c.Instance {
 		return v.Vacant() + c.Cooldown
 	}
-	at := v.Seen + c.holdBack(v.Rec)
-	if v.Rec.Held() {
-		at += v.Rec.TTL()
-	}
-	return max(at, v.guard) + c.Cooldown
+	return v.Expires() + c.holdBack(v.Rec) + c.Cooldown
 }
 
 // holdBack returns for how long a seat that could be taken is left to others that are to

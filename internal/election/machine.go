@@ -319,7 +319,7 @@ func (m *Machine) Own(rec Record) bool {
 
 // left is for how long from now an acknowledged write is trusted yet.
 func (m *Machine) left(now clock.Instant) time.Duration {
-	return max(0, m.cfg.Trust-now.Since(m.term.start))
+	return now.Left(m.cfg.Trust, m.term.start)
 }
 
 // pollAfter is how long to wait before the next look, where nothing calls for an

@@ -37,7 +37,7 @@ func (m *Machine) Step(now clock.Instant) Step {
 	case Look, Put:
 		s.Limit = m.limit(now)
 		if s.Limit == 0 {
-			return Step{Until: now.Mono} // the trust has run out: the lease will say so
+			return Step{Until: now.Mono + time.Millisecond} // the trust has run out: the lease is about to say so
 		}
 		m.call = &call{s, now}
 	case Wait:

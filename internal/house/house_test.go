@@ -11,10 +11,10 @@ import (
 // limits are what the repository is held to. They may fall, never rise; where the
 // limit that is aimed at is lower, it stands behind.
 var limits = map[string]int{
-	mutualFiles:  11, // 5
-	largeStructs: 2,  // 0
+	mutualFiles:  5,
+	largeStructs: 0,
 	impurePlaces: 0,
-	rootFiles:    21, // 18
+	rootFiles:    18,
 	longCode:     1,  // 0
 	longTests:    2,  // 0
 	longNames:    0,  // 0

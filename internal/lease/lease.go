@@ -73,7 +73,7 @@ func (l *Lease) Left() time.Duration {
 		// The clock is read last: a reader that is paused before that has a late
 		// time with an early start, never the other way round.
 		start := l.start.Load()
-		if d := l.length - l.clock.Now().Since(*start); d > 0 {
+		if d := l.clock.Now().Left(l.length, *start); d > 0 {
 			return d
 		}
 		if l.start.Load() == start { // not renewed meanwhile

@@ -34,11 +34,6 @@ var claimSabotages = []switched{
 		"\t\t\t\tif !BROKEN {\n\t\t\t\t\ttrust -= c.opts.clock.Now().Since(start)\n\t\t\t\t}\n",
 	}, ""},
 	{sabotage{
-		"S2", "a rival waits from before it read", "claims.go",
-		"\tc.view.See(pair, rec, c.opts.clock.Now().Mono)\n",
-		"\tseen := c.opts.clock.Now().Mono\n\tif BROKEN {\n\t\tseen -= rec.TTL() / 4\n\t}\n\tc.view.See(pair, rec, seen)\n",
-	}, ""},
-	{sabotage{
 		"S5", "a write that was read back counts", "internal/register/register.go",
 		"\tcase failure != nil:\n\t\treturn Outcome{Pair: found, Why: failure}, nil",
 		"\tcase failure != nil:\n\t\treturn Outcome{Acknowledged: BROKEN && found != nil && bytes.Equal(found.Value, value), Pair: found, Why: failure}, nil",

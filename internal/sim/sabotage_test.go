@@ -30,14 +30,14 @@ var sabotages = []sabotage{
 		"m.writes.acked = attempt{rec.Beat, now}",
 	},
 	{
-		"S2", "a rival waits half the TTL", "internal/election/law.go",
-		"at += v.Rec.TTL()",
-		"at += v.Rec.TTL() / 2",
+		"S2", "a rival waits half the TTL", "internal/election/view.go",
+		"max(v.Seen+v.Rec.TTL(), v.guard)",
+		"max(v.Seen+v.Rec.TTL()/2, v.guard)",
 	},
 	{
-		"S2", "a rival waits from before it read", "internal/election/answers.go",
-		"\tm.returned(now.Mono, true)\n\tm.foreign = false\n",
-		"\tnow = m.returned(now.Mono, true).start\n\tm.foreign = false\n",
+		"S2", "a rival waits from before it read", "internal/election/view.go",
+		"v.Known, v.Pair, v.Rec, v.Seen = true, pair, rec, now",
+		"v.Known, v.Pair, v.Rec, v.Seen = true, pair, rec, now-rec.TTL()/8",
 	},
 	{
 		"S2", "a record that vanished is not waited for", "internal/election/view.go",
@@ -119,9 +119,9 @@ var sabotages = []sabotage{
 		"bool { return last != none && !live(last) }",
 	},
 	{
-		"S1", "the grace is not kept", "campaign.go",
-		"c.by.ttl-o.margin-o.grace, start",
-		"c.by.ttl-o.margin, start",
+		"S1", "the grace is not kept", "options.go",
+		"return ttl - o.margin - o.grace",
+		"return ttl - o.margin",
 	},
 	{
 		"relinquish", "a term is relinquished too late", "internal/election/schedule.go",
