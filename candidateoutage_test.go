@@ -132,3 +132,23 @@ func TestSuspendedMachineDoesNotWakeUpAsLeader(t *testing.T) {
 		}
 	})
 }
+
+func TestTermLostInAnOutageIsToldAsExpired(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := faultstore.New(memory.New())
+		c := NewCandidate(kv, key, "a", ttl)
+		elected, _ := c.RunForElection(ctx)
+		<-elected
+		<-elected
+		first, _ := c.Term()
+		kv.Partition()
+		<-elected
+		kv.Heal()
+		if !<-elected {
+			t.Fatal("false twice")
+		}
+		if second, _ := c.Term(); second.Last != (Ending{"a", first.Token, "expired"}) {
+			t.Errorf("the term before is told as %+v", second.Last)
+		}
+	})
+}

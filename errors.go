@@ -94,9 +94,11 @@ var (
 	ErrSuperseded = errors.New("attempt superseded")
 )
 
-// reasonOf is what a record says of a term that ended by choice because of why.
+// reasonOf returns what a record tells of a term that ended because of why.
 func reasonOf(why error) election.Reason {
 	switch {
+	case errors.Is(why, ErrLost):
+		return election.Expired
 	case errors.Is(why, ErrEvicted):
 		return election.Evicted
 	case errors.Is(why, ErrUnhealthy):
