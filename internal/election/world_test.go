@@ -65,6 +65,7 @@ type candidate struct {
 	late  *exchange // left under way by a campaign that has ended, or nil
 	gone  *Machine  // of that campaign
 	fault fault     // what becomes of the next call
+	write bool      // or of the next write
 
 	slept time.Duration // how far the monotonic clock is behind
 	epoch time.Duration // what the wall clock showed at 0s
@@ -221,11 +222,9 @@ func (w *world) send(c *candidate, s Step) {
 	if s.Do == Put {
 		w.covered[coverOp(s.Op)] = true
 	}
-	fault := c.fault
-	if s.Do == Look && (fault == refusing || fault == losing) {
-		fault = none // meant for a write
-	} else {
-		c.fault = none
+	fault := none
+	if s.Do == Put || !c.write {
+		fault, c.fault, c.write = c.fault, none, false
 	}
 	if w.byHand || fault == holding {
 		w.say("%s: under way", describeStep(c, s))

@@ -14,8 +14,8 @@ import (
 // take steps until they have to wait.
 var commands = map[string]func(*world, command) error{
 	// Candidates.
-	"new":          (*world).newCandidate, // new NAME [priority=N] [works] [relinquish=DURATION] [clock=DURATION since 1970]
-	"start":        (*world).start,        // begin another campaign; after a crash, in another process
+	"new":          (*world).newCandidate, // new NAME [idle] [priority=N] [works] [relinquish=DURATION] [clock=DURATION since 1970]
+	"start":        (*world).start,        // begin a campaign: of one that was made idle, once more, or in another process after a crash
 	"stop":         (*world).stop,         // end the campaign
 	"resign":       (*world).resign,       // end the term
 	"work-returns": on((*world).endWork),
@@ -32,7 +32,8 @@ var commands = map[string]func(*world, command) error{
 	"wake":    (*world).wake,     // after a pause or suspension
 	"set":     (*world).setClock, // set NAME DURATION: the wall clock is set forward, or back
 
-	// The store. What becomes of a call that is under way, or else of the next.
+	// The store. What becomes of a call that is under way, or else of the next: by "write", of
+	// the next write, though a look comes before it.
 	"hold":       (*world).hold,      // it stays under way
 	"deliver":    (*world).reach,     // the store does what it asks for
 	"answer":     (*world).reply,     // and its reply arrives
@@ -111,7 +112,7 @@ func on(f func(*world, *candidate) error) func(*world, command) error {
 
 func (w *world) newCandidate(cmd command) error {
 	for _, name := range cmd.words {
-		if name == "works" {
+		if name == "works" || name == "idle" {
 			continue
 		}
 		c := &candidate{name: name, health: health{well: true}, epoch: worldEpoch, state: finished}
@@ -145,7 +146,9 @@ func (w *world) newCandidate(cmd command) error {
 			}
 		}
 		w.candidates = append(w.candidates, c)
-		w.begin(c)
+		if !slices.Contains(cmd.words, "idle") {
+			w.begin(c)
+		}
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func fails(f fault) func(*world, command) error {
 			e := c.waiting()
 			switch {
 			case e == nil:
-				c.fault = f
+				c.fault, c.write = f, f != failing || slices.Contains(cmd.words, "write")
 				return nil
 			case f == losing && !e.delivered:
 				w.deliver(c, e)
@@ -38,7 +38,7 @@ func fails(f fault) func(*world, command) error {
 func (w *world) hold(cmd command) error {
 	c, err := w.candidate(cmd)
 	if err == nil {
-		c.fault = holding
+		c.fault, c.write = holding, slices.Contains(cmd.words, "write")
 	}
 	return err
 }
