@@ -105,7 +105,8 @@
 // ReplicaOnly for elections. While a server hangs, a call returns when its context ends,
 // and leaves behind a goroutine and a connection of the client's pool: until the deadline
 // of the context with ContextTimeoutEnabled, and otherwise until the client's timeouts.
-// There are never more of those than the pool has connections.
+// There are never more of those than the pool has connections. Reads leave a quarter of
+// the pool to writes, and one connection at least, if it has more than one.
 //
 // Tested with Redis 7.0.15 and go-redis v9.21.0. It needs Redis 6.0 or later.
 package redis

@@ -21,7 +21,7 @@ import (
 // one instant. It is made for people, not for frequent use.
 func (s *Store) List(ctx context.Context, directory string, _ *store.ReadOptions) ([]*store.KVPair, error) {
 	return s.base.List(ctx, directory, func() ([]*store.KVPair, error) {
-		return withContext(ctx, s, func() ([]*store.KVPair, error) { return s.list(ctx, directory) })
+		return reading(ctx, s, s.limits.List, func() ([]*store.KVPair, error) { return s.list(ctx, directory) })
 	})
 }
 

@@ -19,7 +19,7 @@ func (s *Store) Page(ctx context.Context, directory, from string, wanted func(ke
 		pairs []*store.KVPair
 		next  string
 	}
-	found, err := withContext(ctx, s, func() (page, error) {
+	found, err := reading(ctx, s, s.limits.List, func() (page, error) {
 		pairs, next, err := s.page(ctx, directory, from, wanted)
 		return page{pairs, next}, err
 	})

@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net"
 	"strconv"
@@ -53,7 +54,7 @@ func newStore(t testing.TB, client goredis.UniversalClient, opts ...redis.Option
 }
 
 // freshKey returns a key that no other test uses.
-func freshKey(t testing.TB) string { return "service/" + t.Name() }
+func freshKey(t testing.TB) string { return "service/" + t.Name() + rand.Text() } // a test may run twice
 
 func put(t testing.TB, kv store.Store, key, value string, previous *store.KVPair, ttl time.Duration) *store.KVPair {
 	t.Helper()

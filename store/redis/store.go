@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -28,6 +29,7 @@ type Store struct {
 	poll     time.Duration
 	silence  time.Duration // see subscribe
 	base     base.Store
+	limits   base.Limits
 	target   store.Target
 	ears     ears
 
@@ -74,7 +76,21 @@ func New(client goredis.UniversalClient, opts ...Option) (*Store, error) {
 	case s.poll <= 0:
 		return nil, fmt.Errorf("redis: WithPoll is %v and must be positive", s.poll)
 	}
+	// Reads leave connections of the pool, if it has more than one, for writes.
+	conns := poolSize(client)
+	s.limits = base.NewLimits(max(1, conns-max(1, conns/4)), conns)
 	return s, nil
+}
+
+// poolSize returns how many connections a client has to a server at most.
+func poolSize(client goredis.UniversalClient) int {
+	switch client := client.(type) {
+	case *goredis.Client:
+		return client.Options().PoolSize
+	case *goredis.ClusterClient:
+		return client.Options().PoolSize
+	}
+	return 10 * runtime.GOMAXPROCS(0) // as go-redis has it
 }
 
 // Target returns where a store by URL keeps its keys, and nil for one of New.
@@ -84,7 +100,7 @@ func (s *Store) Target() store.Target { return s.target }
 // whatever the client's routing: opts are ignored, and may be nil.
 func (s *Store) Get(ctx context.Context, key string, _ *store.ReadOptions) (*store.KVPair, error) {
 	return s.base.Get(ctx, key, func() (*store.KVPair, error) {
-		return withContext(ctx, s, func() (*store.KVPair, error) {
+		return reading(ctx, s, s.limits.Read, func() (*store.KVPair, error) {
 			pair, _, err := s.read(ctx, key)
 			return pair, err
 		})
@@ -187,6 +203,17 @@ func withContext[T any](ctx context.Context, s *Store, f func() (T, error)) (T, 
 		err = context.DeadlineExceeded
 	}
 	return value, err
+}
+
+// reading is withContext for a read, within one of the limits.
+func reading[T any](ctx context.Context, s *Store, within func(context.Context, func() error) error, f func() (T, error)) (T, error) {
+	return withContext(ctx, s, func() (value T, err error) {
+		err = within(ctx, func() error {
+			value, err = f()
+			return err
+		})
+		return value, err
+	})
 }
 
 // refused reports whether err means for certain that nothing was written.

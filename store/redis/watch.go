@@ -63,7 +63,7 @@ func (s *Store) look(ctx context.Context, key string, tell func(*store.KVPair)) 
 		pair *store.KVPair
 		left time.Duration
 	}
-	now, err := withContext(ctx, s, func() (state, error) {
+	now, err := reading(ctx, s, s.limits.Read, func() (state, error) {
 		pair, left, err := s.read(ctx, key)
 		return state{pair, left}, err
 	})

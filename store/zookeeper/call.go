@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// maxCalls is how many calls the client has at once. Calls whose context has ended
-	// count until the client returns from them.
-	maxCalls = 32
+	// maxReads and maxWrites are how many calls the client has at once. Calls whose
+	// context has ended count until the client returns from them.
+	maxReads, maxWrites = 24, 32
 
 	// tick is how often a call checks whether the client has a session.
 	tick = 5 * time.Millisecond
@@ -26,36 +26,42 @@ const (
 )
 
 var (
-	errBusy    = errors.New("too many calls are under way")
+	errWaited  = errors.New("the session has ended while other calls were under way")
 	errSession = errors.New("the session has ended during the call")
 )
 
-// call returns the result of f, which uses the client, or the error of ctx. f is not
-// called before the client has a session: it would wait for one even after ctx has ended,
-// and take effect however late that is. f may be called again after it has failed without
-// a change.
-func call[T any](ctx context.Context, s *Store, f func() (T, error)) (T, error) {
+// limit is one of the methods of base.Limits.
+type limit func(ctx context.Context, f func() error) error
+
+// call returns the result of f, which uses the client within a limit, or the error of
+// ctx. f is not called before the client has a session: it would wait for one even after
+// ctx has ended, and take effect however late that is. f may be called again after it has
+// failed without a change.
+func call[T any](ctx context.Context, s *Store, within limit, f func() (T, error)) (T, error) {
 	for {
 		var none T
 		if err := s.session(ctx); err != nil {
 			return none, err
 		}
-		value, err := base.Await(ctx, func() (T, error) {
-			select {
-			case s.calls <- struct{}{}:
-				defer func() { <-s.calls }()
-				before := s.login.now()
-				value, err := f()
-				if errors.Is(err, zk.ErrNoAuth) && s.login.renew(s.conn, before) {
-					return f() // a refused call has changed nothing
+		value, err := base.Await(ctx, func() (value T, err error) {
+			err = within(ctx, func() error {
+				if err := ctx.Err(); err != nil {
+					return err
 				}
-				return value, err
-			default:
-				return none, errBusy
-			}
+				if !s.usable() {
+					return errWaited
+				}
+				before := s.login.now()
+				value, err = f()
+				if errors.Is(err, zk.ErrNoAuth) && s.login.renew(s.conn, before) {
+					value, err = f() // a refused call has changed nothing
+				}
+				return err
+			})
+			return value, err
 		})
 		// ErrNoServer means that the client has not sent the request.
-		if !errors.Is(err, errBusy) && !errors.Is(err, errSession) && !errors.Is(err, zk.ErrNoServer) {
+		if !errors.Is(err, errWaited) && !errors.Is(err, errSession) && !errors.Is(err, zk.ErrNoServer) {
 			return value, err
 		}
 		if pause(ctx) != nil {
@@ -68,11 +74,11 @@ func call[T any](ctx context.Context, s *Store, f func() (T, error)) (T, error) 
 // with the leader. The client may then move to another server in the same session,
 // because that has all that the session has seen. In a new session the server may not, so
 // f is called again.
-func read[T any](ctx context.Context, s *Store, opts *store.ReadOptions, f func() (T, error)) (T, error) {
+func read[T any](ctx context.Context, s *Store, within limit, opts *store.ReadOptions, f func() (T, error)) (T, error) {
 	if opts != nil && !opts.Consistent {
-		return call(ctx, s, f)
+		return call(ctx, s, within, f)
 	}
-	return call(ctx, s, func() (T, error) {
+	return call(ctx, s, within, func() (T, error) {
 		var none T
 		session := s.conn.SessionID()
 		if _, err := s.conn.Sync("/"); err != nil {
@@ -89,10 +95,7 @@ func read[T any](ctx context.Context, s *Store, opts *store.ReadOptions, f func(
 // session waits until the client has a session, or is closed.
 func (s *Store) session(ctx context.Context) error {
 	for late := false; ; late = true {
-		switch s.conn.State() {
-		// A disconnected client begins to connect at once, unless it is closed, which its
-		// error says.
-		case zk.StateHasSession, zk.StateDisconnected:
+		if s.usable() {
 			s.lost.Store(0)
 			if !late {
 				return nil
@@ -112,6 +115,13 @@ func (s *Store) session(ctx context.Context) error {
 			return fmt.Errorf("%w: the client has no session%s: %w", store.ErrNotReachable, s.behind(), err)
 		}
 	}
+}
+
+// usable reports whether the client has a session. One that is disconnected begins to
+// connect at once, unless it is closed, which its error says.
+func (s *Store) usable() bool {
+	state := s.conn.State()
+	return state == zk.StateHasSession || state == zk.StateDisconnected
 }
 
 // behind returns what an error adds about a client of the user that has been without a

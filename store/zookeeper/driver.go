@@ -85,12 +85,12 @@ func (s *Store) enter(ctx context.Context, u *store.URL, d *dialer) error {
 		}
 	}
 	if s.login != nil {
-		_, err := call(ctx, s, func() (struct{}, error) { return struct{}{}, s.login.add(s.conn) })
+		_, err := call(ctx, s, s.limits.Write, func() (struct{}, error) { return struct{}{}, s.login.add(s.conn) })
 		if err != nil {
 			return fmt.Errorf("log in as %q: %w", u.User, err)
 		}
 	}
-	_, err := call(ctx, s, func() (struct{}, error) { return struct{}{}, s.probe(u) })
+	_, err := call(ctx, s, s.limits.Read, func() (struct{}, error) { return struct{}{}, s.probe(u) })
 	return err
 }
 

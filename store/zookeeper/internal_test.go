@@ -77,7 +77,7 @@ func TestReadThatAnotherSessionAnswersIsRepeated(t *testing.T) {
 		}
 	}()
 	tries := 0
-	_, err = read(t.Context(), s, nil, func() ([]byte, error) {
+	_, err = read(t.Context(), s, s.limits.Read, nil, func() ([]byte, error) {
 		if tries++; tries == 1 {
 			session := conn.SessionID()
 			(<-made).Close()

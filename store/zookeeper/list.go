@@ -27,7 +27,7 @@ func (s *Store) list(ctx context.Context, directory string, opts *store.ReadOpti
 	if parents != "" {
 		top = nodeOf(parents[:len(parents)-1])
 	}
-	return read(ctx, s, opts, func() ([]*store.KVPair, error) {
+	return read(ctx, s, s.limits.List, opts, func() ([]*store.KVPair, error) {
 		w.pairs = nil // of an earlier attempt
 		err := w.beneath(ctx, top, parents)
 		return w.pairs, err

@@ -28,10 +28,10 @@ type Store struct {
 	acl    []zk.ACL
 	base   base.Store
 	target store.Target
-	login  *login        // of the store's own client; nil for none
-	why    func() error  // returns why there is no session; nil: not known
-	own    func()        // closes the client of a store by URL
-	calls  chan struct{} // has an element for each call under way
+	login  *login       // of the store's own client; nil for none
+	why    func() error // returns why there is no session; nil: not known
+	own    func()       // closes the client of a store by URL
+	limits base.Limits
 
 	lost atomic.Int64 // since when the client has no session, in ns of Unix time; 0: it has one
 
@@ -51,11 +51,11 @@ func WithACL(acl []zk.ACL) Option { return func(s *Store) { s.acl = acl } }
 // have a session yet.
 func New(conn *zk.Conn, opts ...Option) *Store {
 	s := &Store{
-		base:  base.Store{Name: "zookeeper", ShortestTTL: base.NoTTL},
-		conn:  conn,
-		acl:   zk.WorldACL(zk.PermAll),
-		calls: make(chan struct{}, maxCalls),
-		armed: make(map[string]<-chan zk.Event),
+		base:   base.Store{Name: "zookeeper", ShortestTTL: base.NoTTL},
+		conn:   conn,
+		acl:    zk.WorldACL(zk.PermAll),
+		limits: base.NewLimits(maxReads, maxWrites),
+		armed:  make(map[string]<-chan zk.Event),
 	}
 	for _, opt := range opts {
 		opt(s)
@@ -71,7 +71,7 @@ func (s *Store) Target() store.Target { return s.target }
 // trip. Otherwise the result may be as old as the server lags behind.
 func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 	return s.base.Get(ctx, key, func() (*store.KVPair, error) {
-		return read(ctx, s, opts, func() (*store.KVPair, error) {
+		return read(ctx, s, s.limits.Read, opts, func() (*store.KVPair, error) {
 			data, stat, err := s.conn.Get(nodeOf(key))
 			if errors.Is(err, zk.ErrNoNode) {
 				return nil, nil
@@ -99,7 +99,7 @@ func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previou
 		if previous != nil {
 			return s.swap(ctx, key, value, previous)
 		}
-		stat, err := call(ctx, s, func() (*zk.Stat, error) { return s.create(ctx, nodeOf(key), value) })
+		stat, err := call(ctx, s, s.limits.Write, func() (*zk.Stat, error) { return s.create(ctx, nodeOf(key), value) })
 		return indexOf(stat), err
 	})
 }
@@ -123,7 +123,7 @@ func (s *Store) swap(ctx context.Context, key string, data []byte, previous *sto
 		// No node has such a version; and to ZooKeeper -1 means any version.
 		return 0, store.ErrKeyModified
 	}
-	stat, err := call(ctx, s, func() (*zk.Stat, error) {
+	stat, err := call(ctx, s, s.limits.Write, func() (*zk.Stat, error) {
 		return s.conn.Set(nodeOf(key), data, int32(uint32(previous.LastIndex-1)))
 	})
 	switch {

@@ -41,7 +41,7 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 	node := nodeOf(key)
 	var last view
 	for {
-		now, err := call(ctx, s, func() (view, error) { return s.look(node) })
+		now, err := call(ctx, s, s.limits.Read, func() (view, error) { return s.look(node) })
 		switch {
 		case ctx.Err() != nil:
 			return
