@@ -159,7 +159,9 @@ func (h *Handler) listElections(c *call) error {
 		all, err := h.listed.Elections(ctx, prefix)
 		views := []view.Election{}
 		for _, s := range all[:min(len(all), limit)] {
-			views = append(views, view.OfElection(s))
+			v := view.OfElection(s)
+			v.Expired = h.silent.expired(s)
+			views = append(views, v)
 		}
 		return map[string]any{"elections": views, "more": len(all) > limit}, err
 	})

@@ -47,6 +47,7 @@ type Handler struct {
 	states   *together[leadership.RoundState]
 	lists    *together[[]byte] // in JSON
 	listed   *observe.Lists
+	silent   silent
 
 	// Those who read cannot drop what those who claim have seen; nor can health checks,
 	// which need no token, what those who read have.
@@ -93,7 +94,7 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 	h.awaits = newAwaits(h)
 	h.states = newTogether[leadership.RoundState](readCalls, h.timeout)
 	h.lists = newTogether[[]byte](listCalls, h.timeout)
-	h.listed = observe.NewLists(h.kv.lists, h.timeout)
+	h.listed, h.silent = observe.NewLists(h.kv.lists, h.timeout), newSilent()
 	h.claims, h.looks, h.probes = h.newSeen(h.kv.claims), h.newSeen(h.kv.reads), h.newSeen(h.kv.reads)
 	h.swept = lru.New[string, struct{}](maxSystems)
 	h.ctx, h.cancel = context.WithCancel(context.Background())

@@ -124,3 +124,26 @@ func TestReaderWhoNamesTooManySystemsIsRefused(t *testing.T) {
 		ask(t, h, 400, "GET", query, "")
 	})
 }
+
+func TestListTellsWhichLeadersHaveFallenSilent(t *testing.T) {
+	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
+		claim(t, kv, "service/dead", "a", 10*time.Second)
+		claims := leadership.NewClaims(kv, "service/alive")
+		b := leadership.Claim{Node: "b", Instance: "instance-of-holder-b", TTL: 10 * time.Second}
+		for i := range 6 {
+			if got, err := claims.Claim(t.Context(), b); err != nil || !got.Won {
+				t.Fatal(got, err)
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/elections", nil))
+			want := 0
+			if i > 3 { // three seconds each
+				want = 1
+			}
+			if n := strings.Count(w.Body.String(), `"expired":true`); n != want || !strings.Contains(w.Body.String(), "service/alive") {
+				t.Errorf("after %d s: %s", 3*i, w.Body)
+			}
+			time.Sleep(3 * time.Second)
+		}
+	})
+}
