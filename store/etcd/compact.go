@@ -27,16 +27,19 @@ const (
 	// compactions is how often history is compacted in the time for which it is kept.
 	compactions = 10
 
-	// adviseEvery is how often a Store that does not compact checks whether anybody does.
-	adviseEvery = time.Hour
-
 	// callTimeout bounds each call of the functions below.
 	callTimeout = 10 * time.Second
 )
 
-// manyRevisions is how many revisions a cluster must have for the warning that it was
-// never compacted.
-var manyRevisions int64 = 100_000
+var (
+	// manyRevisions is how many revisions a cluster must have for the warning that it was
+	// never compacted, or that many of them were not for a day.
+	manyRevisions int64 = 100_000
+
+	// adviseEvery is how often a Store that does not compact checks whether anybody does,
+	// and oldHistory how old a revision is that somebody should have compacted.
+	adviseEvery, oldHistory = time.Hour, 24 * time.Hour
+)
 
 // keepOf returns for how long history is kept, or 0 if the store is not to compact it.
 func keepOf(u *store.URL) (time.Duration, error) {
@@ -144,7 +147,21 @@ func (s *Store) compacted(ctx context.Context, key string, revision int64) bool 
 
 // advise checks regularly whether anybody compacts, until ctx ends or it has warned.
 func (s *Store) advise(ctx context.Context, key string) {
+	var first mark
 	for base.Sleep(ctx, adviseEvery) == nil && !s.warn(ctx, key) {
+		revision, err := s.revision(ctx, key)
+		switch now := time.Now(); {
+		case err != nil:
+		case first.revision == 0 || revision < first.revision:
+			first = mark{revision, now}
+		case now.Sub(first.at) < oldHistory || revision-first.revision < manyRevisions:
+		case s.exists(ctx, key, first.revision):
+			slog.Warn("etcd has not compacted for a long time: it keeps every write, and refuses all once its database has reached its quota; "+
+				"start it with --auto-compaction-retention=1h, or put compact=1h into the URL of the store", "since", oldHistory, "revisions", revision-first.revision)
+			return
+		default:
+			first = mark{revision, now}
+		}
 	}
 }
 
@@ -153,15 +170,18 @@ func (s *Store) advise(ctx context.Context, key string) {
 // the second revision still exists, it never has. (Open may compact the first.)
 func (s *Store) warn(ctx context.Context, key string) bool {
 	revision, err := s.revision(ctx, key)
-	if err != nil || revision < manyRevisions {
+	if err != nil || revision < manyRevisions || !s.exists(ctx, key, 2) {
 		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	if _, err := s.client.Get(ctx, key, clientv3.WithRev(2), clientv3.WithCountOnly()); err != nil {
-		return false // compacted, or not known
 	}
 	slog.Warn("etcd has never compacted: it keeps every write, and refuses all once its database has reached its quota; "+
 		"start it with --auto-compaction-retention=1h, or put compact=1h into the URL of the store", "revisions", revision)
 	return true
+}
+
+// exists reports whether the state of a revision is known to exist.
+func (s *Store) exists(ctx context.Context, key string, revision int64) bool {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := s.client.Get(ctx, key, clientv3.WithRev(revision), clientv3.WithCountOnly())
+	return err == nil
 }

@@ -157,6 +157,46 @@ func TestOpenWarnsOfAClusterThatNeverCompacts(t *testing.T) {
 	}
 }
 
+// TestStoreWarnsOfAClusterThatCompactsNoMore: it did once, or does for a while.
+func TestStoreWarnsOfAClusterThatCompactsNoMore(t *testing.T) {
+	server := servers.New(t, "etcd")
+	client := newClient(t, server.Addr)
+	defer client.Close()
+	etcd.WarnFrom(t, 100)
+	etcd.AdviseEvery(t, 20*time.Millisecond, time.Second)
+	fill(t, client, "key", 50)
+	compact := func() {
+		got, err := client.Get(t.Context(), "key")
+		if err == nil {
+			_, err = client.Compact(t.Context(), got.Header.Revision)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	compact()
+	var log buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(before)
+	kv, err := store.Open(t.Context(), "etcd://"+server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kv.Close()
+	for began := time.Now(); time.Since(began) < 3*time.Second; compact() {
+		fill(t, client, "key", 10)
+	}
+	if text := log.String(); text != "" {
+		t.Fatalf("it warns of a cluster that compacts: %s", text)
+	}
+	for began := time.Now(); !strings.Contains(log.String(), "has not compacted"); fill(t, client, "key", 50) {
+		if time.Since(began) > time.Minute {
+			t.Fatal("it does not warn")
+		}
+	}
+}
+
 type buffer struct {
 	mu sync.Mutex
 	bytes.Buffer
@@ -166,4 +206,10 @@ func (b *buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.Buffer.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.String()
 }

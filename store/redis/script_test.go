@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -53,8 +54,14 @@ func newStore(t testing.TB, client goredis.UniversalClient, opts ...redis.Option
 	return kv
 }
 
-// freshKey returns a key that no other test uses.
-func freshKey(t testing.TB) string { return "service/" + t.Name() + rand.Text() } // a test may run twice
+// freshKeys are those of freshKey, by the test.
+var freshKeys sync.Map
+
+// freshKey returns a key that no other test uses, nor the same when it runs again.
+func freshKey(t testing.TB) string {
+	key, _ := freshKeys.LoadOrStore(t, "service/"+t.Name()+rand.Text())
+	return key.(string)
+}
 
 func put(t testing.TB, kv store.Store, key, value string, previous *store.KVPair, ttl time.Duration) *store.KVPair {
 	t.Helper()
