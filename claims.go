@@ -14,12 +14,6 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-const (
-	// claimTries is how often a claim that lost a race against another write
-	// looks again, before it says so.
-	claimTries = 4
-)
-
 // Claims claims and renews the seat of one election for holders that do so by
 // asking, such as programs in other languages over HTTP. It does nothing between
 // two calls: a holder that does not ask again in time loses its seat. Several
@@ -27,34 +21,30 @@ const (
 // turn, and share the election with every Candidate.
 //
 // A rival may take a seat that is held only once these Claims have seen its
-// record unchanged for its whole TTL. So one that was just made has every rival
-// wait; and whoever waits has to ask at least twice.
+// record unchanged for its whole TTL. So with new ones every rival waits first, and has
+// to ask at least twice.
 //
 // Make it with NewClaims; the zero value is not usable. All methods are safe
 // for concurrent use, and wait for each other.
 type Claims struct {
-	kv   store.Store
-	opts options
-	err  error // what is wrong with the arguments
-
+	opts     options
+	err      error // what is wrong with the arguments
 	key      string
 	register *register.Register
 	turn     chan struct{} // held by the one call that uses what follows
 
-	view    election.View[election.Record] // of nobody: every record is somebody else's
-	looked  time.Duration                  // when the last look that succeeded began
-	token   uint64                         // the highest that was issued
-	failure error                          // of the last write that did not stand
-	over    election.Record                // the last whose term was seen to have run out
-	unsafe  error                          // the store does not compare and swap
+	view   election.View[election.Record] // of nobody: every record is somebody else's
+	looked time.Duration                  // when the last look that succeeded began
+	token  uint64                         // the highest that was issued
+	over   election.Record                // the last whose term was seen to have run out
+	unsafe error                          // the store does not compare and swap
 }
 
 // NewClaims makes the claims of the election under key. It makes no call of the
-// store. Of the options it heeds WithMargin, WithGrace, WithRetryInterval and
-// WithLogger. An argument or option that will not do is reported by every
-// method, as ErrInvalidArgument.
+// store. It uses the options WithMargin, WithGrace, WithRetryInterval and WithLogger.
+// Invalid arguments and options are reported by every method, as ErrInvalidArgument.
 func NewClaims(kv store.Store, key string, opts ...Option) *Claims {
-	c := &Claims{kv: kv, opts: newOptions(opts), turn: make(chan struct{}, 1), key: key}
+	c := &Claims{opts: newOptions(opts), turn: make(chan struct{}, 1), key: key}
 	c.register = register.New(register.Config{Place: at(kv, key), Unsafe: ErrUnsafeStore, Clock: c.opts.clock, Limit: c.limit})
 	if c.err = checkStore(kv); c.err == nil {
 		c.err = checkName("key", key)
@@ -81,44 +71,35 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, trust, fmt.Errorf("%w: no answer before the trust was over, %v", context.DeadlineExceeded, clock.Rounded(trust)))
 	defer cancel()
-	failed := Claimed{Instance: by.Instance}
+	got := Claimed{Instance: by.Instance}
 	if err := c.begin(ctx); err != nil {
-		return failed, err
+		return got, err
 	}
 	defer c.end()
 	if !c.renewable(by) {
 		if err := c.lookSince(ctx, start); err != nil {
-			return failed, err
+			return got, err
 		}
 	}
-	for try := 1; ; try++ {
-		next, answer, err := c.answer(by, c.opts.clock.Now())
-		if err != nil || next == nil {
-			return answer, err
+	wrote, err := c.write(ctx, func() (next *election.Record, err error) {
+		if next, got, err = c.answer(by, c.opts.clock.Now()); next != nil {
+			got = Claimed{Instance: by.Instance} // as long as it is not written
 		}
-		if c.token >= election.MaxToken-1 {
-			c.token = 0 // none can follow it
-		}
-		c.token = max(c.token, next.Token)
-		stands, err := c.write(ctx, *next)
-		switch {
-		case err == nil && !stands && try == claimTries:
-			return failed, fmt.Errorf("%w, %d times in a row", c.failure, try)
-		case err == nil && !stands:
-			continue
-		case err == nil:
-			if trust, err = c.trust(next.TTL()); err == nil {
-				trust -= c.opts.clock.Now().Since(start)
-			}
-			if err == nil && trust <= 0 {
-				err = fmt.Errorf("leadership: put %q: %w: the store has taken longer than the trust lasts", c.key, context.DeadlineExceeded)
-			}
-		}
-		if err != nil {
-			return failed, err
-		}
-		return Claimed{Won: true, Term: termOf(*next).clone(), Instance: by.Instance, Trust: trust}, nil
+		return next, err
+	})
+	if err != nil || wrote == nil {
+		return got, err
 	}
+	if trust, err = c.trust(wrote.TTL()); err == nil {
+		trust -= c.opts.clock.Now().Since(start)
+	}
+	if err == nil && trust <= 0 {
+		err = fmt.Errorf("leadership: put %q: %w: the store has taken longer than the trust lasts", c.key, context.DeadlineExceeded)
+	}
+	if err != nil {
+		return Claimed{Instance: by.Instance}, err
+	}
+	return Claimed{Won: true, Term: termOf(*wrote).clone(), Instance: by.Instance, Trust: trust}, nil
 }
 
 // Resign gives up the term of that instance, which must have ended its work. With a
@@ -131,31 +112,24 @@ func (c *Claims) Resign(ctx context.Context, instance string, token uint64) erro
 	if err := errors.Join(c.err, checkInstance(instance), checkContext(ctx)); err != nil {
 		return err
 	}
-	start := c.opts.clock.Now()
-	if err := c.begin(ctx); err != nil {
+	if err := c.beginAndLook(ctx); err != nil {
 		return err
 	}
 	defer c.end()
-	if err := c.lookSince(ctx, start); err != nil {
-		return err
-	}
-	for try := 1; ; try++ {
+	var why election.Reason
+	left, err := c.write(ctx, func() (*election.Record, error) {
 		rec := c.view.Rec
 		if rec.Instance != instance || token != 0 && rec.Token != token {
-			return nil
+			return nil, nil
 		}
-		why := reasonOf(asked(rec.Ask, rec.Leader))
-		stands, err := c.write(ctx, rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), why))
-		switch {
-		case err != nil:
-			return err
-		case stands:
-			c.opts.log.Info("no longer leading", "key", c.key, "node", rec.Leader, "token", rec.Token, "reason", why)
-			return nil
-		case try == claimTries:
-			return fmt.Errorf("%w, %d times in a row", c.failure, try)
-		}
+		why = reasonOf(asked(rec.Ask, rec.Leader))
+		next := rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), why)
+		return &next, nil
+	})
+	if err == nil && left != nil {
+		c.opts.log.Info("no longer leading", "key", c.key, "node", left.Last.Leader, "token", left.Token, "reason", why)
 	}
+	return err
 }
 
 // Look returns how the election stands. It blocks for as long as the store
@@ -165,28 +139,19 @@ func (c *Claims) Look(ctx context.Context) (Standing, error) {
 	if err := errors.Join(c.err, checkContext(ctx)); err != nil {
 		return Standing{}, err
 	}
-	start := c.opts.clock.Now()
-	if err := c.begin(ctx); err != nil {
+	if err := c.beginAndLook(ctx); err != nil {
 		return Standing{}, err
 	}
 	defer c.end()
-	if err := c.lookSince(ctx, start); err != nil {
-		return Standing{}, err
-	}
 	s := standing(c.view.Rec, c.key)
 	s.Left = c.view.Left(c.opts.clock.Now().Mono)
 	return s, nil
 }
 
-// timing returns the options for a claim of that TTL.
-func (c *Claims) timing(ttl time.Duration) (options, error) {
-	o := c.opts
-	return o, o.candidate(ttl)
-}
-
 // trust returns how long a claim of that TTL can be trusted.
 func (c *Claims) trust(ttl time.Duration) (time.Duration, error) {
-	o, err := c.timing(ttl)
+	o := c.opts
+	err := o.candidate(ttl)
 	return o.trust(ttl.Truncate(time.Millisecond)), err
 }
 
@@ -206,17 +171,24 @@ func (c *Claims) begin(ctx context.Context) error {
 
 func (c *Claims) end() { <-c.turn }
 
+func (c *Claims) beginAndLook(ctx context.Context) error {
+	came := c.opts.clock.Now()
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
+	err := c.lookSince(ctx, came)
+	if err != nil {
+		c.end()
+	}
+	return err
+}
+
 // lookSince reads the record, unless that has been done for another call since
 // this one came: of many who wait for their turn, one reads for all.
 func (c *Claims) lookSince(ctx context.Context, came clock.Instant) error {
 	if c.view.Known && c.looked > came.Mono {
 		return nil
 	}
-	return c.look(ctx)
-}
-
-// look reads the record.
-func (c *Claims) look(ctx context.Context) error {
 	began := c.opts.clock.Now().Mono
 	pair, err := c.register.Read(ctx)
 	if err == nil {
@@ -234,26 +206,11 @@ func (c *Claims) saw(pair *store.KVPair) error {
 	if found.foreign != nil {
 		return fmt.Errorf("leadership: key %q: %w", c.key, found.foreign)
 	}
-	c.see(pair, found.rec)
+	c.view.See(pair, found.rec, c.opts.clock.Now().Mono) // after the reply (S2)
 	return nil
 }
 
-// see takes note of what a call that has just returned has shown (S2).
-func (c *Claims) see(pair *store.KVPair, rec election.Record) {
-	c.view.See(pair, rec, c.opts.clock.Now().Mono)
-}
-
-// evicts says whether an operator has asked that node to leave the seat to
-// others, and none of them has taken it yet.
-func evicts(r election.Record, node string) bool {
-	if r.Held() {
-		return r.Leader == node && asked(r.Ask, node) != nil
-	}
-	to, _ := r.Ask.Transfers()
-	return r.Last != nil && r.Last.Leader == node && r.Last.Reason == election.Evicted && to != node
-}
-
-// renewable says whether what is known of the record is enough to try to renew
+// renewable reports whether what is known of the record is enough to try to renew
 // it: if it has changed meanwhile the write is refused.
 func (c *Claims) renewable(by Claim) bool {
 	rec := c.view.Rec
@@ -284,12 +241,12 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 	if by.Token != 0 && (!holds || by.Token != rec.Token) {
 		return nil, a, fmt.Errorf("leadership: key %q: %w: term %d is over", c.key, ErrLost, by.Token)
 	}
-	o, err := c.timing(by.TTL)
-	if err != nil {
+	o := c.opts
+	if err := o.candidate(by.TTL); err != nil {
 		return nil, a, err
 	}
 	claimant := election.Claimant{Node: by.Node, TTL: by.TTL, Hold: o.retry, Payload: by.Payload}
-	if evicts(rec, by.Node) {
+	if rec.Evicts(by.Node) {
 		claimant.Cooldown = o.retry // it was asked to leave the seat to others
 	}
 	verdict, free := election.Decide(&c.view, &claimant, holds, now.Mono)
@@ -315,8 +272,8 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 		return nil, a, nil
 	}
 	claimant.Instance = by.Instance
-	token := election.NextToken(max(c.token, c.view.High), now.Time())
-	next := claimant.Take(rec, token, beat, rec.Ended(), now.Time())
+	c.token = election.NextToken(max(c.token, c.view.High), now.Time())
+	next := claimant.Take(rec, c.token, beat, rec.Ended(), now.Time())
 	return &next, a, nil
 }
 
@@ -330,43 +287,41 @@ func (c *Claims) limit(took time.Duration) time.Duration {
 	return min(DefaultCallTimeout, max(left/2, 2*took, c.view.Rec.TTL()/20))
 }
 
-// write replaces the record last seen by rec. It reports whether that was acknowledged
-// (S5); if not, and there is no error, the record has been read: either another write came
-// first, or rec stands and is to be written once more. After an error it is not known
-// whether it stands.
-func (c *Claims) write(ctx context.Context, rec election.Record) (bool, error) {
-	wrote, err := c.register.Swap(ctx, c.view.Pair, rec.Encode())
-	if err != nil {
-		if errors.Is(err, ErrUnsafeStore) {
-			c.unsafe = err
+// write writes what next returns, given what is known of the record, until that is
+// acknowledged (S5); it returns that, or nil where next wants nothing to be written. After
+// an error it is not known whether the last write stands.
+func (c *Claims) write(ctx context.Context, next func() (*election.Record, error)) (*election.Record, error) {
+	var rec *election.Record
+	pair, err := c.register.UpdateFrom(ctx, c.view.Pair, func(found *store.KVPair, _ register.Earlier) (_ register.Change, err error) {
+		if found != c.view.Pair {
+			if err := c.saw(found); err != nil {
+				return register.Leave, err
+			}
 		}
-		return false, err
+		if rec, err = next(); err != nil || rec == nil {
+			return register.Leave, err
+		}
+		return register.Write(rec.Encode()), nil
+	})
+	if errors.Is(err, ErrUnsafeStore) {
+		c.unsafe = err
 	}
-	if wrote.Acknowledged {
-		c.see(wrote.Pair, rec)
-		return true, nil
+	if err != nil {
+		return nil, err
 	}
-	if err := c.saw(wrote.Pair); err != nil {
-		return false, err
+	if rec != nil {
+		c.view.See(pair, *rec, c.opts.clock.Now().Mono)
 	}
-	c.failure = wrote.Why
-	stands := c.view.Rec.Beat == rec.Beat && c.view.Rec.Token == rec.Token && c.view.Rec.Instance == rec.Instance
-	if !stands && !wrote.Overtaken && !register.Refused(wrote.Why) && !errors.Is(wrote.Why, ErrUnsafeStore) {
-		return false, wrote.Why
-	}
-	return false, nil
+	return rec, nil
 }
 
-// minInstance and maxInstance bound the length of an instance.
-const minInstance, maxInstance = 16, 128
-
-// Claim is what somebody asks for. Node and, but for a renewal, TTL are needed.
+// Claim is what a claimant asks for.
 type Claim struct {
 	// Node is what others know the claimant by.
 	Node string
 
-	// Instance tells the claimant from all others, and belongs to it alone:
-	// whoever names the instance of the holder renews or resigns its term. It
+	// Instance tells the claimant from all others, and is a secret of its own: a
+	// claim that names the instance of the holder renews or resigns its term. It
 	// has 16 to 128 bytes. Empty means that one is made. A claimant that makes
 	// one by itself, at random, can ask again after an answer that was lost.
 	Instance string
@@ -386,9 +341,9 @@ type Claim struct {
 	Payload []byte
 }
 
-// Claimed is what became of a claim.
+// Claimed is the outcome of a Claim.
 type Claimed struct {
-	// Won says whether the claimant leads.
+	// Won reports whether the claimant leads.
 	Won bool
 
 	// Term is that of the claimant if it has won, and otherwise that of the
@@ -406,14 +361,14 @@ type Claimed struct {
 	// count: what is answered after that came too late, though it says Won.
 	Trust time.Duration
 
-	// Wait is for how long it is of no use for a claimant that has not won to
-	// ask again, unless the seat is given up meanwhile. Whoever asks a few times
-	// within it finds out sooner that a leader is gone.
+	// Wait is how long a claimant that has not won need not ask again, unless the
+	// seat is given up meanwhile. One that asks a few times within it finds out
+	// sooner that a leader is gone.
 	Wait time.Duration
 }
 
-// check fills in the defaults of a claim, and says what is wrong with it. It
-// returns how long it could be trusted.
+// check fills in the defaults of a claim, and returns how long it could be trusted, or
+// what is wrong with it.
 func (c *Claims) check(ctx context.Context, by *Claim) (time.Duration, error) {
 	if err := errors.Join(c.err, checkName("node", by.Node), checkContext(ctx)); err != nil {
 		return 0, err
@@ -441,14 +396,4 @@ func (c *Claims) check(ctx context.Context, by *Claim) (time.Duration, error) {
 	by.TTL = by.TTL.Truncate(time.Millisecond)
 	by.Payload = bytes.Clone(by.Payload) // the caller may change it
 	return trust, err
-}
-
-func checkInstance(instance string) error {
-	if err := checkName("instance", instance); err != nil {
-		return err
-	}
-	if n := len(instance); n < minInstance || n > maxInstance {
-		return invalid("instance", fmt.Sprintf("%d bytes", n), "must have from %d to %d bytes", minInstance, maxInstance)
-	}
-	return nil
 }

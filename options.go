@@ -305,6 +305,19 @@ func checkName(argument, name string) error {
 	return nil
 }
 
+// minInstance and maxInstance bound the length of an instance.
+const minInstance, maxInstance = 16, 128
+
+func checkInstance(instance string) error {
+	if err := checkName("instance", instance); err != nil {
+		return err
+	}
+	if n := len(instance); n < minInstance || n > maxInstance {
+		return invalid("instance", fmt.Sprintf("%d bytes", n), "must have from %d to %d bytes", minInstance, maxInstance)
+	}
+	return nil
+}
+
 func checkContext(ctx context.Context) error {
 	if ctx == nil {
 		return invalid("context", "nil", "must not be nil")

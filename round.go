@@ -114,11 +114,15 @@ func (r *Round) elect(ctx context.Context) (round.Record, error) {
 		value, err := rec.Encode()
 		return register.Write(value), err
 	}
-	update := r.register.Update
-	if !known {
-		update = r.register.Insert // without reading it first
+	var (
+		pair *store.KVPair
+		err  error
+	)
+	if known {
+		pair, err = r.register.Update(ctx, next)
+	} else {
+		pair, err = r.register.UpdateFrom(ctx, nil, next) // without reading it first
 	}
-	pair, err := update(ctx, next)
 	if err != nil || !writes {
 		return rec, err
 	}

@@ -34,6 +34,16 @@ func (c *Claimant) holdBack(rec Record) time.Duration {
 	return time.Duration(rec.RivalsAhead(c.Node, c.Priority)) * c.Hold
 }
 
+// Evicts reports whether an operator has asked that node to leave the seat to others, and
+// none of them has taken it yet.
+func (r Record) Evicts(node string) bool {
+	if r.Held() {
+		return r.Leader == node && r.Ask.ReasonToGo(node) != ""
+	}
+	to, _ := r.Ask.Transfers()
+	return r.Last != nil && r.Last.Leader == node && r.Last.Reason == Evicted && to != node
+}
+
 // Take returns the record by which a claimant begins a term of that token.
 func (c *Claimant) Take(seen Record, token, beat uint64, last *Ending, now time.Time) Record {
 	return Record{

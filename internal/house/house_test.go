@@ -15,10 +15,10 @@ var limits = map[string]int{
 	largeStructs: 0,
 	impurePlaces: 0,
 	rootFiles:    18,
-	longCode:     1,  // 0
-	longTests:    2,  // 0
-	longNames:    0,  // 0
-	spreadRules:  5,  // 0
+	longCode:     0,
+	longTests:    2, // 0
+	longNames:    0, // 0
+	spreadRules:  0,
 	words:        62, // 0
 }
 

@@ -222,16 +222,12 @@ func (r *Register) Update(ctx context.Context, change func(found *store.KVPair, 
 	if err != nil {
 		return nil, err
 	}
-	return r.update(ctx, found, change)
+	return r.UpdateFrom(ctx, found, change)
 }
 
-// Insert is Update for a caller who takes it that there is no record: it spares the
-// first read. If there is one, nothing is written before it has been read.
-func (r *Register) Insert(ctx context.Context, change func(found *store.KVPair, earlier Earlier) (Change, error)) (*store.KVPair, error) {
-	return r.update(ctx, nil, change)
-}
-
-func (r *Register) update(ctx context.Context, found *store.KVPair, change func(found *store.KVPair, earlier Earlier) (Change, error)) (*store.KVPair, error) {
+// UpdateFrom is Update for a caller who has seen found, nil for no record: it spares the
+// first read. If that is not what is there, nothing is written before that has been read.
+func (r *Register) UpdateFrom(ctx context.Context, found *store.KVPair, change func(found *store.KVPair, earlier Earlier) (Change, error)) (*store.KVPair, error) {
 	var failure error
 	earlier := None
 	for try, failures := 1, 0; ; try++ {

@@ -237,10 +237,10 @@ func TestInsertSparesTheRead(t *testing.T) {
 		kv := faultstore.New(memory.New())
 		r := newTest(kv)
 		var f fresh
-		if _, err := r.Insert(t.Context(), f.change); err != nil || kv.Calls(faultstore.OpGet) != 1 { // for the proof
+		if _, err := r.UpdateFrom(t.Context(), nil, f.change); err != nil || kv.Calls(faultstore.OpGet) != 1 { // for the proof
 			t.Errorf("%v after %d reads", err, kv.Calls(faultstore.OpGet))
 		}
-		pair, err := r.Insert(t.Context(), f.change) // a wrong one
+		pair, err := r.UpdateFrom(t.Context(), nil, f.change) // a wrong one
 		if err != nil || string(pair.Value) != "value 3" || fmt.Sprint(f.found) != "[none none value 1]" {
 			t.Errorf("%v, %v; found %v", pair, err, f.found)
 		}

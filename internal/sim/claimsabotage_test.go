@@ -24,17 +24,17 @@ type switched struct {
 // claimSabotages are of Claims, and of attempts at rounds.
 var claimSabotages = []switched{
 	{sabotage{
-		"S1", "trust runs from the reply", "claims.go",
-		"\t\tcase err == nil:\n\t\t\tif trust",
-		"\t\tcase err == nil:\n\t\t\tif BROKEN {\n\t\t\t\tstart = c.opts.clock.Now()\n\t\t\t}\n\t\t\tif trust",
+		"claims", "trust runs from the reply", "claims.go",
+		"\tif trust, err = c.trust(wrote.TTL()); err == nil {\n",
+		"\tif BROKEN {\n\t\tstart = c.opts.clock.Now()\n\t}\n\tif trust, err = c.trust(wrote.TTL()); err == nil {\n",
 	}, ""},
 	{sabotage{
-		"S1", "the time that a claim takes is not counted", "claims.go",
-		"\t\t\t\ttrust -= c.opts.clock.Now().Since(start)\n",
-		"\t\t\t\tif !BROKEN {\n\t\t\t\t\ttrust -= c.opts.clock.Now().Since(start)\n\t\t\t\t}\n",
+		"claims", "the time that a claim takes is not counted", "claims.go",
+		"\t\ttrust -= c.opts.clock.Now().Since(start)\n",
+		"\t\tif !BROKEN {\n\t\t\ttrust -= c.opts.clock.Now().Since(start)\n\t\t}\n",
 	}, ""},
 	{sabotage{
-		"S5", "a write that was read back counts", "internal/register/register.go",
+		"register", "a write that was read back counts", "internal/register/register.go",
 		"\tcase failure != nil:\n\t\treturn Outcome{Pair: found, Why: failure}, nil",
 		"\tcase failure != nil:\n\t\treturn Outcome{Acknowledged: BROKEN && found != nil && bytes.Equal(found.Value, value), Pair: found, Why: failure}, nil",
 	}, ""},
@@ -64,12 +64,12 @@ var claimSabotages = []switched{
 		"\trec, err := election.Parse(value)\n\tif BROKEN && err != nil {\n\t\treturn election.Record{Token: 1}, nil\n\t}\n",
 	}, "Foreign"},
 	{sabotage{
-		"S7", "a term that has run out is renewed", "claims.go",
+		"claims", "a term that has run out is renewed", "claims.go",
 		"holds := own && !c.lapsed(rec)",
 		"holds := own && (BROKEN || !c.lapsed(rec))",
 	}, ""},
 	{sabotage{
-		"S7", "another term's token is good", "claims.go",
+		"claims", "another term's token is good", "claims.go",
 		"(!holds || by.Token != rec.Token)",
 		"(!holds || by.Token != rec.Token && !BROKEN)",
 	}, "Claim|Holder|Term|Renewal"},

@@ -55,7 +55,7 @@ var sabotages = []sabotage{
 		"",
 	},
 	{
-		"S4", "nobody is told that the machine was suspended", "internal/lease/lease.go",
+		"suspension", "nobody is told that the machine was suspended", "internal/lease/lease.go",
 		"\tl.jumps.Add(l)\n",
 		"",
 	},
@@ -119,7 +119,7 @@ var sabotages = []sabotage{
 		"bool { return last != none && !live(last) }",
 	},
 	{
-		"S1", "the grace is not kept", "options.go",
+		"grace", "the grace is not kept", "options.go",
 		"return ttl - o.margin - o.grace",
 		"return ttl - o.margin",
 	},
