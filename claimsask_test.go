@@ -140,7 +140,7 @@ func TestNobodyClaimsDuringAPause(t *testing.T) {
 		c := NewClaims(kv, key)
 		claimed(ctx, t, c, claimFor("a"))
 		written(ctx, t, kv, Request{Action: Pause, Keep: true})
-		for range 20 { // whoever leads goes on
+		for range 20 { // the leader goes on
 			time.Sleep(ttl / 3)
 			claimed(ctx, t, c, claimFor("a"))
 			refusedWith(ctx, t, c, claimFor("b"), ErrPaused)

@@ -231,7 +231,7 @@ func TestManyWhoAskAtOnceShareReads(t *testing.T) {
 		if reads := kv.Calls(faultstore.OpGet); won != 1 || reads > 3 {
 			t.Errorf("%d have won, after %d reads", won, reads)
 		}
-		// Whoever comes later is told what is the case by then.
+		// A later caller is told what is the case by then.
 		other := NewClaims(shared, key)
 		time.Sleep(ttl)
 		claimed(ctx, t, other, claimFor("b"))

@@ -113,7 +113,7 @@ func TestWinWithoutATTLIsForEver(t *testing.T) {
 			elected(t, leased(kv, "a"), true) // and it stays without
 			time.Sleep(attemptTTL)
 		}
-		// And whoever has none supersedes nobody.
+		// And a claimant without one supersedes nobody.
 		a, b = NewRound(kv, "sys", "2", "a", WithAttemptTTL(attemptTTL)), NewRound(kv, "sys", "2", "b")
 		elected(t, a, true)
 		for range 10 {

@@ -11,7 +11,7 @@ import (
 // The exit codes, but for those of the commands that run and round run ran.
 const (
 	exitNo         = 1   // lost, nobody leads, not completed
-	exitUsage      = 2   // an argument or flag that will not do
+	exitUsage      = 2   // an invalid argument or flag
 	exitFailure    = 3   // anything else, such as a store that cannot be reached
 	exitRun        = 125 // run and round run: the same
 	exitNoExec     = guard.CodeNotRunnable

@@ -112,7 +112,7 @@ func (p *program) level() slog.Level {
 	return slog.LevelWarn
 }
 
-// isTerminal says whether people look at what is written to w, or type what is
+// isTerminal reports whether people look at what is written to w, or type what is
 // read from it.
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)

@@ -189,7 +189,7 @@ func TestSignalEndsWhoeverWaits(t *testing.T) {
 	leader.wait()
 }
 
-// has says whether a process has a file of that name open.
+// has reports whether a process has a file of that name open.
 func has(pid int, name string) bool {
 	fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
 	return slices.ContainsFunc(fds, func(fd string) bool {

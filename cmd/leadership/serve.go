@@ -251,7 +251,7 @@ func (l serverLog) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// local says whether only this machine can reach it.
+// local reports whether only this machine can reach it.
 func (w *web) local() bool {
 	addr, ok := w.listener.Addr().(*net.TCPAddr)
 	return ok && addr.IP.IsLoopback()

@@ -64,7 +64,7 @@ type kind struct {
 	// Secret's user, and refuse the present one.
 	password func(ctx context.Context, s *Server, password string) error
 
-	// secure says that the kind heeds Server.Secret. Where there is one,
+	// secure says that the kind uses Server.Secret. Where there is one,
 	// enforce, if not nil, is called once the server has answered for the first
 	// time, for what can be set up only then.
 	secure  bool

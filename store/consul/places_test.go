@@ -11,7 +11,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// TestWatchesLeaveConnectionsForCalls: whoever watches through stores of their own
+// TestWatchesLeaveConnectionsForCalls: those who watch through stores of their own
 // around this one has more watches than one set of elections would.
 func TestWatchesLeaveConnectionsForCalls(t *testing.T) {
 	server := servers.Plain(t, "consul")

@@ -63,7 +63,7 @@ func TestOpen(t *testing.T) {
 	exec(t, pool, `CREATE DATABASE "odd 'name\`+database+`"`)
 	wantOpen(t, "postgres://postgres@"+hosts+"/odd%20'name%5C"+database)
 
-	// The second host is asked where the first is not there, or will not do.
+	// The second host is asked where the first is not there, or is refused.
 	wantOpen(t, "postgres://postgres@127.0.0.1:1,"+hosts+"/postgres")
 
 	table := newTable()

@@ -79,7 +79,7 @@ func byUsersClient(opts goredis.Options) func(testing.TB) store.Store {
 }
 
 // TestConformanceOfUsersClient: one with the settings that go-redis has, which
-// sends again what failed and heeds no contexts.
+// sends again what failed and ignores contexts.
 func TestConformanceOfUsersClient(t *testing.T) {
 	server := servers.Redis(t)
 	proxy := servers.NewProxy(t, server.Addr)

@@ -167,7 +167,7 @@ func TestWriteWaitsForReplicas(t *testing.T) {
 	if took := time.Since(began); took < 900*time.Millisecond {
 		t.Errorf("it waited %v", took)
 	}
-	// Nor is it read: else whoever looks what became of the write takes it for
+	// Nor is it read: else a caller that looks what became of the write takes it for
 	// done.
 	if pair, err := kv.Get(t.Context(), key, nil); err == nil || isRefusal(err) || !strings.Contains(err.Error(), "0 of 1 replicas") {
 		t.Errorf("without the replica: Get = %v, %v", pair, err)
