@@ -17,11 +17,11 @@ func (p *program) aliveCommand() *cobra.Command {
 	var ca, cert, key string
 	cmd := &cobra.Command{
 		Use:   "alive [URL]",
-		Short: "Ask a server whether it is alive, as the health check of a container",
-		Long: `Alive asks for /alive of the server at a URL, http://127.0.0.1:8080 without one,
-and exits 0 where it answers 200, and 1 otherwise. It is for images that have no
-shell and no curl. A URL with a path is asked for as it is, such as that of the
-health of a leader: 200 where it leads.`,
+		Short: "Check that a server is alive, for the health check of a container",
+		Long: `Alive gets /alive from the server at a URL, http://127.0.0.1:8080 by default. It
+exits 0 if the answer is 200, and 1 otherwise. It is for images without a shell and
+curl. A URL with a path is used as it is, such as that of the health of a leader, which
+answers 200 if the node leads.`,
 		Example: `  leadership alive
   leadership alive https://127.0.0.1:8443 --tls-ca ca.crt
   leadership alive 'http://127.0.0.1:8080/api/v1/elections/service%2Fleader/leader?node=a'`,
@@ -33,7 +33,7 @@ health of a leader: 200 where it leads.`,
 			}
 			u, err := url.Parse(address)
 			if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-				return usage("%q is no URL such as http://%s", address, defaultListen)
+				return usage("%q is not a URL such as http://%s", address, defaultListen)
 			}
 			if u.Path == "" || u.Path == "/" {
 				u.Path = "/alive"
@@ -52,14 +52,14 @@ health of a leader: 200 where it leads.`,
 	}
 	flags := cmd.Flags()
 	flags.DurationVar(&timeout, "timeout", 3*time.Second, "how long to wait for the answer")
-	flags.StringVar(&ca, "tls-ca", "", "file with the authorities of the server's certificate (default those of the system)")
+	flags.StringVar(&ca, "tls-ca", "", "file with the authorities that may have signed the server's certificate (default those of the system)")
 	flags.StringVar(&cert, "tls-cert", "", "file with the certificate to show to the server")
 	flags.StringVar(&key, "tls-key", "", "file with its key")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	return cmd
 }
 
-// alive returns nil where the answer is 200, and the answer no otherwise.
+// alive returns nil if the answer is 200, and exit code 1 otherwise.
 func alive(ctx context.Context, u *url.URL, config *tls.Config) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -77,7 +77,7 @@ func alive(ctx context.Context, u *url.URL, config *tls.Config) error {
 	return nil
 }
 
-// clientTLS is how a client trusts servers, and what it shows to them.
+// clientTLS returns the TLS configuration of a client.
 func clientTLS(ca, cert, key string) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if ca != "" {

@@ -12,35 +12,35 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// askCommands are those that ask something of an election.
+// askCommands returns the commands of operators.
 func (p *program) askCommands() []*cobra.Command {
-	resign := p.askCommand(leadership.Resign, "Ask the leader to resign", `The leader ends its work and gives up its seat; anyone but it may win. Exits 1
-when nobody leads.`, nil)
+	resign := p.askCommand(leadership.Resign, "Ask the leader to resign", `The leader ends its work and gives up its seat; any other candidate may win. Exits 1
+if there is no leader.`, nil)
 	transfer := p.askCommand(leadership.Transfer, "Ask the leader to hand over to another node", `The leader ends its work and gives up its seat, and the others leave it to the
-node that is named, for as long as --hold says. It exits 0 when that node leads, and
-3 when another has taken the seat, or nobody has: the error says who leads.`, func(cmd *cobra.Command, r *leadership.Request) {
+node that is named, for the time of --hold. It exits 0 when that node leads, and 3 if
+another has taken the seat, or none has: the error names the leader.`, func(cmd *cobra.Command, r *leadership.Request) {
 		cmd.Flags().StringVar(&r.To, "to", "", "the node that is to lead (required)")
-		cmd.Flags().DurationVar(&r.Hold, "hold", leadership.DefaultHold, "how long the seat is left to that node")
+		cmd.Flags().DurationVar(&r.Hold, "hold", leadership.DefaultHold, "how long the others leave the seat to that node")
 		if err := cmd.MarkFlagRequired("to"); err != nil {
 			panic(err) // there is no such flag
 		}
 		createFlag(cmd, r)
 		cmd.Example += " --to node-b"
 	})
-	pause := p.askCommand(leadership.Pause, "Have nobody lead until resume", `The leader ends its work and gives up its seat, and nobody takes it until resume.`,
+	pause := p.askCommand(leadership.Pause, "Keep the seat empty until resume", `The leader ends its work and gives up its seat, and the seat stays empty until resume.`,
 		func(cmd *cobra.Command, r *leadership.Request) {
-			cmd.Flags().BoolVar(&r.Keep, "keep", false, "leave the present leader in the seat, and keep others from it afterwards")
+			cmd.Flags().BoolVar(&r.Keep, "keep", false, "let the present leader lead on; only after it the seat stays empty")
 			createFlag(cmd, r)
 		})
-	resume := p.askCommand(leadership.Resume, "End a pause", `Anyone may lead again. A request that has not been obeyed yet is withdrawn.`, nil)
+	resume := p.askCommand(leadership.Resume, "End a pause", `Any candidate may lead again. A request that was not obeyed yet is withdrawn.`, nil)
 	return []*cobra.Command{resign, transfer, pause, resume}
 }
 
 func createFlag(cmd *cobra.Command, r *leadership.Request) {
-	cmd.Flags().BoolVar(&r.Create, "create", false, "begin the election, if there is none under that key")
+	cmd.Flags().BoolVar(&r.Create, "create", false, "begin an election if there is none under that key")
 }
 
-// outcome says what has been done, for people.
+// outcome returns what has been done, for people.
 func outcome(key string, r leadership.Request) string {
 	switch key = printable(key); {
 	case r.Action == leadership.Resign:
@@ -48,11 +48,11 @@ func outcome(key string, r leadership.Request) string {
 	case r.Action == leadership.Transfer:
 		return printable(r.To) + " leads " + key
 	case r.Action == leadership.Resume:
-		return "anyone may lead " + key + ": it is not paused"
+		return key + " is not paused: any candidate may lead"
 	case r.Keep:
-		return key + " is paused: who leads may lead on, and nobody after it"
+		return key + " is paused: the present leader may lead on, and no other after it"
 	default:
-		return key + " is paused: nobody leads"
+		return key + " is paused: the seat stays empty"
 	}
 }
 
@@ -60,7 +60,7 @@ func (p *program) askCommand(action leadership.Action, short, long string, more 
 	r := leadership.Request{Action: action}
 	var key string
 	var timeout time.Duration
-	wait := "It returns when that has been done, which takes until the leader's claim has run out\nwhere it has crashed, and prints the outcome. "
+	wait := "It returns when that has been done, and prints the outcome. If the leader has\ncrashed, that takes until its claim has run out. "
 	if action == leadership.Resume {
 		wait = "It returns when that has been done, and prints the outcome. "
 	}
@@ -69,9 +69,9 @@ func (p *program) askCommand(action leadership.Action, short, long string, more 
 		Short: short,
 		Long: long + `
 
-` + wait + `After --timeout it exits 3,
-though the request may be obeyed later: the latest one counts. An election that does
-not exist is an error: exit code 3.`,
+` + wait + `After --timeout it exits 3;
+the request may still be obeyed later, unless another replaces it. It also exits 3 if
+there is no such election.`,
 		Example: "  leadership " + string(action) + " --key service/leader",
 		Args:    cobra.NoArgs,
 		RunE: does(func(ctx context.Context, _ []string) error {
@@ -87,7 +87,7 @@ not exist is an error: exit code 3.`,
 		}),
 	}
 	keyFlag(cmd, &key)
-	cmd.Flags().StringVar(&r.By, "by", person(), "who asks, for people who read the record")
+	cmd.Flags().StringVar(&r.By, "by", person(), "the name of the operator, for people who read the record")
 	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to wait until it has been done")
 	if more != nil {
 		more(cmd, &r)

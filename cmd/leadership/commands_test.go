@@ -39,7 +39,7 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"unknown command", "nonsense"},
 		{"no command is named", "run --key k"},
 		{"no command is named", "run --key k --"},
-		{"has to be put after", "run --key k true"},
+		{"put the command after", "run --key k true"},
 		{"--key must not be empty", "run -- true"},
 		{"ttl is 10ms: must be from 50ms", "run --key k --ttl 10ms -- true"},
 		{"ttl is -1s: must be from 50ms", "run --key k --ttl -1s --grace 0 -- true"},
@@ -55,13 +55,13 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"--timeout is 0s: must be above 0", "pause --key k --timeout 0"},
 		{"at least one of the flags", "status"},
 		{"[key prefix]", "status --key k --prefix p"},
-		{"wants SYSTEM and ROUND, not 1 argument(s)", "round elect backup"},
+		{"needs SYSTEM and ROUND, and got 1 argument(s)", "round elect backup"},
 		{"store of this process alone", "status --key k --store memory://x"},
 		{"no slash", "round elect a/b c"},
 		{"system is", "round elected .. c"},
 		{"--timeout is -1s: must not be below 0", "round await a b --timeout -1s"},
 		{"no command is named", "round run a b"},
-		{"has to be put after", "round run a -- true"},
+		{"put the command after", "round run a -- true"},
 		{"--grace is -1s", "round run a b --grace -1s -- true"},
 		{"above a fifth of --attempt-ttl", "round run a b --attempt-ttl 10s --grace 3s -- true"},
 		{"attempt TTL is 1ms", "round run a b --attempt-ttl 1ms -- true"},
@@ -71,11 +71,11 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"--drain is 0s", "serve --drain 0s"},
 		{"--retention-system", "serve --retention-system s"},
 		{"retention is 1s", "serve --store memory:// --listen 127.0.0.1:0 --retention 1s"},
-		{"go together", "serve --tls-cert c"},
+		{"must be set together", "serve --tls-cert c"},
 		{"without --tls-cert", "serve --tls-client-ca c"},
 		{"--every is 0s", "demo --every 0s"},
 		{"--ttl is 1ms", "demo --ttl 1ms"},
-		{"is no URL", "alive nonsense"},
+		{"is not a URL", "alive nonsense"},
 		{"unknown flag: --colour", "status --colour"},
 	} {
 		code, out, errs := inProcess(t, strings.Fields(c.args)...)
@@ -224,7 +224,7 @@ func TestRequestsAreObeyed(t *testing.T) {
 	}
 	do(exitFailure, "election paused: resume it first", "resign")
 	do(exitFailure, "election paused: resume it first", "forget")
-	do(0, "anyone may lead "+key, "resume")
+	do(0, key+" is not paused", "resume")
 	eventually(t, "leader", func() bool { return a.IsLeader() || b.IsLeader() })
 	for _, c := range []*leadership.Candidate{a, b} {
 		c.Stop()

@@ -25,7 +25,7 @@ const (
 	demoSystem = "report"
 )
 
-// demo is an election in one process, for people to look at.
+// demo is an election in one process, to look at.
 type demo struct {
 	*program
 	listen string
@@ -37,7 +37,7 @@ type demo struct {
 	kv    *memory.Store
 	nodes []*demoNode
 
-	mu sync.Mutex // guards what is printed
+	mu sync.Mutex // held while a line is printed
 }
 
 // demoNode is one candidate, with a connection of its own.
@@ -63,9 +63,9 @@ func (p *program) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Show an election: three candidates, a follower and the page",
 		Long: `Demo runs three candidates, a follower and the service in this process, on a store
-in its memory, and tells what happens: elections, resignations, a leader that is
-cut off from the store, rounds. Open the page that it names; what you ask for there
-is done. It goes on until Ctrl-C. Where 8080 is taken it takes another port.`,
+in its memory, and prints what happens: elections, resignations, a leader that is
+cut off from the store, rounds. Open the page that it names: the candidates obey what
+you ask for there. It goes on until Ctrl-C. If port 8080 is taken it takes another.`,
 		Example: `  leadership demo
   leadership demo --ttl 1s --every 3s --listen 127.0.0.1:9000`,
 		Args: cobra.NoArgs,
@@ -74,7 +74,7 @@ is done. It goes on until Ctrl-C. Where 8080 is taken it takes another port.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&d.listen, "listen", defaultListen, "host:port of the page; port 0 for any that is free")
+	flags.StringVar(&d.listen, "listen", defaultListen, "host:port of the page; port 0 for any free one")
 	flags.DurationVar(&d.ttl, "ttl", 3*time.Second, "how long after the last renewal another may lead")
 	flags.DurationVar(&d.every, "every", 8*time.Second, "how often something happens")
 	jsonFlag(cmd, &d.json)
@@ -118,8 +118,8 @@ func (d *demo) run(ctx context.Context, exactly bool) error {
 	return errors.Join(err, page.end(time.Second))
 }
 
-// elect starts the candidates and the follower. They end with ctx; what it
-// returns waits until they have.
+// elect starts the candidates and the follower. They end with ctx; wait blocks until
+// they have ended.
 func (d *demo) elect(ctx context.Context) (wait func()) {
 	var all sync.WaitGroup
 	drain := func(errs <-chan error) {
@@ -154,7 +154,7 @@ func (d *demo) elect(ctx context.Context) (wait func()) {
 	return all.Wait
 }
 
-// act has something happen every so often, until ctx ends or the page fails.
+// act makes something happen every so often, until ctx ends or the page fails.
 func (d *demo) act(ctx context.Context, failed <-chan error) error {
 	acts := []func(ctx context.Context, leader *demoNode){d.round, d.resign, d.cutOff, d.round, d.transfer}
 	for i, idle := 0, false; ; {
@@ -165,13 +165,13 @@ func (d *demo) act(ctx context.Context, failed <-chan error) error {
 			return err
 		case <-time.After(d.every):
 		}
-		// Where nobody leads, as in a pause that was asked for, it waits.
+		// It waits while there is no leader, as in a pause.
 		at := slices.IndexFunc(d.nodes, func(n *demoNode) bool { return n.candidate.IsLeader() })
 		if at >= 0 {
 			acts[i%len(acts)](ctx, d.nodes[at])
 			i++
 		} else if !idle {
-			d.say("vacant", "", 0, "nobody leads: where you have asked for a pause, resume on the page")
+			d.say("vacant", "", 0, "there is no leader: if you have asked for a pause, resume on the page")
 		}
 		idle = at < 0
 	}
@@ -195,7 +195,7 @@ func (d *demo) cutOff(ctx context.Context, leader *demoNode) {
 	leader.connection.Heal()
 }
 
-// transfer has the leader hand over to the one after it.
+// transfer asks the leader to transfer to the one after it.
 func (d *demo) transfer(ctx context.Context, leader *demoNode) {
 	to := d.nodes[(slices.Index(d.nodes, leader)+1)%len(d.nodes)].name
 	d.say("transfer", leader.name, 0, "is asked to hand over to "+to)
@@ -207,7 +207,7 @@ func (d *demo) transfer(ctx context.Context, leader *demoNode) {
 	}
 }
 
-// round has all three ask for one job. The winner does it.
+// round lets all three ask for one job. The winner does it.
 func (d *demo) round(ctx context.Context, _ *demoNode) {
 	name := time.Now().Format("2006-01-02-150405.000")
 	var all sync.WaitGroup
@@ -230,10 +230,10 @@ func (d *demo) round(ctx context.Context, _ *demoNode) {
 	all.Wait()
 }
 
-// leads tells what the follower hears.
+// leads prints what the follower has found.
 func (d *demo) leads(term leadership.Term) {
 	if term.Leader == "" {
-		return // somebody will, or act tells
+		return // another will lead, or act prints it
 	}
 	text := fmt.Sprintf("leads, with token %d", term.Token)
 	if last := term.Last; last.Leader != "" {
@@ -242,7 +242,7 @@ func (d *demo) leads(term leadership.Term) {
 	d.say("leader", term.Leader, term.Token, text)
 }
 
-// demoted tells what a leader learns that has lost its seat without wanting to.
+// demoted prints that a leader has lost its seat.
 func (d *demo) demoted(term leadership.Term, why error) {
 	if errors.Is(why, leadership.ErrLost) {
 		d.say("lost", term.Leader, term.Token, "does not lead any more, by its own clock, before another can")

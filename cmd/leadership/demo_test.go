@@ -110,7 +110,7 @@ func TestDemoIsReadable(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	out := p.out.String()
-	for _, want := range []string{"http://127.0.0.1:", "Ctrl-C ends it", "stood down"} {
+	for _, want := range []string{"http://127.0.0.1:", "Ctrl-C ends it", "All candidates have ended"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// open prints what there is to see.
+// open prints what to look at.
 func (d *demo) open(url string) {
 	if d.json {
 		d.say("serving", "", 0, "open the page", url)
@@ -13,7 +13,7 @@ func (d *demo) open(url string) {
 	}
 	fmt.Fprintf(d.stdout, `
   Three candidates stand for %q: anna, ben and cleo.
-  One of them leads at a time. Open the page, and depose whom you like:
+  One of them leads at a time. Open the page, and ask the leader to resign:
 
       %s
 
@@ -24,10 +24,10 @@ func (d *demo) open(url string) {
 
 func (d *demo) close() {
 	if d.json {
-		d.say("ended", "", 0, "all have stood down")
+		d.say("ended", "", 0, "all candidates have ended")
 		return
 	}
-	fmt.Fprintf(d.stdout, "\n  All have stood down, and the seat was given up.\n")
+	fmt.Fprintf(d.stdout, "\n  All candidates have ended, and the seat is vacant.\n")
 }
 
 // say prints a line about a node.
@@ -39,7 +39,7 @@ func (d *demo) say(event, node string, token uint64, text string, url ...string)
 		if len(url) > 0 {
 			line.URL = url[0]
 		}
-		_ = d.printJSON(line) // to people who are gone
+		_ = d.printJSON(line) // if it fails there is no reader any more
 		return
 	}
 	name := fmt.Sprintf("%-4s", node)
@@ -49,7 +49,7 @@ func (d *demo) say(event, node string, token uint64, text string, url ...string)
 	fmt.Fprintf(d.stdout, "  %6.1fs  %s  %s\n", time.Since(d.began).Seconds(), name, text)
 }
 
-// emphasis sets a text off on a terminal.
+// emphasis highlights a text on a terminal.
 func (d *demo) emphasis(code, text string) string {
 	if !isTerminal(d.stdout) || d.env("NO_COLOR") != "" || d.env("TERM") == "dumb" {
 		return text

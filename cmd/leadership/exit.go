@@ -8,11 +8,11 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/guard"
 )
 
-// The exit codes, but for those of the commands that run and round run ran.
+// The exit codes, besides those of the commands of run and round run.
 const (
-	exitNo         = 1   // lost, nobody leads, not completed
+	exitNo         = 1   // lost, no leader, not completed
 	exitUsage      = 2   // an invalid argument or flag
-	exitFailure    = 3   // anything else, such as a store that cannot be reached
+	exitFailure    = 3   // another error, such as a store that cannot be reached
 	exitRun        = 125 // run and round run: the same
 	exitNoExec     = guard.CodeNotRunnable
 	exitNotFound   = guard.CodeNotFound
@@ -34,7 +34,7 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// exit ends the program with a code and no word.
+// exit ends the program with a code, and prints nothing.
 func exit(code int) error {
 	if code == 0 {
 		return nil
@@ -42,13 +42,12 @@ func exit(code int) error {
 	return &exitError{code: code}
 }
 
-// usage says what is wrong with a flag or argument.
+// usage returns an error about a flag or argument.
 func usage(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// withCode gives an error that has no exit code the one for errors, or that for
-// wrong usage.
+// withCode gives an error without an exit code that code, or the one for wrong usage.
 func withCode(err error, code int) error {
 	switch {
 	case err == nil || errors.As(err, new(*exitError)):

@@ -11,11 +11,11 @@ import (
 	"github.com/seed-a1d591d3/leadership"
 )
 
-// change is what follow prints as JSON.
+// change is a line of follow in JSON.
 type change struct {
 	Time    time.Time `json:"time"`
 	Key     string    `json:"key"`
-	Leader  string    `json:"leader"` // empty: nobody leads
+	Leader  string    `json:"leader"` // empty: no leader
 	Token   uint64    `json:"token,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 	TTL     int64     `json:"ttl_ms,omitempty"`
@@ -27,11 +27,11 @@ func (p *program) followCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "follow --key KEY",
-		Short: "Tell who leads, and every change",
+		Short: "Print the leader, and every change",
 		Long: `Follow prints a line for the present leader, once there is one, and for every
-change: also when the leader has not been heard of for its TTL and the margin,
-though it be because the store cannot be reached. On a terminal it shows for how
-long the leader has led. It goes on until SIGINT or SIGTERM, and then exits 0.`,
+change. A leader that has not renewed its term for its TTL and the margin counts as
+gone, also if the store cannot be reached. On a terminal it shows for how long the
+leader has led. It goes on until SIGINT or SIGTERM, and then exits 0.`,
 		Example: `  leadership follow --key service/leader
   leadership follow --key service/leader --json | jq -r .leader`,
 		Args: cobra.NoArgs,
@@ -50,7 +50,7 @@ func keyFlag(cmd *cobra.Command, key *string) {
 }
 
 func jsonFlag(cmd *cobra.Command, asJSON *bool) {
-	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON, an object a line")
+	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON, one object a line")
 }
 
 func (p *program) follow(ctx context.Context, key string, asJSON bool) error {
@@ -78,7 +78,7 @@ func (p *program) follow(ctx context.Context, key string, asJSON bool) error {
 				return failed
 			}
 			term, _ := f.Term()
-			if term.Leader != leader { // it has changed again, and comes next
+			if term.Leader != leader { // it has changed again: the next one follows
 				term = leadership.Term{Leader: leader}
 			}
 			if err := p.printChange(key, term, asJSON, live); err != nil {
@@ -117,7 +117,7 @@ func (p *program) printChange(key string, term leadership.Term, asJSON, live boo
 	return err
 }
 
-// leads says who leads, for people.
+// leads names the leader, for people.
 func leads(key string, term leadership.Term) string {
 	if term.Leader == "" {
 		return fmt.Sprintf("nobody leads %s", key)

@@ -18,11 +18,11 @@ func (p *program) forgetCommand() *cobra.Command {
 		Use:   "forget --key KEY",
 		Short: "Delete the record of an election that is not used any more",
 		Long: `Forget deletes the record of an election, so that status, the page and the alerts
-do not tell of it any more. A value that is no record of an election is left alone.
+do not show it any more. A value that is not a record of an election is left alone.
 
-It exits 1 while somebody leads. Of a leader that has crashed it waits until its
-claim has run out. A pause is lost with the record, so an election that is paused
-has to be resumed first. The election begins anew where a candidate still runs.`,
+It exits 1 while there is a leader. If the leader has crashed, it waits until the
+leader's claim has run out. A pause is lost with the record, so an election that is
+paused has to be resumed first. If a candidate still runs, the election begins anew.`,
 		Example: "  leadership forget --key service/leader",
 		Args:    cobra.NoArgs,
 		RunE: does(func(ctx context.Context, _ []string) error {
@@ -35,6 +35,6 @@ has to be resumed first. The election begins anew where a candidate still runs.`
 		}),
 	}
 	keyFlag(cmd, &key)
-	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to wait for the claim of a leader that may have crashed")
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to wait until the claim of a leader that may have crashed has run out")
 	return cmd
 }

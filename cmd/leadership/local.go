@@ -10,35 +10,37 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// localFlag is for commands that do something which is to be done on one machine.
+// localFlag adds --local, for commands that do something that is to be done on one
+// machine.
 func (p *program) localFlag(flags *pflag.FlagSet) {
-	flags.BoolVar(&p.local, "local", false, "the store is meant to be this machine's own: do not warn of it")
+	flags.BoolVar(&p.local, "local", false, "the store is meant to be this machine's own: do not warn")
 }
 
-// warnOfLocal tells people, in a pipe too, what localHint says.
+// warnOfLocal prints what localHint returns, also in a pipe.
 func (p *program) warnOfLocal(name string) {
 	if hint := p.localHint(name); hint != "" {
 		fmt.Fprintln(p.stderr, "leadership: "+hint)
 	}
 }
 
-// localHint says that each machine has another store than this one, of that name,
-// where that may be so and is not known to be meant; or else nothing.
+// localHint returns a warning if the store of that name may be another one on each
+// machine, and --local is not set; or else an empty string.
 func (p *program) localHint(name string) string {
 	if p.local {
 		return ""
 	}
 	_, address := p.namedStore()
 	if address == "" {
-		return fmt.Sprintf("no store is named: using %s, for this user on this machine alone; name one by --store or LEADERSHIP_STORE, or say --local", name)
+		return fmt.Sprintf("no store is named: using %s, for this user on this machine alone; name one by --store or LEADERSHIP_STORE, or set --local", name)
 	}
 	if why := onlyHere(address); why != "" {
-		return fmt.Sprintf("%s is %s: another machine would take it for another store, and elect for itself; name one that all reach, or say --local", name, why)
+		return fmt.Sprintf("%s is %s: on another machine it is another store, with elections of its own; name one that all machines reach, or set --local", name, why)
 	}
 	return ""
 }
 
-// onlyHere says what makes a URL mean another store on each machine, or nothing.
+// onlyHere returns what makes a URL mean another store on each machine, or an empty
+// string.
 func onlyHere(address string) string {
 	target, err := store.Resolve(address)
 	if err != nil {
@@ -50,7 +52,7 @@ func onlyHere(address string) string {
 	case "memory":
 		return "in the memory of this process"
 	case "consul":
-		return "" // the agent of this machine, as Consul would have it
+		return "" // the agent of this machine, as Consul recommends
 	}
 	if target.Value("socket") != "" {
 		return "a socket of this machine"
@@ -69,8 +71,8 @@ func onlyHere(address string) string {
 	return why
 }
 
-// loopback reports whether the host of host:port is this machine itself, wherever
-// that is asked.
+// loopback reports whether the host of host:port is the machine itself, on every
+// machine.
 func loopback(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -80,7 +82,7 @@ func loopback(hostport string) bool {
 	switch {
 	case host == "localhost", strings.HasSuffix(host, ".localhost"), host == "localhost.localdomain",
 		host == "ip6-localhost", host == "ip6-loopback":
-		return true // the last three by the files of hosts that distributions come with
+		return true // the last three by the /etc/hosts of distributions
 	}
 	ip := net.ParseIP(host)
 	return ip.IsLoopback() || ip.IsUnspecified()

@@ -1,5 +1,5 @@
-// Leadership runs commands on one machine at a time, tells who leads, asks
-// leaders to make way, and serves all that over HTTP.
+// Leadership runs commands on one machine at a time, prints who leads, asks leaders to
+// resign or to transfer, and serves all that over HTTP.
 //
 //	leadership demo
 //	leadership serve --listen 127.0.0.1:8080
@@ -7,14 +7,14 @@
 //	leadership follow --key service/leader
 //	leadership round run backup 2020-10-18 -- ./backup.sh
 //
-// Every command tells of its flags, with examples, by --help.
+// Every command prints its flags, with examples, with --help.
 //
 // Without --store or LEADERSHIP_STORE the processes of one user on one machine
 // see each other, through a SQLite file in the user's state folder.
 //
-// It exits 0 after success, 1 where the answer is no (lost, nobody leads), 2 for
-// wrong usage and 3 for other errors; run and round run, which have the exit
-// code of the command that they ran, 125 for errors of their own.
+// It exits 0 after success, 1 if the answer is no (lost, no leader), 2 for wrong usage
+// and 3 for other errors. run and round run exit with the code of their command, and with
+// 125 for errors of their own.
 package main
 
 import (
@@ -31,13 +31,13 @@ import (
 )
 
 func main() {
-	// Its client tells of each connection that fails, in a format of its own. What
-	// that comes to is told by errors.
+	// The client logs each connection that fails, in a format of its own; errors report
+	// that too.
 	goredis.SetLogger(silent{})
 	os.Exit(execute(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
 }
 
-// silent is no log.
+// silent is a log that drops everything.
 type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}

@@ -33,7 +33,7 @@ func newRoot(stdin io.Reader, stdout, stderr io.Writer, environ []string) *cobra
 	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ}
 	root := &cobra.Command{
 		Use:   "leadership",
-		Short: "Run commands while leading, tell who leads, elect winners of rounds",
+		Short: "Run commands while leading, print who leads, elect winners of rounds",
 		Long: `leadership elects one leader among processes, on one machine or many, over a
 key/value store: etcd, Consul, ZooKeeper, Redis, PostgreSQL, or a SQLite file.
 
@@ -43,13 +43,13 @@ The store is named by --store or LEADERSHIP_STORE, as a URL:
   postgres://user:password@host/database  etcd://host1:2379,host2:2379/prefix
   consul://host:8500/prefix               zookeeper://host1:2181,host2:2181/prefix
 
-Without one it is leadership/elections.db in XDG_STATE_HOME, or ~/.local/state:
-all processes of one user on one machine see each other, and run, round run,
-round elect and serve warn of it, unless --local says that it is meant. Other users see the
-arguments of a process: a URL with a password belongs into LEADERSHIP_STORE.
+By default it is leadership/elections.db in XDG_STATE_HOME, or ~/.local/state, which
+the processes of one user on one machine share; run, round run, round elect and serve
+warn of that, unless --local is set. Other users can see the arguments of a process: put
+a URL with a password into LEADERSHIP_STORE.
 
 Exit codes: 0 success; 1 the answer is no; 2 wrong usage; 3 another error. run
-and round run exit with the code of the command that they ran.`,
+and round run exit with the code of their command.`,
 		Example: `  leadership demo
   leadership serve --listen 127.0.0.1:8080
   leadership run --key service/leader -- ./server --port 8080
@@ -80,7 +80,7 @@ func (p *program) env(name string) string {
 	return value
 }
 
-// lookupEnv says, too, whether there is one.
+// lookupEnv also reports whether the variable is set.
 func (p *program) lookupEnv(name string) (string, bool) {
 	for i := len(p.environ) - 1; i >= 0; i-- {
 		if value, ok := strings.CutPrefix(p.environ[i], name+"="); ok {
@@ -90,8 +90,7 @@ func (p *program) lookupEnv(name string) (string, bool) {
 	return "", false
 }
 
-// does makes a cobra function of one that ends with its context, at SIGINT and
-// SIGTERM too.
+// does makes a cobra function of f, whose context ends at SIGINT and SIGTERM too.
 func does(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -112,8 +111,7 @@ func (p *program) level() slog.Level {
 	return slog.LevelWarn
 }
 
-// isTerminal reports whether people look at what is written to w, or type what is
-// read from it.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
@@ -127,7 +125,7 @@ func hostName() string {
 	return "localhost"
 }
 
-// person is who uses the program, as user@host.
+// person returns the name of the user, as user@host.
 func person() string {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
@@ -136,8 +134,7 @@ func person() string {
 	return name + "@" + hostName()
 }
 
-// lasting prints how long something has gone on, without more digits than
-// people want.
+// lasting prints how long something has lasted, for people.
 func lasting(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < time.Second:

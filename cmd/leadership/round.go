@@ -28,7 +28,7 @@ type roundAnswer struct {
 	Failed    bool   `json:"failed,omitempty"`
 }
 
-// roundCommand is one about a round; do says what it prints.
+// roundCommand is a command about a round; do returns the line to print.
 type roundCommand struct {
 	use, short, long string
 	names            bool // has --node
@@ -42,9 +42,9 @@ func (p *program) roundCommands() *cobra.Command {
 	group := &cobra.Command{
 		Use:   "round",
 		Short: "Elect one winner for one job, once and for all",
-		Long: `A round is one job that is due once, such as backup 2020-10-18: of all that ask,
-on all machines that share the store, the first wins, and the answer never
-changes. Name a round after the time at which the job is due, the same on all.`,
+		Long: `A round is one job that is due once, such as backup 2020-10-18: of all nodes that
+ask, on all machines that share the store, the first wins, and the answer never
+changes. Name a round after the time at which the job is due, the same on all machines.`,
 		Example: `  day=$(date +%F)
   if leadership round elect backup "$day"; then
     ./backup.sh && leadership round complete backup "$day"
@@ -54,12 +54,12 @@ changes. Name a round after the time at which the job is due, the same on all.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, c := range []roundCommand{
-		{"elect", "Ask to be the winner", "Exits 0 where this node has won, also when it asks again; 1 where another has;\n2 for wrong usage; 3 for an error, after which it may have won: ask again.\n\nWith --attempt-ttl the win is good for so long, and asking again renews it. What one\nprocess has seen of another's attempt ends with it: to take over from winners that\ncrash, use round run, or the service.", true, false, false, true, elect},
-		{"elected", "Print the winner", "Exits 0 and prints the winner, or exits 1 where there is none yet.", false, false, false, false, elected},
-		{"complete", "Record that the winner has done the job", "Exits 0 when that is recorded; 1 where this node is not the winner, or another\nhas completed the round.", true, false, true, false, complete},
-		{"fail", "Record that the winner has tried to do the job and failed", "It stays uncompleted: the winner may try again, and complete it. Exits 0 when that\nis recorded; 1 where this node is not the winner.", true, false, true, false, fail},
-		{"completed", "Print who has completed the round", "Exits 0 and prints the node, or exits 1 where nobody has yet.", false, false, false, false, completed},
-		{"await", "Wait until the round has been completed", "Exits 0 and prints who has completed it, or exits 1 after --timeout.", false, true, false, false, await},
+		{"elect", "Ask to be the winner", "Exits 0 if this node has won, also when it asks again; 1 if another has won; 2 for\nwrong usage; 3 for an error, after which it may have won: ask again.\n\nWith --attempt-ttl the win is good for that long, and asking again renews it. This\nprocess ends before it has seen enough of another's attempt to win the next one: to take\nover from winners that crash, use round run, or the service.", true, false, false, true, elect},
+		{"elected", "Print the winner", "Exits 0 and prints the winner, or exits 1 if there is none yet.", false, false, false, false, elected},
+		{"complete", "Record that the winner has done the job", "Exits 0 when that is recorded; 1 if this node is not the winner, or another has\ncompleted the round.", true, false, true, false, complete},
+		{"fail", "Record that the winner has tried to do the job and failed", "The round stays uncompleted: the winner may try again, and complete it. Exits 0 when\nthat is recorded; 1 if this node is not the winner.", true, false, true, false, fail},
+		{"completed", "Print the node that has completed the round", "Exits 0 and prints the node, or exits 1 if it is not completed yet.", false, false, false, false, completed},
+		{"await", "Wait until the round has been completed", "Exits 0 and prints the node that has completed it, or exits 1 after --timeout.", false, true, false, false, await},
 	} {
 		group.AddCommand(p.roundVerb(c))
 	}
@@ -96,7 +96,7 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 				defer cancel()
 			}
 			a := roundAnswer{System: args[0], Round: args[1], Node: node}
-			// Those that only look have no name, which a Round wants.
+			// A command that only reads has no name, but a Round needs one.
 			name = node
 			if !c.names {
 				name = "-"
@@ -123,17 +123,17 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 		}),
 	}
 	if c.names {
-		cmd.Flags().StringVar(&node, "node", nodeOfCaller(), "who asks; two that give the same name are the same")
+		cmd.Flags().StringVar(&node, "node", nodeOfCaller(), "name of the node that asks; all that give one name are one node")
 	}
 	if c.waits {
 		cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait; 0 for ever")
 	}
 	if c.results {
-		cmd.Flags().StringVar(&result, "result", "", "what came of it, for people who look at the round")
-		cmd.Flags().Uint64Var(&number, "attempt", 0, "the number of the attempt, where attempts have a TTL (default what this node has won)")
+		cmd.Flags().StringVar(&result, "result", "", "the result, for people who look at the round")
+		cmd.Flags().Uint64Var(&number, "attempt", 0, "the number of the attempt, if attempts have a TTL (default the one that this node has won)")
 	}
 	if c.elects {
-		cmd.Flags().DurationVar(&ttl, "attempt-ttl", 0, "how long a win stands that is not renewed, 50ms at least; 0 for ever")
+		cmd.Flags().DurationVar(&ttl, "attempt-ttl", 0, "how long a win lasts that is not renewed, 50ms at least; 0 for ever")
 		p.localFlag(cmd.Flags())
 	}
 	jsonFlag(cmd, &asJSON)
@@ -173,7 +173,7 @@ func fail(ctx context.Context, r *leadership.Round, a *roundAnswer, result []byt
 	return "", err
 }
 
-// orNotItsOwn is the answer no where the round is another's.
+// orNotItsOwn returns exit code 1 if the round is another's.
 func orNotItsOwn(err error) error {
 	if errors.Is(err, leadership.ErrNotElected) || errors.Is(err, leadership.ErrCompletedByOther) || errors.Is(err, leadership.ErrSuperseded) {
 		return &exitError{exitNo, err}
@@ -194,7 +194,7 @@ func await(ctx context.Context, r *leadership.Round, a *roundAnswer, _ []byte) (
 	return a.Completer, err
 }
 
-// orNobody is the answer no where nobody is named.
+// orNobody returns exit code 1 if there is no name.
 func orNobody(name string, err error) error {
 	if err == nil && name == "" {
 		return exit(exitNo)
@@ -202,9 +202,9 @@ func orNobody(name string, err error) error {
 	return err
 }
 
-// nodeOfCaller names the process that has called this one, such as a shell that
-// asks for several things in a row: its host, its process id, and when it was
-// started, for process ids come again, and are the same in many containers.
+// nodeOfCaller returns a name for the process that has called this one, such as a shell
+// that calls several commands in a row: its host, its process id, and when it was started,
+// because process ids are used again, and are the same in many containers.
 func nodeOfCaller() string {
 	pid := os.Getppid()
 	name := hostName() + "-" + strconv.Itoa(pid)
@@ -214,10 +214,10 @@ func nodeOfCaller() string {
 	return name
 }
 
-// systemAndRound wants those two arguments.
+// systemAndRound checks that there are these two arguments.
 func systemAndRound(_ *cobra.Command, args []string) error {
 	if len(args) != 2 {
-		return fmt.Errorf("wants SYSTEM and ROUND, not %d argument(s)", len(args))
+		return fmt.Errorf("needs SYSTEM and ROUND, and got %d argument(s)", len(args))
 	}
 	return nil
 }

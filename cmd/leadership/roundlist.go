@@ -18,8 +18,8 @@ func (p *program) roundListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list SYSTEM",
 		Short: "Print the rounds of a system",
-		Long: `List prints the rounds of a system, those that were won last first: who has won
-them, and whether they were completed, have failed, or neither yet.`,
+		Long: `List prints the rounds of a system, the latest first: the winner of each, and
+whether it was completed, has failed, or neither yet.`,
 		Example: "  leadership round list backup",
 		Args:    cobra.ExactArgs(1),
 		RunE: does(func(ctx context.Context, args []string) error {

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// roundRunner runs a command where it wins a round.
+// roundRunner runs a command if it wins a round.
 type roundRunner struct {
 	*program
 	node  string
@@ -29,22 +29,22 @@ func (p *program) roundRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run SYSTEM ROUND [flags] -- COMMAND [ARGUMENT...]",
 		Short: "Run a command once, on whichever machine wins the round",
-		Long: `Run asks to be the winner of a round, and where it wins, runs the command: once,
-of all that run it for that round, on all machines that share the store. When
-the command exits 0, the round is completed.
+		Long: `Run asks to be the winner of a round, and runs the command if it wins: once, of all
+that run it for that round, on all machines that share the store. When the command
+exits 0, the round is completed.
 
-Whoever loses exits 0 at once, or, with --wait, when the round has been completed,
-and says why on a terminal and with --verbose.
-The winner exits with the code of the command, or 128 and the number of the
-signal that ended it; 2 for wrong usage, 125 for an error of its own, 126 and 127
-where the command cannot be run or found. A command that has failed is not run
-again for that round, and the round stays uncompleted: its exit code is recorded, and
-round list tells it. So it is where run was told to end before the command had.
+A loser exits 0 at once or, with --wait, when the round has been completed, and prints
+why on a terminal and with --verbose.
+The winner exits with the code of the command, or 128 and the number of the signal
+that ended it; 2 for wrong usage, 125 for an error of its own, 126 and 127 if the
+command cannot be run or found. A command that has failed is not run again for that
+round, and the round stays uncompleted: its exit code is recorded, and round list
+prints it. The same goes for a command that run was told to end.
 
-With --attempt-ttl a machine that crashes does not take the round with it: the win
-has to be renewed, which run does while the command runs, and where it cannot be, the
-command is ended, as by leadership run, before another may win. Those that lost and
-have --wait ask on, and run the command when it is their turn.
+With --attempt-ttl a machine that crashes does not take the round with it: the win has
+to be renewed, and run does so while the command runs. If it cannot be renewed, the
+command is ended, as by leadership run, before another may win. Losers with --wait ask
+on, and run the command when it is their turn.
 
 The command is started without a shell, in a process group of its own. SIGINT and
 SIGTERM end it, and all that it has started, by SIGTERM, and by SIGKILL after the
@@ -66,10 +66,10 @@ grace; so does the end of run itself.`,
 	}
 	flags := cmd.Flags()
 	// Not the process alone: in containers many have the same id.
-	flags.StringVar(&r.node, "node", nodeOfProcess()+"-"+rand.Text()[:8], "who asks; two that give the same name are the same, and both run the command")
-	flags.DurationVar(&r.grace, "grace", 10*time.Second, "time from SIGTERM to SIGKILL; at most a fifth of --attempt-ttl, where there is one")
-	flags.DurationVar(&r.ttl, "attempt-ttl", 0, "how long a win stands that is not renewed, 50ms at least; 0 for ever")
-	flags.BoolVar(&r.wait, "wait", false, "where another has won, wait until the round has been completed")
+	flags.StringVar(&r.node, "node", nodeOfProcess()+"-"+rand.Text()[:8], "name of the node that asks; all that give one name are one node, and each runs the command")
+	flags.DurationVar(&r.grace, "grace", 10*time.Second, "time from SIGTERM to SIGKILL; at most a fifth of --attempt-ttl, if that is set")
+	flags.DurationVar(&r.ttl, "attempt-ttl", 0, "how long a win lasts that is not renewed, 50ms at least; 0 for ever")
+	flags.BoolVar(&r.wait, "wait", false, "if another has won, wait until the round has been completed")
 	r.localFlag(flags)
 	return cmd
 }
@@ -91,7 +91,7 @@ func (r *roundRunner) run(ctx context.Context, system, name string, argv []strin
 // errUndone means that the command has not done the job.
 var errUndone = errors.New("the command has not done it")
 
-// compete runs the command where this node wins the round.
+// compete runs the command if this node wins the round.
 func (r *roundRunner) compete(signals *signals, round *leadership.Round, argv, environ []string) (int, error) {
 	ctx, started := signals.ctx, false
 	var ended *guard.Report
@@ -119,7 +119,7 @@ func (r *roundRunner) compete(signals *signals, round *leadership.Round, argv, e
 	return 0, err
 }
 
-// tell tells people why there is nothing to do.
+// tell prints why there is nothing to do.
 func (r *roundRunner) tell(ctx context.Context, round *leadership.Round) {
 	if !isTerminal(r.stderr) && !r.verbose {
 		return
@@ -137,8 +137,8 @@ func (r *roundRunner) tell(ctx context.Context, round *leadership.Round) {
 	fmt.Fprintf(r.stderr, "leadership: nothing to do in round %s of %s: %s %s\n", s.Round, s.System, printable(cmp.Or(s.Completer, s.Winner)), why)
 }
 
-// ask calls work where this node wins the round and it is not completed yet. It reports
-// whether it has won.
+// ask calls work if this node wins the round and it is not completed yet. It reports
+// whether the node has won.
 func (r *roundRunner) ask(ctx context.Context, round *leadership.Round, work func(context.Context) error) (bool, error) {
 	for again := false; ; again = true {
 		// Before it asks: once it has won, an error would leave the job undone.
@@ -182,15 +182,15 @@ func (r *roundRunner) work(ctx context.Context, round *leadership.Round, signals
 	return c.Run(ctx)
 }
 
-// finish records why the job is not done, where it is not, and returns the exit code.
-// err is that of Do.
+// finish records why the job was not done, if it was not, and returns the exit code. err
+// is that of Do.
 func (r *roundRunner) finish(ctx context.Context, round *leadership.Round, signals *signals, ended guard.Report, err error) (int, error) {
 	switch {
 	case ended.Failure != "":
 		return 0, &exitError{ended.Code, errors.Join(errors.New(ended.Failure), recordFailure(ctx, round, ended.Failure))}
 	case !errors.Is(err, errUndone): // whatever this program is told meanwhile
 		if err != nil {
-			return 0, fmt.Errorf("the command has done it, and that is not known to be recorded: %w", err)
+			return 0, fmt.Errorf("the command has done it, but it is not known whether that was recorded: %w", err)
 		}
 		return 0, nil
 	}
@@ -208,8 +208,8 @@ func (r *roundRunner) finish(ctx context.Context, round *leadership.Round, signa
 	return code, nil
 }
 
-// recordFailure notes in the round why it is not completed, also when the program
-// is told to end.
+// recordFailure records in the round why it is not completed, also when the program is
+// told to end.
 func recordFailure(ctx context.Context, round *leadership.Round, why string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leadership.DefaultCallTimeout)
 	defer cancel()

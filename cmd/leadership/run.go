@@ -30,10 +30,10 @@ type runner struct {
 	argv      []string
 	candidate *leadership.Candidate
 	signals   *signals
-	code      int // the command's
+	code      int // of the command
 }
 
-// errDone says that the command has ended, and the program is to end with it.
+// errDone means that the command has ended, and the program is to end with it.
 var errDone = errors.New("the command has ended")
 
 func (p *program) runCommand() *cobra.Command {
@@ -44,31 +44,31 @@ func (p *program) runCommand() *cobra.Command {
 		Long: `Run stands in the election under a key and runs the command while it leads: of
 all that run under that key, on all machines that share the store, one at a time.
 
-The command is started when a term begins. When the term ends, because the store
-cannot be reached, an operator asks for it, or run is told to stop, the command
-and its process group are sent SIGTERM, and they and all else that it has started
-SIGKILL after the grace: before another can lead, and before the seat is given up.
-That holds when run itself, its process group or its session is stopped, frozen or
-killed with kill -9: a second process, the guard, in a session of its own, sees to
-it, by a clock that counts the time that the machine is suspended. What the command
-leaves running when it exits, in the background or detached, is ended too.
+The command is started when a term begins. The term ends when the store cannot be
+reached, when an operator asks for it, and when run is told to stop. Then the command
+and its process group get SIGTERM, and after the grace they and all else that the
+command has started get SIGKILL: before another can lead, and before the seat is given
+up. That holds even if run itself, its process group or its session is stopped, frozen
+or killed with kill -9: a second process, the guard, in a session of its own, ends the
+command, by a clock that counts the time that the machine is suspended. What the
+command leaves running when it exits, in the background or detached, is ended too.
 
-What it cannot do. Where run and the guard are both stopped, and the command is not,
-the command works on. Where all three are, by a cgroup's freezer (docker pause,
-systemctl freeze) or with the machine, the command may go on for a moment when they
-are thawed, until the guard has ended it. Where run and the guard are killed with -9
-at once, the command is too, but what it has started goes on. And it cannot end what
-has become another user's, by sudo for one, unless run is root's. Have what must not
-be done by a leader of the past check LEADERSHIP_TOKEN.
+What it cannot do: if run and the guard are both stopped, and the command is not, the
+command works on. If all three are, by a cgroup's freezer (docker pause, systemctl
+freeze) or with the machine, the command may go on for a moment when they are thawed,
+until the guard has ended it. If run and the guard are killed with -9 at the same time,
+the command is killed too, but what it has started goes on. And run cannot end processes
+of another user, such as those of sudo, unless it is run by root. What must not be done
+by a past leader has to check LEADERSHIP_TOKEN.
 
-After a lost term run campaigns on, and starts the command again when it is
-elected again; with --once it exits. When the command exits by itself, run
-resigns and exits; with --restart it campaigns on, after a pause.
+After a lost term run campaigns on, and starts the command again when it is elected
+again; with --once it exits. When the command exits by itself, run resigns and exits;
+with --restart it campaigns on, after a pause.
 
 The command is started without a shell, in a process group of its own and without
 a controlling terminal, with
   LEADERSHIP_KEY    the key
-  LEADERSHIP_NODE   who leads: the name of this node
+  LEADERSHIP_NODE   the leader: the name of this node
   LEADERSHIP_TOKEN  the fencing token of the term; higher than those before it
 It has the input of run, unless that is a terminal. SIGHUP, SIGUSR1, SIGUSR2 and
 SIGWINCH are passed on to it. At SIGINT and SIGTERM run ends the command, gives
@@ -95,11 +95,11 @@ run, 126 for a command that cannot be run and 127 for one that is not found.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&r.key, "key", "", "key of the election (required)")
-	flags.StringVar(&r.node, "node", nodeOfProcess(), "what others know this one by")
+	flags.StringVar(&r.node, "node", nodeOfProcess(), "name of this node, which others see")
 	flags.DurationVar(&r.ttl, "ttl", leadership.DefaultTTL, "how long after the last renewal another may lead, 50ms at least")
 	flags.DurationVar(&r.grace, "grace", 0, "time from SIGTERM to SIGKILL (default a fifth of the TTL)")
-	flags.IntVar(&r.priority, "priority", 0, "who waits with a higher one is elected first")
-	flags.StringVar(&r.payload, "payload", "", "what followers are told, such as an address")
+	flags.IntVar(&r.priority, "priority", 0, "of the candidates that wait the one with the highest priority is elected first")
+	flags.StringVar(&r.payload, "payload", "", "what followers get, such as an address")
 	flags.BoolVar(&r.once, "once", false, "exit after one term, however it ends")
 	flags.BoolVar(&r.restart, "restart", false, "campaign on when the command exits by itself")
 	r.localFlag(flags)
@@ -107,20 +107,20 @@ run, 126 for a command that cannot be run and 127 for one that is not found.`,
 	return cmd
 }
 
-// commandArgs wants n arguments, and then "--" and a command.
+// commandArgs checks that there are n arguments, then "--" and a command.
 func commandArgs(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch dash := cmd.ArgsLenAtDash(); {
 		case dash < 0 && len(args) <= n, dash >= 0 && len(args) == dash:
 			return errors.New(`no command is named: put it after " -- "`)
 		case dash != n:
-			return fmt.Errorf(`the command has to be put after " -- ", and %d arguments before that`, n)
+			return fmt.Errorf(`put the command after " -- ", and %d arguments before that`, n)
 		}
 		return nil
 	}
 }
 
-// nodeOfProcess names this process: its host and process id.
+// nodeOfProcess returns a name for this process: its host and process id.
 func nodeOfProcess() string { return hostName() + "-" + strconv.Itoa(os.Getpid()) }
 
 // run campaigns until the program is to end, and returns its exit code.
@@ -184,8 +184,8 @@ func (r *runner) work(ctx context.Context, term leadership.Term) error {
 	return ctx.Err()
 }
 
-// readied has do run a command, with the store open and signals taken in, once it
-// has seen that the command can be run: or else it would campaign for nothing.
+// readied calls do, which runs a command, with an open store and signals that are caught,
+// after a check that the command can be run: otherwise it would campaign for nothing.
 func (p *program) readied(ctx context.Context, command string, do func(store.Store, *signals) (int, error)) (int, error) {
 	if err := guard.Supported(); err != nil {
 		return 0, err
@@ -225,14 +225,14 @@ func (p *program) command(argv []string, grace time.Duration, more []string) *gu
 	return c
 }
 
-// announce tells people who leads.
+// announce prints who leads.
 func (r *runner) announce(term leadership.Term) {
 	if !isTerminal(r.stderr) {
 		return
 	}
 	switch term.Leader {
 	case "":
-		fmt.Fprintf(r.stderr, "leadership: nobody leads %s\n", r.key)
+		fmt.Fprintf(r.stderr, "leadership: there is no leader of %s\n", r.key)
 	case r.node:
 		fmt.Fprintf(r.stderr, "leadership: %s leads %s, term %d: that is this process\n", printable(term.Leader), r.key, term.Token)
 	default:

@@ -26,7 +26,7 @@ import (
 // defaultListen is where serve and demo listen.
 const defaultListen = "127.0.0.1:8080"
 
-// service is what leadership serve is told.
+// service is one call of leadership serve.
 type service struct {
 	*program
 	listen    string
@@ -47,31 +47,30 @@ func (p *program) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [--listen ADDRESS]",
 		Short: "Serve elections and rounds over HTTP, and a page that shows them",
-		Long: `Serve has programs in any language elect leaders and winners of rounds over HTTP.
-It keeps nothing that has to last: run as many as you like on one store, behind
-any load balancer.
+		Long: `Serve lets programs in any language elect leaders and winners of rounds over HTTP.
+It keeps nothing that has to last: run as many servers as you like on one store,
+behind any load balancer.
 
-It listens on the loopback interface unless --listen says otherwise. Anyone who
-reaches it may use it, until there are tokens or client certificates:
+It listens on the loopback interface unless --listen is set. Anyone who reaches it may
+use it, unless there are tokens or client certificates:
 
-  --read-token-file, LEADERSHIP_READ_TOKEN     may look
-  --write-token-file, LEADERSHIP_WRITE_TOKEN   may look, claim, elect and depose
+  --read-token-file, LEADERSHIP_READ_TOKEN     for reading
+  --write-token-file, LEADERSHIP_WRITE_TOKEN   for reading, claims, rounds and requests
 
-A file has a token a line, of 16 bytes at least. Clients send "Authorization:
-Bearer TOKEN". /alive and the health of a leader need none. With --tls-client-ca
-nobody is served who has no certificate of that authority. All these files are read
-again when they have changed: the next request needs a token of the new ones, and the
-next connection has the new certificates. While one cannot be read, or has no token in
-it, the former ones are used, which is logged, within 5 seconds or at SIGHUP.
+A file has one token a line, of 16 bytes at least. Clients send "Authorization:
+Bearer TOKEN". /alive and the health of a leader need none. With --tls-client-ca every
+client needs a certificate of that authority. All these files are read again when they
+have changed: the next request needs one of the new tokens, and the next connection has
+the new certificates. While a file cannot be read, or has no token in it, the former
+ones are used, and that is logged, within 5 seconds or at SIGHUP.
 
-The page at / shows all elections of the store, or those whose keys begin with what
---observe says: give that, or the store's URL a prefix, where the store holds much
-else.
+The page at / shows all elections of the store, or those whose keys begin with
+--observe: set that, or a prefix in the URL of the store, if the store holds much else.
 
-It prints where it listens to stdout, one line, and errors to stderr; more with
---verbose. At SIGINT and SIGTERM it ends long polls and streams, serves the
-requests that are under way, for as long as --drain says, and exits 0. At the
-second signal it ends at once.`,
+It prints to stdout, in one line, where it listens, and errors to stderr; more with
+--verbose. At SIGINT and SIGTERM it ends long polls and streams, serves the requests
+that are under way, for at most --drain, and exits 0. At the second signal it ends at
+once.`,
 		Example: `  leadership serve
   leadership serve --listen 127.0.0.1:0 --json
   leadership serve --listen :8443 --store redis://10.0.0.5 --retention 720h \
@@ -80,17 +79,17 @@ second signal it ends at once.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return withCode(s.run(cmd.Context()), exitFailure) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&s.listen, "listen", defaultListen, "host:port to listen on; port 0 for any that is free")
+	flags.StringVar(&s.listen, "listen", defaultListen, "host:port to listen on; port 0 for any free one")
 	s.tokens.flags(flags)
 	s.tls.flags(flags)
-	flags.DurationVar(&s.retention, "retention", 0, "delete rounds that were won longer ago, 1m at least; 0 keeps them")
-	flags.StringSliceVar(&s.systems, "retention-system", nil, "a system whose rounds are deleted though nobody asks this server about it")
+	flags.DurationVar(&s.retention, "retention", 0, "delete rounds that were won longer ago than this, 1m at least; 0 keeps them")
+	flags.StringSliceVar(&s.systems, "retention-system", nil, "a system whose rounds are deleted though this server is not asked for them")
 	flags.StringVar(&s.observe, "observe", "", "show on the page the elections whose keys begin with this (default all)")
-	flags.BoolVar(&s.blind, "no-observe", false, "show none, and so never list the store, once a second at most, for the page")
+	flags.BoolVar(&s.blind, "no-observe", false, "show none on the page, and so never list the store for it")
 	cmd.MarkFlagsMutuallyExclusive("observe", "no-observe")
-	flags.StringVar(&s.node, "node", "", "whose leadership /api/v1/elections/KEY/leader tells where nobody is named")
+	flags.StringVar(&s.node, "node", "", "the node for requests of /api/v1/elections/KEY/leader that name none")
 	flags.DurationVar(&s.timeout, "timeout", httpapi.DefaultTimeout, "how long a request waits for the store")
-	flags.DurationVar(&s.drain, "drain", 10*time.Second, "how long the end waits for requests that are under way")
+	flags.DurationVar(&s.drain, "drain", 10*time.Second, "how long to wait at the end for requests that are under way")
 	s.localFlag(flags)
 	jsonFlag(cmd, &s.json)
 	cmd.Flags().Lookup("json").Usage = "print where it listens, and log, as JSON"
@@ -202,10 +201,10 @@ type web struct {
 	listener net.Listener
 	secure   bool
 	serving  sync.WaitGroup
-	failed   chan error // has the reason why it does not listen any more
+	failed   chan error // gets the reason when it does not listen any more
 }
 
-// newWeb serves kv on a listener, which it then owns, with TLS where there are
+// newWeb serves kv on a listener, which it then owns, with TLS if there are
 // certificates. End it with end.
 func newWeb(kv store.Store, listener net.Listener, certificates *reread.Files[*tls.Config], log *slog.Logger, opts []httpapi.Option) (*web, error) {
 	api, err := httpapi.New(kv, opts...)
@@ -224,8 +223,8 @@ func newWeb(kv store.Store, listener net.Listener, certificates *reread.Files[*t
 	return w, nil
 }
 
-// end ends it, and waits for what is under way for so long. It must be called
-// once.
+// end ends it, and waits for requests under way, for at most patience. It must be
+// called once.
 func (w *web) end(patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -239,13 +238,13 @@ func (w *web) end(patience time.Duration) error {
 	return errors.Join(err, <-closed)
 }
 
-// serverLog takes what a http.Server logs.
+// serverLog is the log of a http.Server.
 type serverLog struct{ log *slog.Logger }
 
 func (l serverLog) Write(b []byte) (int, error) {
 	level, text := slog.LevelWarn, strings.TrimSpace(string(b))
 	if strings.Contains(text, "TLS handshake error") {
-		level = slog.LevelInfo // of a client, or a probe that only connects
+		level = slog.LevelInfo // the fault of a client, or a probe that only connects
 	}
 	l.log.Log(context.Background(), level, text)
 	return len(b), nil
@@ -257,7 +256,7 @@ func (w *web) local() bool {
 	return ok && addr.IP.IsLoopback()
 }
 
-// url is where it can be reached from this machine.
+// url returns its URL for this machine.
 func (w *web) url() string {
 	scheme := "http"
 	if w.secure {

@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// filesPoll is how often files are looked at for the log. They are used as they are,
-// however often that is.
+// filesPoll is how often files are checked for the log. Requests use the present files
+// in any case.
 const filesPoll = 5 * time.Second
 
-// watchedFile is what is told of files that are read again.
+// watchedFile is what is logged of files that are read again.
 type watchedFile struct {
 	what string
 	get  func() (value any, err error) // the same value while nothing has changed
 
-	last any
-	said string // the error that was logged
+	last   any
+	logged string // the error
 }
 
 // look logs what has changed, and an error once.
@@ -30,18 +30,17 @@ func (w *watchedFile) look(log *slog.Logger) {
 		w.last = value
 		log.Info(w.what + " read again")
 	}
-	said := ""
+	failure := ""
 	if err != nil {
-		said = err.Error()
+		failure = err.Error()
 	}
-	if said != w.said && err != nil {
-		log.Warn("the "+w.what+" could not be read again: those before are still used", "error", err)
+	if failure != w.logged && err != nil {
+		log.Warn("the "+w.what+" could not be read again: the former ones are still used", "error", err)
 	}
-	w.said = said
+	w.logged = failure
 }
 
-// watchFiles logs what becomes of files, and looks at once at SIGHUP, until end is
-// called.
+// watchFiles logs changes of files, and checks at once at SIGHUP, until end is called.
 func watchFiles(log *slog.Logger, files ...*watchedFile) (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	hup := make(chan os.Signal, 1)

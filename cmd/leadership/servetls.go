@@ -16,16 +16,16 @@ type tlsFiles struct {
 }
 
 func (t *tlsFiles) flags(flags *pflag.FlagSet) {
-	flags.StringVar(&t.cert, "tls-cert", "", "file with the server's certificate, and those between it and its authority, in PEM")
+	flags.StringVar(&t.cert, "tls-cert", "", "file with the server's certificate, and intermediate ones, in PEM")
 	flags.StringVar(&t.key, "tls-key", "", "file with its key, in PEM")
 	flags.StringVar(&t.clientCA, "tls-client-ca", "", "file with authorities: clients need a certificate of one of them")
 }
 
-// load reads the certificates, and returns nil where there are none.
+// load reads the certificates, and returns nil if there are none.
 func (t *tlsFiles) load() (*reread.Files[*tls.Config], error) {
 	switch {
 	case (t.cert == "") != (t.key == ""):
-		return nil, usage("--tls-cert and --tls-key go together")
+		return nil, usage("--tls-cert and --tls-key must be set together")
 	case t.clientCA != "" && t.cert == "":
 		return nil, usage("--tls-client-ca is of no use without --tls-cert and --tls-key")
 	case t.cert == "":
@@ -56,18 +56,18 @@ func (t *tlsFiles) parse(contents [][]byte) (*tls.Config, error) {
 	return config, nil
 }
 
-// eachConnection has the server use for each connection what the files hold then, or
-// held when they could be read last.
+// eachConnection makes the server use for each connection the present content of the
+// files, or the last that could be read.
 func eachConnection(files *reread.Files[*tls.Config]) *tls.Config {
 	config := serverTLS()
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		now, _ := files.Get() // it has been read before; what is wrong since is logged
+		now, _ := files.Get() // it was read before; later errors are logged
 		return now, nil
 	}
 	return config
 }
 
-// serverTLS is what every configuration of a server has.
+// serverTLS is common to all configurations of a server.
 func serverTLS() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,12 +19,12 @@ type tokenFiles struct {
 }
 
 func (t *tokenFiles) flags(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&t.readers, "read-token-file", nil, "file with tokens of those who may look, a token a line")
-	flags.StringArrayVar(&t.writers, "write-token-file", nil, "file with tokens of those who may look and change things, a token a line")
+	flags.StringArrayVar(&t.readers, "read-token-file", nil, "file with tokens for reading, one a line")
+	flags.StringArrayVar(&t.writers, "write-token-file", nil, "file with tokens for reading and writing, one a line")
 }
 
-// tokens are those of both roles. Those in files are as the files are now, or were
-// when they could be read last.
+// tokens are those of both roles, from the present content of the files, or the last
+// that could be read.
 type tokens struct{ read, write *reread.Files[*tokenList] }
 
 // tokenList is what the files of one role hold.
@@ -40,7 +41,7 @@ func (t *tokenFiles) load(p *program) (tokens, error) {
 	return tokens{read, write}, err
 }
 
-// none reports whether there are no tokens: then nobody is asked for one.
+// none reports whether there are no tokens: then none is asked for.
 func (t tokens) none() bool {
 	read, write := t.now()
 	return len(read)+len(write) == 0
@@ -48,8 +49,8 @@ func (t tokens) none() bool {
 
 // now returns the tokens of both roles.
 func (t tokens) now() (read, write []string) {
-	readers, _ := t.read.Get()  // what is wrong with a file since
-	writers, _ := t.write.Get() // the start is logged
+	readers, _ := t.read.Get()  // errors after the
+	writers, _ := t.write.Get() // start are logged
 	return readers.all, writers.all
 }
 
@@ -81,7 +82,7 @@ func tokensOf(p *program, flag string, files []string, variable string) (*reread
 	return all, nil
 }
 
-// splitTokens returns the tokens in a text, one a line. Its errors show none.
+// splitTokens returns the tokens in a text, one a line. Its errors show no tokens.
 func splitTokens(text string) ([]string, error) {
 	var all []string
 	n := 0
@@ -92,14 +93,14 @@ func splitTokens(text string) ([]string, error) {
 		case token == "":
 			continue
 		case strings.ContainsAny(token, " \t"):
-			return nil, fmt.Errorf("line %d has a space in it: a token has none", n)
+			return nil, fmt.Errorf("line %d has a space in it: a token must not", n)
 		case len(token) < httpapi.MinToken:
 			return nil, fmt.Errorf("line %d is a token of %d bytes: must have at least %d", n, len(token), httpapi.MinToken)
 		}
 		all = append(all, token)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("there is no token in it")
+		return nil, errors.New("there is no token in it")
 	}
 	return all, nil
 }

@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// signals takes in the signals of a program that runs commands.
+// signals catches the signals of a program that runs commands.
 type signals struct {
 	ctx        context.Context // ends at the first SIGINT or SIGTERM
-	forCommand chan os.Signal  // what is passed on
+	forCommand chan os.Signal  // the signals to pass on
 	hurry      chan os.Signal  // the second SIGINT or SIGTERM
 
 	busy atomic.Bool // there is a command to pass signals on to
@@ -24,7 +24,7 @@ type signals struct {
 	all    sync.WaitGroup
 }
 
-// catchSignals takes in signals until stop.
+// catchSignals catches signals until stop.
 func catchSignals(ctx context.Context) *signals {
 	s := &signals{
 		forCommand: make(chan os.Signal, 8), hurry: make(chan os.Signal, 1),
@@ -64,11 +64,11 @@ func (s *signals) take(sig os.Signal) {
 	}
 	select {
 	case to <- sig:
-	default: // the command has enough of them
+	default: // too many are waiting already
 	}
 }
 
-// code is the exit code of a program that a signal has ended, or 0.
+// code returns the exit code of a program that a signal has ended, or 0.
 func (s *signals) code() int {
 	if n := s.first.Load(); n != 0 {
 		return exitSignalBase + int(n)
@@ -76,7 +76,7 @@ func (s *signals) code() int {
 	return 0
 }
 
-// stop ends the taking in, and waits for that.
+// stop stops catching signals, and waits for the end of that.
 func (s *signals) stop() {
 	signal.Stop(s.caught)
 	close(s.quit)

@@ -5,5 +5,5 @@ import (
 	"syscall"
 )
 
-// passedOn are the signals that a command is sent when leadership run is.
+// passedOn are the signals that run passes on to its command.
 var passedOn = []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH}

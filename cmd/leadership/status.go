@@ -13,8 +13,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/view"
 )
 
-// viewOf is what status prints of an election: as the service does, but for what
-// takes more than one look.
+// viewOf is an election as status prints it: as the service does, without what takes
+// more than one look.
 func viewOf(s leadership.Standing) view.Election {
 	e := view.OfElection(s)
 	e.FreeIn = 0
@@ -22,7 +22,7 @@ func viewOf(s leadership.Standing) view.Election {
 	return e
 }
 
-// statusCall is what leadership status is told.
+// statusCall is one call of leadership status.
 type statusCall struct {
 	*program
 	key, prefix string
@@ -35,17 +35,17 @@ func (p *program) statusCommand() *cobra.Command {
 	s := &statusCall{program: p}
 	cmd := &cobra.Command{
 		Use:   "status [--key KEY | --prefix PREFIX]",
-		Short: "Print who leads, the term, which preferred candidates wait and what was asked",
-		Long: `Status prints the record of an election as it is in the store, or of all whose
-keys begin with a prefix. A leader that has crashed is in it until another takes
-over: one look does not tell. With --wait status looks until each leader has renewed
-its term, which takes a third of its TTL by default, or has not for its TTL: then it
-prints "expired".
+		Short: "Print the leader, its term, the preferred candidates that wait, and requests",
+		Long: `Status prints the record of an election in the store, or those of all elections
+whose keys begin with a prefix. A leader that has crashed stays in the record until
+another takes over, and one look cannot find that out. With --wait status looks until
+each leader has renewed its term, which takes a third of its TTL by default, or has not
+renewed it for its TTL: then it prints "expired".
 
-With --key it exits 1 when nobody leads: the seat is vacant, or with --wait expired;
-where nobody ever has, as with a typo in the key, it says so on stderr.
-With --check it looks as with --wait, and exits 1 unless each election that it prints,
-and one at least, has a leader that was seen to renew its term.`,
+With --key it exits 1 if there is no leader: the seat is vacant or, with --wait,
+expired. If there never was one, as with a typo in the key, it prints that to stderr.
+With --check it looks as with --wait, and exits 1 unless it prints at least one
+election, and each that it prints has a leader that was seen to renew its term.`,
 		Example: `  leadership status --key service/leader
   leadership status --key service/leader --check --timeout 20s
   leadership status --prefix service/ --json`,
@@ -59,9 +59,9 @@ and one at least, has a leader that was seen to renew its term.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&s.key, "key", "", "key of the election")
-	flags.StringVar(&s.prefix, "prefix", "", "what the keys of the elections begin with")
-	flags.BoolVar(&s.wait, "wait", false, "look for as long as it takes to know whether the leaders are alive: for their TTL at most")
-	flags.BoolVar(&s.check, "check", false, "as --wait, and exit 1 where nobody can be shown to lead")
+	flags.StringVar(&s.prefix, "prefix", "", "prefix of the keys of the elections")
+	flags.BoolVar(&s.wait, "wait", false, "look until it is known whether the leaders are alive: for their TTL at most")
+	flags.BoolVar(&s.check, "check", false, "like --wait, and exit 1 unless each election has a live leader")
 	flags.DurationVar(&s.timeout, "timeout", 0, "how long to look with --wait or --check; 0 for as long as it takes")
 	cmd.MarkFlagsMutuallyExclusive("key", "prefix")
 	cmd.MarkFlagsOneRequired("key", "prefix")
@@ -75,8 +75,8 @@ func (c *statusCall) run(ctx context.Context) error {
 		return err
 	}
 	defer kv.Close()
-	// Elections passes over what is no election: there may be rounds, and whatever
-	// else is in the store.
+	// Elections leaves out what is not an election, such as rounds, and whatever else is
+	// in the store.
 	look := func(ctx context.Context) ([]leadership.Standing, error) {
 		return leadership.Elections(ctx, kv, c.prefix)
 	}
@@ -107,7 +107,7 @@ func (c *statusCall) run(ctx context.Context) error {
 		return err
 	}
 	if c.key != "" && len(all) == 1 && all[0].Term.Token == 0 && all[0].Term.Last.Token == 0 && all[0].Asked.Action == "" {
-		return &exitError{exitNo, fmt.Errorf("no record of a leader under %q: look at the key, or nobody has led there yet", c.key)}
+		return &exitError{exitNo, fmt.Errorf("no record of a leader under %q: look at the key, or there was no leader yet", c.key)}
 	}
 	if c.key != "" && !leads || c.check && !shown {
 		return exit(exitNo)
@@ -115,7 +115,7 @@ func (c *statusCall) run(ctx context.Context) error {
 	return nil
 }
 
-// looks reports whether it is to look for longer than once.
+// looks reports whether to look more than once.
 func (c *statusCall) looks() bool { return c.wait || c.check }
 
 func (c *statusCall) look(ctx context.Context, look func(context.Context) ([]leadership.Standing, error)) ([]*sighting, error) {
@@ -152,8 +152,8 @@ func (p *program) printElections(all []view.Election, asJSON bool) error {
 	return table.Flush()
 }
 
-// row is the line of a table. Names are quoted where they have anything in them
-// that could move the cursor.
+// row is a line of the table. Names are quoted if they have anything in them that
+// could move the cursor.
 func row(e view.Election) []string {
 	row := []string{printable(e.Key), "-", "-", "-", "-", "-", "-", "-"}
 	if e.Token != 0 {

@@ -15,8 +15,8 @@ type sighting struct {
 	latest  time.Time // when the latest look at it began
 }
 
-// expired reports whether the record was seen to stand unchanged for its TTL: its
-// leader does not lead any more.
+// expired reports whether the record was seen unchanged for its TTL: its leader does not
+// lead any more.
 func (s *sighting) expired() bool {
 	return s.Term.Leader != "" && !s.renewed && s.latest.Sub(s.since) >= s.Term.TTL
 }
@@ -26,7 +26,7 @@ func (s *sighting) settled() bool {
 	return s.Term.Leader == "" || s.renewed || s.expired()
 }
 
-// see takes in what a look has found that began then and has ended now.
+// see notes what a look has found that began then and has ended now.
 func (s *sighting) see(found leadership.Standing, began, now time.Time) {
 	if found.Term.Token != s.Term.Token || found.Beat != s.Beat {
 		s.since, s.renewed = now, found.Term.Leader != ""
@@ -36,8 +36,8 @@ func (s *sighting) see(found leadership.Standing, began, now time.Time) {
 
 const minStatusPoll, maxStatusPoll = 10 * time.Millisecond, time.Second
 
-// watchOver looks at elections until it is known of each whether its leader is
-// alive, or ctx ends, which is no error.
+// watchOver looks at elections until it is known of each whether its leader is alive, or
+// ctx ends, which is not an error.
 func watchOver(ctx context.Context, look func(context.Context) ([]leadership.Standing, error)) ([]*sighting, error) {
 	var seen map[string]*sighting
 	var last []*sighting
@@ -47,7 +47,7 @@ func watchOver(ctx context.Context, look func(context.Context) ([]leadership.Sta
 		now := time.Now()
 		switch {
 		case err != nil && ctx.Err() != nil && seen != nil:
-			return last, nil // what a look found that was cut off is nothing
+			return last, nil // the look was cut off: it has found nothing
 		case err != nil:
 			return nil, err
 		}

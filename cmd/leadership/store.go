@@ -20,18 +20,18 @@ func (p *program) openStore(ctx context.Context) (store.Store, error) {
 	return kv, err
 }
 
-// openSharedStore does, and tells people which one that is.
+// openSharedStore does, and returns the name of the store, for people.
 func (p *program) openSharedStore(ctx context.Context) (kv store.Store, name string, err error) {
 	slog.SetDefault(p.logger()) // where stores warn
 	kv, name, err = p.openNamedStore(ctx)
 	if err == nil && strings.HasPrefix(name, "memory:") {
-		err = usage("%s is a store of this process alone, where nobody stands against it: name another", name)
+		err = usage("%s is a store of this process alone, without other candidates: name another", name)
 		return nil, "", errors.Join(err, kv.Close())
 	}
 	return kv, name, err
 }
 
-// openNamedStore does, and takes one of this process alone, too.
+// openNamedStore does, but accepts a store of this process alone, too.
 func (p *program) openNamedStore(ctx context.Context) (kv store.Store, name string, err error) {
 	from, address := p.namedStore()
 	if address == "" {
@@ -45,7 +45,7 @@ func (p *program) openNamedStore(ctx context.Context) (kv store.Store, name stri
 	return kv, withoutSecrets(address), nil
 }
 
-// namedStore returns the URL that --store or LEADERSHIP_STORE names, or "".
+// namedStore returns the URL in --store or LEADERSHIP_STORE, or an empty string.
 func (p *program) namedStore() (from, address string) {
 	if p.storeURL != "" {
 		return "--store", p.storeURL
@@ -65,14 +65,13 @@ func withoutSecrets(address string) string {
 	return strings.ToLower(scheme) + "://" + rest[strings.LastIndexByte(rest, '@')+1:]
 }
 
-// ownStore returns the URL of the file in the user's state folder, which it
-// makes.
+// ownStore returns the URL of the file in the user's state folder. It makes the folder.
 func (p *program) ownStore() (from, address string, err error) {
 	state := p.env("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) { // as the specification of XDG has it
 		home := p.env("HOME")
 		if !filepath.IsAbs(home) {
-			return "", "", errors.New("neither --store, LEADERSHIP_STORE, XDG_STATE_HOME nor HOME says where elections are kept: set one")
+			return "", "", errors.New("no store is named, and no home for one: set --store, LEADERSHIP_STORE, XDG_STATE_HOME or HOME")
 		}
 		state = filepath.Join(home, ".local", "state")
 	}

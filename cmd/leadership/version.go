@@ -17,7 +17,7 @@ type version struct {
 	Platform string `json:"platform"`
 }
 
-// versionOf reads it from the program itself.
+// versionOf returns it, as the program itself has it.
 func versionOf() version {
 	v := version{Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
