@@ -19,7 +19,7 @@ var limits = map[string]int{
 	longTests:    2, // 0
 	longNames:    0, // 0
 	spreadRules:  0,
-	words:        62, // 0
+	words:        24, // 0
 }
 
 func TestHouseKeepsToItsLimits(t *testing.T) {
