@@ -130,6 +130,9 @@ func poolConfig(u *store.URL) (*pgxpool.Config, error) {
 	}
 	conn := &config.ConnConfig.Config
 	u.Hide(conn.Password) // which may come from a file
+	if secure != nil && !slices.ContainsFunc(strings.Split(hostsOf(config.ConnConfig), ","), func(host string) bool { return !strings.HasPrefix(host, "/") }) {
+		return nil, errors.New("TLS is asked for, and there is none on a Unix socket: name a host, or leave out tls, ca, cert, key and server_name")
+	}
 	config.BeforeConnect = settings.renew
 	if conn.ConnectTimeout == 0 {
 		conn.ConnectTimeout = connectTimeout
@@ -262,12 +265,36 @@ func checkParams(u *store.URL) error {
 	if os.Getenv("PGGSSENCMODE") == "require" {
 		return errors.New("$PGGSSENCMODE is require, which is not supported: unset it, and have connections encrypted by TLS (sslmode, tls)")
 	}
+	if err := checkTLS(u); err != nil {
+		return err
+	}
 	name, limit := "parameter \"connect_timeout\"", u.Setting("connect_timeout")
 	if !u.Has("connect_timeout") {
 		name, limit = "$PGCONNECT_TIMEOUT", os.Getenv("PGCONNECT_TIMEOUT")
 	}
 	if seconds, err := strconv.Atoi(limit); err == nil && seconds == 0 {
 		return fmt.Errorf("%s is 0, which would be for ever: give it a number of seconds or take it out", name)
+	}
+	return nil
+}
+
+// checkTLS refuses values of PostgreSQL's own parameters that pgx takes for others.
+func checkTLS(u *store.URL) error {
+	said := func(parameter, variable string) (value, name string) {
+		if u.Has(parameter) {
+			return u.Setting(parameter), fmt.Sprintf("parameter %q", parameter)
+		}
+		return os.Getenv(variable), "$" + variable
+	}
+	mode, name := said("sslmode", "PGSSLMODE")
+	if modes := []string{"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"}; !slices.Contains(modes, mode) {
+		return fmt.Errorf("%s is %q and must be one of %s", name, mode, strings.Join(modes[1:], ", "))
+	}
+	switch negotiation, name := said("sslnegotiation", "PGSSLNEGOTIATION"); {
+	case negotiation != "" && negotiation != "postgres" && negotiation != "direct":
+		return fmt.Errorf("%s is %q and must be postgres or direct", name, negotiation)
+	case negotiation == "direct" && slices.Contains([]string{"disable", "allow", "prefer"}, mode):
+		return fmt.Errorf("%s is direct, which is for TLS alone, and sslmode is %s: want require, verify-ca or verify-full", name, mode)
 	}
 	return nil
 }

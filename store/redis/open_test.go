@@ -219,3 +219,32 @@ func TestOpenOfAUnixSocket(t *testing.T) {
 		t.Errorf("the target is %v", target)
 	}
 }
+
+// TestSentinelsAreToldTheirPassword: by one that hears it, and no more.
+func TestSentinelsAreToldTheirPassword(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	heard := make(chan string, 16)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			first := make([]byte, 4096)
+			n, _ := conn.Read(first)
+			select {
+			case heard <- string(first[:n]):
+			default:
+			}
+			conn.Close()
+		}
+	}()
+	wantOpenError(t, "redis+sentinel://:of-master@"+l.Addr().String()+"/main?sentinel_user=watcher&sentinel_password=of-sentinel", "of-sentinel", "sentinel")
+	if said := <-heard; !strings.Contains(said, "watcher") || !strings.Contains(said, "of-sentinel") || strings.Contains(said, "of-master") {
+		t.Errorf("the Sentinel is told %q", said)
+	}
+}
