@@ -81,8 +81,8 @@ func TestTargetIsToldWithThePrefix(t *testing.T) {
 	wantError(t, err, `host "user"`)
 }
 
-// FuzzURL wants a URL to be taken as net/url takes it, where that does, or to be
-// refused without telling the password.
+// FuzzURL wants a URL to be parsed like by net/url, if that accepts it, or to be refused
+// without showing the password.
 func FuzzURL(f *testing.F) {
 	for _, rawURL := range []string{
 		"test://h", "test://u:p@h:1/a/b?token=t&fast=1", "test://[::1]:2/%2C", "test://[fe80::1%25eth0]/", "test://h:01/a",

@@ -126,8 +126,8 @@ func TestPrefixHasNoEmptyKey(t *testing.T) {
 	}
 }
 
-// TestPrefixTellsNoStateTwice: a change that is taken back while nobody reads is
-// none.
+// TestPrefixTellsNoStateTwice: a change that is undone before the reader sees it is not
+// delivered.
 func TestPrefixTellsNoStateTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := memory.New()

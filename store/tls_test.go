@@ -50,7 +50,7 @@ func TestFilesOfTLSAreReadAgain(t *testing.T) {
 	}
 }
 
-// TestCertificateWithoutItsKeyIsNotTakenYet: one of two files has been replaced.
+// TestCertificateWithoutItsKeyIsNotTakenYet replaces one of two files.
 func TestCertificateWithoutItsKeyIsNotTakenYet(t *testing.T) {
 	a, other := certs.New(t), certs.New(t)
 	secure := secured(t, a)

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// FuzzURL wants a target or an error of every URL, and of Redis' the server and
+// FuzzURL wants a target or an error for every URL, and for one of Redis the server and
 // database of go-redis, or an error.
 func FuzzURL(f *testing.F) {
 	for _, scheme := range store.Schemes() {
@@ -48,8 +48,8 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-// FuzzURLSecrets wants no secret in an error or a target, wherever in a URL a
-// password goes, however the rest, and the password, is written.
+// FuzzURLSecrets wants no secret in an error or a target, wherever in a URL the password
+// is, and however the rest and the password are written.
 func FuzzURLSecrets(f *testing.F) {
 	const secret = "hunter2Zq9x"
 	names := []string{"", "password", "token", "sentinel_password", "sslpassword"}

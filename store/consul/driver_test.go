@@ -197,7 +197,7 @@ func TestOpenRefusesAnEnvironmentThatIsWrong(t *testing.T) {
 	wantOpen(t, "consul://"+addr+"/env?tls=false")
 }
 
-// TestOpenAsksWithWhatItIsGiven looks at the request that arrives.
+// TestOpenAsksWithWhatItIsGiven checks the request that arrives.
 func TestOpenAsksWithWhatItIsGiven(t *testing.T) {
 	var seen *http.Request
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

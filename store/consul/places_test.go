@@ -11,8 +11,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// TestWatchesLeaveConnectionsForCalls: those who watch through stores of their own
-// around this one has more watches than one set of elections would.
+// TestWatchesLeaveConnectionsForCalls: a program that watches by several stores around
+// this one has more watches than elections would open.
 func TestWatchesLeaveConnectionsForCalls(t *testing.T) {
 	server := servers.Plain(t, "consul")
 	kv, err := openURL(t, "consul://"+server.Addr+"/places")

@@ -64,7 +64,7 @@ func TestWatchOfAMissingKeyStandsManyOtherWrites(t *testing.T) {
 	wantNext(t, pairs, put(t, kv, "busy/missing", "here", nil).LastIndex)
 }
 
-// agent returns a store on an agent that answers as it is told.
+// agent returns a store on an agent with the given answers.
 func agent(t *testing.T, answer http.HandlerFunc) store.Store {
 	t.Helper()
 	server := httptest.NewServer(answer)

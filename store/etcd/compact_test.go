@@ -78,7 +78,7 @@ func TestHistoryIsCompactedAndElectionsGoOn(t *testing.T) {
 	}
 }
 
-// TestOneOfManyCompacts: the others find that it was done.
+// TestOneOfManyCompacts: the others find the work done.
 func TestOneOfManyCompacts(t *testing.T) {
 	server := servers.New(t, "etcd")
 	client := newClient(t, server.Addr)
@@ -115,7 +115,7 @@ func TestOpenCompactsWhereItIsTold(t *testing.T) {
 	check(t, address(s.User, s.Password, server.Addr, s.User, append(full, "compact", "often")...), `"compact"`)
 }
 
-// TestOpenWarnsOfAClusterThatNeverCompacts: once it has a history worth a word.
+// TestOpenWarnsOfAClusterThatNeverCompacts: when its history is long enough.
 func TestOpenWarnsOfAClusterThatNeverCompacts(t *testing.T) {
 	server := servers.New(t, "etcd")
 	client := newClient(t, server.Addr)

@@ -101,8 +101,7 @@ func TestOpenByURL(t *testing.T) {
 	}
 }
 
-// TestOpenOfAFrozenServerEndsInTime: TCP connections are made, and nothing else
-// happens.
+// TestOpenOfAFrozenServerEndsInTime: connections can be made, but nothing is answered.
 func TestOpenOfAFrozenServerEndsInTime(t *testing.T) {
 	server := servers.New(t, "etcd")
 	server.Freeze()
@@ -207,9 +206,8 @@ func TestSecureServerByTheEnvironment(t *testing.T) {
 	}
 }
 
-// TestSecureLoginIsRenewed: on this server a login runs out a second after its
-// last use, and takes with it that of a stream of watches. In the end it is
-// killed, too.
+// TestSecureLoginIsRenewed: on this server a login expires a second after its last use,
+// and so does that of a stream of watches. At the end the server is killed.
 func TestSecureLoginIsRenewed(t *testing.T) {
 	server := servers.Secure(t, "etcd")
 	s := server.Secret

@@ -94,7 +94,7 @@ func (f *fake) LeaseRevoke(context.Context, *pb.LeaseRevokeRequest) (*pb.LeaseRe
 	return &pb.LeaseRevokeResponse{}, nil
 }
 
-// isRefusal tells whether err says that nothing was written.
+// isRefusal reports whether err means that nothing was written.
 func isRefusal(err error) bool {
 	return errors.Is(err, store.ErrKeyModified) || errors.Is(err, store.ErrKeyExists) || errors.Is(err, store.ErrKeyNotFound)
 }
@@ -117,8 +117,8 @@ func TestWriteIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// TestWriteThatTheClientSentAgainIsUnknown: without DialOptions, etcd's client
-// sends it again, and is refused because of itself.
+// TestWriteThatTheClientSentAgainIsUnknown: without DialOptions etcd's client sends a
+// write again, which is refused because of the first one.
 func TestWriteThatTheClientSentAgainIsUnknown(t *testing.T) {
 	for what, previous := range map[string]*store.KVPair{"create": nil, "swap": {LastIndex: 3}} {
 		for value, refused := range map[string]bool{"ours": false, "theirs": true} {
@@ -139,8 +139,7 @@ func TestWriteThatTheClientSentAgainIsUnknown(t *testing.T) {
 	}
 }
 
-// TestRefusalIsCertainWithDialOptions: that somebody else wrote the same is no
-// reason for doubt there.
+// TestRefusalIsCertainWithDialOptions: an equal value was written by another client then.
 func TestRefusalIsCertainWithDialOptions(t *testing.T) {
 	f := startFake(t)
 	f.txns.Store(1)
@@ -167,8 +166,8 @@ func TestTTLBelowTheServersIsRefused(t *testing.T) {
 	}
 }
 
-// TestWatchLeavesAMemberWithoutALeader: it says that it wants a leader, and
-// begins again when it is told that there is none.
+// TestWatchLeavesAMemberWithoutALeader: it asks for a leader, and begins again when the
+// member has none.
 func TestWatchLeavesAMemberWithoutALeader(t *testing.T) {
 	f := startFake(t)
 	f.watch = func(number int64, stream pb.Watch_WatchServer) error {

@@ -65,7 +65,7 @@ func TestCloseLeavesTheClientAlone(t *testing.T) {
 	}
 }
 
-// TestReplacedKVIsUsed: so package namespace of etcd works.
+// TestReplacedKVIsUsed: package namespace of etcd works by that.
 func TestReplacedKVIsUsed(t *testing.T) {
 	addr := servers.Shared(t, "etcd").Addr
 	kv := onClient(t, addr)
@@ -82,7 +82,7 @@ func TestReplacedKVIsUsed(t *testing.T) {
 	}
 }
 
-// TestPairWithoutAnIndexIsNoPrevious: a watch tells a missing key by one.
+// TestPairWithoutAnIndexIsNoPrevious: a watch carries such a pair for a missing key.
 func TestPairWithoutAnIndexIsNoPrevious(t *testing.T) {
 	kv := onClient(t, servers.Shared(t, "etcd").Addr)
 	defer kv.Close()
@@ -91,7 +91,7 @@ func TestPairWithoutAnIndexIsNoPrevious(t *testing.T) {
 	}
 }
 
-// TestErrorSaysWhyThereWasNoAnswer: rather than that time was up, alone.
+// TestErrorSaysWhyThereWasNoAnswer: and not only that the deadline has passed.
 func TestErrorSaysWhyThereWasNoAnswer(t *testing.T) {
 	server := servers.New(t, "etcd")
 	kv := onClient(t, server.Addr, etcd.DialOptions()...)
@@ -105,8 +105,8 @@ func TestErrorSaysWhyThereWasNoAnswer(t *testing.T) {
 	}
 }
 
-// TestPausingClientIsWoken: gRPC lets a client pause for up to two minutes
-// before it tries to connect again. This one would for an hour.
+// TestPausingClientIsWoken: gRPC pauses for up to two minutes before it connects again.
+// This client would pause for an hour.
 func TestPausingClientIsWoken(t *testing.T) {
 	server := servers.New(t, "etcd")
 	kv := onClient(t, server.Addr, grpc.WithConnectParams(grpc.ConnectParams{
@@ -162,6 +162,5 @@ func newClient(t testing.TB, addr string, opts ...grpc.DialOption) *clientv3.Cli
 	return client
 }
 
-// newKey returns a key that nobody has used: the server may be shared, and the
-// test run again.
+// newKey returns a new key: the server may be shared, and the test run again.
 func newKey(t testing.TB) string { return t.Name() + "/" + rand.Text() }

@@ -64,8 +64,8 @@ func (g *gate) open() {
 	g.closed = false
 }
 
-// TestWatchGoesOnAfterACompaction: what happened while the connection was lost
-// is no longer told by the server.
+// TestWatchGoesOnAfterACompaction: the server no longer has the changes since the
+// connection was lost.
 func TestWatchGoesOnAfterACompaction(t *testing.T) {
 	addr, key := servers.Shared(t, "etcd").Addr, newKey(t)
 	var g gate

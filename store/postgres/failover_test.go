@@ -15,10 +15,10 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// TestFailoverToTheSynchronousStandbyIsSafe has the standby cut off, so that the
-// primary acknowledges nothing, candidates and rounds go on, the primary die, and
-// the standby take over without what came after the cut. FAILOVER_SEEDS is in how
-// many ways, two by default.
+// TestFailoverToTheSynchronousStandbyIsSafe cuts the standby off, so that the primary
+// acknowledges nothing, while candidates and rounds go on. Then it kills the primary, and
+// the standby takes over without the writes since the cut. FAILOVER_SEEDS is the number
+// of variations, two by default.
 func TestFailoverToTheSynchronousStandbyIsSafe(t *testing.T) {
 	seeds := 2
 	if text := os.Getenv("FAILOVER_SEEDS"); text != "" {

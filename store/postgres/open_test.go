@@ -135,7 +135,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// TestOpenRefusesAServerThatTakesNoWrites: a standby is one.
+// TestOpenRefusesAServerThatTakesNoWrites, such as a standby.
 func TestOpenRefusesAServerThatTakesNoWrites(t *testing.T) {
 	pool, database := shared(t), newTable()
 	exec(t, pool, `CREATE DATABASE `+database)
@@ -164,8 +164,8 @@ func TestStoreOfAURLRecoversAtOnce(t *testing.T) {
 	put(t, kv, "key", "b", pair, 0)
 }
 
-// TestTableOfASearchPathIsTheSameBehindAPooler: PgBouncer may drop the path, and
-// a session that it lends may have another's.
+// TestTableOfASearchPathIsTheSameBehindAPooler: PgBouncer may drop the path, and a
+// session may have that of another client.
 func TestTableOfASearchPathIsTheSameBehindAPooler(t *testing.T) {
 	server := servers.Shared(t, "postgres")
 	bouncer := servers.PgBouncer(t, server)

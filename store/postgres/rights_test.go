@@ -11,9 +11,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/storetest"
 )
 
-// TestConformanceWithLeastPrivileges is the suite, by URL, as a role that has
-// the rights which the package's comment names and no other, on a table that its
-// owner has made.
+// TestConformanceWithLeastPrivileges runs the suite by URL with a role that has only the
+// rights in the package comment, on a table that its owner has created.
 func TestConformanceWithLeastPrivileges(t *testing.T) {
 	server := servers.Postgres(t)
 	owner := newPool(t, server.Addr)

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/certs"
 )
 
-// TestLastSettingsServeInTheMiddleOfARenewal: of PostgreSQL's own parameters.
+// TestLastSettingsServeInTheMiddleOfARenewal tests PostgreSQL's own parameters.
 func TestLastSettingsServeInTheMiddleOfARenewal(t *testing.T) {
 	a, other := certs.New(t), certs.New(t)
 	const lifetime = 2 * time.Second

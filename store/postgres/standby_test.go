@@ -15,10 +15,10 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/postgres"
 )
 
-// moment is how long calls have that cannot be done, as the standby is cut off.
+// moment is the time limit of calls that cannot succeed, because the standby is cut off.
 const moment = 150 * time.Millisecond
 
-// soon returns a context for one of those.
+// soon returns a context for such a call.
 func soon(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), moment)
 	t.Cleanup(cancel)
@@ -44,7 +44,7 @@ func wantUnknown(t testing.TB, what string, err error) {
 	}
 }
 
-// TestNothingIsToldThatTheStandbyLacks: what a read tells is there to stay.
+// TestNothingIsToldThatTheStandbyLacks: a failover keeps what a read has returned.
 func TestNothingIsToldThatTheStandbyLacks(t *testing.T) {
 	pair := servers.PostgresWithStandby(t)
 	owner := newPool(t, pair.Primary.Addr)
@@ -171,7 +171,7 @@ func as(user string, pair *servers.PostgresPair) string {
 	return "postgres://" + user + "@" + hostport(pair.Primary) + "/postgres?sslmode=disable"
 }
 
-// TestWaitCancelledByAnOperatorIsNoSuccess: the server then says that all is done.
+// TestWaitCancelledByAnOperatorIsNoSuccess: the server reports success then.
 func TestWaitCancelledByAnOperatorIsNoSuccess(t *testing.T) {
 	pair := servers.PostgresWithStandby(t)
 	operator := newPool(t, pair.Primary.Addr)
@@ -223,8 +223,8 @@ func TestWaitCancelledByAnOperatorIsNoSuccess(t *testing.T) {
 	}
 }
 
-// TestReadWritesNothingWithoutAStandby: it takes no transaction number, and no
-// place in the log.
+// TestReadWritesNothingWithoutAStandby: it uses no transaction number, and no space in
+// the log.
 func TestReadWritesNothingWithoutAStandby(t *testing.T) {
 	server := servers.Postgres(t) // nobody else writes
 	pool := newPool(t, server.Addr)

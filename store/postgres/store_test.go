@@ -239,8 +239,7 @@ func TestIndexCannotBeSetByHand(t *testing.T) {
 	wantText(t, err, "can only be updated to DEFAULT")
 }
 
-// TestWriteIsOnDiskBeforeItIsAcknowledged looks at the setting by a trigger that
-// is run at the commit.
+// TestWriteIsOnDiskBeforeItIsAcknowledged reads the setting in a trigger at the commit.
 func TestWriteIsOnDiskBeforeItIsAcknowledged(t *testing.T) {
 	for setting, want := range map[string]string{"off": "on", "on": "on", "remote_apply": "remote_apply", "local": "on", "remote_write": "on"} {
 		pool := newPool(t, at(servers.Shared(t, "postgres").Addr, "", "synchronous_commit", setting))
@@ -324,8 +323,8 @@ func swap(t *testing.T, kv store.Store, swaps chan<- uint64) {
 	}
 }
 
-// TestStandbyIsNotRead has a server say that it is a standby, by a function
-// before the true one.
+// TestStandbyIsNotRead makes a server report that it is a standby, by a function that
+// hides the real one.
 func TestStandbyIsNotRead(t *testing.T) {
 	pool := shared(t)
 	exec(t, pool, `CREATE SCHEMA IF NOT EXISTS standby`)

@@ -91,8 +91,8 @@ func TestVariablesWithoutEffectAreRefused(t *testing.T) {
 	}
 }
 
-// FuzzURL wants the targets of pgx, which reads a URL as PostgreSQL's own clients
-// do, or a refusal.
+// FuzzURL wants the targets of pgx, which reads a URL like PostgreSQL's own clients, or a
+// refusal.
 func FuzzURL(f *testing.F) {
 	for _, rawURL := range []string{
 		"postgres://u:p@h:1/db", "postgres://h1,h2:2/db?application_name=a", "postgresql://%2Frun/db?user=u", "postgres:///?host=a,b&port=1,2",

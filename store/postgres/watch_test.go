@@ -113,7 +113,7 @@ func TestWatchMissesNothingWhenItsConnectionBreaks(t *testing.T) {
 	var pair *store.KVPair
 	for _, value := range []string{"a", "b", "c"} {
 		exec(t, admin, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND query LIKE 'LISTEN%'`, t.Name())
-		// While nobody listens, or nobody does yet: it does not matter.
+		// It does not matter whether the store is listening yet.
 		pair = put(t, newStore(t, admin), key, value, pair, 0)
 		wantNext(t, pairs, pair)
 		within(t, "it listens again", func() bool { _, n := sessions(t, admin, t.Name()); return n == 1 })
@@ -144,7 +144,7 @@ func TestListeningEndsWithTheLastWatch(t *testing.T) {
 	within(t, "nobody listens", func() bool { _, n := sessions(t, admin, t.Name()); return n == 0 })
 }
 
-// TestListeningBeginsAgain: the last watch ends, and later there is another.
+// TestListeningBeginsAgain ends the last watch, and later begins another.
 func TestListeningBeginsAgain(t *testing.T) {
 	admin := shared(t)
 	pool := newPool(t, at(servers.Shared(t, "postgres").Addr, "", "application_name", t.Name()))

@@ -33,8 +33,8 @@ func TestClusterElections(t *testing.T) {
 	electiontest.Run(t, electiontest.Env{Open: opener(clusterURL(servers.RedisCluster(t)))})
 }
 
-// TestClusterWithUsersClient: one that sends reads to replicas where it can, and
-// with replicas asked for that there are not.
+// TestClusterWithUsersClient uses a client that sends reads to replicas, and asks for
+// replicas that do not exist.
 func TestClusterWithUsersClient(t *testing.T) {
 	nodes := servers.RedisCluster(t)
 	client := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: clusterAddrs(nodes), RouteRandomly: true})
@@ -60,7 +60,7 @@ func TestClusterWithUsersClient(t *testing.T) {
 	}
 }
 
-// TestClusterWithTheLeastRights has those that the documentation asks for.
+// TestClusterWithTheLeastRights uses only the rights in the documentation.
 func TestClusterWithTheLeastRights(t *testing.T) {
 	nodes := servers.RedisCluster(t)
 	set := []any{"acl", "setuser", "app", "on", ">s3cret"}
@@ -102,7 +102,7 @@ func TestClusterWithTheLeastRights(t *testing.T) {
 	wantValue(t, kv, key, "2")
 }
 
-// TestClusterKeyThatMoves to another server while it is in use.
+// TestClusterKeyThatMoves moves a key to another server while it is in use.
 func TestClusterKeyThatMoves(t *testing.T) {
 	nodes := servers.RedisCluster(t)
 	client := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: clusterAddrs(nodes), ClusterStateReloadInterval: time.Hour})

@@ -18,8 +18,7 @@ func (c *lateConn) Read([]byte) (int, error)        { c.reads++; return 0, os.Er
 func (c *lateConn) SetReadDeadline(time.Time) error { return nil }
 func (c *lateConn) Close() error                    { return nil }
 
-// TestConnectionThatWasTooLateIsNotReadFrom: a server that was told nothing says
-// nothing, for good.
+// TestConnectionThatWasTooLateIsNotReadFrom: a server that gets no request never answers.
 func TestConnectionThatWasTooLateIsNotReadFrom(t *testing.T) {
 	conn := &lateConn{}
 	g := greeting{dialer: &dialer{}}

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// TestPasswordOfASocketWithASlashIsNotShown: the slash ends what is taken for the
-// login, and the rest looks like the path.
+// TestPasswordOfASocketWithASlashIsNotShown: the slash ends the login, and the rest looks
+// like the path.
 func TestPasswordOfASocketWithASlashIsNotShown(t *testing.T) {
 	for _, u := range []string{"unix://:fore/secret@/run/redis.sock", "unix://user:fore/secret@/run/redis.sock", "unix://:fore?db=secret@/run/redis.sock"} {
 		_, err := store.Open(t.Context(), u)

@@ -40,7 +40,7 @@ func wantOpenError(t *testing.T, url, secret string, want ...string) error {
 	return err
 }
 
-// deadPort returns the address of a port on which nobody listens.
+// deadPort returns the address of a port on which no server listens.
 func deadPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -78,8 +78,8 @@ func byUsersClient(opts goredis.Options) func(testing.TB) store.Store {
 	}
 }
 
-// TestConformanceOfUsersClient: one with the settings that go-redis has, which
-// sends again what failed and ignores contexts.
+// TestConformanceOfUsersClient uses a client with go-redis's default settings, which
+// repeats commands and ignores contexts.
 func TestConformanceOfUsersClient(t *testing.T) {
 	server := servers.Redis(t)
 	proxy := servers.NewProxy(t, server.Addr)

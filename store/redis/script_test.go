@@ -80,9 +80,8 @@ func wantValue(t testing.TB, kv store.Store, key, want string) {
 	}
 }
 
-// TestLostReplyIsNotTakenForARefusal: go-redis sends a command again when its
-// reply was lost. Sent again, the script would find that the write before was
-// not its own.
+// TestLostReplyIsNotTakenForARefusal: go-redis sends a command again when its reply was
+// lost. Sent again, the script would find its own first write, and refuse.
 func TestLostReplyIsNotTakenForARefusal(t *testing.T) {
 	r := newRelay(t, servers.Shared(t, "redis").Addr)
 	kv := newStore(t, clientOf(t, r.addr))
@@ -163,7 +162,7 @@ func TestEachCallIsOneRoundTrip(t *testing.T) {
 	round() // a server that has forgotten the scripts is told them again
 }
 
-// TestRecordCanBeReadByPeople: HGET key v.
+// TestRecordCanBeReadByPeople reads a record by HGET key v.
 func TestRecordCanBeReadByPeople(t *testing.T) {
 	client := clientOf(t, servers.Shared(t, "redis").Addr)
 	pair := put(t, newStore(t, client), freshKey(t), "value", nil, 0)
@@ -268,7 +267,7 @@ func TestUsersClientIsNotClosed(t *testing.T) {
 	}
 }
 
-// TestCloseDoesNotWaitForAServerThatHangs: it cuts what waits.
+// TestCloseDoesNotWaitForAServerThatHangs: it closes the connections that wait.
 func TestCloseDoesNotWaitForAServerThatHangs(t *testing.T) {
 	server := servers.Redis(t)
 	kv := openURL(t, "redis://"+server.Addr)

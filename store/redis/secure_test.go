@@ -39,7 +39,7 @@ func secureURL(s *servers.Server, changes map[string]string) string {
 	return parts["scheme"] + "://" + login + "@" + parts["host"] + "/?" + query.Encode()
 }
 
-// TestSecureConformance: with no more rights than the documentation asks for.
+// TestSecureConformance uses only the rights in the documentation.
 func TestSecureConformance(t *testing.T) {
 	server := servers.Secure(t, "redis")
 	storetest.Run(t, opener(secureURL(server, map[string]string{"prefix": "service/"})), capabilities)
@@ -101,8 +101,8 @@ func TestSecureOpenByEnvironment(t *testing.T) {
 	_ = wantOpenError(t, noPassword, "wr0ng", "WRONGPASS")
 }
 
-// TestSecureRightsEndWhereTheyShould: for another's key, with an error that says
-// so.
+// TestSecureRightsEndWhereTheyShould wants an error that names the missing right for a
+// key of another program.
 func TestSecureRightsEndWhereTheyShould(t *testing.T) {
 	server := servers.Secure(t, "redis")
 	kv := openURL(t, secureURL(server, nil))
@@ -113,8 +113,8 @@ func TestSecureRightsEndWhereTheyShould(t *testing.T) {
 	}
 }
 
-// TestRightsAreTheLeast: without any of them something fails. Those for a
-// subscription are left out, without which a watch has its poll.
+// TestRightsAreTheLeast: without any of the rights a call fails. Those for a subscription
+// are left out, because a watch polls without them.
 func TestRightsAreTheLeast(t *testing.T) {
 	addr := servers.Shared(t, "redis").Addr
 	admin := clientOf(t, addr)

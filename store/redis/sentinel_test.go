@@ -80,7 +80,7 @@ func TestSentinelFailover(t *testing.T) {
 	}
 }
 
-// TestReplicaAnswersNothing: what it knows may be old.
+// TestReplicaAnswersNothing: its data may be old.
 func TestReplicaAnswersNothing(t *testing.T) {
 	set := servers.RedisSentinel(t)
 	put(t, newStore(t, clientOf(t, set.Master.Addr)), key, "a", nil, 0)
@@ -102,7 +102,7 @@ func TestReplicaAnswersNothing(t *testing.T) {
 	}
 }
 
-// TestMasterThatHangsIsNotTakenForTheSentinels, which do answer.
+// TestMasterThatHangsIsNotTakenForTheSentinels: the Sentinels do answer.
 func TestMasterThatHangsIsNotTakenForTheSentinels(t *testing.T) {
 	set := servers.RedisSentinel(t)
 	set.Replica.Freeze() // so that nobody takes over
@@ -126,7 +126,7 @@ func TestMasterThatHangsIsNotTakenForTheSentinels(t *testing.T) {
 	}
 }
 
-// TestServerThatHangsIsSaidToHang, though the client closes the connection itself.
+// TestServerThatHangsIsSaidToHang: the client itself closes the connection.
 func TestServerThatHangsIsSaidToHang(t *testing.T) {
 	server := servers.Redis(t)
 	kv := openURL(t, "redis://"+server.Addr)
@@ -142,7 +142,7 @@ func TestServerThatHangsIsSaidToHang(t *testing.T) {
 	}
 }
 
-// TestWriteWaitsForReplicas, and says so when they do not have it.
+// TestWriteWaitsForReplicas wants an error if they do not have the write.
 func TestWriteWaitsForReplicas(t *testing.T) {
 	set := servers.RedisSentinel(t)
 	client := clientOf(t, set.Master.Addr)
@@ -167,8 +167,8 @@ func TestWriteWaitsForReplicas(t *testing.T) {
 	if took := time.Since(began); took < 900*time.Millisecond {
 		t.Errorf("it waited %v", took)
 	}
-	// Nor is it read: else a caller that looks what became of the write takes it for
-	// done.
+	// Nor is it read: otherwise a caller that reads to find out whether the write has
+	// happened would take it for done.
 	if pair, err := kv.Get(t.Context(), key, nil); err == nil || isRefusal(err) || !strings.Contains(err.Error(), "0 of 1 replicas") {
 		t.Errorf("without the replica: Get = %v, %v", pair, err)
 	}
@@ -189,8 +189,8 @@ func TestWriteWaitsForReplicas(t *testing.T) {
 	}
 }
 
-// TestSentinelsWithALogin of their own, of a user who may do what the
-// documentation says and no more.
+// TestSentinelsWithALogin uses a login at the Sentinels with only the rights in the
+// documentation.
 func TestSentinelsWithALogin(t *testing.T) {
 	set := servers.RedisSentinel(t)
 	for _, addr := range set.Addrs {

@@ -42,7 +42,7 @@ func watch(t *testing.T, kv store.Store, key string) <-chan *store.KVPair {
 	return pairs
 }
 
-// TestWatchIsToldWithoutAPoll: of writes, deletes and expiry.
+// TestWatchIsToldWithoutAPoll tests writes, deletes and expiry.
 func TestWatchIsToldWithoutAPoll(t *testing.T) {
 	client := clientOf(t, servers.Shared(t, "redis").Addr)
 	kv := newStore(t, client, redis.WithPoll(time.Hour))
@@ -91,8 +91,8 @@ func TestWatchGoesOnAfterARestart(t *testing.T) {
 	await(t, w, "b")
 }
 
-// TestWatchLeavesAConnectionThatIsDeaf: one whose server is gone without a word
-// looks as if nothing ever changed.
+// TestWatchLeavesAConnectionThatIsDeaf: if the server is gone without closing the
+// connection, it seems that nothing changes.
 func TestWatchLeavesAConnectionThatIsDeaf(t *testing.T) {
 	addr := servers.Shared(t, "redis").Addr
 	r := newRelay(t, addr)

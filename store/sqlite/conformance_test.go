@@ -10,14 +10,14 @@ import (
 
 var capabilities = storetest.Capabilities{TTL: time.Millisecond}
 
-// TestConformance: each client has the file open for itself.
+// TestConformance: each client opens the file.
 func TestConformance(t *testing.T) {
 	path := newFile(t)
 	storetest.Run(t, func(t testing.TB) store.Store { return openURL(t, path) }, capabilities)
 	checkIntegrity(t, path)
 }
 
-// TestConformanceInDatabaseOfUser: all clients share one, and its one connection.
+// TestConformanceInDatabaseOfUser: all clients share a database, and its only connection.
 func TestConformanceInDatabaseOfUser(t *testing.T) {
 	path := newFile(t)
 	db := openDB(t, path, "_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)")

@@ -130,7 +130,7 @@ func TestOpenOfALockedFileEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestConnectionsOfTheUserKeepTheirPatience: it is taken away for each call.
+// TestConnectionsOfTheUserKeepTheirPatience: each call switches busy_timeout off.
 func TestConnectionsOfTheUserKeepTheirPatience(t *testing.T) {
 	db := openDB(t, newFile(t), "_pragma=journal_mode(WAL)&_pragma=busy_timeout(1234)")
 	db.SetMaxOpenConns(1)
@@ -145,8 +145,8 @@ func TestConnectionsOfTheUserKeepTheirPatience(t *testing.T) {
 	}
 }
 
-// TestPoolOfTheUserIsNotUsedUp: its only connection is free between calls, and
-// calls wait for it no longer than for other things.
+// TestPoolOfTheUserIsNotUsedUp: its only connection is free between calls, and calls wait
+// for it until their contexts end.
 func TestPoolOfTheUserIsNotUsedUp(t *testing.T) {
 	db := openDB(t, newFile(t), "_pragma=journal_mode(WAL)")
 	db.SetMaxOpenConns(1)

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// TestWatchThatBeginsWhileOthersAreLostIsTold: the file is away for a moment,
-// and the watches that this ends have not ended yet when another begins.
+// TestWatchThatBeginsWhileOthersAreLostIsTold: the file is missing for a moment, and the
+// watches that end because of that have not ended yet when another begins.
 func TestWatchThatBeginsWhileOthersAreLostIsTold(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kv.db")
 	var stores [2]*Store

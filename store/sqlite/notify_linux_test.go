@@ -9,8 +9,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// TestWriteOfOthersIsToldBeforeThePollInterval: which is an hour here, but for the
-// kernel.
+// TestWriteOfOthersIsToldBeforeThePollInterval: the interval is an hour, and the kernel
+// notifies.
 func TestWriteOfOthersIsToldBeforeThePollInterval(t *testing.T) {
 	writer, reader, _ := opened(t, "?poll=1h")
 	pairs := watch(t, reader, key)

@@ -294,7 +294,7 @@ func TestNoUpdateOfManyProcessesIsLost(t *testing.T) {
 	checkIntegrity(t, path)
 }
 
-// TestManyProcessesOpenANewFileAtOnce: which SQLite does not make easy.
+// TestManyProcessesOpenANewFileAtOnce: all try to create the table.
 func TestManyProcessesOpenANewFileAtOnce(t *testing.T) {
 	path := newFile(t)
 	var all []*child

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestOpenNamesWhatMayNotBeWritten runs Open as somebody who is not root.
+// TestOpenNamesWhatMayNotBeWritten runs Open as a user other than root.
 func TestOpenNamesWhatMayNotBeWritten(t *testing.T) {
 	folder, err := os.MkdirTemp("", "leadership-sqlite-") //nolint:usetesting // others have to enter it
 	if err != nil {

@@ -21,7 +21,7 @@ func removeAll(t *testing.T, path string) {
 	}
 }
 
-// TestElectionsGoOnInAFileThatIsThereAnew: it was deleted, or a backup took its place.
+// TestElectionsGoOnInAFileThatIsThereAnew: the file was deleted, or replaced by a backup.
 func TestElectionsGoOnInAFileThatIsThereAnew(t *testing.T) {
 	for name, disturb := range map[string]func(t *testing.T, path string){
 		"deleted": removeAll,
@@ -78,7 +78,7 @@ func TestFilesOfTheFormerOneAreNotTakenForItsSuccessors(t *testing.T) {
 	}
 }
 
-// TestUsersDatabaseWhoseFileWasReplacedIsNamed: it cannot be opened again by us.
+// TestUsersDatabaseWhoseFileWasReplacedIsNamed: the store cannot open it again.
 func TestUsersDatabaseWhoseFileWasReplacedIsNamed(t *testing.T) {
 	path := newFile(t)
 	kv := newStore(t, openDB(t, path, "_journal_mode=WAL"))

@@ -32,7 +32,7 @@ func watch(t *testing.T, kv store.Store, key string) <-chan *store.KVPair {
 	return pairs
 }
 
-// wantNext wants a watch to say that the key has a value, or "" for missing.
+// wantNext wants a watch to carry a value of the key, or "" for a missing key.
 func wantNext(t *testing.T, pairs <-chan *store.KVPair, want string) {
 	t.Helper()
 	select {
@@ -113,7 +113,7 @@ func TestExpiredPairsDoNotStayInTheFile(t *testing.T) {
 	}
 }
 
-// TestIndexNeverComesBack: not even when the file was closed between.
+// TestIndexNeverComesBack: not even after the file was closed.
 func TestIndexNeverComesBack(t *testing.T) {
 	path := newFile(t)
 	var last uint64
@@ -156,7 +156,7 @@ func TestWatchOfManyEndsWithTheLast(t *testing.T) {
 	wantNext(t, pairs, "a")
 }
 
-// TestListTakesAnyPrefix: also those that are no text, and have no successor.
+// TestListTakesAnyPrefix: also one that is not text, or has no successor.
 func TestListTakesAnyPrefix(t *testing.T) {
 	kv := open(t, newFile(t))
 	for _, key := range []string{"a", "a\x00", "a\xff", "a\xff\xffb", "b", "\xff", "\xff\xff", "%", "_"} {

@@ -69,7 +69,7 @@ type breakage func(b *broken, shared *memory.Store)
 // sound breaks nothing.
 func sound(*broken, *memory.Store) {}
 
-// every returns a function that is true once in n calls, of all callers.
+// every returns a function that returns true once in n calls, of all callers.
 func every(n int64) func() bool {
 	var calls atomic.Int64
 	return func() bool { return calls.Add(1)%n == 0 }

@@ -185,7 +185,7 @@ func ignoresContext(name string) breakage {
 	}
 }
 
-// writesLate says that the context has ended, and writes all the same.
+// writesLate returns the error of the context, and writes nevertheless.
 func writesLate(b *broken, _ *memory.Store) {
 	b.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 		if err := ctx.Err(); err != nil {

@@ -179,8 +179,8 @@ func tellsOthers(b *broken, shared *memory.Store) {
 	}
 }
 
-// outlives leaves watches open for a while after they should have ended; with
-// unread, only those that nobody reads.
+// outlives leaves watches open for a while after they should have ended; with unread,
+// only those that are not read.
 func outlives(unread bool) breakage {
 	const while = 300 * time.Millisecond
 	return func(b *broken, _ *memory.Store) {

@@ -64,7 +64,7 @@ func createsFromZero(b *broken, _ *memory.Store) {
 	}
 }
 
-// writesNothing says that it has written.
+// writesNothing reports success and writes nothing.
 func writesNothing(b *broken, _ *memory.Store) {
 	b.put = func(_ context.Context, key string, value []byte, _ *store.KVPair, _ *store.WriteOptions) (bool, *store.KVPair, error) {
 		return true, &store.KVPair{Key: key, Value: value, LastIndex: 1}, nil
@@ -333,7 +333,7 @@ func keepsTheFirstTTL(b *broken, _ *memory.Store) {
 	}
 }
 
-// writesAndRefusesTTLs writes, and says that it cannot.
+// writesAndRefusesTTLs writes, and returns ErrTTLNotSupported.
 func writesAndRefusesTTLs(b *broken, _ *memory.Store) {
 	b.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 		if opts != nil && opts.TTL > 0 {

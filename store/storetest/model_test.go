@@ -88,8 +88,8 @@ func TestModelKnowsWhatCanHaveHappened(t *testing.T) {
 	}
 }
 
-// TestUndecidedHistoryIsNoPass: of calls that are all under way at once any order
-// is possible, and there are too many to try.
+// TestUndecidedHistoryIsNoPass: if all calls are under way at once any order is possible,
+// and there are too many to try.
 func TestUndecidedHistoryIsNoPass(t *testing.T) {
 	history := []operation{at(200, 201, get("never written", 7))}
 	for range 60 {

@@ -62,8 +62,8 @@ func together(t *testing.T) (run func(name string, test func(*testing.T)), wait 
 	return run, running.Wait
 }
 
-// TestEveryBreakageIsFound is the suite's own proof: for each way to break a
-// store it names the checks that must find it.
+// TestEveryBreakageIsFound tests the suite: for each way to break a store it names the
+// checks that must fail.
 func TestEveryBreakageIsFound(t *testing.T) {
 	proven := make(map[string]bool)
 	run, wait := together(t)
@@ -107,8 +107,7 @@ func everyCheck() []check {
 	return all
 }
 
-// TestSoundStorePassesEveryCheck: also with connections that are cut, and where
-// replies are lost.
+// TestSoundStorePassesEveryCheck: also if connections are cut and replies are lost.
 func TestSoundStorePassesEveryCheck(t *testing.T) {
 	run, wait := together(t)
 	defer wait()

@@ -123,7 +123,7 @@ func TestTrialThatIsOverLeavesTheServerAlone(t *testing.T) {
 	}
 }
 
-// TestSuiteOfAChild is no test by itself: TestRun has it run in a child.
+// TestSuiteOfAChild is not a test by itself: TestRun runs it in a child process.
 func TestSuiteOfAChild(t *testing.T) {
 	how := os.Getenv("STORETEST_CHILD")
 	if how == "" {

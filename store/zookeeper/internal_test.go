@@ -14,8 +14,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 )
 
-// TestWatchesOfOneNodeSetOneWatch: also one after another, though the key never
-// changes.
+// TestWatchesOfOneNodeSetOneWatch: also one after another, while the key does not change.
 func TestWatchesOfOneNodeSetOneWatch(t *testing.T) {
 	conn, events, err := zk.Connect([]string{servers.Shared(t, "zookeeper").Addr}, 2*time.Second, zk.WithLogger(silent{}))
 	if err != nil {
@@ -56,8 +55,7 @@ func TestWatchesOfOneNodeSetOneWatch(t *testing.T) {
 	}
 }
 
-// TestReadThatAnotherSessionAnswersIsRepeated: its server need not have caught
-// up.
+// TestReadThatAnotherSessionAnswersIsRepeated: the new server may lag behind.
 func TestReadThatAnotherSessionAnswersIsRepeated(t *testing.T) {
 	made := make(chan net.Conn, 10)
 	conn, events, err := zk.Connect([]string{servers.Shared(t, "zookeeper").Addr}, 2*time.Second, zk.WithLogger(silent{}),
@@ -146,8 +144,8 @@ func Settling(network, address string, timeout time.Duration) (net.Conn, error) 
 	return &link{Conn: conn, failed: func(error) {}, heard: func() {}}, nil
 }
 
-// TestHandshakeIsGivenUp: a server lets the client in, and then answers nothing,
-// or not to the end.
+// TestHandshakeIsGivenUp: a server accepts the connection, and then does not answer, or
+// not completely.
 func TestHandshakeIsGivenUp(t *testing.T) {
 	for name, answer := range map[string][]byte{"nothing": nil, "length": {0, 0, 0, 37}} {
 		t.Run(name, func(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/zookeeper"
 )
 
-// TestUsersClientThatNeverComesBackIsNamed: a server without its data refuses
-// go-zookeeper for good.
+// TestUsersClientThatNeverComesBackIsNamed: a server that has lost its data refuses
+// go-zookeeper for ever.
 func TestUsersClientThatNeverComesBackIsNamed(t *testing.T) {
 	server := servers.New(t, "zookeeper")
 	kv := zookeeper.New(connect(t, server.Addr))

@@ -63,8 +63,7 @@ func TestConformance(t *testing.T) {
 	}, storetest.Capabilities{IndexAlone: true, Server: server, Cut: proxy.Cut})
 }
 
-// TestElections is with clients as users make them: they wait for a server that
-// is down.
+// TestElections uses clients of users, which wait for a server that is down.
 func TestElections(t *testing.T) {
 	server := servers.New(t, "zookeeper")
 	electiontest.Run(t, electiontest.Env{

@@ -59,7 +59,7 @@ func TestOpenFindsTheHostThatIsThere(t *testing.T) {
 	create(t, open(t, "zookeeper://"+deadAddr(t)+",no-such-host.invalid,"+addr), base, "x")
 }
 
-// deadAddr is an address where nobody listens.
+// deadAddr is an address at which no server listens.
 func deadAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

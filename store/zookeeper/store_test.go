@@ -278,8 +278,8 @@ func TestACLKeepsOthersOut(t *testing.T) {
 	wantValue(t, mine, base+"/a", "a")
 }
 
-// TestFewRightsAreEnough: a user who may do nothing above the prefix, and
-// neither delete nor change rights beneath it.
+// TestFewRightsAreEnough uses a login without rights above the prefix, and without the
+// rights to delete or to change rights beneath it.
 func TestFewRightsAreEnough(t *testing.T) {
 	base := newBase()
 	server := servers.Shared(t, "zookeeper")

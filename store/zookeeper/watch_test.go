@@ -66,8 +66,8 @@ func TestWatchSeesWhatIsDoneByHand(t *testing.T) {
 	await(t, w, "c")
 }
 
-// TestWatchGoesOnThoughTheClientLosesIt: the client's request to set its watches
-// again does not arrive.
+// TestWatchGoesOnThoughTheClientLosesIt drops the client's request to set its watches
+// again.
 func TestWatchGoesOnThoughTheClientLosesIt(t *testing.T) {
 	base := newBase()
 	server := servers.Shared(t, "zookeeper")
@@ -97,8 +97,8 @@ func TestWatchGoesOnThoughTheClientLosesIt(t *testing.T) {
 	}
 }
 
-// TestWatchOutlivesItsSession lets the server end the session of a client that
-// is cut off from it.
+// TestWatchOutlivesItsSession lets the server end the session of a client that is cut
+// off.
 func TestWatchOutlivesItsSession(t *testing.T) {
 	base := newBase()
 	server := servers.Shared(t, "zookeeper")
@@ -138,8 +138,8 @@ func TestWatchOutlivesItsSession(t *testing.T) {
 	await(t, there, "after it")
 }
 
-// TestWatchGoesOnAfterAFailedWrite: the client hands out the error of the
-// connection, as it is.
+// TestWatchGoesOnAfterAFailedWrite: the client returns the unchanged error of the
+// connection.
 func TestWatchGoesOnAfterAFailedWrite(t *testing.T) {
 	base := newBase()
 	server := servers.Shared(t, "zookeeper")
