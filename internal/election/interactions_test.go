@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,4 +67,49 @@ func TestInteractions(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestInteractionsShowEveryKindOfStepAndEvent(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) < 40 {
+		t.Fatalf("%d interactions, want 40 or more: %v", len(files), err)
+	}
+	covered := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld()
+		if _, err := interact(w, string(text)); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		maps.Copy(covered, w.covered)
+	}
+	for _, what := range everything() {
+		if !covered[what] {
+			t.Errorf("no interaction shows %s", what)
+		}
+	}
+}
+
+// everything is what has to occur in some interaction.
+func everything() []string {
+	var all []string
+	for d := Wait; d <= Finish; d++ {
+		all = append(all, coverDo(d))
+	}
+	for _, op := range []string{"claim", "renew", "vacate", "enlist"} {
+		all = append(all, coverOp(op))
+	}
+	for k := Began; k <= Condemned; k++ {
+		all = append(all, coverEvent(k))
+	}
+	for why := LostTo; why <= BySchedule; why++ {
+		all = append(all, coverWhy(why))
+	}
+	for v := MustWait; v <= CannotFollow; v++ {
+		all = append(all, coverVerdict(v))
+	}
+	return all
 }

@@ -3,9 +3,11 @@ package election
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/indexes"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -36,6 +38,7 @@ type world struct {
 
 	unsafe     bool // reads show another index than that which a write returned
 	down       bool // each call fails
+	refusing   bool // each write is refused
 	byHand     bool // each call is held up, and candidates take steps only when told to
 	allowTwo   bool // two may lead at once: what the docs do not promise
 	lines      []string
@@ -233,7 +236,7 @@ func (w *world) send(c *candidate, s Step) {
 	switch {
 	case w.down || fault == failing:
 		c.call.failed = true
-	case fault == refusing:
+	case fault == refusing || w.refusing && s.Do == Put:
 		c.call.failed, c.call.refused = true, true
 	default:
 		w.deliver(c, c.call)
@@ -290,6 +293,7 @@ func (w *world) answer(c *candidate) {
 	c.call = nil
 	w.follow(c)
 	now, m := w.clockOf(c), c.machine
+	found := describe(e.pair, c) // by what it knew before
 	outcome := "acknowledged"
 	switch {
 	case e.step.Do == Put && e.failed:
@@ -306,7 +310,11 @@ func (w *world) answer(c *candidate) {
 		m.LookFailed(now)
 		outcome = "no answer"
 	default:
-		outcome = describe(e.pair, c)
+		outcome = found
+		if c.machine.view.Known && indexes.Same(e.pair, c.machine.view.Pair) {
+			outcome, _, _ = strings.Cut(outcome, ";")
+			outcome += ", as before"
+		}
 		if rec, err := parsePair(e.pair); err != nil {
 			m.ReadForeign(now)
 		} else {
@@ -314,7 +322,7 @@ func (w *world) answer(c *candidate) {
 		}
 	}
 	events := m.Events()
-	w.say("%s: %s%s", describeStep(c, e.step), outcome, w.afterwards(c, e, events))
+	w.say("%s: %s%s", describeStep(c, e.step), outcome, w.afterwards(c, events))
 	w.handle(c, events)
 	w.follow(c)
 }

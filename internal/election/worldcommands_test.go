@@ -14,7 +14,7 @@ import (
 // take steps until they have to wait.
 var commands = map[string]func(*world, command) error{
 	// Candidates.
-	"new":          (*world).newCandidate, // new NAME [idle] [priority=N] [works] [relinquish=DURATION] [clock=DURATION since 1970]
+	"new":          (*world).newCandidate, // new NAME [idle] [priority=N] [works] [relinquish=DURATION] [each-minute] [clock=DURATION since 1970]
 	"start":        (*world).start,        // begin a campaign: of one that was made idle, once more, or in another process after a crash
 	"stop":         (*world).stop,         // end the campaign
 	"resign":       (*world).resign,       // end the term
@@ -41,16 +41,16 @@ var commands = map[string]func(*world, command) error{
 	"fail":       fails(failing),     // it fails, and nothing has happened
 	"refuse":     fails(refusing),    // a write is refused, whatever is stored
 	"hint":       (*world).hints,     // hint NAME [old]: the watch shows what is stored, or what was before
-	"store":      (*world).store,     // store down, up, or unsafe: which does not compare and swap
+	"store":      (*world).store,     // store down, refusing (all writes), unsafe (it does not compare and swap), or up
 	"delete":     (*world).deleteKey, // the record is deleted
 	"put-back":   (*world).putBack,   // put-back N: the record is as it was N writes ago
 	"put":        (*world).put,       // put VALUE: it is overwritten by something else
-	"edit":       (*world).edit,      // edit beat=N or token=N: it is changed by hand
+	"edit":       (*world).edit,      // edit [beat=N] [token=N]: it is written again by hand, with these changed
 	"ask":        (*world).ask,       // ask resign, transfer to=NODE hold=DURATION, pause [keep], resume; by=WHO
 	"show":       (*world).show,      // show the record
 
 	// The rest.
-	"verdict":   (*world).tellVerdict, // what the law allows a candidate
+	"verdict":   (*world).tellVerdict, // verdict NAME [holds]: what the law allows it, or one whose term stands though it leads no more
 	"by-hand":   (*world).takeOver,    // from now on all calls are held, and candidates take steps only when told to
 	"step":      (*world).stepByHand,
 	"allow-two": (*world).letTwoLead, // two may lead at once from now on, for this is what the docs do not promise
@@ -112,7 +112,7 @@ func on(f func(*world, *candidate) error) func(*world, command) error {
 
 func (w *world) newCandidate(cmd command) error {
 	for _, name := range cmd.words {
-		if name == "works" || name == "idle" {
+		if name == "works" || name == "idle" || name == "each-minute" {
 			continue
 		}
 		c := &candidate{name: name, health: health{well: true}, epoch: worldEpoch, state: finished}
@@ -146,6 +146,9 @@ func (w *world) newCandidate(cmd command) error {
 			}
 		}
 		w.candidates = append(w.candidates, c)
+		if slices.Contains(cmd.words, "each-minute") {
+			c.cfg.Schedule.Next = func(after time.Time) time.Time { return after.Truncate(time.Minute).Add(time.Minute) }
+		}
 		if !slices.Contains(cmd.words, "idle") {
 			w.begin(c)
 		}
@@ -289,8 +292,8 @@ func (w *world) due(c *candidate) time.Duration {
 		return clock.Never
 	}
 	at := clock.Later(c.until, c.slept)
-	if left := w.left(c); left > 0 {
-		at = min(at, w.now+left)
+	if c.lease != nil && !c.lease.over {
+		at = min(at, w.now+w.left(c))
 	}
 	return at
 }
@@ -307,7 +310,7 @@ func (w *world) advance(d time.Duration) {
 func (w *world) tellVerdict(cmd command) error {
 	c, err := w.candidate(cmd)
 	if err == nil {
-		w.say("%s %s", c.name, w.verdict(c))
+		w.say("%s %s", c.name, w.verdict(c, w.left(c) > 0 || slices.Contains(cmd.words, "holds")))
 	}
 	return err
 }

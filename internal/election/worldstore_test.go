@@ -4,34 +4,38 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// waiting returns the call of a candidate that is under way, or nil.
-func (c *candidate) waiting() *exchange {
-	if c.call != nil {
-		return c.call
+// underWay returns the call of a candidate that a command is about, or nil: by "late" one
+// that an earlier campaign has left under way.
+func (c *candidate) underWay(cmd command) *exchange {
+	if c.call == nil || slices.Contains(cmd.words, "late") {
+		return c.late
 	}
-	return c.late
+	return c.call
 }
 
 // fails makes the command of a fault: of the call under way, or else of the next.
 func fails(f fault) func(*world, command) error {
 	return func(w *world, cmd command) error {
-		return on(func(w *world, c *candidate) error {
-			e := c.waiting()
-			switch {
-			case e == nil:
-				c.fault, c.write = f, f != failing || slices.Contains(cmd.words, "write")
-				return nil
-			case f == losing && !e.delivered:
-				w.deliver(c, e)
-			case f == refusing:
-				e.refused = true
-			}
-			e.failed = true
-			return w.returns(c, e)
-		})(w, cmd)
+		c, err := w.candidate(cmd)
+		if err != nil {
+			return err
+		}
+		e := c.underWay(cmd)
+		if e == nil {
+			c.fault, c.write = f, f != failing || slices.Contains(cmd.words, "write")
+			return nil
+		}
+		if f == losing && !e.delivered {
+			w.deliver(c, e)
+		}
+		e.failed, e.refused = true, f == refusing
+		w.returns(c, e)
+		w.run(c)
+		return nil
 	}
 }
 
@@ -45,7 +49,7 @@ func (w *world) hold(cmd command) error {
 
 func (w *world) reach(cmd command) error {
 	return on(func(w *world, c *candidate) error {
-		e := c.waiting()
+		e := c.underWay(cmd)
 		if e == nil || e.delivered {
 			return fmt.Errorf("nothing to deliver")
 		}
@@ -64,31 +68,30 @@ func (w *world) reach(cmd command) error {
 
 func (w *world) reply(cmd command) error {
 	return on(func(w *world, c *candidate) error {
-		e := c.waiting()
+		e := c.underWay(cmd)
 		if e == nil {
 			return fmt.Errorf("nothing to answer")
 		}
 		if !e.delivered {
 			w.deliver(c, e)
 		}
-		return w.returns(c, e)
+		w.returns(c, e)
+		return nil
 	})(w, cmd)
 }
 
 // returns has a call return. One that a campaign has left under way is followed by what
 // campaign.release does: a claim that has landed is given up (S5).
-func (w *world) returns(c *candidate, e *exchange) error {
-	if e.answered = true; e != c.late {
-		return nil
+func (w *world) returns(c *candidate, e *exchange) {
+	e.answered = true
+	if e != c.late {
+		return
 	}
 	c.late = nil
-	rec, err := parsePair(w.stored)
-	if c.gone == nil || err != nil || !c.gone.Own(rec) {
-		return nil
+	if rec, err := parsePair(w.stored); c.gone != nil && err == nil && c.gone.Own(rec) {
+		w.write(rec.Vacated(NextBeat(rec.Beat, 0), c.gone.Leaving()).Encode())
+		w.say("%s, whose campaign has ended, gives up what it had claimed: %s", c.name, describe(w.stored, nil))
 	}
-	w.write(rec.Vacated(NextBeat(rec.Beat, 0), c.gone.Leaving()).Encode())
-	w.say("%s, whose campaign has ended, gives up what it had claimed: %s", c.name, describe(w.stored, nil))
-	return nil
 }
 
 func (w *world) hints(cmd command) error {
@@ -102,19 +105,11 @@ func (w *world) hints(cmd command) error {
 }
 
 func (w *world) store(cmd command) error {
-	if len(cmd.words) != 1 {
-		return fmt.Errorf("down, up or unsafe?")
+	state := strings.Join(cmd.words, " ")
+	if !slices.Contains([]string{"down", "refusing", "unsafe", "up"}, state) {
+		return fmt.Errorf("down, refusing, unsafe or up?")
 	}
-	switch cmd.words[0] {
-	case "down":
-		w.down = true
-	case "up":
-		w.down = false
-	case "unsafe":
-		w.unsafe = true
-	default:
-		return fmt.Errorf("down, up or unsafe?")
-	}
+	w.down, w.refusing, w.unsafe = state == "down", state == "refusing", state == "unsafe"
 	return nil
 }
 

@@ -3,6 +3,7 @@ package election
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/store"
@@ -10,8 +11,11 @@ import (
 
 // say adds a line to what has happened.
 func (w *world) say(format string, args ...any) {
-	w.lines = append(w.lines, fmt.Sprintf("%-7v %s", w.now, fmt.Sprintf(format, args...)))
+	w.lines = append(w.lines, fmt.Sprintf("%-9v %s", rounded(w.now), fmt.Sprintf(format, args...)))
 }
+
+// rounded is a time without the digits that nobody wants to read.
+func rounded(at time.Duration) time.Duration { return at.Round(time.Millisecond) }
 
 // violate tells of what no history may show.
 func (w *world) violate(format string, args ...any) {
@@ -58,8 +62,10 @@ func describe(pair *store.KVPair, by *candidate) string {
 	switch {
 	case !rec.Held():
 		fmt.Fprintf(&b, "the seat is vacant after term %d", rec.Token)
-	case by != nil && rec.Instance == by.machine.cfg.By.Instance:
+	case by != nil && by.machine.Own(rec):
 		fmt.Fprintf(&b, "its own term %d, beat %d", rec.Token, rec.Beat)
+	case by != nil && rec.Instance == by.machine.cfg.By.Instance:
+		fmt.Fprintf(&b, "term %d in its name, beat %d", rec.Token, rec.Beat)
 	case by != nil && rec.Leader == by.name:
 		fmt.Fprintf(&b, "term %d of an earlier %s, beat %d", rec.Token, rec.Leader, rec.Beat)
 	default:
@@ -131,24 +137,15 @@ func recorded(c *candidate, e Event) Reason {
 }
 
 // afterwards tells what events say of the call that has just returned.
-func (w *world) afterwards(c *candidate, e *exchange, events []Event) string {
+func (w *world) afterwards(c *candidate, events []Event) string {
 	var b strings.Builder
-	changed, known := false, false
-	for _, event := range events {
-		switch event.Kind {
-		case Changed:
-			changed = true
-		case Renewed:
-			if w.left(c) > 0 {
-				fmt.Fprintf(&b, ", trusted until %s", w.trustedUntil(c, event.Start))
-			}
-		case Failed:
+	for _, e := range events {
+		switch {
+		case e.Kind == Renewed && w.left(c) > 0 && e.Start != c.lease.start:
+			fmt.Fprintf(&b, ", trusted until %s", w.trustedUntil(c, e.Start))
+		case e.Kind == Failed:
 			b.WriteString(" (reported)")
 		}
-	}
-	known = e.step.Do == Look && !e.failed && !changed && !c.machine.foreign
-	if known {
-		return ", as before" + b.String()
 	}
 	return b.String()
 }
@@ -170,14 +167,13 @@ func (w *world) tell(c *candidate, e Event) {
 	}
 }
 
-// verdict tells what the law allows a candidate, as far as it has looked.
-func (w *world) verdict(c *candidate) string {
-	now := w.clockOf(c).Mono
-	v, until := Decide(&c.machine.view, &c.machine.cfg.By, w.left(c) > 0, now)
+// verdict tells what the law allows a candidate, by what it has seen.
+func (w *world) verdict(c *candidate, holds bool) string {
+	v, until := Decide(&c.machine.view, &c.machine.cfg.By, holds, w.clockOf(c).Mono)
 	w.covered[coverVerdict(v)] = true
 	switch v {
 	case MustWait:
-		return fmt.Sprintf("has to wait until %v", until+c.slept)
+		return fmt.Sprintf("has to wait until %v", rounded(until+c.slept))
 	case MayTake:
 		return "may take the seat"
 	case MayRenew:
@@ -194,7 +190,7 @@ func (w *world) verdict(c *candidate) string {
 
 // trustedUntil returns when a trust that runs from start ends.
 func (w *world) trustedUntil(c *candidate, start clock.Instant) string {
-	return (w.now + c.cfg.Trust - w.clockOf(c).Since(start)).String()
+	return rounded(w.now + c.cfg.Trust - w.clockOf(c).Since(start)).String()
 }
 
 // rest tells what candidates that took steps wait for.
@@ -209,7 +205,7 @@ func (w *world) rest() {
 		case c.until == clock.Never:
 			w.say("%s waits", c.name)
 		default:
-			w.say("%s waits until %v", c.name, c.until+c.slept)
+			w.say("%s waits until %v", c.name, rounded(c.until+c.slept))
 		}
 	}
 	w.acted = nil
@@ -237,7 +233,7 @@ func (w *world) checkLeaders() {
 
 // checkToken sees that tokens rise, and so that a term that is over does not begin again.
 func (w *world) checkToken(token uint64) {
-	if token <= w.highest && !w.allowTwo {
+	if token <= w.highest {
 		w.violate("term %d begins after term %d", token, w.highest)
 	}
 	w.highest = max(w.highest, token)
