@@ -35,7 +35,7 @@ type history struct {
 	view     view.Election
 	beat     uint64
 	free     time.Time // when the seat can be taken, unless its record changes
-	high     uint64    // the highest token seen
+	latest   uint64    // the token of the latest term
 	past     []pastView
 	begun    uint64
 	ended    map[string]uint64 // by reason
@@ -82,13 +82,14 @@ func (h *history) see(s leadership.Standing, now time.Time, isNew bool) {
 		}
 		h.count(reason)
 	}
-	if last != nil && last.Token > h.high {
+	if last != nil && last.Token > h.latest {
 		h.begin(pastView{Leader: last.Leader, Token: last.Token, Reason: last.Reason}, counts)
 		if counts {
 			h.count(last.Reason)
 		}
 	}
-	if held && h.view.Token > h.high {
+	// A store that has lost the record gives lower tokens again.
+	if held && (h.view.Token > h.latest || !slices.ContainsFunc(h.past, func(p pastView) bool { return p.Token == h.view.Token })) {
 		h.begin(pastView{Leader: h.view.Leader, Token: h.view.Token, Since: h.view.Since}, counts)
 	}
 	h.known, h.asking, h.failed = true, false, false
@@ -105,7 +106,7 @@ func (h *history) open() *pastView {
 
 func (h *history) begin(p pastView, counts bool) {
 	h.past = append(h.past[max(len(h.past)-maxPast+1, 0):], p)
-	h.high = p.Token
+	h.latest = p.Token
 	if counts {
 		h.begun++
 	}
@@ -191,7 +192,7 @@ type Election struct {
 
 func (h *history) election(now time.Time) Election {
 	e := Election{
-		Key: h.view.Key, Token: h.high, Trust: h.trust(now), Begun: h.begun,
+		Key: h.view.Key, Token: h.latest, Trust: h.trust(now), Begun: h.begun,
 		Ended: maps.Clone(h.ended), Renewals: h.renewals, Vacant: h.vacant, Unknown: !h.blind.IsZero(),
 		Paused: h.view.Asked != nil && h.view.Asked.Action == leadership.Pause,
 	}

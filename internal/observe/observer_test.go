@@ -348,3 +348,35 @@ func TestReaderForWhomTooManyBytesWaitIsDropped(t *testing.T) {
 		t.Errorf("%d events wait for one who is dropped", len(all))
 	}
 }
+
+// TestTermsAreToldAfterATokenThatIsGone: one that was written by hand may be higher than
+// any to come.
+func TestTermsAreToldAfterATokenThatIsGone(t *testing.T) {
+	now := time.Now()
+	var h history
+	see := func(leader string, token uint64) {
+		now = now.Add(time.Second)
+		s := leadership.Standing{Key: "k", Term: leadership.Term{Leader: leader, Token: token}}
+		if leader != "" {
+			s.Left = 10 * time.Second
+		}
+		h.see(s, now, false)
+	}
+	see("a", 5)
+	see("hand", 1<<62-1)
+	see("", 0) // it was deleted
+	see("b", 6)
+	see("c", 7)
+	if e := h.election(now); e.Begun != 3 || e.Token != 7 || e.Leader != "c" {
+		t.Errorf("%+v", e)
+	}
+	if p := h.past[len(h.past)-1]; p.Leader != "c" || p.Token != 7 {
+		t.Errorf("%+v", h.past)
+	}
+	// What was put back is the term that it was.
+	see("b", 6)
+	see("c", 7)
+	if e := h.election(now); e.Begun != 3 {
+		t.Errorf("%+v", e)
+	}
+}
