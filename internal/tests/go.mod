@@ -21,6 +21,7 @@ require (
 	github.com/seed-a1d591d3/leadership/store/consul v0.0.0
 	github.com/seed-a1d591d3/leadership/store/redis v0.0.0
 	github.com/seed-a1d591d3/leadership/store/sqlite v0.0.0
+	golang.org/x/mod v0.41.0
 	golang.org/x/sys v0.49.0
 	modernc.org/sqlite v1.60.0
 )
