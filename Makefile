@@ -14,7 +14,7 @@ SIM_SEEDS ?= 1000
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help servers build test test-quick bench lint tidy format api cover clean
+.PHONY: help servers build test test-quick bench lint tidy release format api cover clean
 
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -54,6 +54,9 @@ lint: ## Check format, vet and golangci-lint (the first run compiles it)
 
 tidy: ## Bring the go.mod of all modules up to date with what they import
 	@for dir in $(MODULES) deploy/test; do (cd $$dir && GOWORK=off $(GO) mod tidy $(TIDY)) || exit 1; done
+
+release: ## Check a release of all modules: make release VERSION=v1.2.3; DRY_RUN=0 sets its tags
+	@$(GO) run ./internal/tests/release -version '$(VERSION)' $(if $(filter 0,$(DRY_RUN)),-tag)
 
 format: ## Format the code
 	gofmt -w .

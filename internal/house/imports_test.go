@@ -65,6 +65,7 @@ var arrows = []struct{ from, to string }{
 	{"internal/servers", "internal/certs go.uber.org/goleak"},
 	{"internal/apitest", "store"},
 	{"internal/fencetest", "fence"},
+	{"internal/tests/release", "golang.org/x/mod"},
 	{"internal/tests/*", ""},
 	{"internal/*", ""},
 }
