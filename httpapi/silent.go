@@ -7,16 +7,17 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/lru"
 )
 
-// maxFound is of how many elections it is remembered how a list has found them.
+// maxFound is the number of elections of which it is remembered when a list first found
+// their present record.
 const maxFound = 1 << 14
 
-// silent tells of the elections in lists which leaders have fallen silent: those whose
-// beat stood for their TTL from one list to another. It is safe for concurrent use.
+// silent finds leaders in lists that have fallen silent: those whose record was unchanged
+// for their TTL from one list to another. It is safe for concurrent use.
 type silent struct {
 	found *lru.Map[string, found]
 }
 
-// found is a term as a list has found it first.
+// found is a record, and when a list first found it.
 type found struct {
 	token, beat uint64
 	at          time.Time
