@@ -10,16 +10,16 @@ import (
 	"github.com/seed-a1d591d3/leadership"
 )
 
-// ErrNotLeader says that a job is not run here because this node does not lead.
+// ErrNotLeader means that a job is not run here because this node does not lead.
 var ErrNotLeader = errors.New("not the leader")
 
-// Elector has gocron run jobs while a candidate leads. Make it with NewElector.
-// It is safe for concurrent use.
+// Elector makes gocron run jobs only while a candidate leads. Make it with NewElector;
+// the zero value is not usable. It is safe for concurrent use.
 type Elector struct{ candidate *leadership.Candidate }
 
 var _ gocron.Elector = (*Elector)(nil)
 
-// NewElector makes an elector of a candidate, which has to be campaigning.
+// NewElector makes an elector for a candidate, which has to be campaigning.
 func NewElector(candidate *leadership.Candidate) *Elector { return &Elector{candidate} }
 
 // IsLeader returns nil if the candidate leads at this moment, and ErrNotLeader

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
-// Two nodes share a job. Each has its own locker, and tells it and gocron the
-// same schedule.
+// Two nodes share a job. Each has a locker of its own, with the same schedule as
+// gocron.
 func ExampleNewLocker() {
 	kv := memory.New()
 	defer kv.Close()

@@ -15,20 +15,19 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// ErrTaken says that a job is not run here because the instant at which it is
-// due has been taken: by another node, or by this one before.
+// ErrTaken means that a job is not run here because the instant at which it is due was
+// taken before, by another node or by this one.
 var ErrTaken = errors.New("the run has been taken")
 
-// maxEarly is how long before an instant a call is taken to be for that one,
-// at most.
+// maxEarly is how long before an instant a call may be for that instant, at most.
 const maxEarly = time.Minute
 
 // Option changes what NewLocker makes. An option that is nil changes nothing.
 type Option func(*Locker)
 
 // WithLocation sets the time zone of a schedule that names none. It should be
-// that of the scheduler, and has to be the same on all nodes. The default, and
-// nil, is time.Local, as it is gocron's.
+// that of the scheduler, and has to be the same on all nodes. The default, and nil, is
+// time.Local, as in gocron.
 func WithLocation(l *time.Location) Option {
 	return func(locker *Locker) {
 		if l != nil {
@@ -37,8 +36,8 @@ func WithLocation(l *time.Location) Option {
 	}
 }
 
-// OnlyLeader has the locker refuse with ErrNotLeader while candidate does not
-// lead. The default, and nil, is to let any node run a job.
+// OnlyLeader makes Lock return ErrNotLeader while candidate does not lead. The default,
+// and nil, is to run jobs on any node.
 func OnlyLeader(candidate *leadership.Candidate) Option {
 	return func(locker *Locker) { locker.candidate = candidate }
 }
@@ -48,44 +47,41 @@ func WithRoundOptions(opts ...leadership.RoundOption) Option {
 	return func(locker *Locker) { locker.options = append(locker.options, opts...) }
 }
 
-// Locker has each instant at which a job is due run once, by the first node
-// that gets to it. Make it with NewLocker; the zero value is not usable. It is
-// safe for concurrent use.
+// Locker runs a job once for each instant at which it is due, on the node that comes
+// first. Make it with NewLocker; the zero value is not usable. It is safe for concurrent
+// use.
 //
-// gocron says that a job is due, but not which instant it is due for. So a
-// Locker finds that in the schedule: it is the last at or before the time that
-// this node's clock shows. An instant is one leadership.Round, under
-// <system>/<job>@<instant>: once it is won, nobody wins it again, however late they
-// come, and whatever their clocks show.
+// gocron calls when a job is due, but does not pass the instant. So a Locker computes it
+// from the schedule: it is the last instant at or before the time of this node's clock. An
+// instant is one leadership.Round, under <system>/<job>@<instant>: once it is won, no node
+// wins it again, however late it comes, and whatever its clock shows.
 //
-// A node whose timer is a little early, by its own clock, waits in Lock until
-// the instant has come: up to a tenth of the time between two instants, and
-// a minute. A run that is so late that the next instant is past counts for
-// that one.
+// A node whose timer is a little early, by its own clock, waits in Lock until the instant
+// has come: for at most a tenth of the time between two instants, and a minute. A run that
+// is so late that the next instant is past counts for that one.
 //
-// The record of a round stays in the store until somebody deletes it, as
-// leadership.Rounds.Sweep does. That should not be before the next instant, nor within
-// the time by which clocks differ.
+// The record of a round stays in the store until it is deleted, as by
+// leadership.Rounds.Sweep. That should not be before the next instant, nor within the time
+// by which clocks differ.
 //
 // What it cannot do:
 //
-//   - The node with the fastest clock runs the most, and an instant is run when it
-//     comes by that clock. A clock that is wrong takes the instants that it shows
-//     while it is wrong: each of them is not run again when it comes. Nothing
-//     else is remembered of it, so all others are run once it is right; but gocron
-//     itself waits for the time that it has computed by its clock.
-//   - A time of day that the change to summer time skips is no instant that day. One
-//     that comes twice, as the clock is set back, is two instants, and run at both: a
-//     job that must not be should be due at another hour, or in UTC ("CRON_TZ=UTC ").
-//   - A node that crashes while it runs an instant is not replaced. Others run
-//     the next.
-//   - Jobs that begin at an interval from the start of each process, as
-//     gocron.DurationJob without gocron.WithStartDateTime, are run once in
-//     each interval ("@every 5m": from 08:00 to 08:05, and so on), but as close
-//     together as two processes happen to be.
-//   - A run between the instants, as by Job.RunNow, counts for the last instant,
-//     and so is refused if that has been run. The same goes for the runs that
-//     gocron adds after a change to summer time, if it is asked to.
+//   - The node with the fastest clock runs the most instants, and each when it comes by
+//     that clock. A clock that is wrong takes the instants that it shows: they are not run
+//     again when they really come. All other instants are run once the clock is right; but
+//     gocron itself waits for the time that it has computed by its clock.
+//   - A time of day that the change to summer time skips is not an instant on that day. One
+//     that comes twice, when the clock is set back, is two instants, and is run at both: if
+//     a job must not be, let it be due at another hour, or in UTC ("CRON_TZ=UTC ").
+//   - A node that crashes while it runs an instant is not replaced. The others run the
+//     next one.
+//   - Jobs at an interval from the start of each process, such as gocron.DurationJob
+//     without gocron.WithStartDateTime, are run once in each interval ("@every 5m": from
+//     08:00 to 08:05, and so on), but two runs may be as close together as the timers of
+//     two processes are.
+//   - A run between the instants, as by Job.RunNow, counts for the last instant, and so is
+//     refused if that has been run. The same goes for the runs that gocron adds after a
+//     change to summer time, if that is set.
 type Locker struct {
 	kv        store.Store
 	system    string
@@ -104,8 +100,8 @@ var _ gocron.Locker = (*Locker)(nil)
 //
 // The rounds of all its jobs are kept under system, and told apart by the
 // names of the jobs, which have to be the same on all nodes: set them with
-// gocron.WithName, for the default is that of the function. node is who runs
-// them, for people to read; in the rounds it is followed by # and a random text.
+// gocron.WithName, because the default is that of the function. node is the name of this
+// node, for people; in the rounds it is followed by # and a random text.
 //
 // spec is when the jobs are due: the cron expression that gocron was given, of
 // five fields or, with seconds, six, after "CRON_TZ=Europe/Berlin " where the time
@@ -113,10 +109,9 @@ var _ gocron.Locker = (*Locker)(nil)
 // and the like; or "@every 5m" for a gocron.DurationJob of 5 minutes, of 1ms at least.
 // Sunday is 0, 7 or SUN; "?" is refused: write "*".
 //
-// It returns leadership.ErrInvalidArgument for an argument that is missing and
-// for an invalid spec. Names that leadership.NewRound does not take,
-// such as one of a job that has more than 255 bytes with its instant, are
-// reported by Lock.
+// It returns leadership.ErrInvalidArgument for an argument that is missing and for an
+// invalid spec. Names that are invalid for leadership.NewRound, such as one of a job that
+// has more than 255 bytes with its instant, are reported by Lock.
 func NewLocker(kv store.Store, system, node, spec string, opts ...Option) (*Locker, error) {
 	l := &Locker{
 		kv: kv, system: system, node: node, location: time.Local, now: time.Now,
@@ -141,12 +136,10 @@ func NewLocker(kv store.Store, system, node, spec string, opts ...Option) (*Lock
 	return l, nil
 }
 
-// Lock returns nil as its error if this node is to run the job of that name now,
-// and otherwise ErrTaken, ErrNotLeader, or what leadership.Round returns: then
-// it is not known whether the instant has been taken, and it is not run here.
-// It blocks while the store does not answer, at most for the call timeout
-// of the round and as often as Elect tries, and until an instant that is
-// near (see Locker).
+// Lock returns no error if this node is to run the job of that name now. Otherwise it
+// returns ErrTaken, ErrNotLeader, or an error of leadership.Round: then it is not known
+// whether the instant was taken, and the job is not run here. It blocks until an instant
+// that is near (see Locker), and for as long as Elect of the round does.
 func (l *Locker) Lock(ctx context.Context, job string) (gocron.Lock, error) {
 	at, err := l.due(ctx)
 	if err == nil && l.candidate != nil && !l.candidate.IsLeader() {
@@ -156,8 +149,8 @@ func (l *Locker) Lock(ctx context.Context, job string) (gocron.Lock, error) {
 		return nil, fmt.Errorf("leadcron: job %q: %w", job, err)
 	}
 	name := url.PathEscape(job) + "@" + at.UTC().Format("20060102-150405.999")
-	// Nobody is told twice to run an instant, nor is this locker: it asks as another
-	// each time, and remembers nothing that its clock has shown.
+	// No node runs an instant twice, nor does this one: it asks as another node each
+	// time, and does not rely on what its clock has shown.
 	round := leadership.NewRound(l.kv, l.system, name, l.node+"#"+rand.Text(), l.options...)
 	won, err := round.Elect(ctx)
 	switch {

@@ -8,30 +8,30 @@
 //	proxy := leadproxy.New(follower, leadproxy.WithLocal(candidate, handler))
 //	http.ListenAndServe(":8080", proxy)
 //
-// # What it answers itself
+// # What it answers by itself
 //
-//   - 503 Service Unavailable, with Retry-After, when nobody leads, when the
-//     leader refuses connections, and to a request that another leadproxy has sent
-//     to this node as the leader, which it is not
-//   - 504 Gateway Timeout when the leader does not begin to answer in time
-//   - 502 Bad Gateway when the leader fails otherwise, and when its payload
-//     is no address
+//   - 503 Service Unavailable, with Retry-After, if there is no leader, if the leader
+//     refuses connections, and if another leadproxy has taken this node for the leader,
+//     and it is not
+//   - 504 Gateway Timeout if the leader does not begin to answer in time
+//   - 502 Bad Gateway if the leader fails otherwise, and if its payload is not an
+//     address
 //
-// # What it does not
+// # What it does not do
 //
-// It never sends a request again. After a 503 nothing has been done: the
-// client may repeat any request. After a 502 or 504 the leader may have done
-// what it was asked for. (The transport beneath is that of net/http, which
-// repeats a request by itself if an idle connection turns out to be dead, and
-// only if nothing of it was sent or its method is idempotent.)
+// It never repeats a request. After a 503 nothing has been done: the client may repeat
+// any request. After a 502 or 504 the leader may have done what the request asks for. (The
+// transport is that of net/http, which repeats a request by itself if an idle connection
+// turns out to be dead, and only if nothing of the request was sent or its method is
+// idempotent.)
 //
-// It cannot know that the leader it sends to still leads: the leader may have
-// been succeeded while the request was on its way. What only a leader may do
-// has to be checked by the leader, or by a fencing token where it is done
-// (package fence). A request under way when the leader changes goes on to its
-// end, as do streams and WebSockets: end them at the leader that was.
+// It cannot know that the leader still leads when the request arrives: another may have
+// taken over. So the leader has to check before it does what only a leader may do, or a
+// fencing token has to be checked (package fence). A request that is under way when the
+// leader changes goes on to its end, as do streams and WebSockets: the former leader has to
+// end them.
 //
-// A request is sent on once: one that has come by a Proxy is served where it
-// arrives, by the leader, or not at all. So a service behind a Proxy cannot send
-// the same request on by a second one.
+// A request is sent on once: one that comes from a Proxy is served where it arrives, if
+// that is the leader, or not at all. So a service behind a Proxy cannot send the same
+// request on through a second one.
 package leadproxy

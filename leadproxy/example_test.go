@@ -13,7 +13,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
-// A node that does not lead answers by way of the one that does.
+// A node that does not lead sends requests to the leader.
 func ExampleNew() {
 	const key, ttl = "service/swarm/leader", time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -30,7 +30,7 @@ func ExampleNew() {
 
 	follower := leadership.NewFollower(kv, key)
 	leaders, _ := follower.FollowElection(ctx)
-	<-leaders // until somebody leads
+	<-leaders // until there is a leader
 
 	proxy := leadproxy.New(follower)
 	defer proxy.CloseIdleConnections()

@@ -27,11 +27,11 @@ type options struct {
 	log       *slog.Logger
 }
 
-// WithLocal has handler serve the requests while this node leads, as candidate
-// says. If either is nil it changes nothing. The context of a request does not end with the
-// term: before each step that only a leader may take, the handler has to ask
-// candidate.IsLeader, or to pass the token on to where it is checked. The default is to
-// send every request to the leader's address.
+// WithLocal makes handler serve the requests while candidate, of this node, leads. If
+// either is nil it changes nothing. The context of a request does not end with the term:
+// before each step that only a leader may take, the handler has to ask
+// candidate.IsLeader, or to pass the token on to be checked. The default is to send every
+// request to the leader's address.
 func WithLocal(candidate Source, handler http.Handler) Option {
 	return func(o *options) {
 		if candidate != nil && handler != nil {
@@ -40,9 +40,9 @@ func WithLocal(candidate Source, handler http.Handler) Option {
 	}
 }
 
-// WithTarget sets what makes the leader's address of its payload. Its path, if
-// any, is put before those of the requests. The default, and nil, is a URL
-// of scheme http or https, or host:port, which is taken as http.
+// WithTarget sets the function that returns the leader's address for its payload. The
+// path of the address, if any, is put before those of the requests. By default, and with
+// nil, the payload is a URL of scheme http or https, or host:port for http.
 func WithTarget(f func(payload []byte) (*url.URL, error)) Option {
 	return func(o *options) {
 		if f != nil {
@@ -51,10 +51,9 @@ func WithTarget(f func(payload []byte) (*url.URL, error)) Option {
 	}
 }
 
-// WithTransport sets what sends the requests. Its timeouts are then its own, and
-// WithTimeout changes nothing. The default, and nil, is a transport that has 5 s
-// for a connection and as long for TLS, keeps idle connections for 90 s, and
-// uses no proxy of the environment.
+// WithTransport sets the transport of the requests; WithTimeout changes nothing then. The
+// default, and nil, is a transport that allows 5 s for a connection and 5 s for TLS, keeps
+// idle connections for 90 s, and uses no proxy of the environment.
 func WithTransport(t http.RoundTripper) Option {
 	return func(o *options) {
 		if t != nil {
@@ -64,8 +63,8 @@ func WithTransport(t http.RoundTripper) Option {
 }
 
 // WithTimeout sets how long a leader may take to begin its answer once it has
-// the request. How long it then takes for the rest is not bounded. The default,
-// and anything not above 0, is DefaultTimeout.
+// the request. The rest of the answer may take any time. The default, also for 0 and
+// below, is DefaultTimeout.
 func WithTimeout(d time.Duration) Option {
 	return func(o *options) {
 		if d > 0 {
@@ -74,18 +73,18 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// TrustForwarded keeps the X-Forwarded-For, -Host and -Proto that a request
-// comes with, and adds to the first: for a proxy that only other proxies reach.
-// The default is to replace them by what is known of the connection.
+// TrustForwarded keeps the X-Forwarded-For, -Host and -Proto of a request, and adds to
+// the first: for a proxy that only other proxies can reach. The default is to replace
+// them by those of the connection.
 func TrustForwarded() Option { return func(o *options) { o.trust = true } }
 
-// WithServedBy adds to every answer of a leader who leads it, in the headers
-// ServedByHeader and TokenHeader, as this node knew when it passed the request
-// on. The default is not to tell.
+// WithServedBy adds to every answer of a leader its name and token, in the headers
+// ServedByHeader and TokenHeader, as this node knew them when it passed the request on. The
+// default is not to add them.
 func WithServedBy() Option { return func(o *options) { o.served = true } }
 
-// WithLogger sets where it is logged that a leader could not be reached. The
-// default, and nil, is nowhere.
+// WithLogger sets the log for leaders that could not be reached. The default, and nil, is
+// none.
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) {
 		if l != nil {
@@ -94,23 +93,23 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// target makes a URL of a payload.
+// target returns the address in a payload.
 func target(payload []byte) (*url.URL, error) {
 	address := strings.TrimSpace(string(payload))
 	if address == "" {
-		return nil, errors.New("the payload is empty, where an address is wanted")
+		return nil, errors.New("the payload is empty: it must be an address")
 	}
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, fmt.Errorf("the payload is no address: %w", err)
+		return nil, fmt.Errorf("the payload is not an address: %w", err)
 	}
 	return u, nil
 }
 
-// usable says what is wrong with a target.
+// usable returns what is wrong with an address.
 func usable(u *url.URL) error {
 	switch {
 	case u == nil:

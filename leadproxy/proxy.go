@@ -17,23 +17,22 @@ import (
 )
 
 const (
-	// HopHeader marks a request that a Proxy has sent to the leader. One that
-	// comes to a Proxy of another node than the leader is not sent on.
+	// HopHeader marks a request that a Proxy has sent to the leader. If it comes to a
+	// Proxy of another node than the leader, that does not send it on.
 	HopHeader = "Leadership-Proxied"
 
-	// ServedByHeader names the leader that an answer comes from, if
-	// WithServedBy asks for it.
+	// ServedByHeader is the name of the leader that has answered, with WithServedBy.
 	ServedByHeader = "Leadership-Leader"
 
 	// TokenHeader is the token of the term of that leader.
 	TokenHeader = "Leadership-Token"
 
-	// maxRetryAfter bounds what clients are told to wait.
+	// maxRetryAfter is the longest Retry-After.
 	maxRetryAfter = 30 * time.Second
 )
 
-// Source says who leads: a Follower, for this node a Candidate. Its Term is
-// called for every request, from many goroutines.
+// Source knows the leader: a Follower or, for this node, a Candidate. Term is called for
+// every request, by many goroutines at once.
 type Source interface {
 	Term() (leadership.Term, bool)
 }
@@ -44,18 +43,18 @@ type Proxy struct {
 	options
 	leader  Source
 	reverse httputil.ReverseProxy
-	ttl     atomic.Int64 // of the last term heard of
+	ttl     atomic.Int64 // of the last term
 }
 
 var _ http.Handler = (*Proxy)(nil)
 
-// New makes a proxy to the leader that follower believes in; it has to be
-// following. A nil follower is one that knows of no leader.
+// New makes a proxy to the leader that follower knows; the follower has to be following.
+// A nil follower knows no leader.
 //
-// Bodies are streamed in both directions and answers flushed as they come;
-// WebSockets and other upgrades pass. Headers that concern one connection only
-// are dropped; X-Forwarded-For, -Host and -Proto tell of the client, and the
-// Host is that of the leader's address.
+// Bodies are streamed in both directions, and answers are flushed as they come.
+// WebSockets and other upgrades work. Headers of a single connection are dropped,
+// X-Forwarded-For, -Host and -Proto are those of the client, and the Host is that of the
+// leader's address.
 func New(follower Source, opts ...Option) *Proxy {
 	if v := reflect.ValueOf(follower); v.Kind() == reflect.Pointer && v.IsNil() {
 		follower = nil
@@ -77,7 +76,7 @@ func New(follower Source, opts ...Option) *Proxy {
 			ResponseHeaderTimeout: p.timeout,
 			ExpectContinueTimeout: time.Second,
 			IdleConnTimeout:       90 * time.Second,
-			MaxIdleConnsPerHost:   64, // there is but one host
+			MaxIdleConnsPerHost:   64, // there is only one host
 			ForceAttemptHTTP2:     true,
 		}
 	}
@@ -99,7 +98,7 @@ func (p *Proxy) CloseIdleConnections() {
 	}
 }
 
-// destination is where a request is sent, and to whom.
+// destination is the leader that a request is sent to, and its address.
 type destination struct {
 	term leadership.Term
 	url  *url.URL
@@ -107,8 +106,8 @@ type destination struct {
 
 type destinationKey struct{}
 
-// ServeHTTP sends the request to the leader, or serves it here if this node is
-// the leader and WithLocal says so.
+// ServeHTTP sends the request to the leader, or serves it here if this node is the leader
+// and has a handler for that: see WithLocal.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.local != nil {
 		if term, ok := p.local.Term(); ok {
@@ -130,7 +129,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.unavailable(w, "this node does not lead (any more)", p.vacancy())
 		return
 	case !ok:
-		p.unavailable(w, "nobody leads", p.vacancy())
+		p.unavailable(w, "there is no leader", p.vacancy())
 		return
 	}
 	u, err := p.target(term.Payload)
@@ -146,8 +145,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.reverse.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// vacancy is how long a seat stays empty at most, by the default retry
-// interval of those who wait for it.
+// vacancy is how long a seat stays empty at most, with the default retry interval of
+// candidates.
 func (p *Proxy) vacancy() time.Duration { return time.Duration(p.ttl.Load()) / 3 }
 
 func (p *Proxy) unavailable(w http.ResponseWriter, why string, wait time.Duration) {
@@ -173,7 +172,7 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	r.Out.Header.Set(HopHeader, "1")
 }
 
-// tell adds to an answer who has given it.
+// tell adds the name and the token of the leader to its answer.
 func (p *Proxy) tell(r *http.Response) error {
 	to, _ := r.Request.Context().Value(destinationKey{}).(destination)
 	p.sign(r.Header, to.term)
@@ -187,10 +186,10 @@ func (p *Proxy) sign(h http.Header, term leadership.Term) {
 	}
 }
 
-// failed answers a request that the leader has not.
+// failed answers a request that the leader has not answered.
 func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		// The client has gone, and only logs of proxies in between see this.
+		// The client has gone: only the logs of proxies before this one show the status.
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}

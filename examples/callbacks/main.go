@@ -1,6 +1,5 @@
-// Callbacks: two candidates tell of their terms by functions that are called,
-// one by three channels; a health check fails, and an operator asks for a
-// transfer.
+// Callbacks: one candidate reports its terms by callbacks, another by three channels;
+// a health check fails, and an operator asks for a transfer.
 //
 //	go run ./examples/callbacks
 package main
@@ -63,7 +62,7 @@ func run(out io.Writer) error {
 		return err
 	}
 
-	// bert has channels. Each is read, and they are told in order.
+	// bert has channels. All three have to be read.
 	bert := leadership.NewCandidate(kv, key, "bert", ttl)
 	signals := bert.RunForSignals(ctx)
 	var told sync.WaitGroup
@@ -117,7 +116,7 @@ func run(out io.Writer) error {
 	return nil
 }
 
-// await waits until f says true.
+// await waits until f returns true.
 func await(ctx context.Context, f func() bool) error {
 	for !f() {
 		select {

@@ -1,6 +1,6 @@
-// Fencing: a leader is paused in the middle of its work, and wakes up after
-// another has taken over. The database refuses what it still writes, by its
-// token, in the transaction of the write.
+// Fencing: a leader is paused in the middle of its work, and wakes up after another
+// has taken over. The database refuses its write, by its token, in the transaction of
+// the write.
 //
 //	go run ./examples/fencing
 package main
@@ -126,7 +126,7 @@ func run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	say("anna reads a balance of %d, and is to add 10. IsLeader says %v.", balance, anna.IsLeader())
+	say("anna reads a balance of %d, and is to add 10. IsLeader returns %v.", balance, anna.IsLeader())
 	say("Here anna is paused: by its garbage collector, a swapped page, a suspended machine.")
 	connection.Refuse()
 

@@ -1,6 +1,6 @@
-// Leaderproxy: three nodes serve HTTP, and any of them may be asked: those that
-// do not lead send requests on to the one that does. The leader crashes, and
-// clients are told when to come back until another leads.
+// Leaderproxy: three nodes serve HTTP, and clients may use any of them: nodes that do
+// not lead send requests on to the leader. The leader crashes, and until another leads
+// clients are told when to try again.
 //
 //	go run ./examples/leaderproxy
 package main
@@ -46,7 +46,7 @@ type node struct {
 	server     *http.Server
 }
 
-// start starts a node, which ends with ctx. Its goroutines are all's.
+// start starts a node, which ends with ctx. all waits for its goroutines.
 func start(ctx context.Context, all *sync.WaitGroup, kv store.Store, name string) (*node, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -65,7 +65,7 @@ func start(ctx context.Context, all *sync.WaitGroup, kv store.Store, name string
 	n.server = &http.Server{Handler: n.proxy, ReadHeaderTimeout: 5 * time.Second}
 	all.Go(func() { _ = n.server.Serve(listener) }) // until it is closed
 	all.Go(func() {
-		for range isLeader { // the proxy asks by itself
+		for range isLeader { // the proxy calls Term by itself
 		}
 	})
 	all.Go(func() {
@@ -75,7 +75,7 @@ func start(ctx context.Context, all *sync.WaitGroup, kv store.Store, name string
 	return n, nil
 }
 
-// crash ends a node without a word to the others.
+// crash ends a node without notice.
 func (n *node) crash() error {
 	n.connection.Refuse()
 	return n.server.Close()
@@ -109,7 +109,7 @@ func run(out io.Writer) (err error) {
 	}
 	say("Three nodes stand for %q; every one of them takes orders.", key)
 
-	// order asks a node until it has an answer, as it is told to.
+	// order asks a node until it has an answer, after each Retry-After.
 	order := func(n *node, path string) (string, error) {
 		for {
 			status, wait, body, err := ask(ctx, client, n.url+path)

@@ -1,13 +1,13 @@
-"""Stands in an election over HTTP, of leadership serve. Python 3.9 or later, on
-Linux, and nothing but its standard library.
+"""Stands in an election over HTTP, with leadership serve. It needs Python 3.9 or
+later, on Linux, and nothing but the standard library.
 
     election = Election(["http://127.0.0.1:8080"], "service/leader", node="a")
     election.run(work)  # calls work(term) while this process leads
 
-work asks term.leads() before each step that only the leader may take, sends
-term.token along where that is checked, and returns when it does not lead any
-more. Between two questions it must not do what takes long: or let run_command
-run it as a process, which is killed in time.
+work calls term.leads() before each step that only the leader may take, sends
+term.token along to be checked, and returns when it does not lead any more. Between
+two calls it must not do what takes long: for that use run_command, which runs a
+process and kills it in time.
 """
 
 import argparse
@@ -44,17 +44,17 @@ class Term:
         self._lock = threading.Lock()
 
     def leads(self):
-        """Whether this process leads, at this moment, and is to go on."""
+        """Reports whether this process leads at this moment, and is to go on."""
         return self.remaining() > 0 and not self._leaving and not self._stopped.is_set()
 
     def remaining(self):
-        """For how many seconds nobody else can lead, if nothing more is heard:
+        """Returns for how many seconds no other can lead if the term is not renewed:
         by then the work has to have ended."""
         with self._lock:
             return max(self._until - now(), 0.0)
 
     def _leave(self):
-        """The work is to end, while nobody else can lead yet."""
+        """The work is to end, while no other can lead yet."""
         self._leaving = True
 
     def _lose(self):
@@ -63,8 +63,8 @@ class Term:
             self._leaving, self._until = True, 0.0
 
     def _trust(self, token, until):
-        """Notes a claim that has succeeded. It is none where its trust, or that
-        before it, has run out meanwhile."""
+        """Notes a claim that has succeeded. Returns False if its trust, or that
+        before it, has run out meanwhile: then the claim does not count."""
         with self._lock:
             lapsed = self.token != 0 and self._until <= now()
             if lapsed or until <= now():
@@ -75,9 +75,9 @@ class Term:
 
 
 class Election:
-    """The election under a key. urls are servers on one store; any will do. bearer
-    is the token that they want, or a function that returns it, called for each
-    request: a token that is replaced need not stop anybody."""
+    """The election under a key. urls are servers on one store; any of them is used.
+    bearer is their token, or a function that returns it and is called for each
+    request, so that a token can be replaced while this runs."""
 
     def __init__(self, urls, key, node, ttl=15.0, payload="", bearer=None):
         self._urls, self._at = list(urls), 0
@@ -86,7 +86,7 @@ class Election:
         self._stopped = threading.Event()
 
     def stop(self):
-        """Has run return, once the work has ended. From any thread."""
+        """Makes run return once the work has ended. May be called by any thread."""
         self._stopped.set()
 
     def run(self, work):
@@ -114,7 +114,7 @@ class Election:
         return None
 
     def _campaign(self, term):
-        """Claims until term leads. False: claim anew, by another instance."""
+        """Claims until term leads. Returns False to claim anew, as another instance."""
         while not self._stopped.is_set():
             began = now()
             status, answer = self._claim(term)
@@ -145,26 +145,26 @@ class Election:
                 return term._leave()  # an operator wants it to go
             elif status == 409:
                 return term._lose()
-            else:  # nothing is known: the trust that there is lasts
+            else:  # nothing is known: the present trust lasts
                 wait = max(min(self._ttl / 20, term.remaining() / 8), 0.02)
 
     def _claim(self, term):
         body = {"node": self._node, "ttl": f"{self._ttl}s", "instance": term.instance, "token": term.token}
         if self._payload:
             body["payload"] = self._payload
-        # What is waited for while it leads leaves time for another try.
+        # While it leads, a try that fails leaves time for another.
         left = term.remaining() / 2
         return self._post("/claim", body, min(self._ttl / 5, left) if left else self._ttl / 5)
 
     def _resign(self, term):
-        """Where it is not heard, others wait for the TTL."""
+        """Gives up the seat. If no server answers, others wait for the TTL."""
         for _ in self._urls:
             if self._post("/resign", {"instance": term.instance, "token": term.token}, self._ttl / 5)[0] == 204:
                 return
 
     def _post(self, route, body, timeout):
-        """Returns the status and the answer; 0 where nobody answers. The next
-        request goes to the next server then."""
+        """Returns the status and the answer; the status is 0 if there is no answer. The
+        next request goes to the next server then."""
         request = urllib.request.Request(
             self._urls[self._at] + self._path + route,
             data=json.dumps(body).encode(),
@@ -194,9 +194,9 @@ def die_with_parent():
 
 
 def run_command(argv, grace):
-    """Returns a work that runs a command, and kills it before its term is over,
-    or when this process is killed. What this process cannot do while it is frozen,
-    and what gets away by leaving its process group, leadership run sees to."""
+    """Returns a work function that runs a command, and kills it before its term is
+    over, or when this process is killed. It cannot do so while it is frozen, nor kill
+    what has left the process group: leadership run can."""
 
     def work(term):
         environ = dict(os.environ, LEADERSHIP_TOKEN=str(term.token))
@@ -218,8 +218,8 @@ def run_command(argv, grace):
 
 
 def bearer_of_environment():
-    """The token in the file that LEADERSHIP_WRITE_TOKEN_FILE names, as it is when it
-    is asked for, or in LEADERSHIP_WRITE_TOKEN, or None."""
+    """Returns a function that reads the token in the file LEADERSHIP_WRITE_TOKEN_FILE,
+    or the token in LEADERSHIP_WRITE_TOKEN, or None."""
     file = os.environ.get("LEADERSHIP_WRITE_TOKEN_FILE")
     if not file:
         return os.environ.get("LEADERSHIP_WRITE_TOKEN")
@@ -228,7 +228,7 @@ def bearer_of_environment():
         with open(file, encoding="utf-8") as token:
             return token.read().strip()
 
-    read()  # that it cannot be read shows now
+    read()  # an error is reported now
     return read
 
 

@@ -50,7 +50,7 @@ func run(out io.Writer) error {
 			if term, ok := follower.Term(); ok {
 				say("follower: %s leads, at %s", name, term.Payload)
 			} else {
-				say("follower: nobody leads")
+				say("follower: there is no leader")
 			}
 		}
 	})
@@ -72,7 +72,7 @@ func run(out io.Writer) error {
 					say("%s is elected; its fencing token is %d", n.name, term.Token)
 					elected <- n
 				case leading:
-					say("%s leads no more", n.name)
+					say("%s does not lead any more", n.name)
 				}
 				leading = now
 			}
@@ -85,7 +85,7 @@ func run(out io.Writer) error {
 			time.Sleep(ttl / 2)
 			return n, nil
 		case <-ctx.Done():
-			return nil, fmt.Errorf("nobody was elected: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("no candidate was elected: %w", context.Cause(ctx))
 		}
 	}
 	first, err := next()
@@ -106,7 +106,7 @@ func run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	say("%s leads, and everybody knows when to stop: anna %v, bert %v, cleo %v.", third.name,
+	say("%s leads, and each knows it: IsLeader is %v for anna, %v for bert and %v for cleo.", third.name,
 		nodes[0].candidate.IsLeader(), nodes[1].candidate.IsLeader(), nodes[2].candidate.IsLeader())
 	say("The end: all stop, and %s gives the seat up.", third.name)
 	for _, n := range nodes {

@@ -15,7 +15,7 @@ func TestQuickstartTellsTheWholeStory(t *testing.T) {
 		}
 		story := out.String()
 		t.Log("\n" + story)
-		for _, part := range []string{"is elected; its fencing token is", "resigns", "is cut off", "follower: nobody leads", "The end"} {
+		for _, part := range []string{"is elected; its fencing token is", "resigns", "is cut off", "follower: there is no leader", "The end"} {
 			if !strings.Contains(story, part) {
 				t.Errorf("it does not say %q", part)
 			}

@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			case !ok:
 				leaderCh = nil
 			case leader == "":
-				logger.Print("nobody leads")
+				logger.Print("there is no leader")
 			default:
 				logger.Printf("%s leads", leader)
 			}
