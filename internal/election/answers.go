@@ -258,7 +258,7 @@ func (m *Machine) copied(rec Record) {
 // a dead one in its seat.
 func (m *Machine) schedule(at time.Duration) {
 	by := m.cfg.By
-	missing := m.view.Rec.Held() && !m.Mine() && !m.view.Rec.OnList(by.Node, by.Priority)
+	missing := m.view.Rec.Held() && !m.Mine() && !m.view.Rec.onList(by.Node, by.Priority)
 	switch {
 	case !missing:
 		m.list = joining{at: clock.Never}

@@ -50,14 +50,14 @@ func (c *Claimant) Take(seen Record, token, beat uint64, last *Ending, now time.
 		Leader: c.Node, Instance: c.Instance,
 		Token: token, Millis: c.TTL.Milliseconds(), Beat: beat,
 		Since: now.UTC().Truncate(time.Millisecond), Payload: c.Payload,
-		Last: last, Waiting: seen.DropAhead(c.Node, c.Priority),
+		Last: last, Waiting: seen.dropAhead(c.Node, c.Priority),
 	}
 }
 
 // Renewed returns the record once more, as its holder renews it: with what others have
 // added to it, but for what is done with.
 func (r Record) Renewed(beat uint64) Record {
-	r.Beat, r.Ask = beat, r.Ask.AfterRenewal(r.Leader)
+	r.Beat, r.Ask = beat, r.Ask.afterRenewal(r.Leader)
 	return r
 }
 

@@ -52,8 +52,8 @@ type Issued struct {
 }
 
 // Machine is one campaign of a candidate: what it knows, and what it does next. It is
-// a state machine without goroutines, clock or store: whoever drives it tells it what
-// has happened, each time with the instant, takes the events that follow, asks for the
+// a state machine without goroutines, clock or store: its driver tells it what has
+// happened, each time with the instant, acts on the events that follow, asks for the
 // next Step, and takes that. Of its calls of the store one is under way at a time (S6).
 //
 // It does not say who leads: that only the lease does, which the driver begins, renews
@@ -155,9 +155,6 @@ func (m *Machine) View() *View[Record] { return &m.view }
 // Mine reports whether the record is one of this campaign's.
 func (m *Machine) Mine() bool { return m.view.Rec.Held() && m.view.Rec.Instance == m.cfg.By.Instance }
 
-// Busy reports whether a call is under way.
-func (m *Machine) Busy() bool { return m.call != nil }
-
 // Leaving returns why the record of this campaign is about to be given up.
 func (m *Machine) Leaving() Reason { return m.leave.reason }
 
@@ -166,25 +163,25 @@ type EventKind int
 
 // The kinds of events.
 const (
-	// Began says that a term of Record has begun, whose trust runs from Start.
+	// Began means that the term of Record has begun. Its trust runs from Start.
 	Began EventKind = iota
-	// Renewed says that the trust of the term runs from Start.
+	// Renewed means that the trust of the term runs from Start now.
 	Renewed
-	// End says that the lease is to end, because of Why.
+	// End asks for the end of the lease, because of Why.
 	End
-	// Ended says that the term is wound up: its work has returned.
+	// Ended means that the term is wound up: it is over, and its work has returned.
 	Ended
-	// Changed says that another record was found than before.
+	// Changed means that another record was found, or written, than the one before.
 	Changed
-	// Failed says that the failure of the call that has just returned is to be reported.
+	// Failed asks for a report of the failure of the call that has just returned.
 	Failed
-	// Rewriting says that the record of the term is gone, and will be written again.
+	// Rewriting means that the record of the term is gone, and will be written again.
 	Rewriting
-	// Copied says that another process writes as this campaign's instance.
+	// Copied means that another process writes as this campaign's instance.
 	Copied
-	// Unfollowed says that no token can follow the record.
+	// Unfollowed means that no token can follow that of the record.
 	Unfollowed
-	// Condemned says that the store does not compare and swap: Wrote and Found show it.
+	// Condemned means that the store does not compare and swap, as Wrote and Found show.
 	Condemned
 )
 

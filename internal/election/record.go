@@ -99,7 +99,7 @@ func (r Record) TTL() time.Duration { return time.Duration(r.Millis) * time.Mill
 func (r Record) Vacated(beat uint64, why Reason) Record {
 	return Record{
 		Token: r.Token, Beat: beat, Last: &Ending{r.Leader, r.Token, why},
-		Waiting: r.Waiting, Ask: r.Ask.AfterVacancy(),
+		Waiting: r.Waiting, Ask: r.Ask.afterVacancy(),
 	}
 }
 

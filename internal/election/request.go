@@ -50,19 +50,19 @@ func (r *Request) Transfers() (to string, hold time.Duration) {
 	return r.To, time.Duration(min(max(r.Millis, 0), MaxHold.Milliseconds())) * time.Millisecond
 }
 
-// AfterVacancy returns what stays of a request once the seat was given up: a
+// afterVacancy returns what stays of a request once the seat was given up: a
 // resignation is done with.
-func (r *Request) AfterVacancy() *Request {
+func (r *Request) afterVacancy() *Request {
 	if r == nil || r.Do == Transfer || r.Do == Pause {
 		return r
 	}
 	return nil
 }
 
-// AfterRenewal returns what stays of a request in the record that a leader of that node
+// afterRenewal returns what stays of a request in the record that a leader of that node
 // renews: what it has yet to obey, or a pause. A transfer to the leader itself is done
 // with.
-func (r *Request) AfterRenewal(node string) *Request {
+func (r *Request) afterRenewal(node string) *Request {
 	if to, _ := r.Transfers(); to == node {
 		return nil
 	}

@@ -109,7 +109,7 @@ func (m *Machine) compete(now clock.Instant) Step {
 	case claimable || !m.view.Known || m.calls.hinted || at >= m.calls.poll:
 		return Step{Do: Look}
 	case able && at >= m.list.at && at < m.lives:
-		return m.put("enlist", m.view.Rec.JoinList(m.cfg.By.Node, m.cfg.By.Priority))
+		return m.put("enlist", m.view.Rec.joinList(m.cfg.By.Node, m.cfg.By.Priority))
 	case !able:
 		return Step{Until: m.calls.poll}
 	case at < m.list.at:

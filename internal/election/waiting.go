@@ -18,8 +18,8 @@ type Waiter struct {
 	Priority int    `json:"priority"`
 }
 
-// JoinList returns the record with a candidate among those that wait.
-func (r Record) JoinList(node string, priority int) Record {
+// joinList returns the record with a candidate among those that wait.
+func (r Record) joinList(node string, priority int) Record {
 	r.Waiting = slices.DeleteFunc(slices.Clone(r.Waiting), func(w Waiter) bool { return w.Node == node && w.Priority < priority })
 	r.Waiting = append(r.Waiting, Waiter{node, priority})
 	slices.SortStableFunc(r.Waiting, func(a, b Waiter) int { return b.Priority - a.Priority })
@@ -27,9 +27,9 @@ func (r Record) JoinList(node string, priority int) Record {
 	return r
 }
 
-// DropAhead returns who goes on waiting when a candidate has taken the seat: those of
+// dropAhead returns who goes on waiting when a candidate has taken the seat: those of
 // a higher priority had their chance.
-func (r Record) DropAhead(node string, priority int) []Waiter {
+func (r Record) dropAhead(node string, priority int) []Waiter {
 	return slices.DeleteFunc(slices.Clone(r.Waiting), func(w Waiter) bool {
 		return w.Node == node || w.Priority > priority
 	})
@@ -41,9 +41,9 @@ func (r Record) RivalsAhead(node string, priority int) int {
 	return min(len(above), MaxAhead)
 }
 
-// OnList reports whether a node of that priority is, or need not be, among those that
+// onList reports whether a node of that priority is, or need not be, among those that
 // wait.
-func (r Record) OnList(node string, priority int) bool {
+func (r Record) onList(node string, priority int) bool {
 	if priority == 0 {
 		return true
 	}
