@@ -17,15 +17,6 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-const (
-	// DefaultPollInterval is how often Await looks at a round of which its
-	// watch says nothing.
-	DefaultPollInterval = time.Second
-
-	// MaxRoundResult is how many bytes the result of a round may have.
-	MaxRoundResult = 4096
-)
-
 // Round elects exactly one winner for one job, ever: of all nodes that ask,
 // the first wins, and the answer never changes, unless the attempts have a TTL
 // (WithAttemptTTL) or the round is deleted. Its record stays in the store, under
@@ -42,6 +33,7 @@ type Round struct {
 	register *register.Register
 	seen     *sightings
 	held     atomic.Pointer[round.Attempt] // the one that this Round has won last, or nil
+	done     atomic.Bool                   // this Round has completed it, by a write that was acknowledged
 }
 
 // NewRound makes one node's view of a round. It makes no call of the store.
@@ -104,8 +96,11 @@ func (r *Round) elect(ctx context.Context) (round.Record, error) {
 			}
 		}
 		start = r.opts.clock.Now() // before the write (S1)
-		acknowledged := earlier == register.None && r.held.Load() != nil
-		if rec, writes, err = r.by.Next(view, start, acknowledged, rand.Text()); err != nil {
+		own := r.held.Load()
+		if earlier != register.None {
+			own = nil // a write since may have happened
+		}
+		if rec, writes, err = r.by.Next(view, start, own, rand.Text()); err != nil {
 			return register.Leave, fmt.Errorf("leadership: key %q: %w: %w", r.key, ErrForeignRecord, err)
 		}
 		if !writes {
@@ -171,7 +166,13 @@ func (r *Round) Complete(ctx context.Context) error { return r.CompleteWith(ctx,
 // or that WithAttempt names; ErrCompletedByOther, which names the node, if another has
 // completed the round already; and ErrInvalidArgument for a result that is too long.
 func (r *Round) CompleteWith(ctx context.Context, result []byte) error {
-	return r.finish(ctx, "complete", result, r.by.Complete)
+	err := r.finish(ctx, "complete", result, func(rec round.Record, now time.Time) round.Record {
+		return r.by.Complete(rec, now, result, rand.Text())
+	})
+	if err == nil {
+		r.done.Store(true)
+	}
+	return err
 }
 
 // Fail records that the winner, which must be this node, has tried to do the job and
@@ -181,11 +182,13 @@ func (r *Round) CompleteWith(ctx context.Context, result []byte) error {
 // note away. A round that this node has completed stays as it is. The errors are those of
 // CompleteWith.
 func (r *Round) Fail(ctx context.Context, result []byte) error {
-	return r.finish(ctx, "fail", result, r.by.Fail)
+	return r.finish(ctx, "fail", result, func(rec round.Record, now time.Time) round.Record {
+		return r.by.Fail(rec, now, result)
+	})
 }
 
 // finish records how the attempt of this node has ended.
-func (r *Round) finish(ctx context.Context, verb string, result []byte, note func(round.Record, time.Time, []byte) round.Record) error {
+func (r *Round) finish(ctx context.Context, verb string, result []byte, note func(round.Record, time.Time) round.Record) error {
 	if len(result) > MaxRoundResult {
 		return invalid("result", fmt.Sprintf("%d bytes", len(result)), "must have at most %d", MaxRoundResult)
 	}
@@ -201,10 +204,11 @@ func (r *Round) finish(ctx context.Context, verb string, result []byte, note fun
 		if err != nil {
 			return register.Leave, fmt.Errorf("leadership: %s %q by %q: %w", verb, r.key, r.by.Node, err)
 		}
-		if done && earlier == register.None {
+		rec := note(v.Rec, r.opts.clock.Now().Time())
+		if done && (rec == v.Rec || earlier == register.None && r.done.Load()) {
 			return register.Leave, nil
 		}
-		value, err := note(v.Rec, r.opts.clock.Now().Time(), result).Encode()
+		value, err := rec.Encode()
 		return register.Write(value), err
 	})
 	if err == nil {
@@ -300,6 +304,9 @@ func (r *Round) Do(ctx context.Context, work func(ctx context.Context) error) (b
 	rec, err := r.elect(ctx)
 	if err != nil || !r.by.Won(rec) {
 		return false, err
+	}
+	if rec.Completer() == r.by.Node {
+		return true, r.Complete(ctx)
 	}
 	if rec.Completer() != "" {
 		return true, nil

@@ -72,8 +72,17 @@ func TestRoundIsWonOnlyByAWriteThatWasAcknowledged(t *testing.T) {
 		if err := r.Complete(ctx); !errors.Is(err, faultstore.ErrInjected) {
 			t.Errorf("completing without a reply: %v", err)
 		}
-		if err := r.Complete(ctx); err != nil {
-			t.Errorf("completing again: %v", err)
+		if err := r.Complete(ctx); !errors.Is(err, faultstore.ErrInjected) {
+			t.Errorf("completing again, what was read back: %v", err)
+		}
+		lossy.SetPlan(nil)
+		for range 2 {
+			if err := r.Complete(ctx); err != nil {
+				t.Errorf("completing once more: %v", err)
+			}
+		}
+		if n := lossy.Calls(faultstore.OpAtomicPut); n != 5+2*register.Tries+1 {
+			t.Errorf("%d writes", n)
 		}
 	})
 }

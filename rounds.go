@@ -21,6 +21,13 @@ import (
 )
 
 const (
+	// DefaultPollInterval is how often Await looks at a round of which its
+	// watch says nothing.
+	DefaultPollInterval = time.Second
+
+	// MaxRoundResult is how many bytes the result of a round may have.
+	MaxRoundResult = 4096
+
 	// maxRoundsSeen is of how many rounds a Rounds remembers what it has seen.
 	maxRoundsSeen = 4096
 

@@ -105,6 +105,32 @@ func TestWhatIsSeenOfRoundsIsBounded(t *testing.T) {
 	}
 }
 
+// A record was deleted, one who has never seen it has begun anew, and the winner of the
+// attempt that is gone comes back.
+func TestAttemptThatIsOverDoesNotEndOneThatBeganAfterIt(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		a, b := leased(kv, "a"), leased(kv, "b")
+		elected(t, a, true)
+		elected(t, b, false)
+		time.Sleep(attemptTTL)
+		elected(t, b, true)
+		if err := kv.Delete(ctx, "sys/1"); err != nil {
+			t.Fatal(err)
+		}
+		c := leased(kv, "c")
+		elected(t, c, true)
+		holds(t, c, 1, attemptTTL*4/5)
+		time.Sleep(attemptTTL)
+		elected(t, c, true)
+		elected(t, b, false) // its own is over
+		holds(t, c, 1, attemptTTL*4/5)
+		time.Sleep(attemptTTL)
+		elected(t, b, true)
+		holds(t, b, 3, attemptTTL*4/5)
+	})
+}
+
 func TestWhoOnlyLooksHasNothingForgotten(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()

@@ -57,6 +57,9 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, NoAnswer(limit))
 	defer cancel()
 	var none T
+	if ctx.Err() != nil {
+		return none, fmt.Errorf("%s: key %q: %w", r.Package, r.Key, context.Cause(ctx))
+	}
 	select {
 	case r.Slots <- struct{}{}:
 	case <-ctx.Done():

@@ -28,21 +28,24 @@ var ErrLast = errors.New("no attempt can follow")
 
 // Next returns the record to write for a claimant, by which its attempt begins or is
 // renewed, and true; or the record that stands, where another has won or there is
-// nothing to change. acknowledged says that the claimant knows its attempt by a write
-// that was acknowledged: without it, one that stands is written once more (S5). No two
-// marks may be alike: rivals see each change (S2).
-func (c Claimant) Next(v View, now clock.Instant, acknowledged bool, mark string) (Record, bool, error) {
+// nothing to change. own is the attempt that the claimant has made last, as far as a write
+// tells that was acknowledged, or nil: without it, one that stands is written once more
+// (S5). No two marks may be alike: rivals see each change (S2).
+func (c Claimant) Next(v View, now clock.Instant, own *Attempt, mark string) (Record, bool, error) {
 	next := Record{Winner: c.Node, Instance: c.Instance, Elected: stamp(now.Time()), Millis: c.TTL.Milliseconds()}
 	waits := now.Mono < v.Expires() // a rival: the winner may be at work (S2)
 	switch {
 	case v.Pair != nil && !v.Rec.Held():
 		stands := v.Rec
 		stands.Mark = mark
-		if c.Won(stands) && stands.Completed == nil && !acknowledged {
+		if c.Won(stands) && stands.Completed == nil && own == nil {
 			return stands, true, nil
 		}
 		return v.Rec, false, nil
-	case v.Gone.Held() && !c.Won(v.Gone) && waits:
+	case v.Gone.Held() && waits && !own.is(v.Gone, now):
+		if c.Won(v.Gone) {
+			return Record{}, false, nil // its own has vanished, and is over: it is a rival
+		}
 		return v.Gone, false, nil // it has vanished, but its winner may be at work
 	case v.Gone.Held() && (v.Pair == nil || next.Millis > 0):
 		next.Attempt, _ = after(v.Gone) // what none can follow is gone
@@ -92,6 +95,12 @@ func Begun(r Record, start clock.Instant, grace time.Duration) Attempt {
 	return a
 }
 
+// is reports whether an attempt is that of a record, and may still be trusted. It may be
+// nil.
+func (a *Attempt) is(r Record, now clock.Instant) bool {
+	return a != nil && a.Number == r.Order() && a.Left(now) > 0
+}
+
 // Left returns for how long from now the attempt may be trusted.
 func (a Attempt) Left(now clock.Instant) time.Duration {
 	if a.Trust == 0 {
@@ -137,15 +146,23 @@ func (c Claimant) Finish(r Record, number uint64) Verdict {
 	return May
 }
 
-// Complete returns the record of a round that a claimant has completed.
-func (c Claimant) Complete(r Record, now time.Time, result []byte) Record {
+// Complete returns the record of a round that a claimant has completed. One that it
+// finds completed is as it was, but for the mark: it may yet be taken back (S5).
+func (c Claimant) Complete(r Record, now time.Time, result []byte, mark string) Record {
+	if r.Completed != nil {
+		r.Mark = mark
+		return r
+	}
 	r.Completed, r.Failed = &Outcome{c.Node, stamp(now), result}, nil
 	return r
 }
 
-// Fail returns the record of a round at which a claimant has failed.
+// Fail returns the record of a round at which a claimant has failed. One that is
+// completed stays as it is.
 func (c Claimant) Fail(r Record, now time.Time, result []byte) Record {
-	r.Failed = &Outcome{c.Node, stamp(now), result}
+	if r.Completed == nil {
+		r.Failed = &Outcome{c.Node, stamp(now), result}
+	}
 	return r
 }
 

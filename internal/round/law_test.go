@@ -46,35 +46,44 @@ func TestNextAttemptIsThatOfWhoMayMakeIt(t *testing.T) {
 		by     Claimant
 		view   View
 		after  time.Duration // since the last record was seen
-		known  bool          // by a write that was acknowledged
+		known  bool          // its own, by a write that was acknowledged
 		writes bool
 		number uint64 // of what is written, or stands
 		winner string
+		own    uint64 // the number of its own
 	}{
-		{"a round without a record", b, see(nil), 0, false, true, 1, "b"},
-		{"a round that was not looked at", b, View{}, 0, false, true, 1, "b"},
-		{"a round without a record, for ever", b0, see(nil), 0, false, true, 1, "b"},
-		{"another's, for ever", b, see(forever), time.Hour, true, false, 1, "a"},
-		{"its own, for ever", a, see(forever), 0, true, false, 1, "a"},
-		{"its own, read back", a, see(forever), 0, false, true, 1, "a"},
-		{"of another instance", nobody, see(forever), time.Hour, false, false, 1, "a"},
-		{"completed", b, see(completed), time.Hour, false, false, 1, "a"},
-		{"its own, completed", a, see(completed), 0, false, false, 1, "a"},
-		{"its own, again", a, see(first), ttl / 2, true, true, 1, "a"},
-		{"another's, within its TTL", b, see(first), ttl - 1, false, false, 1, "a"},
-		{"another's, after its TTL", b, see(first), ttl, false, true, 2, "b"},
-		{"another's, for one without a TTL", b0, see(first), time.Hour, false, false, 1, "a"},
-		{"another's that vanished, within its TTL", b, see(first, nil), ttl - 1, false, false, 1, "a"},
-		{"another's that vanished, after its TTL", b, see(first, nil), ttl, false, true, 2, "b"},
-		{"its own that vanished", a, see(first, nil), 0, true, true, 2, "a"},
-		{"an older one put back, within the TTL", c, see(first, second, first), ttl - 1, false, false, 2, "b"},
-		{"an older one put back, after the TTL", c, see(first, second, first), ttl, false, true, 3, "c"},
-		{"an older one of its own put back", a, see(first, second, first), ttl - 1, true, false, 2, "b"},
-		{"an older one put back over its own", b, see(first, second, first), 0, true, true, 3, "b"},
-		{"one that none can follow, gone", b, see(last, nil), ttl, false, true, 1, "b"},
+		{"a round without a record", b, see(nil), 0, false, true, 1, "b", 1},
+		{"a round that was not looked at", b, View{}, 0, false, true, 1, "b", 1},
+		{"a round without a record, for ever", b0, see(nil), 0, false, true, 1, "b", 1},
+		{"another's, for ever", b, see(forever), time.Hour, true, false, 1, "a", 1},
+		{"its own, for ever", a, see(forever), 0, true, false, 1, "a", 1},
+		{"its own, read back", a, see(forever), 0, false, true, 1, "a", 1},
+		{"of another instance", nobody, see(forever), time.Hour, false, false, 1, "a", 1},
+		{"completed", b, see(completed), time.Hour, false, false, 1, "a", 1},
+		{"its own, completed", a, see(completed), 0, false, false, 1, "a", 1},
+		{"its own, again", a, see(first), ttl / 2, true, true, 1, "a", 1},
+		{"another's, within its TTL", b, see(first), ttl - 1, false, false, 1, "a", 1},
+		{"another's, after its TTL", b, see(first), ttl, false, true, 2, "b", 1},
+		{"another's, for one without a TTL", b0, see(first), time.Hour, false, false, 1, "a", 1},
+		{"another's that vanished, within its TTL", b, see(first, nil), ttl - 1, false, false, 1, "a", 1},
+		{"another's that vanished, after its TTL", b, see(first, nil), ttl, false, true, 2, "b", 1},
+		{"its own that vanished", a, see(first, nil), 0, true, true, 2, "a", 1},
+		{"an older one put back, within the TTL", c, see(first, second, first), ttl - 1, false, false, 2, "b", 1},
+		{"an older one put back, after the TTL", c, see(first, second, first), ttl, false, true, 3, "c", 1},
+		{"an older one of its own put back", a, see(first, second, first), ttl - 1, true, false, 2, "b", 1},
+		{"an older one put back over its own", b, see(first, second, first), 0, true, true, 3, "b", 2},
+		{"an older one put back over its own that is over", b, see(first, second, first), ttl - 1, false, false, 1, "", 2},
+		{"its own that vanished, and is over", a, see(first, nil), ttl - 1, false, false, 1, "", 1},
+		{"an older one of its own put back over its own that is over", b, see(second, &Record{Winner: "b", Elected: noon, Attempt: 1, Millis: ttl.Milliseconds()}), ttl - 1, false, false, 1, "", 2},
+		{"one begun after its own was over, after the TTL", b, see(first, second, first), ttl, true, true, 3, "b", 2},
+		{"one that none can follow, gone", b, see(last, nil), ttl, false, true, 1, "b", 1},
 	} {
 		seen := test.view.Seen
-		rec, writes, err := test.by.Next(test.view, at(seen+test.after), test.known, "z")
+		var own *Attempt
+		if test.known {
+			own = &Attempt{Number: test.own, Start: at(seen), Trust: ttl * 4 / 5}
+		}
+		rec, writes, err := test.by.Next(test.view, at(seen+test.after), own, "z")
 		if err != nil || writes != test.writes || rec.Order() != test.number || rec.Winner != test.winner {
 			t.Errorf("%s: %v, attempt %d of %q, %v; want %v, %d of %q", test.name, writes, rec.Order(), rec.Winner, err, test.writes, test.number, test.winner)
 		}
@@ -82,14 +91,14 @@ func TestNextAttemptIsThatOfWhoMayMakeIt(t *testing.T) {
 			t.Errorf("%s: the mark is %q", test.name, rec.Mark)
 		}
 	}
-	if _, writes, err := b.Next(see(last), at(ttl), false, "z"); writes || !errors.Is(err, ErrLast) {
+	if _, writes, err := b.Next(see(last), at(ttl), nil, "z"); writes || !errors.Is(err, ErrLast) {
 		t.Errorf("after the last attempt: %v, %v", writes, err)
 	}
 }
 
 func TestRenewalKeepsWhenTheAttemptWasWon(t *testing.T) {
 	first := Record{Winner: "a", Elected: noon.Add(-time.Hour), Attempt: 3, Millis: ttl.Milliseconds(), Mark: "x"}
-	rec, writes, err := Claimant{Node: "a"}.Next(see(&first), at(time.Second), true, "z")
+	rec, writes, err := Claimant{Node: "a"}.Next(see(&first), at(time.Second), nil, "z")
 	if err != nil || !writes || !rec.Elected.Equal(first.Elected) || rec.TTL() != ttl || rec.Attempt != 3 {
 		t.Errorf("%+v, %v, %v", rec, writes, err)
 	}
@@ -155,7 +164,7 @@ func TestAttemptIsFinishedByItsWinner(t *testing.T) {
 		}
 	}
 	failed := a.Fail(named, noon, []byte("7"))
-	if done := a.Complete(failed, noon, nil); failed.Failed == nil || done.Failed != nil || done.Completer() != "a" {
+	if done := a.Complete(failed, noon, nil, "m"); failed.Failed == nil || done.Failed != nil || done.Completer() != "a" {
 		t.Errorf("%+v, then %+v", failed, done)
 	}
 }

@@ -53,6 +53,10 @@ func (k *checker) run() {
 // check holds all candidates against the rules.
 func (k *checker) check() {
 	w, v := k.w, k.w.now()
+	if w.race != nil {
+		w.race.check(v)
+		return
+	}
 	tampered := w.ledger.excused(v)
 	var leaders []*contender
 	for _, c := range w.contenders() {

@@ -49,11 +49,6 @@ var claimSabotages = []switched{
 		"case BROKEN || p.verified || wrote == nil",
 	}, "StoreThatDoesNotKeep|Unsafe|Index"},
 	{sabotage{
-		"rounds", "a round that was read back is won", "internal/round/law.go",
-		"stands.Completed == nil && !acknowledged {",
-		"stands.Completed == nil && !acknowledged && !BROKEN {",
-	}, "Acknowledged"},
-	{sabotage{
 		"requests", "a request takes a beat of the leader's", "ask.go",
 		"\t\tif asked = rec; !write {",
 		"\t\tif BROKEN {\n\t\t\trec.Beat++\n\t\t}\n\t\tif asked = rec; !write {",
@@ -74,26 +69,64 @@ var claimSabotages = []switched{
 		"(!holds || by.Token != rec.Token && !BROKEN)",
 	}, "Claim|Holder|Term|Renewal"},
 	{sabotage{
-		"rounds", "trust in an attempt runs from the reply", "round.go",
+		inRounds, "a round that was read back is won", "internal/round/law.go",
+		"stands.Completed == nil && own == nil {",
+		"stands.Completed == nil && own == nil && !BROKEN {",
+	}, ""},
+	{sabotage{
+		inRounds, "a round that was read back is completed", "round.go",
+		"earlier == register.None && r.done.Load()",
+		"(BROKEN || earlier == register.None && r.done.Load())",
+	}, ""},
+	{sabotage{
+		inRounds, "trust in an attempt runs from the reply", "round.go",
 		"\theld := round.Begun(rec, start, ",
 		"\tif BROKEN {\n\t\tstart = r.opts.clock.Now()\n\t}\n\theld := round.Begun(rec, start, ",
-	}, "Attempt"},
+	}, ""},
 	{sabotage{
-		"rounds", "an attempt is superseded at once", "internal/round/law.go",
+		inRounds, "the work of Do goes on after its attempt", "round.go",
+		"\t\t\ttrust.Renew(r.held.Load().Start)\n",
+		"\t\t\tif BROKEN {\n\t\t\t\ttrust.Renew(r.opts.clock.Now())\n\t\t\t\tbreak\n\t\t\t}\n\t\t\ttrust.Renew(r.held.Load().Start)\n",
+	}, ""},
+	{sabotage{
+		inRounds, "an attempt is superseded at once", "internal/round/law.go",
 		"case next.Millis == 0 || waits:",
 		"case next.Millis == 0 || waits && !BROKEN:",
-	}, "Attempt"},
+	}, ""},
 	{sabotage{
-		"rounds", "an attempt that vanished, or was put back, is not waited for", "internal/round/law.go",
-		"case v.Gone.Held() && !c.Won(v.Gone) && waits:",
-		"case v.Gone.Held() && !c.Won(v.Gone) && waits && !BROKEN:",
-	}, "Attempt"},
+		inRounds, "an attempt that vanished, or was put back, is not waited for", "internal/round/law.go",
+		"case v.Gone.Held() && waits && !own.is(v.Gone, now):",
+		"case v.Gone.Held() && waits && !own.is(v.Gone, now) && !BROKEN:",
+	}, ""},
 	{sabotage{
-		"rounds", "sleep does not count for an attempt", "internal/round/law.go",
+		inRounds, "an attempt that is over ends one that began after it", "internal/round/law.go",
+		"a != nil && a.Number == r.Order() && a.Left(now) > 0",
+		"a != nil && a.Number == r.Order() && (BROKEN || a.Left(now) > 0)",
+	}, ""},
+	{sabotage{
+		inRounds, "a completed round is won again", "internal/round/record.go",
+		"return r.Millis > 0 && r.Completed == nil }",
+		"return r.Millis > 0 && (BROKEN || r.Completed == nil) }",
+	}, ""},
+	{sabotage{
+		inRounds, "another's attempt is completed", "internal/round/law.go",
+		"case number != 0 && r.Order() != number:",
+		"case BROKEN && by == \"\":\n\t\treturn May\n\tcase number != 0 && r.Order() != number:",
+	}, ""},
+	{sabotage{
+		inRounds, "attempts are not counted", "internal/round/law.go",
+		"if n := r.Order() + 1; n < election.MaxToken {",
+		"if n := r.Order() + 1; n < election.MaxToken && !BROKEN {",
+	}, ""},
+	{sabotage{
+		inRounds, "sleep does not count for an attempt", "internal/round/law.go",
 		"return now.Left(a.Trust, a.Start)",
 		"if BROKEN {\n\t\tnow.Wall = a.Start.Wall\n\t}\n\treturn now.Left(a.Trust, a.Start)",
-	}, "Attempt"},
+	}, ""},
 }
+
+// inRounds is the rule of those that the simulation of rounds is to find.
+const inRounds = "rounds"
 
 // TestSabotageOfClaims breaks one rule of claims and attempts after another, and
 // demands that the simulation finds it, or a test of the root package, which
@@ -130,7 +163,10 @@ func TestSabotageOfClaims(t *testing.T) {
 		for i, s := range claimSabotages {
 			t.Run(s.rule+" "+s.how, func(t *testing.T) {
 				t.Parallel()
-				began := time.Now()
+				began, play := time.Now(), "TestElections$"
+				if s.rule == inRounds {
+					play = "TestRounds$"
+				}
 				if s.tests != "" {
 					if out, err := tested(t.Context(), root, tests, s.tests, ""); err != nil {
 						t.Fatalf("without any sabotage: %v\n%s", err, out)
@@ -140,7 +176,7 @@ func TestSabotageOfClaims(t *testing.T) {
 					}
 					return
 				}
-				found, err := violation(t.Context(), simulation, "SIM_SEED=", "SABOTAGE="+number(i))
+				found, err := violation(t.Context(), simulation, play, "SIM_SEED=", "SABOTAGE="+number(i))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -148,7 +184,7 @@ func TestSabotageOfClaims(t *testing.T) {
 					t.Fatalf("none of %d seeds finds it", sabotageSeeds)
 				}
 				t.Logf("found by seed %s in %v: %s", found.seed, time.Since(began).Round(time.Millisecond), found.what)
-				found, err = violation(t.Context(), simulation, "SIM_SEED="+found.seed, "SABOTAGE=")
+				found, err = violation(t.Context(), simulation, play, "SIM_SEED="+found.seed, "SABOTAGE=")
 				if err != nil {
 					t.Fatal(err)
 				}

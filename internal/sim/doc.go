@@ -10,11 +10,17 @@
 // against the safety rules S1 to S9 at every event, and, when the faults are over,
 // that one leader stands and goes on standing.
 //
+// Rounds are played in worlds of their own, on the same kind of machines and links: nodes
+// ask for jobs, do them, complete them or fail, crash and come back. The checker holds that
+// no two nodes trust in an attempt at once, nor for longer than their last write allows, that
+// the numbers of attempts rise, that one node completes a job, and that each is done
+// in the end.
+//
 // All of it is in the tests:
 //
 //	go test ./internal/sim                                  # 300 seeds, from 1
 //	SIM_SEEDS=5000 SIM_FIRST=1000 go test ./internal/sim    # others
-//	SIM_SEED=1234 go test ./internal/sim -run 'TestElections$'  # one again
+//	SIM_SEED=1234 go test ./internal/sim -run 'TestElections$'  # one again; or TestRounds
 //
 // A seed gives the same history each time: chance is a function of the seed, of
 // the virtual instant, and of what asks, and nearly no two events fall on the

@@ -27,8 +27,26 @@ const (
 	traceLength = 150
 )
 
+// kind is what is played: it makes the world of a seed, and returns how to let it happen.
+type kind func(seed uint64, broken func(rule, what string)) (w *world, run func())
+
+func elections(seed uint64, broken func(rule, what string)) (*world, func()) {
+	w := newWorld(seed, broken)
+	return w, w.run
+}
+
+func rounds(seed uint64, broken func(rule, what string)) (*world, func()) {
+	r := newRace(seed, broken)
+	return r.world, r.play
+}
+
 // TestElections plays elections and holds them against the rules.
-func TestElections(t *testing.T) {
+func TestElections(t *testing.T) { playAll(t, elections) }
+
+// TestRounds plays rounds.
+func TestRounds(t *testing.T) { playAll(t, rounds) }
+
+func playAll(t *testing.T, k kind) {
 	first, n := env("SIM_FIRST", 1), env("SIM_SEEDS", 300)
 	if seed := env("SIM_SEED", 0); seed != 0 {
 		first, n = seed, 1
@@ -49,7 +67,7 @@ func TestElections(t *testing.T) {
 					if seed >= first+n || t.Failed() {
 						return
 					}
-					stats.add(play(t, seed))
+					stats.add(play(t, k, seed))
 				}
 			})
 		}
@@ -58,37 +76,39 @@ func TestElections(t *testing.T) {
 }
 
 // play plays one seed and returns its world.
-func play(t *testing.T, seed uint64) (w *world) {
+func play(t *testing.T, k kind, seed uint64) (w *world) {
+	name, _, _ := strings.Cut(t.Name(), "/")
 	stuck := time.AfterFunc(stuckAfter, func() {
-		fail(seed, "stuck", fmt.Sprintf("nothing goes on after %v of real time", stuckAfter), stacks())
+		fail(name, seed, "stuck", fmt.Sprintf("nothing goes on after %v of real time", stuckAfter), stacks())
 		os.Exit(2)
 	})
 	defer stuck.Stop()
 	defer func() {
 		// The bubble found goroutines that can't go on.
 		if r := recover(); r != nil {
-			report := fail(seed, "leak", fmt.Sprint(r), stacks())
+			report := fail(name, seed, "leak", fmt.Sprint(r), stacks())
 			t.Error(report)
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
-		w = newWorld(seed, func(rule, what string) {
-			report := fail(seed, rule, what, w.trace.last(traceLength))
+		var run func()
+		w, run = k(seed, func(rule, what string) {
+			report := fail(name, seed, rule, what, w.trace.last(traceLength))
 			t.Error(report)
 		})
 		if tracing {
 			defer func() { t.Log("\n" + w.trace.last(1<<30)) }()
 		}
-		w.run()
+		run()
 	})
 	return w
 }
 
 // fail returns the report of a broken rule. In the child of a sabotage it is
 // printed, and that's it.
-func fail(seed uint64, rule, what, trace string) string {
-	report := fmt.Sprintf("%s of %s, seed %d: %s\n%s%s: %s\nAgain:  SIM_SEED=%d go test ./internal/sim -run 'TestElections$'",
-		marker, rule, seed, what, trace, rule, what, seed)
+func fail(name string, seed uint64, rule, what, trace string) string {
+	report := fmt.Sprintf("%s of %s, seed %d: %s\n%s%s: %s\nAgain:  SIM_SEED=%d go test ./internal/sim -run '%s$'",
+		marker, rule, seed, what, trace, rule, what, seed, name)
 	if os.Getenv("SIM_CHILD") != "" {
 		fmt.Println(report)
 		os.Exit(1)
@@ -118,7 +138,11 @@ func (s *stats) add(w *world) {
 	s.seeds.Add(1)
 	s.terms.Add(int64(w.terms.Load()))
 	s.tampers.Add(int64(w.tampers.Load()))
-	s.writes.Add(int64(len(w.ledger.history)))
+	if w.ledger != nil {
+		s.writes.Add(int64(len(w.ledger.history)))
+	} else {
+		s.writes.Add(w.race.writes())
+	}
 	s.events.Add(int64(len(w.trace.events)))
 }
 
@@ -140,9 +164,15 @@ func env(name string, otherwise uint64) uint64 {
 // instant, and the scheduler decides.
 func TestSameSeedSameHistory(t *testing.T) {
 	seeds := env("SIM_TWICE", 20)
+	for name, k := range map[string]kind{"elections": elections, "rounds": rounds} {
+		t.Run(name, func(t *testing.T) { sameTwice(t, k, seeds) })
+	}
+}
+
+func sameTwice(t *testing.T, k kind, seeds uint64) {
 	var same uint64
 	for seed := uint64(1); seed <= seeds; seed++ {
-		a, b := play(t, seed), play(t, seed)
+		a, b := play(t, k, seed), play(t, k, seed)
 		if a.trace.sum() == b.trace.sum() {
 			same++
 			t.Logf("seed %d: history %x", seed, a.trace.sum())

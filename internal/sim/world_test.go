@@ -32,6 +32,7 @@ type world struct {
 	holders []*holder
 	places  []*place // of candidates and holders
 	watcher *watcher
+	race    *race // of rounds, in place of all these
 
 	// broken is told of each broken rule.
 	broken func(rule, what string)
@@ -47,16 +48,24 @@ type world struct {
 	truths []truth
 }
 
-// newWorld makes the world of a seed. It is called in a bubble.
-func newWorld(seed uint64, broken func(rule, what string)) *world {
+// newEmptyWorld makes a world of a seed in which there is nobody yet. It is called in a
+// bubble.
+func newEmptyWorld(seed uint64, broken func(rule, what string)) *world {
 	d := dice(mix(seed))
 	w := &world{seed: seed, plan: newPlan(d.child("plan")), dice: d, began: time.Now(), done: make(chan struct{}), broken: broken}
 	w.faultsEnd = w.plan.faults
-	w.ledger = newLedger(w, key)
 	w.checker = &checker{
 		w: w, wake: make(chan struct{}, 1), asks: make(chan func()),
 		quiet: d.child("checker").rolls(), forgot: -1,
 	}
+	return w
+}
+
+// newWorld makes the world of a seed. It is called in a bubble.
+func newWorld(seed uint64, broken func(rule, what string)) *world {
+	w := newEmptyWorld(seed, broken)
+	d := w.dice
+	w.ledger = newLedger(w, key)
 	for _, p := range w.plan.slots {
 		d := d.child(p.node)
 		w.slots = append(w.slots, &slot{
