@@ -147,3 +147,33 @@ func TestListTellsWhichLeadersHaveFallenSilent(t *testing.T) {
 		}
 	})
 }
+
+// TestElectionThatTakesTheKeyOfWhatWasNoneIsTold: as after what is in the way of an
+// election was deleted.
+func TestElectionThatTakesTheKeyOfWhatWasNoneIsTold(t *testing.T) {
+	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
+		_, pair, err := kv.AtomicPut(t.Context(), "service/a", []byte("in the way"), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := func() string {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/elections", nil))
+			return w.Body.String()
+		}
+		list()
+		time.Sleep(10 * time.Second)
+		list()
+		if _, err := kv.AtomicDelete(t.Context(), "service/a", pair); err != nil {
+			t.Fatal(err)
+		}
+		claim(t, kv, "service/a", "a", time.Hour)
+		if told := list(); !strings.Contains(told, "service/a") {
+			t.Errorf("the list is %s", told)
+		}
+		time.Sleep(time.Minute)
+		if n := len(h.observer.Elections()); n != 1 {
+			t.Errorf("%d elections are observed", n)
+		}
+	})
+}

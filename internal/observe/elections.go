@@ -108,7 +108,7 @@ func (o *Observer) list(ctx context.Context) (more bool, err error) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		e := o.byKey[key]
-		return (e == nil || !e.observed || e.foreign) && !o.surplus.skips(key)
+		return (e == nil || !e.observed || e.foreign) && !o.surplus.skips(key, seldom)
 	}
 	err = o.lists.electionPages(ctx, o.Prefix, wanted, func(read []leadership.Standing, unread []string) {
 		o.mu.Lock()

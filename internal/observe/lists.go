@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"encoding/json"
 	"hash/maphash"
 	"maps"
 	"math/rand/v2"
@@ -17,10 +18,16 @@ import (
 // maxSettled is how many keys a set of settled keys has, at most.
 const maxSettled = 1 << 20
 
+// A settled key is read again all the same, one time in so many: it may have been deleted,
+// and be something else now.
+const (
+	seldom = 1000 // of rounds and the like, which come in large numbers and stay what they are
+	often  = 20   // of values that are in the way, until somebody deletes them
+)
+
 // settled is a set of keys that were read and need not be read again, so that what is
-// listed often costs no read of what does not change. One in a thousand is read again
-// all the same: it may have been deleted, and be something else now. The zero value is
-// empty. It is safe for concurrent use.
+// listed often costs no read of what does not change. The zero value is empty. It is safe
+// for concurrent use.
 type settled struct {
 	mu   sync.Mutex
 	seed maphash.Seed
@@ -46,8 +53,16 @@ func (s *settled) has(key string) bool {
 	return ok
 }
 
-// skips reports whether a key need not be read this time.
-func (s *settled) skips(key string) bool { return s.has(key) && rand.N(1000) != 0 }
+func (s *settled) remove(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys != nil {
+		delete(s.keys, maphash.String(s.seed, key))
+	}
+}
+
+// skips reports whether a key need not be read this time; one in again times it is.
+func (s *settled) skips(key string, again int) bool { return s.has(key) && rand.N(again) != 0 }
 
 func (s *settled) clear() {
 	s.mu.Lock()
@@ -87,7 +102,8 @@ type Lists struct {
 	kv      store.Store
 	timeout time.Duration // of a page
 	spare   bool          // leave the store alone for nine tenths of the time
-	others  settled       // keys that are no elections
+	others  settled       // keys of rounds and fences
+	foreign settled       // keys of values that are none of ours
 }
 
 // NewLists makes lists of what kv has. A page takes the timeout, at most.
@@ -124,7 +140,7 @@ func (l *Lists) Rounds(ctx context.Context, system, from string) (all []leadersh
 func (l *Lists) electionPages(ctx context.Context, prefix string, wanted func(key string) bool, f func(read []leadership.Standing, unread []string)) error {
 	for from := ""; ; {
 		began := time.Now()
-		p := &page{Store: l.kv, from: from, wanted: func(key string) bool { return !l.others.skips(key) && wanted(key) }}
+		p := &page{Store: l.kv, from: from, wanted: func(key string) bool { return !l.skips(key) && wanted(key) }}
 		read, err := l.electionPage(ctx, p, prefix)
 		if err != nil {
 			return err
@@ -138,8 +154,13 @@ func (l *Lists) electionPages(ctx context.Context, prefix string, wanted func(ke
 			switch {
 			case pair.Value == nil:
 				unread = append(unread, pair.Key)
-			case !elections[pair.Key]:
+			case elections[pair.Key]:
+				l.others.remove(pair.Key)
+				l.foreign.remove(pair.Key)
+			case ours(pair.Value):
 				l.others.add(pair.Key)
+			default:
+				l.foreign.add(pair.Key)
 			}
 		}
 		f(read, unread)
@@ -150,6 +171,18 @@ func (l *Lists) electionPages(ctx context.Context, prefix string, wanted func(ke
 			return err
 		}
 	}
+}
+
+// skips reports whether a key is known to be no election, and need not be read this time.
+// For people who ask what is in the way is read each time: they may have just deleted it.
+func (l *Lists) skips(key string) bool {
+	return l.others.skips(key, seldom) || l.spare && l.foreign.skips(key, often)
+}
+
+// ours reports whether a value is of another kind than elections, and says so.
+func ours(value []byte) bool {
+	var header struct{ Kind string }
+	return json.Unmarshal(value, &header) == nil && (header.Kind == "round" || header.Kind == "fence")
 }
 
 func (l *Lists) electionPage(ctx context.Context, p *page, prefix string) ([]leadership.Standing, error) {

@@ -178,13 +178,14 @@ func (s *systemRounds) look(ctx context.Context, l *Lists, system string) (lates
 	seen, read := make(map[string]bool), make(map[string]leadership.RoundState)
 	for from := ""; ; {
 		began := time.Now()
-		p := &page{Store: l.kv, from: from, wanted: func(key string) bool { return !s.rounds.skips(key) && !s.others.skips(key) }}
+		p := &page{Store: l.kv, from: from, wanted: func(key string) bool { return !s.rounds.skips(key, seldom) && !s.others.skips(key, often) }}
 		found, err := l.roundsPage(ctx, p, system)
 		if err != nil {
 			return nil, 0, err
 		}
 		for _, r := range found {
 			read[r.Round], seen[r.Round] = r, true
+			s.others.remove(r.System + "/" + r.Round)
 		}
 		for _, pair := range p.pairs {
 			_, name, _ := strings.Cut(strings.TrimPrefix(pair.Key, "/"), "/")
