@@ -6,7 +6,7 @@ import (
 )
 
 // ErrInvalidPage means that no page begins where one was asked for.
-var ErrInvalidPage = errors.New("this is not where a page begins")
+var ErrInvalidPage = errors.New("no page begins here")
 
 // Pager is a Store that lists pairs page by page, and reads only the values that are
 // wanted. It is optional: Page works with every Store.

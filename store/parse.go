@@ -51,7 +51,7 @@ func driverOf(scheme string) (Driver, bool) {
 
 func noScheme(rawURL string) error {
 	if strings.ContainsAny(rawURL[:min(1, len(rawURL))], "\"'") {
-		return errors.New("the URL begins with a quotation mark, as where a file of variables is not read by a shell: take the marks out")
+		return errors.New("the URL begins with a quotation mark, as in a file of variables that no shell reads: remove the marks")
 	}
 	scheme, _, _ := strings.Cut(rawURL, ":")
 	if d, known := driverOf(strings.ToLower(scheme)); known {
@@ -141,7 +141,7 @@ func (u *URL) parseUser(userinfo string, driver Driver) error {
 	}
 	u.HasUser = user != "" || password != ""
 	if !u.HasUser && !driver.EmptyUser {
-		return errors.New("it has an @ with neither a user nor a password before it: take it out, or see what has become of them")
+		return errors.New("it has an @ with neither a user nor a password before it: remove it, or check where they should come from")
 	}
 	u.Hide(u.Password)
 	u.Hide(password)
@@ -160,7 +160,7 @@ func (u *URL) parsePath(path string, driver Driver) error {
 		return nil // the path of a file, for example
 	}
 	if strings.Contains(path, ",") {
-		return fmt.Errorf("the path has a comma in it: hosts are listed before the first / of the URL, and a comma that is meant is %%2C%s", driver.want())
+		return fmt.Errorf("the path has a comma in it: hosts are listed before the first / of the URL, and a comma in the path is written %%2C%s", driver.want())
 	}
 	return checkPrefix("the path", u.Path)
 }
@@ -177,7 +177,7 @@ func checkPrefix(what, prefix string) error {
 		case "":
 			return fmt.Errorf("%s has an empty part: write one / where two are together", what)
 		case ".", "..":
-			return fmt.Errorf("%s has the part %q, which would not be resolved: write it without", what, part)
+			return fmt.Errorf("%s has the part %q, which would not be resolved: write the path without it", what, part)
 		}
 	}
 	return nil
@@ -215,7 +215,7 @@ func (u *URL) parseQuery(query string, known []string) error {
 	for _, name := range slices.Sorted(maps.Keys(times)) {
 		switch {
 		case times[name] > 1:
-			return fmt.Errorf("parameter %q is there %d times", name, times[name])
+			return fmt.Errorf("parameter %q occurs %d times", name, times[name])
 		case u.params[name] == "":
 			return fmt.Errorf("parameter %q is empty: give it a value or take it out", name)
 		case strings.ContainsFunc(u.params[name], unicode.IsControl):
@@ -244,7 +244,7 @@ func (u *URL) parseHosts(hosts string, driver Driver) error {
 		// The meaning of the host, if any, depends on the scheme.
 		host, err := url.PathUnescape(hosts)
 		if err != nil || strings.ContainsFunc(host, unicode.IsControl) {
-			return errors.New("what is before its path is not written as in a URL: write % as %25")
+			return errors.New("the part before the path is not encoded as in a URL: write % as %25")
 		}
 		u.Hosts = []string{host}
 		return nil
@@ -296,7 +296,7 @@ func withPort(host string, driver Driver) (hostport string, ported bool, err err
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
 		if !portLike.MatchString(port) {
-			return "", false, fmt.Errorf("host %q: what follows its colon is no port, which must be from 1 to 65535 (and a password is followed by an @)", name)
+			return "", false, fmt.Errorf("host %q: the part after the colon is not a port from 1 to 65535 (a password must be followed by an @)", name)
 		}
 		return "", false, fmt.Errorf("host %q: the port is %q and must be from 1 to 65535", name, port)
 	}

@@ -30,7 +30,7 @@ func (u *URL) SecretFile(name, env string) (*SecretFile, error) {
 	}
 	if u.Has(name) || name == "password" && u.Password != "" {
 		if u.Has(name + "_file") {
-			return nil, fmt.Errorf("%s is set beside the %s itself: use either", from, name)
+			return nil, fmt.Errorf("%s and the %s itself are set: use one of them", from, name)
 		}
 		return nil, nil //nolint:nilnil // No file is no error.
 	}

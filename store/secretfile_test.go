@@ -32,7 +32,7 @@ func TestSecretFileIsReadAgain(t *testing.T) {
 	for url, want := range map[string][]string{
 		"test://h?token_file=" + missing:           {`"token_file"`, missing, "no such file"},
 		"test://h?token_file=" + empty:             {`"token_file"`, empty, "no token in it"},
-		"test://h?token=s3cret&token_file=" + path: {`"token_file"`, "use either"},
+		"test://h?token=s3cret&token_file=" + path: {`"token_file"`, "use one of them"},
 	} {
 		_, err := file(url, "")
 		wantError(t, err, want...)

@@ -71,7 +71,7 @@ func (u *URL) TLS(env TLSEnv, required bool) (*TLS, error) {
 	if u.Has("tls") && !on {
 		switch {
 		case required:
-			return nil, fmt.Errorf("parameter %q is false, but %s:// is with TLS", "tls", u.Scheme)
+			return nil, fmt.Errorf("parameter %q is false, but %s:// means TLS", "tls", u.Scheme)
 		case u.Has("ca"), u.Has("cert"), u.Has("key"), u.Has("server_name"):
 			return nil, fmt.Errorf("parameter %q is false beside others that ask for TLS", "tls")
 		}

@@ -195,7 +195,7 @@ func authOf(u *store.URL) (*api.HttpBasicAuth, error) {
 	if u.HasUser {
 		if u.User == "" || u.Password == "" {
 			u.Hide(u.User) // it may be a token
-			return nil, errors.New("a login, which is for a proxy before Consul, is user:password: a token of Consul's goes into the parameter token")
+			return nil, errors.New("a login, which is for a proxy before Consul, is user:password: a token of Consul goes into the parameter token")
 		}
 		return &api.HttpBasicAuth{Username: u.User, Password: u.Password}, nil
 	}
@@ -315,7 +315,7 @@ func explain(err error, config *tls.Config) error {
 	var network *net.OpError
 	switch {
 	case errors.As(err, &status) && status.Code == http.StatusForbidden:
-		return fmt.Errorf("the token, or its lack, is refused: %w", err)
+		return fmt.Errorf("the token, or a request without one, is refused: %w", err)
 	case errors.As(err, &network) && network.Op == "dial":
 		return fmt.Errorf("%w: %w", store.ErrNotReachable, err)
 	case errors.As(err, &network) && config != nil && len(config.Certificates) == 0:

@@ -45,7 +45,7 @@ var (
 func keepOf(u *store.URL) (time.Duration, error) {
 	keep, err := u.Duration("compact", 0)
 	if err == nil && u.Has("compact") && keep < shortestHistory {
-		err = fmt.Errorf("parameter %q is %v and must be at least %v: watches of others in the cluster read what is younger", "compact", keep, shortestHistory)
+		err = fmt.Errorf("parameter %q is %v and must be at least %v: watches of other programs need the history", "compact", keep, shortestHistory)
 	}
 	return keep, err
 }

@@ -31,7 +31,7 @@ func explain(ctx context.Context, hosts []string, config *tls.Config, err error)
 		alerted := errors.As(refusal, &alert) && alert.Op == "remote error"
 		switch {
 		case config == nil && (refusal == nil || alerted):
-			return fmt.Errorf("%w: %s wants TLS", err, host)
+			return fmt.Errorf("%w: %s requires TLS", err, host)
 		case config != nil && alerted:
 			return fmt.Errorf("%w: %s: %w", err, host, refusal)
 		case config != nil && hungUp(refusal):

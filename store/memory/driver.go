@@ -31,7 +31,7 @@ type share struct {
 func resolve(u *store.URL) (store.Target, error) {
 	switch {
 	case u.HasUser:
-		return nil, errors.New("it has a user, which memory does not ask for: want memory://name")
+		return nil, errors.New("it has a user, which memory does not use: want memory://name")
 	case u.Path != "":
 		return nil, fmt.Errorf("it has the path %q: want memory://name", u.Path)
 	}

@@ -171,7 +171,7 @@ func secure(u *store.URL) (*store.TLS, error) {
 	case ours == "":
 		return nil, nil
 	case theirs != "":
-		return nil, fmt.Errorf("parameters %q and %q are there, which say the same in two ways: use either", ours, theirs)
+		return nil, fmt.Errorf("parameters %q and %q set the same in two ways: use one of them", ours, theirs)
 	}
 	env := store.TLSEnv{CA: "PGSSLROOTCERT", Cert: "PGSSLCERT", Key: "PGSSLKEY"}
 	if os.Getenv(env.CA) == "system" { // PostgreSQL's word for no file
@@ -237,20 +237,20 @@ var ignored = []string{
 // checkParams refuses what would have no effect.
 func checkParams(u *store.URL) error {
 	if u.Has("host") && len(u.Hosts) > 0 {
-		return errors.New("parameter \"host\" is there beside a host before the path: use either")
+		return errors.New("there is a parameter \"host\" and a host before the path: use one of them")
 	}
 	switch {
 	case u.Has("port") && !u.Portless:
-		return errors.New("parameter \"port\" is there beside a port behind a host: use either")
+		return errors.New("there is a parameter \"port\" and a port of a host: use one of them")
 	case u.Has("user") && u.User != "", u.Has("password") && u.Password != "":
-		return errors.New("the URL has a login before the hosts and one in its parameters: use either")
+		return errors.New("the URL has a login before the hosts and one in its parameters: use one of them")
 	}
 	if u.Has("dbname") && u.Path != "" {
-		return errors.New("parameter \"dbname\" is there beside a database in the path: use either")
+		return errors.New("there is a parameter \"dbname\" and a database in the path: use one of them")
 	}
 	if u.Has("passfile") {
 		if u.Password != "" || u.Has("password") || os.Getenv("PGPASSWORD") != "" {
-			return errors.New("parameter \"passfile\" is there beside a password (or $PGPASSWORD), and so would have no effect: use either")
+			return errors.New("parameter \"passfile\" has no effect beside a password (or $PGPASSWORD): use one of them")
 		}
 		// pgx ignores one that cannot be read.
 		if _, err := os.ReadFile(u.Setting("passfile")); err != nil {
@@ -259,7 +259,7 @@ func checkParams(u *store.URL) error {
 	}
 	for _, variable := range ignored {
 		if os.Getenv(variable) != "" {
-			return fmt.Errorf("$%s is set, which is not supported: unset it, and say it in the URL (ca, tls, the hosts)", variable)
+			return fmt.Errorf("$%s is set, which is not supported: unset it, and set it in the URL (ca, tls, the hosts)", variable)
 		}
 	}
 	if os.Getenv("PGGSSENCMODE") == "require" {
@@ -294,7 +294,7 @@ func checkTLS(u *store.URL) error {
 	case negotiation != "" && negotiation != "postgres" && negotiation != "direct":
 		return fmt.Errorf("%s is %q and must be postgres or direct", name, negotiation)
 	case negotiation == "direct" && slices.Contains([]string{"disable", "allow", "prefer"}, mode):
-		return fmt.Errorf("%s is direct, which is for TLS alone, and sslmode is %s: want require, verify-ca or verify-full", name, mode)
+		return fmt.Errorf("%s is direct, which is only for TLS, and sslmode is %s: want require, verify-ca or verify-full", name, mode)
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"postgres://postgres:s3cret@" + hosts + "/postgres?tls=maybe":                    {`parameter "tls" is "maybe"`},
 		"postgres://postgres:s3cret@" + hosts + "/postgres?ca=/no/such":                  {`parameter "ca"`, "/no/such"},
 		"postgres://postgres:s3cret@" + hosts + "/postgres?sslrootcert=/no/such":         {"CA file", "/no/such"},
-		"postgres://postgres:s3cret@" + hosts + "/postgres?ca=x&sslmode=require":         {`"ca" and "sslmode"`, "use either"},
+		"postgres://postgres:s3cret@" + hosts + "/postgres?ca=x&sslmode=require":         {`"ca" and "sslmode"`, "use one of them"},
 		"postgres://postgres:s3cret@" + hosts + "/postgres?table=a.b.c":                  {`the table is "a.b.c"`},
 		"postgres://postgres:s3cret@" + hosts + "/postgres?poll=0s":                      {`parameter "poll"`},
 		"postgres://postgres:s3cret@" + hosts + "/postgres?pool_max_conns=0":             {"pool_max_conns too small"},
@@ -188,7 +188,7 @@ func TestTableOfASearchPathIsTheSameBehindAPooler(t *testing.T) {
 	_, err = openStore(t, "postgres://postgres@"+hostport(server)+"/postgres?options=-csearch_path%3Dx")
 	wantText(t, err, "options", "parameter search_path")
 	_, err = openStore(t, "postgres://postgres@"+hostport(server)+"/postgres?host=/run")
-	wantText(t, err, `"host"`, "use either")
+	wantText(t, err, `"host"`, "use one of them")
 	t.Setenv("PGHOSTADDR", "127.0.0.1")
 	_, err = openStore(t, "postgres://postgres@"+hostport(server)+"/postgres")
 	wantText(t, err, "$PGHOSTADDR", "unset it")

@@ -157,7 +157,7 @@ func (s *Store) make(ctx context.Context) error {
 		// notice.
 		return nil
 	case insufficientPrivilege:
-		return fmt.Errorf("the table is not there and this role may not make it; have its owner run what postgres.Schema returns: %w", err)
+		return fmt.Errorf("the table does not exist and this role may not create it: its owner must run the SQL of postgres.Schema: %w", err)
 	}
 	return err
 }

@@ -46,15 +46,15 @@ func TestURLIsReadAsPostgresReadsIt(t *testing.T) {
 		}
 	}
 	for url, want := range map[string]string{
-		"postgres://h:1/db?port=2":                "behind a host",
-		"postgres://u@h/db?user=v":                "use either",
-		"postgres://u:s3cret@h/db?password=p":     "use either",
+		"postgres://h:1/db?port=2":                "port of a host",
+		"postgres://u@h/db?user=v":                "use one of them",
+		"postgres://u:s3cret@h/db?password=p":     "use one of them",
 		"postgres://h/db?channel_binding=always":  "channel_binding",
 		"postgres://h/db?hostaddr=127.0.0.1":      "hostaddr",
 		"postgres://h1:1/db,h2:2/db":              "comma",
-		"postgres://h/db?dbname=other":            "use either",
+		"postgres://h/db?dbname=other":            "use one of them",
 		"postgres://h/db?passfile=/no/such/file":  "/no/such/file",
-		"postgres://:s3cret@h/db?passfile=x":      "use either",
+		"postgres://:s3cret@h/db?passfile=x":      "use one of them",
 		"postgres://h/db?service=nowhere":         "nowhere",
 		"postgres://h/db?ca=x&sslpassword=s3cret": "two ways",
 

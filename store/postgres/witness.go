@@ -19,7 +19,7 @@ var errUnreplicated = errors.New("the wait for a synchronous standby was cancell
 	"what was read or written can be lost in a failover")
 
 // errUnwitnessed means that pgx does not trace the server's answers.
-var errUnwitnessed = errors.New("whether the wait for a synchronous standby was cancelled cannot be told with this version of pgx")
+var errUnwitnessed = errors.New("whether the wait for a synchronous standby was cancelled cannot be found out with this version of pgx")
 
 // run runs a statement and returns its rows. If traced is true it returns errUnreplicated
 // if the statement was done without the standby.

@@ -158,7 +158,7 @@ func (d *dialer) blame(err error) error {
 	case errors.Is(err, net.ErrClosed) && errors.Is(why, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%w: %s did not answer: %w", store.ErrNotReachable, strings.Join(d.unheard(), ","), why)
 	case hungUp(why) && hungUp(err):
-		return fmt.Errorf("%w: the server closed a new connection at once, as one does that has its maxclients: %w", store.ErrNotReachable, err)
+		return fmt.Errorf("%w: the server closed a new connection at once, as it does when it has maxclients connections: %w", store.ErrNotReachable, err)
 	}
 	return err
 }

@@ -110,7 +110,7 @@ func loginOf(u *store.URL) (login, error) {
 		u.Hide(l.user) // for redis-cli it is the password
 		return l, errors.New("it has a login without a password: write :password@ or user:password@ before the host")
 	case (u.Setting("sentinel_user") != "") && u.Setting("sentinel_password") == "":
-		return l, errors.New("parameter \"sentinel_user\" is there without \"sentinel_password\", and so would have no effect")
+		return l, errors.New("parameter \"sentinel_user\" has no effect without \"sentinel_password\"")
 	}
 	return l, nil
 }
@@ -236,7 +236,7 @@ var newFailover kind = func(u *store.URL) ([]string, maker, error) {
 
 var newCluster kind = func(u *store.URL) ([]string, maker, error) {
 	if db, err := database(u, u.Path); err != nil || db != 0 {
-		return nil, nil, fmt.Errorf("the path is %q, but a cluster has database 0 alone", u.Path)
+		return nil, nil, fmt.Errorf("the path is %q, but a cluster has only database 0", u.Path)
 	}
 	return targetOf(u), func(login login, dial dialFunc) goredis.UniversalClient {
 		return goredis.NewClusterClient(&goredis.ClusterOptions{
@@ -253,7 +253,7 @@ func database(u *store.URL, path string) (int, error) {
 	path = strings.TrimSuffix(path, "/")
 	if u.Has("db") {
 		if path != "" {
-			return 0, errors.New("parameter \"db\" is there beside a database in the path: use either")
+			return 0, errors.New("there is a parameter \"db\" and a database in the path: use one of them")
 		}
 		db, err := strconv.Atoi(u.Setting("db"))
 		if err != nil || db < 0 {
@@ -294,7 +294,7 @@ func check(ctx context.Context, s *Store, u *store.URL, d *dialer) error {
 	case said["mode"] == "cluster" && !strings.HasSuffix(u.Scheme, "+cluster"):
 		return fmt.Errorf("the server is one of a cluster: want %s+cluster://", base)
 	case said["role"] == "replica" && !strings.Contains(u.Scheme, "+"):
-		return errors.New("the server is a replica, which takes no writes")
+		return errors.New("the server is a replica, which accepts no writes")
 	}
 	return nil
 }
@@ -333,13 +333,13 @@ func explain(err error, u *store.URL, d *dialer) error {
 		name, _, _ := strings.Cut(u.Path, "/")
 		return fmt.Errorf("the Sentinels know no master %q: %w", name, err)
 	case errors.As(why, &network) && network.Op == "remote error":
-		return fmt.Errorf("the server refused to talk TLS, as one does that wants another certificate (cert, key): %w", err)
+		return fmt.Errorf("the server refused TLS: it may require another client certificate (cert, key): %w", err)
 	case errors.As(err, &record):
 		return fmt.Errorf("the server does not talk TLS: %w", err)
 	case dropped && d.tls == nil:
-		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants TLS (rediss://) or has its maxclients: %w", store.ErrNotReachable, err)
+		return fmt.Errorf("%w: the server closed the connection at once: it may require TLS (rediss://), or have maxclients connections: %w", store.ErrNotReachable, err)
 	case dropped:
-		return fmt.Errorf("%w: the server closed the connection at once, as one does that wants another certificate (cert, key) or has its maxclients: %w", store.ErrNotReachable, err)
+		return fmt.Errorf("%w: the server closed the connection at once: it may require another client certificate (cert, key), or have maxclients connections: %w", store.ErrNotReachable, err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		// Not the hosts of the URL: Sentinels and nodes of a cluster name other hosts.
 		silent := d.unheard()

@@ -78,7 +78,7 @@ func TestOpenRefusesWhatIsWrongInTheURL(t *testing.T) {
 	for url, want := range map[string]string{
 		"redis://" + host + "/first":                         `"first"`,
 		"redis://" + host + "/-1":                            `"-1"`,
-		"redis://" + host + "/1?db=2":                        "use either",
+		"redis://" + host + "/1?db=2":                        "use one of them",
 		"redis://" + host + "?db=-1":                         `"db"`,
 		"redis+cluster://" + host + "?db=1":                  `"db"`,
 		"redis://" + host + ",127.0.0.1:2":                   "redis+sentinel://",

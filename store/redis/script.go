@@ -251,7 +251,7 @@ func (s *Store) server(ctx context.Context, addr string) (goredis.Cmdable, error
 		return nil
 	})
 	if err == nil && found == nil {
-		err = fmt.Errorf("the cluster does not tell of %s yet", addr)
+		err = fmt.Errorf("the cluster does not list %s yet", addr)
 	}
 	return found, err
 }

@@ -72,7 +72,7 @@ func TestSecureOpen(t *testing.T) {
 		"another CA":            {map[string]string{"ca": other.CA}, "unknown authority"},
 		"another name":          {map[string]string{"server_name": "other.test"}, "other.test"},
 		"no certificate":        {map[string]string{"cert": "", "key": ""}, "certificate"},
-		"another's certificate": {map[string]string{"cert": other.ClientCert, "key": other.ClientKey}, "another certificate"},
+		"another's certificate": {map[string]string{"cert": other.ClientCert, "key": other.ClientKey}, "another client certificate"},
 		"wrong password":        {map[string]string{"password": "wr0ng"}, "WRONGPASS"},
 		"no password":           {map[string]string{"password": ""}, "without a password"},
 		"another user":          {map[string]string{"user": "other"}, "WRONGPASS"},

@@ -62,10 +62,10 @@ func open(ctx context.Context, u *store.URL) (store.Store, error) {
 		return nil, fmt.Errorf("the folder of the file: %w", err)
 	}
 	if !folder.IsDir() {
-		return nil, fmt.Errorf("%s is no folder", filepath.Dir(path))
+		return nil, fmt.Errorf("%s is not a folder", filepath.Dir(path))
 	}
 	if file, err := os.Stat(path); err == nil && !file.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no file", path)
+		return nil, fmt.Errorf("%s is not a file", path)
 	}
 	connect := func() (*sql.DB, error) {
 		db, err := sql.Open("sqlite", dsn(path))
@@ -100,9 +100,9 @@ func pathOf(u *store.URL) (string, error) {
 	whole := strings.Join(u.Hosts, "") + u.Path
 	switch {
 	case strings.Contains(whole, ":memory:"):
-		return "", errors.New("a database in memory would be another for each connection: want memory://name for a store of this process, or " + example)
+		return "", errors.New("each connection would have a database in memory of its own: want memory://name for a store of this process, or " + example)
 	case u.HasUser:
-		return "", errors.New("it has a user, which SQLite has not: want " + example)
+		return "", errors.New("it has a user, which SQLite does not have: want " + example)
 	case len(u.Hosts) > 0:
 		return "", errors.New("want " + example + ": a relative path would be another file in each working directory")
 	case u.Path == "":

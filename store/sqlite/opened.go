@@ -60,7 +60,7 @@ func (o *opened) check() error {
 // SQLite would lose the locks of files with the same name.
 func (o *opened) reopen() error {
 	if shm, err := os.Stat(o.path + "-shm"); err == nil && o.shm != nil && os.SameFile(shm, o.shm) {
-		return fmt.Errorf("remove %s-wal and %[1]s-shm, which are the former file's", o.path)
+		return fmt.Errorf("remove %s-wal and %[1]s-shm, which belong to the old file", o.path)
 	}
 	err := o.db.Close()
 	db, openErr := o.open()

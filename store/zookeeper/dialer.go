@@ -150,8 +150,8 @@ func (d *dialer) explain(err error) error {
 		if d.secure == nil {
 			tls = "TLS"
 		}
-		return fmt.Errorf("it ends the connection at once, as a server does that wants %s, is just starting, "+
-			"or has as many connections of this address as its maxClientCnxns allows: %w", tls, err)
+		return fmt.Errorf("the server closed the connection at once: it may require %s, be starting, "+
+			"or have as many connections of this address as its maxClientCnxns allows: %w", tls, err)
 	}
 	return fmt.Errorf("no answer: %w", err)
 }
@@ -220,7 +220,7 @@ func (l *link) Read(b []byte) (int, error) {
 	}
 	if n > 0 && b[0] != 0 {
 		// This is not the length of a message. The client would allocate that much.
-		n, err = 0, errors.New("what answers is no ZooKeeper, or one that wants TLS")
+		n, err = 0, errors.New("the answer is not one of ZooKeeper, or the server requires TLS")
 	}
 	if err != nil {
 		l.failed(err)

@@ -102,8 +102,8 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 
 func TestOpenTellsWhoIsNoZooKeeper(t *testing.T) {
 	for greeting, want := range map[string]string{
-		"HTTP/1.1 400 Bad Request\r\n\r\n": "no ZooKeeper",
-		"":                                 "ends the connection",
+		"HTTP/1.1 400 Bad Request\r\n\r\n": "not one of ZooKeeper",
+		"":                                 "closed the connection",
 	} {
 		t.Run(want, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -32,7 +32,7 @@ func within(ctx context.Context, calls chan struct{}, f func() error) error {
 	select {
 	case calls <- struct{}{}:
 	case <-ctx.Done():
-		return fmt.Errorf("not sent, for %d calls are under way: %w", cap(calls), ctx.Err())
+		return fmt.Errorf("not sent, because %d calls are under way: %w", cap(calls), ctx.Err())
 	}
 	defer func() { <-calls }()
 	return f()
