@@ -1,4 +1,4 @@
-// Package observe knows what becomes of elections and rounds, for those who look at
-// them: readers of streams of events, the page, and metrics. An Observer reads the
-// store while somebody looks, and asks nothing of it otherwise.
+// Package observe watches elections and rounds, for readers of streams of events, for the
+// page, and for metrics. An Observer uses the store only while it has readers, and for a
+// while after metrics were asked for.
 package observe

@@ -15,22 +15,22 @@ import (
 )
 
 const (
-	// lookPause is how often an election is looked at that nobody renews.
+	// lookPause is how often an election is looked at whose leader does not renew.
 	lookPause = 15 * time.Second
 
 	// failedPause is the longest pause between looks while they fail, and between two
 	// watches of the store.
 	failedPause = 5 * time.Second
 
-	// renewedPause is how often one election's renewals are told, at most.
+	// renewedPause is the shortest time between two events of renewals of one election.
 	renewedPause = 250 * time.Millisecond
 )
 
 // eventView is an event of one election in JSON.
 type eventView struct {
-	// Type is "leader" while somebody leads, "expired" when the leader has not
-	// renewed its term in time, "vacant" while the seat is empty, and "unknown" when
-	// the store has not told in time whether somebody leads.
+	// Type is "leader" while there is a leader, "expired" when it has not renewed its
+	// term in time, "vacant" while the seat is empty, and "unknown" when the store has
+	// not answered in time whether there is a leader.
 	Type string `json:"type"`
 	view.Election
 }
@@ -47,31 +47,31 @@ type election struct {
 	evicted chan struct{} // closed when another takes its place
 
 	feed    feed
-	idle    time.Time // since when nobody wants to know of it; zero while somebody does
+	idle    time.Time // since when it is neither observed nor read; zero while it is
 	history history
 	last    []byte    // the latest line of feed
-	renewed time.Time // when a renewal was told last
+	renewed time.Time // when an event of a renewal was sent last
 }
 
-// looks are one election as its goroutine looks at it.
+// looks is what the goroutine of an election needs to look at it.
 type looks struct {
 	*election
 	claims *leadership.Claims
 	hints  chan struct{}  // there is something new
-	watch  *watches.Watch // of the store; nil while nobody reads of the election
+	watch  *watches.Watch // of the store; nil while the election has no readers
 
 	next  time.Time // when to look, though nothing hints at it
-	fails int       // looks in a row
+	fails int       // looks that have failed in a row
 }
 
-// run looks at the election until nobody wants to know of it any more.
+// run looks at the election until it is not watched any more, or ctx ends.
 func (e *election) run(ctx context.Context) {
 	l := &looks{election: e, claims: leadership.NewClaims(e.of.Store, e.key), hints: make(chan struct{}, 1)}
 	defer l.setWatch(ctx, false)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		read, turned := e.isRead()
+		read, turned := e.hasReaders()
 		l.setWatch(ctx, read)
 		if !time.Now().Before(l.next) {
 			l.look(ctx)
@@ -96,8 +96,8 @@ func (e *election) run(ctx context.Context) {
 	}
 }
 
-// setWatch opens the store's watch, or closes it: while nobody reads of the election
-// it has no place among the watches of the store. For metrics alone the looks will do.
+// setWatch opens or closes the watch of the store. Without readers the election takes no
+// place among the watches of the store: for metrics alone the looks are enough.
 func (l *looks) setWatch(ctx context.Context, open bool) {
 	switch {
 	case open && l.watch == nil:
@@ -129,9 +129,9 @@ func (l *looks) look(ctx context.Context) {
 	l.next = time.Now().Add(pause - rand.N(pause/5+1))
 }
 
-// isRead reports whether somebody reads of the election, and returns what is closed
-// when that may have changed.
-func (e *election) isRead() (bool, <-chan struct{}) {
+// hasReaders reports whether the election has readers, or had some until lately, and
+// returns a channel that is closed when that may have changed.
+func (e *election) hasReaders() (bool, <-chan struct{}) {
 	e.of.mu.Lock()
 	defer e.of.mu.Unlock()
 	return !e.observed || len(e.feed.readers)+len(e.of.all.readers) > 0, e.of.turned
@@ -153,8 +153,8 @@ func (e *election) see(s leadership.Standing) (pause time.Duration, changed bool
 	e.foreign = false
 	renewals, beat := e.history.renewals, e.history.beat
 	e.history.see(s, now, e.isNew)
-	if !e.tell(now) && e.history.renewals > renewals {
-		e.tellRenewed(now)
+	if !e.send(now) && e.history.renewals > renewals {
+		e.sendRenewed(now)
 	}
 	return e.pause(now), beat != s.Beat
 }
@@ -164,7 +164,7 @@ func (e *election) see(s leadership.Standing) (pause time.Duration, changed bool
 func (e *election) failed(err error) time.Duration {
 	e.of.mu.Lock()
 	defer e.of.mu.Unlock()
-	// A record of something else tells that there is no leader any more.
+	// A record of something else means that there is no leader any more.
 	e.foreign = errors.Is(err, leadership.ErrForeignRecord)
 	e.history.failed = !e.foreign
 	e.history.asking = false
@@ -182,8 +182,8 @@ func (e *election) pause(now time.Time) time.Duration {
 }
 
 // pass lets time pass, and returns how long until something changes by itself. It
-// returns false when nobody has wanted to know of the election for a while: then it is
-// not watched any more.
+// returns false when the election has been idle for long: then it is not watched any
+// more.
 func (e *election) pass(now time.Time) (time.Duration, bool) {
 	e.of.mu.Lock()
 	defer e.of.mu.Unlock()
@@ -209,37 +209,37 @@ func (e *election) pass(now time.Time) (time.Duration, bool) {
 	return wait, true
 }
 
-// passed lets time pass, and tells what has come of it. It is called with mu held.
+// passed lets time pass, and sends what has changed. It is called with mu held.
 func (e *election) passed(now time.Time) {
 	e.history.pass(now)
 	if e.history.known {
-		e.tell(now)
+		e.send(now)
 	}
 }
 
-// tell tells readers the state of the election, and reports whether it is news to
-// them. It is called with mu held.
-func (e *election) tell(now time.Time) bool {
+// send sends readers the state of the election, and reports whether it has changed. It
+// is called with mu held.
+func (e *election) send(now time.Time) bool {
 	line, err := json.Marshal(eventView{e.history.kind(), e.history.view})
 	if err != nil || slices.Equal(line, e.last) {
 		return false
 	}
 	e.last, e.renewed = line, now
-	e.of.dropped += e.feed.tell(e.feed.keep(Event{key: e.key, Line: line}))
+	e.of.dropped += e.feed.send(e.feed.keep(Event{key: e.key, Line: line}))
 	if e.observed {
-		e.of.tell(e.event(now), true)
+		e.of.send(e.event(now), true)
 	}
 	return true
 }
 
-// tellRenewed tells the readers of all elections that this one was renewed. It is
+// sendRenewed sends the readers of all elections that this one was renewed. It is
 // called with mu held.
-func (e *election) tellRenewed(now time.Time) {
+func (e *election) sendRenewed(now time.Time) {
 	if !e.observed || now.Sub(e.renewed) < renewedPause {
 		return
 	}
 	e.renewed = now
-	e.of.tell(encode(e.key, struct {
+	e.of.send(encode(e.key, struct {
 		Type     string    `json:"type"`
 		At       time.Time `json:"at"`
 		Key      string    `json:"key"`
@@ -249,13 +249,13 @@ func (e *election) tellRenewed(now time.Time) {
 	}{"renewed", now, e.key, e.history.view.Token, view.Ceil(e.history.trust(now)), e.history.inTerm}), false)
 }
 
-// event is an event that tells all of the election. It is called with mu held.
+// event returns the state of the election as an event. It is called with mu held.
 func (e *election) event(now time.Time) Event { return encode(e.key, e.history.event(now)) }
 
 // encode makes an event of v.
 func encode(key string, v any) Event {
 	line, err := json.Marshal(v)
-	if err != nil { // nothing that is told can fail to encode
+	if err != nil { // no event can fail to encode
 		line = []byte(`{"type":"error"}`)
 	}
 	return Event{key: key, Line: line}

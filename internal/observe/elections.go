@@ -24,8 +24,7 @@ type stateView struct {
 	More  bool   `json:"more,omitempty"`  // there are more than are observed
 }
 
-// attended waits until somebody looks at the elections. It returns false when ctx has
-// ended.
+// attended waits until the observer is used. It returns false when ctx has ended.
 func (o *Observer) attended(ctx context.Context) bool {
 	for {
 		o.mu.Lock()
@@ -45,8 +44,8 @@ func (o *Observer) attended(ctx context.Context) bool {
 	}
 }
 
-// forget forgets the elections that are observed, when nobody looks at them: those who
-// look again later are not told what was known then. It is called with mu held.
+// forget forgets the elections that are observed, when the observer is not used: what was
+// known would be out of date later. It is called with mu held.
 func (o *Observer) forget() {
 	for _, e := range o.byKey {
 		if e.observed = false; len(e.feed.readers) == 0 {
@@ -64,8 +63,8 @@ func pauseAfter(began time.Time) time.Duration {
 	return min(max(listPause, 9*time.Since(began)), listPauseMost)
 }
 
-// listElections finds the elections below the prefix, while somebody looks at them,
-// until ctx ends.
+// listElections finds the elections below the prefix, while the observer is used, until
+// ctx ends.
 func (o *Observer) listElections(ctx context.Context) {
 	for failing := false; o.attended(ctx); {
 		began := time.Now()
@@ -83,8 +82,7 @@ func (o *Observer) listElections(ctx context.Context) {
 	}
 }
 
-// logChange logs that it is not known any more which things there are, and that it is
-// again.
+// logChange logs that things cannot be listed any more, and that they can again.
 func (o *Observer) logChange(failing *bool, err error, things string, args ...any) {
 	switch {
 	case err != nil && !*failing:
@@ -131,7 +129,7 @@ func (o *Observer) list(ctx context.Context) (more bool, err error) {
 	for key, e := range o.byKey {
 		if e.observed && !there[key] {
 			e.observed, gone = false, true
-			o.tell(encode(key, map[string]string{"type": "gone", "key": key}), true)
+			o.send(encode(key, map[string]string{"type": "gone", "key": key}), true)
 		}
 	}
 	if gone {
@@ -166,7 +164,7 @@ func (o *Observer) mark(all []leadership.Standing, there map[string]bool) (more 
 			e.observed = true
 			o.turn() // its watch is not open for readers to come any more
 			if e.history.known {
-				o.tell(e.event(time.Now()), true)
+				o.send(e.event(time.Now()), true)
 			}
 		}
 	}
@@ -183,7 +181,7 @@ func (o *Observer) observed() (n int) {
 	return n
 }
 
-// listedNow notes what came of a list. A failure says nothing of the elections.
+// listedNow notes the outcome of a list. A failure does not change the elections.
 func (o *Observer) listedNow(more bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -196,6 +194,6 @@ func (o *Observer) listedNow(more bool, err error) {
 	}
 	if state != o.state {
 		o.state = state
-		o.tell(encode("", state), false)
+		o.send(encode("", state), false)
 	}
 }

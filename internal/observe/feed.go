@@ -13,8 +13,8 @@ const (
 	feedMemory          = 256
 	feedBytes, allBytes = 64 << 10, 2 << 20
 
-	// maxTold is how many bytes of a payload events tell.
-	maxTold = 4 << 10
+	// maxPayload is how many bytes a payload may have in events.
+	maxPayload = 4 << 10
 
 	// A reader of one election is dropped when more than readerBuffer events wait
 	// for it, a reader of all when more than allBuffer do, and each when they have more
@@ -23,16 +23,16 @@ const (
 	waitingBytes            = 4 << 20
 )
 
-// Event is what readers are told.
+// Event is an event for readers.
 type Event struct {
 	ID   string // empty unless it is kept for those who come back
 	Line []byte // one line of JSON
 
 	key    string // of the election that it is about, or empty
-	system string // only those who name this system are told, unless it is empty
+	system string // unless it is empty, only readers who have named it get the event
 }
 
-// feed tells its readers of events. It is guarded by its owner.
+// feed sends events to its readers. Its owner guards it.
 type feed struct {
 	epoch   string // tells its ids from those of other feeds
 	seq     uint64
@@ -68,9 +68,9 @@ func (f *feed) latest() string {
 	return f.past[len(f.past)-1].ID
 }
 
-// tell tells the readers, without waiting for them. It returns how many were too slow,
-// and are dropped.
-func (f *feed) tell(e Event) (dropped uint64) {
+// send sends an event to the readers, without waiting for them. It returns how many were
+// too slow, and are dropped.
+func (f *feed) send(e Event) (dropped uint64) {
 	for r := range f.readers {
 		if !strings.HasPrefix(e.key, r.prefix) && e.key != "" {
 			continue

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxPast is how many terms of an election are remembered.
+	// maxPast is how many terms of an election are kept.
 	maxPast = 20
 
 	// UnknownReason is that of a term whose end was not seen: the record went on by
@@ -42,21 +42,21 @@ type history struct {
 	renewals uint64
 	inTerm   uint64 // renewals of the present one
 
-	empty  time.Time     // since when nobody leads; zero while somebody does
-	vacant time.Duration // how long nobody led, before that
+	empty  time.Time     // since when there is no leader; zero while there is one
+	vacant time.Duration // how long there was none, before that
 
 	asking bool      // a look at the store is under way
 	failed bool      // the last one has failed
 	blind  time.Time // since when it is not known who leads; zero while it is
 }
 
-// see notes the state of the election at now. Terms that began before the first
-// look are told and not counted, unless the election is new.
+// see notes the state of the election at now. Terms that began before the first look are
+// kept but not counted, unless the election is new.
 func (h *history) see(s leadership.Standing, now time.Time, isNew bool) {
 	before := h.view
 	h.view = view.OfElection(s)
 	h.view.FreeIn = 0
-	if len(s.Term.Payload) > maxTold {
+	if len(s.Term.Payload) > maxPayload {
 		h.view.Payload, h.view.Base64, h.view.Omitted = nil, nil, true
 	}
 	h.free = now.Add(s.Left)
@@ -120,8 +120,8 @@ func (h *history) count(reason string) {
 }
 
 // pass lets time pass until now: a leader whose record was unchanged for its TTL has
-// expired. While the store does not tell whether it is unchanged, somebody may lead,
-// and that time is not counted.
+// expired. While the store does not answer whether it is unchanged, there may be a
+// leader, and that time is not counted.
 func (h *history) pass(now time.Time) {
 	leads := h.view.Leader != "" && now.Before(h.free)
 	var regained time.Time
@@ -134,7 +134,7 @@ func (h *history) pass(now time.Time) {
 		}
 		return
 	case h.asking && !leads && h.empty.IsZero() && h.blind.IsZero():
-		return // the look tells whether this leader has renewed its term
+		return // the look finds out whether this leader has renewed its term
 	case !h.blind.IsZero():
 		if !h.empty.IsZero() {
 			h.vacant -= now.Sub(h.blind)
@@ -175,12 +175,12 @@ func (h *history) kind() string {
 	return "leader"
 }
 
-// Election is what metrics tell of an election: its state, and what was counted since
-// the first look at it.
+// Election is the state of an election for metrics, and what was counted since the first
+// look at it.
 type Election struct {
 	Key      string
-	Leader   string // empty while nobody is known to lead
-	Unknown  bool   // it is not known whether somebody leads
+	Leader   string // empty while there is no known leader
+	Unknown  bool   // it is not known whether there is a leader
 	Paused   bool   // by an operator
 	Token    uint64 // of the present term, or of the last
 	Trust    time.Duration

@@ -112,7 +112,7 @@ func NewLists(kv store.Store, timeout time.Duration) *Lists { return &Lists{kv: 
 // Elections returns the states of all elections below a prefix, sorted by key. It blocks
 // for as long as the store takes.
 func (l *Lists) Elections(ctx context.Context, prefix string) ([]leadership.Standing, error) {
-	byKey := make(map[string]leadership.Standing) // a page may tell again what another did
+	byKey := make(map[string]leadership.Standing) // a page may repeat what another has
 	err := l.electionPages(ctx, prefix, func(string) bool { return true }, func(read []leadership.Standing, _ []string) {
 		for _, s := range read {
 			byKey[s.Key] = s

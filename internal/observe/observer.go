@@ -26,7 +26,7 @@ type Config struct {
 	Store   store.Store            // stays open until Close has returned
 	Timeout time.Duration          // of each page of a list
 	Log     *slog.Logger           // where failures of lists are logged
-	Explain func(err error) string // what readers are told of a failure
+	Explain func(err error) string // describes a failure to readers
 
 	// Observe is set to observe the elections below Prefix whose keys are Valid, and
 	// rounds: of Systems, and of those that Asked names.
@@ -36,9 +36,9 @@ type Config struct {
 	Systems []string
 }
 
-// Observer watches elections and rounds: those of its configuration, for as long as
-// somebody reads of them or asks for metrics, and other elections for as long as
-// somebody reads their events. Make it with New. It is safe for concurrent use.
+// Observer watches elections and rounds: those of its configuration while it is used, by
+// readers of all elections or for metrics, and other elections while they have readers of
+// their own. Make it with New. It is safe for concurrent use.
 type Observer struct {
 	Config
 	lists   *Lists
@@ -58,14 +58,14 @@ type Observer struct {
 	dropped uint64 // readers that were too slow
 	state   stateView
 	listed  bool          // it is known which elections there are
-	until   time.Time     // they are observed until then, though nobody reads of them
+	until   time.Time     // they are observed until then, also without readers
 	turned  chan struct{} // closed when readers come or go
 
-	wake       chan struct{} // somebody looks
+	wake       chan struct{} // the observer is used
 	wakeRounds chan struct{} // look at rounds now
 }
 
-// New starts an observer. It makes no call of the store until somebody looks.
+// New starts an observer. It makes no call of the store until it is used.
 func New(c Config) *Observer {
 	o := &Observer{
 		Config: c, lists: NewLists(c.Store, c.Timeout), most: maxObserved,
@@ -82,7 +82,7 @@ func New(c Config) *Observer {
 	return o
 }
 
-// Close ends all watching. It blocks until that has ended. Readers get no events any more.
+// Close ends all watching, and blocks until that has ended. Readers get no more events.
 func (o *Observer) Close() {
 	o.mu.Lock()
 	o.closed = true
@@ -135,8 +135,8 @@ func (o *Observer) Elections() []Election {
 	return all
 }
 
-// Attend observes the elections for that long from now on, though nobody reads of
-// them. It blocks until their states are known, for 2 s at most, or until ctx ends.
+// Attend observes the elections for that long from now on, also without readers. It
+// blocks until their states are known, for 2 s at most, or until ctx ends.
 func (o *Observer) Attend(ctx context.Context, d time.Duration) {
 	if !o.Observe {
 		return
@@ -163,12 +163,12 @@ func (o *Observer) keep(d time.Duration) {
 	}
 }
 
-// stillListing is what readers are told who come before it is known which elections
-// there are: that there are none would not be true.
+// stillListing is the state for readers who come before it is known which elections there
+// are: that there are none would not be true.
 const stillListing = "they are being listed"
 
-// caughtUp reports whether the states of all elections are known, as far as the store
-// tells.
+// caughtUp reports whether the states of all elections are known, or the store does not
+// answer.
 func (o *Observer) caughtUp() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -220,8 +220,8 @@ func TestReaderOfTwoFeedsThatIsTooSlowIsDroppedOnce(t *testing.T) {
 	elections.readers[r], rounds.readers[r] = true, true
 	var dropped uint64
 	for range 3 {
-		dropped += elections.tell(Event{Line: []byte("{}")})
-		dropped += rounds.tell(Event{Line: []byte("{}")})
+		dropped += elections.send(Event{Line: []byte("{}")})
+		dropped += rounds.send(Event{Line: []byte("{}")})
 	}
 	if dropped != 1 || len(elections.readers)+len(rounds.readers) != 0 {
 		t.Errorf("dropped %d times, readers left: %d and %d", dropped, len(elections.readers), len(rounds.readers))
@@ -279,7 +279,7 @@ func TestEventsHoldNoMoreMemoryThanTheyMayThoughPayloadsAreLong(t *testing.T) {
 		for i, c := range []struct {
 			payload string
 			omitted bool
-		}{{strings.Repeat("<", maxTold), false}, {strings.Repeat("<", maxTold+1), true}, {strings.Repeat("\xff", maxTold+1), true}} {
+		}{{strings.Repeat("<", maxPayload), false}, {strings.Repeat("<", maxPayload+1), true}, {strings.Repeat("\xff", maxPayload+1), true}} {
 			term.Payload = []byte(c.payload)
 			got, err := claims.Claim(t.Context(), term)
 			if err != nil || !got.Won {
@@ -297,7 +297,7 @@ func TestEventsHoldNoMoreMemoryThanTheyMayThoughPayloadsAreLong(t *testing.T) {
 		read := func() string { return o.all.latest() }
 		before := read()
 		for i := range 300 {
-			term.Payload = fmt.Appendf(nil, "%s%d", strings.Repeat("<", maxTold-3), i)
+			term.Payload = fmt.Appendf(nil, "%s%d", strings.Repeat("<", maxPayload-3), i)
 			if _, err := claims.Claim(t.Context(), term); err != nil {
 				t.Fatal(err)
 			}
@@ -331,7 +331,7 @@ func TestReaderForWhomTooManyBytesWaitIsDropped(t *testing.T) {
 	}
 	line := make([]byte, waitingBytes/4)
 	for i := range 4 {
-		if f.tell(Event{Line: line}) != 0 {
+		if f.send(Event{Line: line}) != 0 {
 			t.Fatalf("dropped at event %d", i)
 		}
 	}
@@ -339,9 +339,9 @@ func TestReaderForWhomTooManyBytesWaitIsDropped(t *testing.T) {
 		t.Errorf("%d events wait", len(all))
 	}
 	for range 4 {
-		f.tell(Event{Line: line})
+		f.send(Event{Line: line})
 	}
-	if f.tell(Event{Line: line}) != 1 {
+	if f.send(Event{Line: line}) != 1 {
 		t.Error("it is not dropped")
 	}
 	if all, ok := r.Next(); len(all) != 0 || ok {

@@ -5,8 +5,8 @@ import "sync"
 // Reader is one stream of events. Its methods are safe for concurrent use.
 type Reader struct {
 	own     *election     // whose events it reads, or nil: those of all
-	past    []Event       // what it is told first
-	prefix  string        // of the keys that it is told of
+	past    []Event       // what it gets first
+	prefix  string        // of the keys whose events it gets
 	systems []string      // whose rounds it asks for
 	most    int           // events that may wait
 	wake    chan struct{} // there are events, or the reader is dropped
@@ -21,8 +21,8 @@ func newReader(most int) *Reader {
 	return &Reader{most: most, wake: make(chan struct{}, 1)}
 }
 
-// Past returns what the reader is to be told first: what it has missed, or else the
-// state of what it reads of.
+// Past returns the first events for the reader: those that it has missed, or else the
+// state of the elections that it reads.
 func (r *Reader) Past() []Event { return r.past }
 
 // Wake returns a channel that receives when Next has something to return.

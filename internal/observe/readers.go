@@ -55,7 +55,7 @@ func (o *Observer) Read(key, after string) (*Reader, error) {
 }
 
 // ReadAll adds a reader of the elections below a prefix that are observed, and of the
-// rounds of some systems, MaxNamed at most, besides those that all are told of. after
+// rounds of some systems, MaxNamed at most, besides those that all readers get. after
 // is as in Read, as are the errors; mayWrite is passed on to the reader.
 func (o *Observer) ReadAll(prefix string, systems []string, after string, mayWrite bool) (*Reader, error) {
 	o.mu.Lock()
@@ -167,16 +167,16 @@ func (o *Observer) evict(e *election) {
 	close(e.evicted)
 }
 
-// tell tells the readers of all elections. It is called with mu held.
-func (o *Observer) tell(e Event, keep bool) {
+// send sends an event to the readers of all elections. It is called with mu held.
+func (o *Observer) send(e Event, keep bool) {
 	if keep {
 		e = o.all.keep(e)
 	}
-	o.dropped += o.all.tell(e)
+	o.dropped += o.all.send(e)
 }
 
-// turn makes each election that is watched look whether somebody reads of it. It is
-// called with mu held.
+// turn makes each election that is watched check whether it has readers. It is called
+// with mu held.
 func (o *Observer) turn() {
 	close(o.turned)
 	o.turned = make(chan struct{})

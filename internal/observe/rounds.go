@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// maxRounds is how many rounds of a system are told, the latest.
+	// maxRounds is how many rounds of a system are sent, the latest.
 	maxRounds = 50
 
 	// MaxNamed is how many systems one reader may name.
@@ -27,13 +27,13 @@ const (
 	maxAsked, maxNamed = 16, 64
 )
 
-// rounds tells readers of rounds. The observer's mu guards it, but for asked, which
-// guards itself, so that requests do not wait for those who look.
+// rounds sends readers the rounds of systems. The observer's mu guards it, except for
+// asked, which guards itself, so that requests do not wait.
 type rounds struct {
 	feed  feed
-	shown []string                   // systems that all readers are told of
+	shown []string                   // systems that all readers get
 	asked *lru.Map[string, struct{}] // and more of them
-	named map[string]int             // systems that readers have named, and how many; they are told of those alone
+	named map[string]int             // systems that readers have named, and how many readers; others do not get them
 	last  map[string][]byte          // the latest lines
 }
 
@@ -46,12 +46,12 @@ type roundsView struct {
 	Rounds []view.Round `json:"rounds"`
 }
 
-// forAll returns the systems that all readers are told of.
+// forAll returns the systems that all readers get.
 func (r *rounds) forAll() []string {
 	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.shown, r.asked.Keys()))))
 }
 
-// join adds a reader, and returns what it is told first.
+// join adds a reader, and returns the first events for it.
 func (r *rounds) join(reader *Reader) []Event {
 	var past []Event
 	asked := r.forAll()
@@ -87,7 +87,7 @@ func (r *rounds) leave(reader *Reader) {
 	}
 }
 
-// systems returns the systems to look at, and forgets what was told of others.
+// systems returns the systems to look at, and forgets what was sent of others.
 func (r *rounds) systems() []string {
 	all := r.forAll()
 	for system := range r.named {
@@ -100,7 +100,7 @@ func (r *rounds) systems() []string {
 	return all
 }
 
-// lookAtRounds looks at the rounds of the systems while somebody reads, until ctx
+// lookAtRounds looks at the rounds of the systems while there are readers, until ctx
 // ends.
 func (o *Observer) lookAtRounds(ctx context.Context) {
 	seen := make(map[string]*systemRounds)
@@ -123,7 +123,7 @@ func (o *Observer) lookAtRounds(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			o.tellRounds(v)
+			o.sendRounds(v)
 		}
 		select {
 		case <-ctx.Done():
@@ -151,8 +151,8 @@ func (o *Observer) roundsOf(ctx context.Context, system string, seen *systemRoun
 	return v
 }
 
-// tellRounds tells readers of the rounds of a system, if that is news.
-func (o *Observer) tellRounds(v roundsView) {
+// sendRounds sends readers the rounds of a system, if they have changed.
+func (o *Observer) sendRounds(v roundsView) {
 	e := encode("", v)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -161,7 +161,7 @@ func (o *Observer) tellRounds(v roundsView) {
 	}
 	if !bytes.Equal(e.Line, o.rounds.last[v.System]) {
 		o.rounds.last[v.System] = e.Line
-		o.dropped += o.rounds.feed.tell(e)
+		o.dropped += o.rounds.feed.send(e)
 	}
 }
 
