@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ func TestOpenAPIDocumentHasTheRoutesThatThereAre(t *testing.T) {
 	}
 	defer api.Close()
 	w := httptest.NewRecorder()
-	api.ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
+	api.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
 	var document struct {
 		Paths map[string]map[string]any `json:"paths"`
 	}

@@ -63,7 +63,7 @@ type Told struct {
 // Tell makes a request and reads the JSON that it is answered with.
 func Tell(t testing.TB, server *httptest.Server, method, path, body string, status int) Told {
 	t.Helper()
-	response, answer := Send(t, server, method, path, body)
+	response, answer := Send(t, server, method, path, body) //nolint:bodyclose // Send has read and closed it
 	var v Told
 	if err := json.Unmarshal([]byte(answer), &v); err != nil || response.StatusCode != status {
 		t.Fatalf("%s %s %s: %d %s (%v), want %d", method, path, body, response.StatusCode, answer, err, status)
@@ -72,13 +72,13 @@ func Tell(t testing.TB, server *httptest.Server, method, path, body string, stat
 }
 
 // Serve runs a server for as long as the test, which closes what it serves first.
-func Serve(t testing.TB, config *http.Server, close func() error) *httptest.Server {
+func Serve(t testing.TB, config *http.Server, end func() error) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = config
 	server.Start()
 	t.Cleanup(func() {
-		if err := close(); err != nil {
+		if err := end(); err != nil {
 			t.Error(err)
 		}
 		server.Close()

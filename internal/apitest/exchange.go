@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +19,7 @@ type Request struct {
 
 // HTTP returns it as a handler gets it.
 func (r Request) HTTP() *http.Request {
-	h := httptest.NewRequest(r.Method, r.Path, strings.NewReader(r.Body))
+	h := httptest.NewRequestWithContext(context.Background(), r.Method, r.Path, strings.NewReader(r.Body))
 	if r.Slow {
 		h.Body, h.ContentLength = io.NopCloser(late{}), 10
 	}

@@ -65,7 +65,7 @@ func describe(document []byte) (description, error) {
 func served(t *testing.T) []byte {
 	t.Helper()
 	response, document := send(t, serve(t, memory.New()), "GET", "/openapi.json", "")
-	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "application/json" {
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%d %v", response.StatusCode, response.Header)
 	}
 	return []byte(document)
