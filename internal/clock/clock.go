@@ -115,6 +115,9 @@ func Stride() uint32 {
 	return binary.NativeEndian.Uint32(b[:]) ^ uint32(time.Now().UnixNano())
 }
 
-// Option makes a leadership.Option (in the any) of a Clock, and RoundOption a
-// leadership.RoundOption. Package leadership sets them; simulations use them.
-var Option, RoundOption func(Clock) any
+// Option makes a leadership.Option (in the any) of a Clock. Package leadership sets it;
+// simulations use it.
+var Option func(Clock) any
+
+// RoundOption is Option for a leadership.RoundOption.
+var RoundOption func(Clock) any

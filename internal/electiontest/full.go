@@ -9,14 +9,17 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
+// proxy is between a store and its server.
+type proxy interface {
+	Stop()
+	Start()
+}
+
 // Full checks a store whose server has as many connections as it allows, all of other
 // programs: its errors, and those of open, contain what is wanted, which is the cause and
 // the remedy; and once there is room it works again by itself. It connects through
 // proxy. fill makes other programs connect.
-func Full(t *testing.T, proxy interface {
-	Stop()
-	Start()
-}, open func(ctx context.Context) (store.Store, error), fill func() (free func()), want ...string) {
+func Full(t *testing.T, proxy proxy, open func(ctx context.Context) (store.Store, error), fill func() (free func()), want ...string) {
 	t.Helper()
 	limited := func(what string, call func(ctx context.Context) error) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

@@ -127,7 +127,7 @@ func (r *Register) Swap(ctx context.Context, previous *store.KVPair, value []byt
 	case err != nil:
 		return Outcome{}, err
 	case failure != nil:
-		return Outcome{Pair: found, Why: failure}, nil
+		return Outcome{Pair: found, Why: failure}, nil //nolint:nilerr // what became of the write is known
 	case found == nil || !bytes.Equal(found.Value, value):
 		return Outcome{Pair: found, Overtaken: true, Why: r.wrapped("put", store.ErrKeyModified)}, nil
 	case !returned:
