@@ -26,7 +26,7 @@ func pgBouncerKind(pg *Server) kind {
 			// Few connections to the server, so that clients do share them.
 			// After a failure it would wait for 15 seconds to knock again.
 			config := fmt.Sprintf("[databases]\n* = host=127.0.0.1 port=%d user=postgres\n"+
-				"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\nauth_type = any\n"+
+				"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\nauth_type = any\nadmin_users = postgres\n"+
 				"pool_mode = transaction\ndefault_pool_size = 4\nmax_client_conn = 1000\nserver_login_retry = 1\n",
 				pg.ports[0], s.ports[0])
 			return os.WriteFile(s.path("pgbouncer.ini"), []byte(config), 0o644)
