@@ -18,7 +18,7 @@ func TestItIsNoticedWhetherNotificationsComeThrough(t *testing.T) {
 		want error
 	}{
 		"direct":    {server.Addr, nil},
-		"pgbouncer": {servers.PgBouncer(t, server).Addr, errDeaf},
+		"pgbouncer": {servers.PgBouncer(t, server).Addr, errNoNotifications},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pool, err := pgxpool.New(t.Context(), test.addr)

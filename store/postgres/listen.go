@@ -12,9 +12,10 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
-// ears receive notifications of changes, on one connection for all watches of a Store. A
-// notification is a hint to read the key; each watch also reads it regularly.
-type ears struct {
+// hints wakes watches. It receives notifications of changes, on one connection for all
+// watches of a Store. A notification is a hint to read the key; each watch also reads it
+// regularly.
+type hints struct {
 	mu     sync.Mutex
 	topics map[string]map[chan struct{}]struct{}
 	stop   context.CancelFunc // ends listen; nil while there are no watches
@@ -22,90 +23,90 @@ type ears struct {
 	open   bool               // notifications arrive
 }
 
-// hearOf returns a channel that holds a token when topic may have changed. Call forget at
+// join returns a channel that holds a token when topic may have changed. Call leave at
 // the end.
-func (s *Store) hearOf(topic string) chan struct{} {
-	e := &s.ears
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.topics == nil {
-		e.topics = make(map[string]map[chan struct{}]struct{})
+func (s *Store) join(topic string) chan struct{} {
+	h := &s.hints
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.topics == nil {
+		h.topics = make(map[string]map[chan struct{}]struct{})
 	}
-	if e.topics[topic] == nil {
-		e.topics[topic] = make(map[chan struct{}]struct{})
+	if h.topics[topic] == nil {
+		h.topics[topic] = make(map[chan struct{}]struct{})
 	}
 	changed := make(chan struct{}, 1)
-	e.topics[topic][changed] = struct{}{}
-	if e.stop == nil {
-		e.round++
-		round := e.round
+	h.topics[topic][changed] = struct{}{}
+	if h.stop == nil {
+		h.round++
+		round := h.round
 		ctx, stop := context.WithCancel(context.Background())
-		e.stop = stop
+		h.stop = stop
 		// A closed Store does not listen, but has no watches either.
 		_ = s.base.Go(ctx, func(ctx context.Context) { s.listen(ctx, round) })
 	}
 	return changed
 }
 
-func (s *Store) forget(topic string, changed chan struct{}) {
-	e := &s.ears
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.topics[topic], changed)
-	if len(e.topics[topic]) == 0 {
-		delete(e.topics, topic)
+func (s *Store) leave(topic string, changed chan struct{}) {
+	h := &s.hints
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.topics[topic], changed)
+	if len(h.topics[topic]) == 0 {
+		delete(h.topics, topic)
 	}
-	if len(e.topics) == 0 {
-		e.stop()
-		e.stop, e.open = nil, false
+	if len(h.topics) == 0 {
+		h.stop()
+		h.stop, h.open = nil, false
 	}
 }
 
 // interval returns how often a watch reads its key without a notification.
 func (s *Store) interval() time.Duration {
-	s.ears.mu.Lock()
-	defer s.ears.mu.Unlock()
-	if s.ears.open {
-		return max(s.poll, heardInterval)
+	s.hints.mu.Lock()
+	defer s.hints.mu.Unlock()
+	if s.hints.open {
+		return max(s.poll, notifiedInterval)
 	}
 	return s.poll
 }
 
 // tell makes the watches of topic read their key.
-func (e *ears) tell(topic string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for changed := range e.topics[topic] {
+func (h *hints) wake(topic string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for changed := range h.topics[topic] {
 		base.Wake(changed)
 	}
 }
 
 // set records whether notifications arrive, and makes all watches read their keys,
 // because earlier changes are not notified.
-func (e *ears) set(round int, open bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if round != e.round {
+func (h *hints) set(round int, open bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if round != h.round {
 		return
 	}
-	e.open = open
-	for _, watches := range e.topics {
+	h.open = open
+	for _, watches := range h.topics {
 		for changed := range watches {
 			base.Wake(changed)
 		}
 	}
 }
 
-// errDeaf means that LISTEN succeeds and notifications do not arrive.
-var errDeaf = errors.New("notifications do not arrive")
+// errNoNotifications means that LISTEN succeeds and notifications do not arrive.
+var errNoNotifications = errors.New("notifications do not arrive")
 
 const (
 	// probeTime is how long a notification from the store to itself may take.
 	probeTime = 2 * time.Second
 
-	// deafPause is the time until the next attempt to listen if notifications do not
-	// arrive. Each attempt leaves a LISTEN in a connection of the pooler.
-	deafPause = 10 * time.Minute
+	// noNotificationsPause is the time until the next attempt to listen if notifications
+	// do not arrive. Each attempt leaves a LISTEN in a connection of the pooler.
+	noNotificationsPause = 10 * time.Minute
 
 	// quiet is the time without a notification after which the connection is checked.
 	quiet = 10 * time.Second
@@ -115,24 +116,24 @@ const (
 func (s *Store) listen(ctx context.Context, round int) {
 	pause := firstPause
 	for ctx.Err() == nil {
-		err := s.hear(ctx, func() {
+		err := s.receive(ctx, func() {
 			pause = firstPause
-			s.ears.set(round, true)
+			s.hints.set(round, true)
 		})
-		s.ears.set(round, false)
+		s.hints.set(round, false)
 		wait := pause
 		pause = min(2*pause, longestPause)
-		if errors.Is(err, errDeaf) {
-			wait = deafPause
+		if errors.Is(err, errNoNotifications) {
+			wait = noNotificationsPause
 		}
 		_ = base.Sleep(ctx, wait)
 	}
 }
 
-// hear receives notifications on one connection, until that breaks. It calls ready when
+// receive receives notifications on one connection, until that breaks. It calls ready when
 // notifications arrive.
-func (s *Store) hear(ctx context.Context, ready func()) error {
-	attempt, cancel := context.WithTimeout(ctx, patience)
+func (s *Store) receive(ctx context.Context, ready func()) error {
+	attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	pooled, err := s.pool.Acquire(attempt)
 	if err != nil {
@@ -165,11 +166,11 @@ func (s *Store) hear(ctx context.Context, ready func()) error {
 		note, err := next(ctx, conn, quiet)
 		switch {
 		case err == nil:
-			s.ears.tell(note)
+			s.hints.wake(note)
 		case ctx.Err() != nil || conn.IsClosed():
 			return err
 		default:
-			attempt, cancel := context.WithTimeout(ctx, patience)
+			attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 			err := conn.Ping(attempt)
 			cancel()
 			if err != nil {
@@ -179,10 +180,10 @@ func (s *Store) hear(ctx context.Context, ready func()) error {
 	}
 }
 
-// probe returns errDeaf if notifications do not arrive: a pooler of transactions runs
-// LISTEN on any free connection, and does not remember its client. probe listens on a
-// channel that is used only once, because such a LISTEN remains, and notifications would
-// go to other clients of the pooler.
+// probe returns errNoNotifications if notifications do not arrive: a pooler of
+// transactions runs LISTEN on any free connection, and does not remember its client.
+// probe listens on a channel that is used only once, because such a LISTEN remains, and
+// notifications would go to other clients of the pooler.
 func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 	channel := "leadership:probe:" + rand.Text()
 	if err := listenTo(ctx, conn, channel); err != nil {
@@ -194,7 +195,7 @@ func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 	}
 	if _, err := next(ctx, conn, probeTime); err != nil {
 		if ctx.Err() == nil && !conn.IsClosed() {
-			return errDeaf
+			return errNoNotifications
 		}
 		return err
 	}

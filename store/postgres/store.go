@@ -41,7 +41,7 @@ type Store struct {
 	schema atomic.Pointer[string] // of a table whose name has none, as in SQL; nil until it is found
 	poll   time.Duration
 	target store.Target
-	ears   ears
+	hints  hints
 	waits  atomic.Bool // a read has waited for a synchronous standby
 }
 

@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	// heardInterval is how often a watch reads its key while notifications arrive.
-	heardInterval = time.Second
+	// notifiedInterval is how often a watch reads its key while notifications arrive.
+	notifiedInterval = time.Second
 
-	// patience bounds calls that have no caller: a broken connection may show only after
-	// minutes.
-	patience = 5 * time.Second
+	// attemptTimeout bounds calls that have no caller: a broken connection may show only
+	// after minutes.
+	attemptTimeout = 5 * time.Second
 
 	// Pauses after a failure, which grow.
 	firstPause, longestPause = 20 * time.Millisecond, time.Second
@@ -38,11 +38,11 @@ func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-
 
 // follow passes the states of key to tell.
 func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
-	changed := s.hearOf(topic(key))
-	defer s.forget(topic(key), changed)
+	changed := s.join(topic(key))
+	defer s.leave(topic(key), changed)
 	pause := firstPause
 	for {
-		attempt, cancel := context.WithTimeout(ctx, patience)
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 		pair, left, err := s.read(attempt, key, false)
 		cancel()
 		var wait time.Duration

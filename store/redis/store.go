@@ -31,7 +31,7 @@ type Store struct {
 	base     base.Store
 	limits   base.Limits
 	target   store.Target
-	ears     ears
+	hints    hints
 
 	// cut ends the calls of a client that the store owns, and release closes it. They are
 	// nil for a client of the user.

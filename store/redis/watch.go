@@ -39,8 +39,8 @@ func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-
 // follow reads key whenever it may have changed. Each read is of the whole state, so one
 // after the last change is enough; each subscription causes one.
 func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
-	changed := s.hearOf(ctx, channel(key))
-	defer s.forget(channel(key), changed)
+	changed := s.join(ctx, channel(key))
+	defer s.leave(channel(key), changed)
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -12,9 +12,9 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
-// ears receive messages about changes, on one connection for all watches of a Store. A
-// message is a hint to read the key.
-type ears struct {
+// hints wakes watches. It receives messages about changes, on one connection for all
+// watches of a Store. A message is a hint to read the key.
+type hints struct {
 	wire sync.Mutex // held while channels are subscribed and unsubscribed
 
 	mu     sync.Mutex
@@ -23,56 +23,56 @@ type ears struct {
 	stop   context.CancelFunc         // ends listen; nil while there are no watches
 }
 
-// hearOf returns a channel that holds a token when there may have been a change on topic.
-// Call forget at the end.
-func (s *Store) hearOf(ctx context.Context, topic string) chan struct{} {
-	e := &s.ears
+// join returns a channel that holds a token when there may have been a change on topic.
+// Call leave at the end.
+func (s *Store) join(ctx context.Context, topic string) chan struct{} {
+	h := &s.hints
 	changed := make(chan struct{}, 1)
-	e.mu.Lock()
-	if e.topics == nil {
-		e.topics = make(map[string][]chan struct{})
+	h.mu.Lock()
+	if h.topics == nil {
+		h.topics = make(map[string][]chan struct{})
 	}
-	e.topics[topic] = append(e.topics[topic], changed)
-	first := len(e.topics[topic]) == 1
-	if e.stop == nil {
+	h.topics[topic] = append(h.topics[topic], changed)
+	first := len(h.topics[topic]) == 1
+	if h.stop == nil {
 		listening, stop := context.WithCancel(context.WithoutCancel(ctx))
-		e.stop = stop
+		h.stop = stop
 		// A closed Store does not listen, but has no watches either.
 		_ = s.base.Go(listening, s.listen)
 	}
-	e.mu.Unlock()
+	h.mu.Unlock()
 	if first {
-		e.agree(ctx, topic)
+		h.agree(ctx, topic)
 	}
 	return changed
 }
 
-func (s *Store) forget(topic string, changed chan struct{}) {
-	e := &s.ears
-	e.mu.Lock()
-	e.topics[topic] = slices.DeleteFunc(e.topics[topic], func(c chan struct{}) bool { return c == changed })
-	last := len(e.topics[topic]) == 0
+func (s *Store) leave(topic string, changed chan struct{}) {
+	h := &s.hints
+	h.mu.Lock()
+	h.topics[topic] = slices.DeleteFunc(h.topics[topic], func(c chan struct{}) bool { return c == changed })
+	last := len(h.topics[topic]) == 0
 	if last {
-		delete(e.topics, topic)
+		delete(h.topics, topic)
 	}
-	if len(e.topics) == 0 {
-		e.stop()
-		e.stop, e.sub = nil, nil
+	if len(h.topics) == 0 {
+		h.stop()
+		h.stop, h.sub = nil, nil
 	}
-	e.mu.Unlock()
+	h.mu.Unlock()
 	if last {
-		e.agree(context.Background(), topic)
+		h.agree(context.Background(), topic)
 	}
 }
 
 // agree subscribes to topic, or unsubscribes from it, depending on whether there are
 // watches of it now. If that fails the subscription breaks, and listen makes a new one.
-func (e *ears) agree(ctx context.Context, topic string) {
-	e.wire.Lock()
-	defer e.wire.Unlock()
-	e.mu.Lock()
-	sub, wanted := e.sub, len(e.topics[topic]) > 0
-	e.mu.Unlock()
+func (h *hints) agree(ctx context.Context, topic string) {
+	h.wire.Lock()
+	defer h.wire.Unlock()
+	h.mu.Lock()
+	sub, wanted := h.sub, len(h.topics[topic]) > 0
+	h.mu.Unlock()
 	switch {
 	case sub == nil: // it will be made with all topics
 	case wanted:
@@ -83,10 +83,10 @@ func (e *ears) agree(ctx context.Context, topic string) {
 }
 
 // tell makes the watches of topic read their key.
-func (e *ears) tell(topic string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, changed := range e.topics[topic] {
+func (h *hints) wake(topic string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, changed := range h.topics[topic] {
 		base.Wake(changed)
 	}
 }
@@ -103,33 +103,33 @@ func (s *Store) listen(ctx context.Context) {
 // none for some time it sends a ping, and gives up if there is no answer: the server may
 // be gone.
 func (s *Store) subscribe(ctx context.Context) {
-	e := &s.ears
+	h := &s.hints
 	sub := s.client.Subscribe(ctx) // sends nothing yet
 	defer sub.Close()
 	// The client does not end a read when the context ends.
 	stop := context.AfterFunc(ctx, func() { sub.Close() })
 	defer stop()
 
-	e.wire.Lock()
-	e.mu.Lock()
+	h.wire.Lock()
+	h.mu.Lock()
 	var topics []string
-	for topic := range e.topics {
+	for topic := range h.topics {
 		topics = append(topics, topic)
 	}
 	if ctx.Err() == nil {
-		e.sub = sub
+		h.sub = sub
 	}
-	e.mu.Unlock()
+	h.mu.Unlock()
 	var err error
 	if len(topics) > 0 {
 		err = sub.Subscribe(ctx, topics...)
 	}
-	e.wire.Unlock()
+	h.wire.Unlock()
 	defer func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if e.sub == sub {
-			e.sub = nil
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.sub == sub {
+			h.sub = nil
 		}
 	}()
 	if err != nil || len(topics) == 0 {
@@ -144,10 +144,10 @@ func (s *Store) subscribe(ctx context.Context) {
 			asked = false
 			switch m := message.(type) {
 			case *goredis.Message:
-				e.tell(m.Channel)
+				h.wake(m.Channel)
 			case *goredis.Subscription:
 				// Also when the client has subscribed again by itself.
-				e.tell(m.Channel)
+				h.wake(m.Channel)
 			}
 		case errors.As(err, &timeout) && timeout.Timeout() && !asked:
 			asked = true
