@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/seed-a1d591d3/leadership"
-	"github.com/seed-a1d591d3/leadership/internal/guard"
+	"github.com/seed-a1d591d3/leadership/cmd/leadership/internal/guard"
 )
 
 // The exit codes, besides those of the commands of run and round run.

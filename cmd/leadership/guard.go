@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/seed-a1d591d3/leadership/internal/guard"
+	"github.com/seed-a1d591d3/leadership/cmd/leadership/internal/guard"
 )
 
 func (p *program) guardCommand() *cobra.Command {

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
-	"github.com/seed-a1d591d3/leadership/internal/guard"
+	"github.com/seed-a1d591d3/leadership/cmd/leadership/internal/guard"
 )
 
 // roundAnswer is what the commands about rounds print as JSON.
