@@ -37,7 +37,7 @@ type Callbacks struct {
 	OnError func(err error)
 }
 
-// none says whether there is nobody to call.
+// none reports whether there is nobody to call.
 func (c Callbacks) none() bool {
 	return c.OnElected == nil && c.OnDemoted == nil && c.OnLeaderChange == nil && c.OnStanding == nil && c.OnError == nil
 }
@@ -192,13 +192,13 @@ func (s *signals) close() {
 type notice struct {
 	of    *term // that has begun, or is over
 	ended error // why it is over; nil if it has begun
-	term  *Term // of whoever leads now
+	term  *Term // of the present leader
 	err   error
 
 	standing *Standing // how the election stands now
 }
 
-// notices are what a listener has yet to be told, in order. Whoever adds to
+// notices are what a listener has yet to be told, in order. Adding to
 // them never waits for the listener (S9): a term that is over before the
 // listener heard of it is not told at all, of two leaders, or standings, the latter
 // is told, and of more than relay.Errors errors the latest.

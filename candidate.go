@@ -41,8 +41,8 @@ type Candidate struct {
 // long after its last renewal. 0 means DefaultTTL. Candidates of one election
 // may differ in their TTLs and options.
 //
-// An argument or option that will not do is reported by RunForElection and
-// Run, as ErrInvalidArgument.
+// Invalid arguments and options are reported by RunForElection and Run, as
+// ErrInvalidArgument.
 func NewCandidate(kv store.Store, key, node string, ttl time.Duration, opts ...Option) *Candidate {
 	o := newOptions(opts)
 	return newCandidate(kv, key, node, ttl, &o)
@@ -135,7 +135,7 @@ func (c *Candidate) start(ctx context.Context, m mode) (*campaign, error) {
 	return next, nil
 }
 
-// IsLeader says whether this candidate leads at this moment: whether its claim
+// IsLeader reports whether this candidate leads at this moment: whether its claim
 // can be trusted, by the clock, now. It allocates nothing and waits for
 // nothing.
 //
@@ -161,7 +161,7 @@ func (c *Candidate) Term() (Term, bool) {
 // WithGrace has end early. It is 0 if the candidate does not lead. It waits for
 // nothing.
 //
-// Whoever hands the deadline on, as to another process, has to read the clock
+// A caller that hands the deadline on, as to another process, has to read the clock
 // before it calls Trust, never after: else a pause between the two moves the
 // deadline into a time when others may lead.
 func (c *Candidate) Trust() time.Duration {

@@ -37,9 +37,8 @@ type belief struct {
 }
 
 // NewFollower makes a follower of the election under key, which begins once
-// FollowElection is called. It makes no call of the store. An argument or
-// option that will not do is reported by FollowElection, as
-// ErrInvalidArgument.
+// FollowElection is called. It makes no call of the store. Invalid arguments
+// and options are reported by FollowElection, as ErrInvalidArgument.
 func NewFollower(kv store.Store, key string, opts ...Option) *Follower {
 	f := &Follower{kv: kv, key: key, opts: newOptions(opts)}
 	if f.err = checkStore(kv); f.err == nil {

@@ -77,10 +77,10 @@ func (h *health) judge(err error) error {
 	return fmt.Errorf("health check failed, %d in a row: %w", h.failed, err)
 }
 
-// well says whether the candidate may claim the seat.
+// well reports whether the candidate may claim the seat.
 func (h *health) well() bool { return h.probe == nil || h.passed && h.failed == 0 }
 
-// ill says whether a leader is to step down.
+// ill reports whether a leader is to step down.
 func (h *health) ill() bool { return h.probe != nil && h.failed >= h.failures }
 
 // due returns when step is to be called next.

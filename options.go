@@ -103,7 +103,7 @@ func WithGrace(d time.Duration) Option {
 
 // WithRelinquishAfter has a leader hand over once it has led for d: it resigns
 // in order and leaves the seat to others for one retry interval; if nobody has
-// taken it by then, it leads again. Only the work of Run is waited for: whoever
+// taken it by then, it leads again. Only the work of Run is waited for: code that
 // reads a channel, or is called back, learns of it when others may lead already. d
 // must not be below 0; 0, the default, means never. A follower ignores it.
 func WithRelinquishAfter(d time.Duration) Option {
@@ -117,7 +117,7 @@ func WithRelinquishAfter(d time.Duration) Option {
 // 1h30m" counts from the beginning of the term, and is 1ms at least. A time of day that the
 // change to summer time skips does not come that day; one that comes twice, as the
 // clock is set back, comes at both. A time that comes within a retry
-// interval of the beginning of the term is passed over: whoever has just taken
+// interval of the beginning of the term is passed over: a node that has just taken
 // over at midnight, by a clock that is a little slow, keeps the seat. It wins
 // over WithRelinquishAfter. The default, and "", is no schedule. A follower
 // ignores it.
@@ -141,7 +141,7 @@ func WithPayload(p []byte) Option {
 // within a TTL, at random, of having seen the leader renew its claim, or later where
 // many do. At a vacancy each candidate holds back for one retry interval of its own
 // for each entry of a higher priority than its own, three at most: so a preferred
-// candidate that is gone costs no more than that, once, and whoever takes the
+// candidate that is gone costs no more than that, once, and the one that takes the
 // seat drops its entry. A follower ignores it.
 func WithPriority(n int) Option {
 	return func(o *options) { o.priority = n }

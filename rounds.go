@@ -89,7 +89,7 @@ type Rounds struct {
 }
 
 // NewRounds makes a Rounds. opts are those of all its rounds. It makes no call of
-// the store; what will not do is reported by the rounds.
+// the store; invalid arguments are reported by the rounds.
 func NewRounds(kv store.Store, opts ...RoundOption) *Rounds {
 	return &Rounds{kv: kv, opts: slices.Clone(opts), seen: newSightings(maxRoundsSeen)}
 }
@@ -236,7 +236,7 @@ func newSightings(most int) *sightings {
 func (s *sightings) knows(key string) bool { return s.views.Has(key) }
 
 // see takes note of what was found under key, nil for no record, and returns what is
-// known of it by then. now was read after the reply (S2). add says whether to remember a
+// known of it by then. now was read after the reply (S2). add means to remember a
 // round that was not known.
 func (s *sightings) see(key string, pair *store.KVPair, rec round.Record, now time.Duration, add bool) round.View {
 	s.mu.Lock()

@@ -47,7 +47,7 @@ type Ending struct {
 	Reason string
 }
 
-// same says whether nothing has changed for those who want to know who leads.
+// same reports whether nothing has changed for those who want to know who leads.
 func (t Term) same(other Term) bool {
 	return t.Leader == other.Leader && t.Token == other.Token && t.Last == other.Last
 }
@@ -86,7 +86,7 @@ type Standing struct {
 	Beat uint64
 
 	// Left is for how long the leader may lead yet, though it do not renew its
-	// term; where there is no record any more, whoever had it. It is 0 where
+	// term; where there is no record any more, the one that had it. It is 0 where
 	// nobody can lead, and where that has not been observed, as by Elections.
 	Left time.Duration
 

@@ -147,7 +147,7 @@ func TestMetricsTellOfElections(t *testing.T) {
 	})
 }
 
-// What a record says comes from whoever may write to the store.
+// What a record says comes from those who may write to the store.
 func TestMetricsDoNotGrowWithWhatRecordsAndClientsSay(t *testing.T) {
 	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
 		const key = "service/a/leader"

@@ -40,7 +40,7 @@ func asked(ctx context.Context, api http.Handler, method, path, body string) *ht
 	return w
 }
 
-// Whoever may only look has no claim, renewal, round or operator's request wait or
+// Those who may only look have no claim, renewal, round or operator's request wait or
 // be refused, by no route, however many ask, and though the store be slow to answer them.
 func TestReadersLeaveRoomForThoseWhoChangeSomething(t *testing.T) {
 	const slow = 4 * time.Second

@@ -9,7 +9,7 @@ type Claimant struct {
 	Priority int
 	TTL      time.Duration
 	Hold     time.Duration // for how long it leaves a vacant seat to each of a higher priority
-	Cooldown time.Duration // how much longer to leave the seat to others, whoever they are
+	Cooldown time.Duration // how much longer to leave the seat to all others
 	Payload  []byte
 }
 

@@ -8,18 +8,17 @@ import (
 	"testing"
 )
 
-// limits are what the repository is held to. They may fall, never rise; where the
-// limit that is aimed at is lower, it stands behind.
+// limits are what the repository is held to. They may fall, never rise.
 var limits = map[string]int{
 	mutualFiles:  5,
 	largeStructs: 0,
 	impurePlaces: 0,
 	rootFiles:    18,
 	longCode:     0,
-	longTests:    0, // 0
-	longNames:    0, // 0
+	longTests:    0,
+	longNames:    0,
 	spreadRules:  0,
-	words:        22, // 0
+	words:        0,
 }
 
 func TestHouseKeepsToItsLimits(t *testing.T) {

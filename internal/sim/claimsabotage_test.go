@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// switched is a sabotage that one binary has together with others, and heeds when
-// the variable SABOTAGE names it: in new, BROKEN says whether it does.
+// switched is a sabotage that one binary has together with others, and obeys when
+// the variable SABOTAGE names it: in new, BROKEN reports whether it does.
 type switched struct {
 	sabotage
 	tests string // of the root package, that are to find it; empty: the simulation is
