@@ -40,8 +40,8 @@ type Round struct {
 //
 // system and round name the round: of 1 to 255 bytes each, without slashes or
 // control characters, neither "." nor "..". Name a round after the instant at
-// which the job is due, not after the time that a node's clock shows. node is
-// who wins; unlike the nodes of an election, two processes of the same name
+// which the job is due, not after the time that a node's clock shows. node names the
+// node that asks; unlike the nodes of an election, two processes of the same name
 // are the same node here, and both are told that they have won.
 //
 // Invalid arguments are reported by every method, as ErrInvalidArgument.
@@ -370,8 +370,8 @@ func (r *Round) sleep(ctx context.Context, d time.Duration, wake <-chan struct{}
 }
 
 // peek returns what there is of the round, for one who only looks. It remembers nothing
-// of a round that nobody has asked to win: else those who look had those forgotten who
-// wait for an attempt to end.
+// of a round that was not asked for in Elect: those who look must not push out what
+// rivals remember of the attempts that they wait for.
 func (r *Round) peek(ctx context.Context) (round.View, error) {
 	if err := r.ready(ctx); err != nil {
 		return round.View{}, err

@@ -43,7 +43,7 @@ type RoundState struct {
 	// Winner is the node that has won the latest attempt.
 	Winner string
 
-	// Anonymous says that the winner is no name: see the option of that name.
+	// Anonymous reports whether the winner is no name: see the option of that name.
 	Anonymous bool
 
 	// Elected is when the attempt was won, by the winner's wall clock.
@@ -55,8 +55,8 @@ type RoundState struct {
 	// TTL is how long the attempt is good for without being renewed or completed; 0 is for ever.
 	TTL time.Duration
 
-	// Failed is when the winner has said that it has failed, by its wall clock, and
-	// Failure what it said. It is zero once the round is completed, or tried again.
+	// Failed is when the winner has recorded that it has failed, by its wall clock, and
+	// Failure with what result. It is zero once the round is completed, or tried again.
 	Failed  time.Time
 	Failure []byte
 
@@ -79,8 +79,8 @@ func (r *Round) State(ctx context.Context) (RoundState, error) {
 }
 
 // Rounds makes the rounds of one store, for a process that has many: they share
-// what has been seen of the store and of their attempts, the latter of the 4096 that were
-// asked for last. Make it with NewRounds; the zero value is not usable. It is safe
+// what has been seen of the store and of their attempts, the latter for the 4096 rounds
+// that were asked for last. Make it with NewRounds; the zero value is not usable. It is safe
 // for concurrent use.
 type Rounds struct {
 	kv   store.Store
@@ -89,7 +89,7 @@ type Rounds struct {
 }
 
 // NewRounds makes a Rounds. opts are those of all its rounds. It makes no call of
-// the store; invalid arguments are reported by the rounds.
+// the store. Invalid arguments are reported by the rounds.
 func NewRounds(kv store.Store, opts ...RoundOption) *Rounds {
 	return &Rounds{kv: kv, opts: slices.Clone(opts), seen: newSightings(maxRoundsSeen)}
 }
@@ -325,43 +325,43 @@ func WithPollInterval(d time.Duration) RoundOption {
 	return func(o *roundOptions) { o.poll = d }
 }
 
-// WithAttemptTTL has a win be for so long only: an attempt. Where the winner has not
-// completed the round by then, the next node that asks, and has a TTL too, wins
-// the next attempt, and nothing completes the one before any more. d must be
-// from MinTTL to MaxTTL; the default, and 0, is that a win is for ever.
+// WithAttemptTTL limits how long an attempt lasts that is not renewed. If its winner has not
+// completed the round by then, the next node that asks, and has a TTL too, begins the
+// next attempt, and the former winner can no longer complete the round. d must be from
+// MinTTL to MaxTTL; the default, and 0, is that an attempt is for ever.
 //
-// The winner may work for d less a fifth, from before it asked: see
-// Round.Attempt. When it asks again its time begins anew. A rival may win no sooner
-// than d after it has first seen the attempt as it stands, by its own monotonic
-// clock: so it has to ask at least twice, from the same Round or the same Rounds, and
-// what it saw is forgotten when its process ends.
+// The winner may work for four fifths of d, counted from before it asked: see
+// Round.Attempt. When it asks again, as Do does while work runs, its time begins anew. A
+// rival may begin the next attempt no sooner than d after it has first seen the
+// present one unchanged, by its own monotonic clock: so it has to ask at least twice, from
+// the same Round or the same Rounds, and what it saw is forgotten when its process ends.
 //
-// A winner that asked without a TTL has won for ever, whatever others ask with.
-// A node that asks without one wins no attempt but the first.
+// A winner that asked without a TTL keeps the round for ever, whatever others ask with.
+// A node that asks without one begins no attempt but the first.
 func WithAttemptTTL(d time.Duration) RoundOption {
 	return func(o *roundOptions) { o.ttl = d }
 }
 
 // WithAttemptGrace sets how long before its attempt can no longer be trusted the
-// context of Do's work ends, and Attempt tells 0, so that the work has time to stop
-// while nobody else can win yet. It must not be below 0, and at least 2 ms below four
+// context of Do's work ends, and Attempt returns 0, so that the work has time to stop
+// before another attempt can begin. It must not be below 0, and at least 2 ms below four
 // fifths of the attempt's TTL. The default is 0. Without WithAttemptTTL it has no effect.
 func WithAttemptGrace(d time.Duration) RoundOption {
 	return func(o *roundOptions) { o.grace = d }
 }
 
-// WithAttempt has Complete complete the attempt of that number alone: for a process
-// that does not have the Round that won it. The default, and 0, is what this Round has won
-// last, or, if it has not, whatever this node has won.
+// WithAttempt has Complete and Fail finish the attempt of that number alone: for a process
+// that does not have the Round that made it. The default, and 0, is the last attempt of
+// this Round, or, if it has made none, that of this node.
 func WithAttempt(number uint64) RoundOption {
 	return func(o *roundOptions) { o.number = number }
 }
 
-// Anonymous says that node is not the name of one node but, say, the address of a
-// client, which may be another's tomorrow. What this Round wins no other Round has won,
-// though its node be called the same. Any anonymous Round may complete it: where the attempts have a
-// TTL, one that says which (WithAttempt). An anonymous Round completes nothing
-// that a node with a name has won. The default is that names are names.
+// Anonymous means that node is not the name of one node but, say, the address of a
+// client, which may be another's tomorrow. An attempt of this Round is not that of another
+// Round, even of one with the same node. Any anonymous Round may complete it; if attempts
+// have a TTL, one that names the attempt (WithAttempt). An anonymous Round cannot complete
+// an attempt of a node with a name. The default is that names are names.
 func Anonymous() RoundOption {
 	return func(o *roundOptions) { o.instance = rand.Text() }
 }
