@@ -95,71 +95,56 @@ func (r *Register) Read(ctx context.Context) (*store.KVPair, error) {
 	return r.Reads.get(ctx, r.Key, r.Timeout, get)
 }
 
-// Outcome is what a write has come to, where that is known.
-type Outcome struct {
-	// Acknowledged means that the write counts (S5).
-	Acknowledged bool
-
-	// Pair is what is under the key: what was written, or what a read has found since;
-	// nil for nothing.
-	Pair *store.KVPair
-
-	// Overtaken means that the store has acknowledged a write that does not count all
-	// the same: something else was found before its index was.
-	Overtaken bool
-
-	// Why is why the write does not count.
-	Why error
+// outcome is what a write has come to, where that is known.
+type outcome struct {
+	acknowledged bool          // it counts (S5)
+	pair         *store.KVPair // what is there: what was written, or found since; nil for nothing
+	overtaken    bool          // it was acknowledged, and something else was found before its index was
+	why          error         // it does not count
 }
 
-// Swap replaces previous, nil for no record, by value, once. If the store does not
-// acknowledge that, or has yet to show that its indexes hold, it reads what is there.
-// After an error it is not known what is there; it wraps Unsafe where the store does
-// not compare and swap.
-func (r *Register) Swap(ctx context.Context, previous *store.KVPair, value []byte) (Outcome, error) {
-	wrote, failure := Call(ctx, r, func(ctx context.Context) (*store.KVPair, error) { return r.Put(ctx, value, previous) })
-	returned := failure == nil && bytes.Equal(wrote.Value, value) // not every store returns what it wrote
-	if returned && r.Proof.verified() {
-		return Outcome{Acknowledged: true, Pair: wrote}, nil
+// write puts a change in place of previous, nil for no record, once. If the store does not
+// acknowledge that, or has yet to show that its indexes hold, it reads what is there; if
+// the change failed, after a pause where there is to be one. After an error it is not
+// known what is there; it wraps Unsafe where the store does not compare and swap.
+func (r *Register) write(ctx context.Context, previous *store.KVPair, next Change, pauses bool) (outcome, error) {
+	wrote, failure := Call(ctx, r, func(ctx context.Context) (*store.KVPair, error) {
+		if next.do == remove {
+			return nil, r.Delete(ctx, previous)
+		}
+		return r.Put(ctx, next.value, previous)
+	})
+	if failure == nil && next.do == remove {
+		return outcome{acknowledged: true}, nil
 	}
-	found, err := r.readAfter(ctx, failure)
+	returned := failure == nil && bytes.Equal(wrote.Value, next.value) // not every store returns what it wrote
+	if returned && r.Proof.verified() {
+		return outcome{acknowledged: true, pair: wrote}, nil
+	}
+	if failure != nil && pauses {
+		r.pause(ctx)
+	}
+	found, err := r.Read(ctx)
 	switch {
+	case err != nil && failure != nil:
+		return outcome{}, fmt.Errorf("%w; and after it: %w", failure, err)
 	case err != nil:
-		return Outcome{}, err
+		return outcome{}, err
 	case failure != nil:
-		return Outcome{Pair: found, Why: failure}, nil //nolint:nilerr // what became of the write is known
-	case found == nil || !bytes.Equal(found.Value, value):
-		return Outcome{Pair: found, Overtaken: true, Why: r.wrapped("put", store.ErrKeyModified)}, nil
+		return outcome{pair: found, why: failure}, nil //nolint:nilerr // what became of the write is known
+	case found == nil || !bytes.Equal(found.Value, next.value):
+		return outcome{pair: found, overtaken: true, why: r.wrapped("put", store.ErrKeyModified)}, nil
 	case !returned:
-		return Outcome{Acknowledged: true, Pair: found}, nil
+		return outcome{acknowledged: true, pair: found}, nil
 	}
 	switch r.Proof.judge(wrote, found) {
 	case indexes.Unsafe:
-		return Outcome{}, r.unsafe(wrote, found)
+		return outcome{}, r.unsafe(wrote, found)
 	case indexes.Doubt:
-		return Outcome{Pair: found, Why: r.unsafe(wrote, found)}, nil
+		return outcome{pair: found, why: r.unsafe(wrote, found)}, nil
 	default:
-		return Outcome{Acknowledged: true, Pair: found}, nil
+		return outcome{acknowledged: true, pair: found}, nil
 	}
-}
-
-// remove is Swap for a deletion.
-func (r *Register) remove(ctx context.Context, previous *store.KVPair) (Outcome, error) {
-	_, failure := Call(ctx, r, func(ctx context.Context) (struct{}, error) { return struct{}{}, r.Delete(ctx, previous) })
-	if failure == nil {
-		return Outcome{Acknowledged: true}, nil
-	}
-	found, err := r.readAfter(ctx, failure)
-	return Outcome{Pair: found, Why: failure}, err
-}
-
-// readAfter reads what is there after a write that failed, or is to be proved.
-func (r *Register) readAfter(ctx context.Context, failure error) (*store.KVPair, error) {
-	found, err := r.Read(ctx)
-	if err != nil && failure != nil {
-		return nil, fmt.Errorf("%w; and after it: %w", failure, err)
-	}
-	return found, err
 }
 
 func (r *Register) unsafe(wrote, found *store.KVPair) error {
@@ -209,7 +194,7 @@ const (
 )
 
 // Update reads the record, and does with it what change returns, again and again until
-// that is Leave, or was acknowledged. change is given what was found, nil for no
+// that is Leave, or was acknowledged. change is given all that was found, nil for no
 // record, right after it was read, and is called right before the write; no two values
 // that it returns may be alike. Update returns what is there: what was acknowledged, or
 // left.
@@ -244,30 +229,19 @@ func (r *Register) UpdateFrom(ctx context.Context, found *store.KVPair, change f
 		case failure != nil && ctx.Err() != nil:
 			return nil, failure
 		}
-		var out Outcome
-		if next.do == remove {
-			out, err = r.remove(ctx, found)
-		} else {
-			out, err = r.Swap(ctx, found, next.value)
+		out, err := r.write(ctx, found, next, try > 1)
+		if err != nil || out.acknowledged {
+			return out.pair, err
 		}
-		if err != nil || out.Acknowledged {
-			return out.Pair, err
-		}
-		if !Refused(out.Why) || is(out.Pair, found) || next.do == write && out.Pair != nil && bytes.Equal(out.Pair.Value, next.value) {
+		if !Refused(out.why) || is(out.pair, found) || next.do == write && out.pair != nil && bytes.Equal(out.pair.Value, next.value) {
 			failures++ // no other write explains it
 		}
 		if failure == nil || !errors.Is(failure, r.Unsafe) {
-			failure = out.Why
+			failure = out.why
 		}
-		earlier, found = Unknown, out.Pair
-		if out.Overtaken {
+		earlier, found = Unknown, out.pair
+		if out.overtaken {
 			earlier = Overtaken
-		}
-		if try > 1 && failures < Tries {
-			r.pause(ctx)
-			if found, err = r.readAfter(ctx, failure); err != nil {
-				return nil, err
-			}
 		}
 	}
 }

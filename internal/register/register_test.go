@@ -288,3 +288,17 @@ func (s *standIn) AtomicPut(ctx context.Context, key string, value []byte, previ
 	}
 	return s.Store.AtomicPut(ctx, key, value, previous, opts)
 }
+
+// What is read and not told would have a rival wait for longer, or a holder go on.
+func TestUpdateTellsAllThatItReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := faultstore.New(memory.New(), faultstore.WithPlan(func(c faultstore.Call) faultstore.Fault {
+			return faultstore.Fault{LoseReply: c.Op == faultstore.OpAtomicPut}
+		}))
+		var f fresh
+		_, _ = newTest(kv).Update(t.Context(), f.change)
+		if reads := kv.Calls(faultstore.OpGet); reads != len(f.found) {
+			t.Errorf("%d reads, and %d were told: %v", reads, len(f.found), f.found)
+		}
+	})
+}

@@ -35,8 +35,8 @@ var claimSabotages = []switched{
 	}, ""},
 	{sabotage{
 		"register", "a write that was read back counts", "internal/register/register.go",
-		"\tcase failure != nil:\n\t\treturn Outcome{Pair: found, Why: failure}, nil",
-		"\tcase failure != nil:\n\t\treturn Outcome{Acknowledged: BROKEN && found != nil && bytes.Equal(found.Value, value), Pair: found, Why: failure}, nil",
+		"\tcase failure != nil:\n\t\treturn outcome{pair: found, why: failure}, nil",
+		"\tcase failure != nil:\n\t\treturn outcome{acknowledged: BROKEN && found != nil && bytes.Equal(found.Value, next.value), pair: found, why: failure}, nil",
 	}, ""},
 	{sabotage{
 		"S5", "a record that a copy of the machine wrote is taken for one's own", "internal/election/answers.go",
