@@ -12,8 +12,8 @@ import (
 
 var _ store.Pager = (*Store)(nil)
 
-// pageReads is how many values are read in one transaction; a server lets one have 128
-// operations by default.
+// pageReads is how many values are read in one transaction. By default a server allows
+// 128 operations in one.
 const pageReads = 100
 
 // Page implements store.Pager, by one request for the keys and one for each hundred

@@ -42,7 +42,7 @@ var (
 	libpq = []string{"target_session_attrs", "application_name", "connect_timeout", "search_path", "options", "channel_binding", "require_auth", "service", "passfile", "pool_max_conns"}
 )
 
-// resolve returns where u leads, but for the schema, which the server knows.
+// resolve returns where u leads, except for the schema, which only the server knows.
 func resolve(u *store.URL) (store.Target, error) {
 	p, err := planOf(u)
 	if err != nil {
@@ -278,7 +278,7 @@ func checkParams(u *store.URL) error {
 	return nil
 }
 
-// checkTLS refuses values of PostgreSQL's own parameters that pgx takes for others.
+// checkTLS refuses values of PostgreSQL's own parameters that pgx would misunderstand.
 func checkTLS(u *store.URL) error {
 	said := func(parameter, variable string) (value, name string) {
 		if u.Has(parameter) {

@@ -90,7 +90,7 @@ func poolSize(client goredis.UniversalClient) int {
 	case *goredis.ClusterClient:
 		return client.Options().PoolSize
 	}
-	return 10 * runtime.GOMAXPROCS(0) // as go-redis has it
+	return 10 * runtime.GOMAXPROCS(0) // go-redis's default
 }
 
 // Target returns where a store by URL keeps its keys, and nil for one of New.

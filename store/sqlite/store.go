@@ -28,7 +28,7 @@ type Store struct {
 	change watches
 
 	prepared atomic.Bool // the table was created, and path is set
-	path     string      // of the file, as SQLite has it
+	path     string      // of the file, from SQLite
 	file     os.FileInfo // of a database of the user, at first
 
 	swept            atomic.Int64 // when expired pairs were deleted last, in ms
@@ -70,7 +70,7 @@ func New(db *sql.DB, opts ...Option) (*Store, error) {
 		base:    base.Store{Name: "sqlite", ShortestTTL: time.Millisecond},
 		db:      db,
 		reading: make(chan struct{}, readers),
-		writing: make(chan struct{}, 1), // as SQLite has it, and in turn
+		writing: make(chan struct{}, 1), // SQLite has one writer at a time
 	}
 	for _, opt := range opts {
 		if err := opt(s); err != nil {

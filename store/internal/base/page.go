@@ -7,13 +7,14 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// PageKeys is how many keys a page of Page has.
+// PageKeys is the largest number of keys in a page.
 const PageKeys = 1000
 
-// Page is the Page of a store whose keys are in order. It calls keys, which returns the
-// first PageKeys keys that begin with directory and are greater than after, and then
-// read, if there are any, with those that are wanted; what read does not find has been
-// deleted. A page is named by the last key of the page before.
+// Page implements store.Pager for a store whose keys are in order. It calls keys, which
+// returns the first PageKeys keys that begin with directory and are greater than after,
+// and then read with the wanted ones among them, if there are any; keys that read does
+// not find have been deleted since. A page begins behind the last key of the page before,
+// which is its from.
 func (s *Store) Page(ctx context.Context, directory, from string, wanted func(key string) bool,
 	keys func(after string) ([]string, error), read func(keys []string) ([]*store.KVPair, error),
 ) (pairs []*store.KVPair, next string, err error) {
@@ -21,7 +22,7 @@ func (s *Store) Page(ctx context.Context, directory, from string, wanted func(ke
 	switch {
 	case err != nil:
 	case from == "":
-		from = directory // which is none of its keys
+		from = directory // which is not a key of the list
 	case !strings.HasPrefix(from, directory) || s.check(ctx, "page", from) != nil:
 		err = store.ErrInvalidPage
 	}

@@ -1,4 +1,4 @@
-// Package crowdtest tests stores of which many read at once.
+// Package crowdtest tests stores with many readers at once.
 package crowdtest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// Check wants a write to take its usual time while many read and list, all through a
-// link on which each answer takes trip.
+// Check wants a write to take its usual time while many clients read and list, all over a
+// connection on which each answer takes trip.
 func Check(t *testing.T, kv store.Store, trip time.Duration) {
 	t.Helper()
 	_, pair, err := kv.AtomicPut(t.Context(), "crowd/leader", []byte("first"), nil, nil)

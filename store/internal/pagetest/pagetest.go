@@ -9,8 +9,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// Check wants the n keys that begin with directory in at least as many pages, and the
-// values and indexes of those alone that end in 7, a tenth of them.
+// Check wants the n keys that begin with directory in at least so many pages, and values
+// and indexes only of those that end in 7, a tenth of them.
 func Check(t *testing.T, kv store.Store, directory string, n, pages int) {
 	t.Helper()
 	pager, ok := kv.(store.Pager)
