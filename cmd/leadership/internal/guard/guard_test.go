@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/seed-a1d591d3/leadership/internal/servers"
 )
 
 // asGuard makes the test binary the guard, so that its processes are raced and covered
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	os.Exit(servers.VerifyMain(m, nil))
 }
 
 func TestChildrenAreFoundInBothWays(t *testing.T) {
