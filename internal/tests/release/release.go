@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -139,8 +140,7 @@ func (t tool) copy(tmp string) (tool, error) {
 	if err != nil {
 		return tool{}, err
 	}
-	proxy, err := t.run("go", "env", "GOPROXY")
-	if err != nil {
+	if err := mirror(known, cache, "cache/download/github.com", "github.com"); err != nil {
 		return tool{}, err
 	}
 	if _, err := t.run("git", "clone", "--quiet", "--shared", "--no-checkout", t.dir, src); err != nil {
@@ -148,8 +148,7 @@ func (t tool) copy(tmp string) (tool, error) {
 	}
 	to := tool{ctx: t.ctx, dir: src, env: []string{
 		"GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-modcacherw -trimpath -buildvcs=false",
-		// Nothing of this stays in the cache of modules, of which the rest is taken.
-		"GOMODCACHE=" + cache, "GOPROXY=file://" + filepath.ToSlash(known) + "/cache/download," + proxy,
+		"GOMODCACHE=" + cache, // so that nothing of the copy stays in that of the user
 		"GOPRIVATE=" + path, "GONOPROXY=" + path, "GONOSUMDB=" + path, "GOBIN=" + filepath.Join(tmp, "bin"),
 		"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=url.file://" + filepath.ToSlash(src) + ".insteadOf", "GIT_CONFIG_VALUE_0=https://" + path,
 	}}
@@ -166,6 +165,39 @@ func (t tool) copy(tmp string) (tool, error) {
 		}
 	}
 	return to, nil
+}
+
+// mirror makes in to a folder like from: what is in it are links to what is there, save
+// for the folders named, which are folders, and for what is of this repository.
+func mirror(from, to string, folders ...string) error {
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		var below []string
+		for _, folder := range folders {
+			if first, rest, _ := strings.Cut(folder, "/"); first == e.Name() {
+				below = append(below, rest)
+			}
+		}
+		a, b := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		switch {
+		case below != nil:
+			err = mirror(a, b, below...)
+		case e.Name() != "seed-a1d591d3" && e.Name() != "vcs":
+			err = os.Symlink(a, b)
+		default:
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inOrder returns the modules of a repository, each after those that it requires.
@@ -256,6 +288,12 @@ func write(t tool, parts []part, version string) error {
 		}
 		if err == nil {
 			_, err = t.in(p.dir).run("go", "mod", "tidy")
+		}
+		if err == nil {
+			var tidied []byte
+			if tidied, err = os.ReadFile(filepath.Join(p.dir, "go.mod")); err == nil && !bytes.Equal(tidied, content) {
+				err = fmt.Errorf("its go.mod is not up to date: run make tidy, which makes of\n%s\nthis:\n%s", content, tidied)
+			}
 		}
 		// The next are to find it.
 		if err := errors.Join(err, commit(), tag(p)); err != nil {

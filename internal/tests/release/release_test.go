@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	_ "` + path + `"
 	"` + path + `/store/all"
 )
 
@@ -69,7 +70,7 @@ func repository(t *testing.T, changes map[string]string) tool {
 		"cmd/leadership/go.mod":  goMod("/cmd/leadership", "../..", "", "/store/all"),
 		"cmd/leadership/main.go": goodProgram,
 		"internal/tests/go.mod":  goMod("/internal/tests", "../..", "", "/store/all"),
-		"internal/tests/t.go":    "package tests\n\nimport _ \"" + path + "/store/all\"\n",
+		"internal/tests/t.go":    "package tests\n\nimport _ \"" + path + "\"\nimport _ \"" + path + "/store/all\"\n",
 	}
 	for name, content := range changes {
 		files[name] = content
@@ -173,6 +174,10 @@ func TestReleaseThatWouldNotWorkIsRefused(t *testing.T) {
 				"cmd/leadership/main.go": strings.Replace(goodProgram, "import (", "import (\n\t_ \""+path+"/internal/tests\"", 1),
 			},
 			"internal/tests",
+		},
+		"requires what nothing imports": {
+			map[string]string{"internal/tests/t.go": "package tests\n\nimport _ \"" + path + "\"\n"},
+			"run make tidy",
 		},
 		"does not compile": {
 			map[string]string{"store/all/all.go": "package all\n\nimport \"" + path + "\"\n\nconst Stores = leadership.Others\n"},
