@@ -111,7 +111,7 @@ func post(path, body string, headers ...string) request {
 	return request{Method: "POST", Path: path, Body: body, Headers: headers}
 }
 
-// exchanges asks for every route and has it answered in every way that there is.
+// exchanges makes requests of every route, and gets every kind of answer.
 func exchanges(t *testing.T) []exchange {
 	t.Helper()
 	w := &walk{t: t}
@@ -310,7 +310,7 @@ func (w *walk) rest() {
 	w.ask(api, 500, get("/metrics"))
 }
 
-// pausing is a client that takes its time.
+// pausing is a slow client.
 type pausing struct {
 	*httptest.ResponseRecorder
 	begun, goOn chan struct{}

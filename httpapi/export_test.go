@@ -15,10 +15,10 @@ func (h *Handler) Patterns() []string {
 	return all
 }
 
-// Registry has the metrics.
+// Registry returns the metrics.
 func (h *Handler) Registry() *prometheus.Registry { return h.metrics.registry }
 
-// FillPolls has as many requests wait for long as there may be.
+// FillPolls takes all places of requests that wait for long.
 func (h *Handler) FillPolls() {
 	for range maxPolls {
 		h.polls <- struct{}{}
@@ -35,5 +35,5 @@ func (h *Handler) FillStreams() {
 	}
 }
 
-// Awaiting is how many clients wait for rounds.
+// Awaiting returns how many clients wait for rounds.
 func (h *Handler) Awaiting() int { return len(h.polls) }

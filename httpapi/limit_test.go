@@ -39,7 +39,7 @@ func TestRequestsDoNotPileUpOnAStoreThatHangs(t *testing.T) {
 		for _, op := range []faultstore.Op{faultstore.OpGet, faultstore.OpAtomicPut, faultstore.OpList} {
 			calls += kv.Calls(op)
 		}
-		// Readers, rounds, lists. Those who share a read make fewer.
+		// Readers, rounds, lists. Shared reads make fewer.
 		if most := 16 + 64 + 2; calls < 3 || calls > most {
 			t.Errorf("%d calls of the store are under way, want %d at most", calls, most)
 		}

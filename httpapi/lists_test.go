@@ -148,8 +148,8 @@ func TestListTellsWhichLeadersHaveFallenSilent(t *testing.T) {
 	})
 }
 
-// TestElectionThatTakesTheKeyOfWhatWasNoneIsTold: as after what is in the way of an
-// election was deleted.
+// TestElectionThatTakesTheKeyOfWhatWasNoneIsTold deletes what is in the way of an
+// election.
 func TestElectionThatTakesTheKeyOfWhatWasNoneIsTold(t *testing.T) {
 	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
 		_, pair, err := kv.AtomicPut(t.Context(), "service/a", []byte("in the way"), nil, nil)

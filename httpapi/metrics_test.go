@@ -40,7 +40,7 @@ func metricNames(h *Handler) []string {
 	return names
 }
 
-// ask has a handler answer a request, and wants that status.
+// ask makes a request of a handler, and checks the status.
 func ask(t *testing.T, h *Handler, status int, method, path, body string) {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -147,7 +147,7 @@ func TestMetricsTellOfElections(t *testing.T) {
 	})
 }
 
-// What a record says comes from those who may write to the store.
+// Anyone who may write to the store decides what is in a record.
 func TestMetricsDoNotGrowWithWhatRecordsAndClientsSay(t *testing.T) {
 	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
 		const key = "service/a/leader"

@@ -40,8 +40,8 @@ func asked(ctx context.Context, api http.Handler, method, path, body string) *ht
 	return w
 }
 
-// Those who may only look have no claim, renewal, round or operator's request wait or
-// be refused, by no route, however many ask, and though the store be slow to answer them.
+// However many readers there are, by any route, and however slow the store is to answer
+// them, no claim, renewal, round or operator's request waits or is refused.
 func TestReadersLeaveRoomForThoseWhoChangeSomething(t *testing.T) {
 	const slow = 4 * time.Second
 	plan := func(c faultstore.Call) faultstore.Fault {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestReadThatPanicsIsNoAnswerToThoseWhoShareIt: nobody may take it for an empty
-// list, or a round that nobody has won.
+// TestReadThatPanicsIsNoAnswerToThoseWhoShareIt: a caller must not take it for an empty
+// list, or for a round without a winner.
 func TestReadThatPanicsIsNoAnswerToThoseWhoShareIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reads := newTogether[string](1, time.Minute)

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
-// TestTokensOfASourceAreThoseOfNow: while it has none nobody is served.
+// TestTokensOfASourceAreThoseOfNow: while it has none no request is served.
 func TestTokensOfASourceAreThoseOfNow(t *testing.T) {
 	const fixed, read, write = "fixed-fixed-fixed-fixed", "read-read-read-read", "write-write-write-write"
 	type tokens struct{ read, write []string }

@@ -58,7 +58,7 @@ func (r *runs) add(instant time.Time) {
 	r.count[instant.UTC().Format(time.TimeOnly)]++
 }
 
-// TestSchedulersRunEachInstantOnce has real schedulers, with clocks that are
+// TestSchedulersRunEachInstantOnce uses real schedulers, with clocks that are
 // off, share a job.
 func TestSchedulersRunEachInstantOnce(t *testing.T) {
 	for _, c := range []struct {

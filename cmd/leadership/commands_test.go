@@ -18,7 +18,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 )
 
-// lead has a node lead until the end of the test.
+// lead makes a node lead until the end of the test.
 func lead(t *testing.T, url, node string, opts ...leadership.Option) *leadership.Candidate {
 	t.Helper()
 	c := leadership.NewCandidate(open(t, url), key, node, time.Second, opts...)

@@ -89,7 +89,7 @@ func TestDemoHasEverythingHappen(t *testing.T) {
 
 func TestDemoTakesAnotherPortUnlessItIsToldOne(t *testing.T) {
 	taken, err := net.Listen("tcp", defaultListen)
-	if err == nil { // or else somebody has it
+	if err == nil { // otherwise the port is taken
 		defer taken.Close()
 	}
 	next, end := demoing(t)

@@ -52,8 +52,8 @@ func TestCommandThatFleesIsGoneBeforeTheDeadline(t *testing.T) {
 	}
 }
 
-// TestCommandEndsInTimeThoughASessionIsHit strikes all processes of the session, or
-// of the process group, that run is in, as job control and closed logins do.
+// TestCommandEndsInTimeThoughASessionIsHit sends a signal to all processes of the session
+// or of the process group of run, as job control and closed logins do.
 func TestCommandEndsInTimeThoughASessionIsHit(t *testing.T) {
 	const ttl = 2 * time.Second
 	for name, c := range map[string]struct {

@@ -21,8 +21,8 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// asProgram has the test binary be the program, so that its processes are raced
-// and covered as the tests are.
+// asProgram makes the test binary the program, so that its processes are raced and
+// covered as the tests are.
 const asProgram = "LEADERSHIP_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {

@@ -17,10 +17,9 @@ import (
 
 const key = "service/leader"
 
-// stubborn is a command that ends at nothing but SIGKILL, with a child in the
-// background and one that has left the group and the session. They all hold
-// a lock for as long as one of them is there; a second that runs meanwhile says
-// so.
+// stubborn is a command that only SIGKILL ends, with a child in the background and one
+// that has left the group and the session. They hold a lock while one of them is there; a
+// second command that runs meanwhile writes a line.
 func stubborn(j *journal) []string {
 	return []string{"--", "sh", "-c", `
 		exec 9>>"$0.lock"

@@ -110,7 +110,7 @@ func TestServersAnswerAsGoneDoes(t *testing.T) {
 				s.want("GET", "/api/v1/elect"+round+"?node=somebody", 204, "")
 				s.want("GET", "/api/v1/completed"+round, 204, "")
 			}
-			// As anybody may who has no name; gone takes GET and POST for it.
+			// Any client without a name may complete it; gone accepts GET and POST for that.
 			a.want("POST", "/api/v1/complete"+round, 200, "")
 			_, completer := b.ask("GET", "/api/v1/completed"+round, "")
 			if host, _, err := net.SplitHostPort(completer); err != nil || host != "127.0.0.1" {
@@ -118,7 +118,7 @@ func TestServersAnswerAsGoneDoes(t *testing.T) {
 			}
 			c.want("GET", "/api/v1/complete"+round, 400, "*another node")
 
-			// Who has a name is told again that it has won.
+			// A winner with a name gets 202 again.
 			named := round + "-named"
 			a.want("GET", "/api/v1/elect"+named+"?node=n", 202, "")
 			b.want("GET", "/api/v1/elect"+named, 202, "", "X-Leadership-Node", "n")

@@ -140,7 +140,7 @@ func TestServerTellsWhatItServesWithoutSecrets(t *testing.T) {
 }
 
 // TestServerTakesNewTokensWhileItServes: no request is served without a token in between,
-// though the file is away, or empty.
+// even while the file is missing, or empty.
 func TestServerTakesNewTokensWhileItServes(t *testing.T) {
 	t.Parallel()
 	const first, second = "first-0123456789abc", "second-0123456789ab"

@@ -27,8 +27,8 @@ func types(t *testing.T, o *Observer, key string) []string {
 	return all
 }
 
-// TestServerThatHasLostTheStoreDoesNotKnowWhoLeads has a leader go on by another way
-// than that of the server, which is cut off.
+// TestServerThatHasLostTheStoreDoesNotKnowWhoLeads cuts the server off from the store,
+// while the leader goes on by another connection.
 func TestServerThatHasLostTheStoreDoesNotKnowWhoLeads(t *testing.T) {
 	const key = "service/a/leader"
 	for name, cut := range map[string]func(*faultstore.Store){

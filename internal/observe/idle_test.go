@@ -50,8 +50,8 @@ func (c *counted) Watch(ctx context.Context, key string, opts *store.ReadOptions
 	return c.Store.Watch(ctx, key, opts)
 }
 
-// full makes a store with elections that nobody renews and old rounds, which were
-// completed where their number is even.
+// full makes a store with elections whose leaders do not renew, and old rounds: those with
+// an even number are completed.
 func full(t *testing.T, elections, rounds int) *counted {
 	t.Helper()
 	kv := &counted{Store: memory.New()}
@@ -113,7 +113,7 @@ func TestServerThatNobodyLooksAtAsksNothingOfTheStore(t *testing.T) {
 		if n := scrape(); n != 200 {
 			t.Errorf("the first who asks is told of %d elections", n)
 		}
-		// 200 that nobody renews, each 15 s.
+		// 200 elections, each every 15 s.
 		if calls, values := kv.spent(); calls > 30 || values > 30 {
 			t.Errorf("%g calls and %g values a second for metrics", calls, values)
 		}

@@ -23,8 +23,7 @@ func observer(kv store.Store, prefix string, systems ...string) *Observer {
 	})
 }
 
-// observing runs a test in virtual time against an observer of kv, of which somebody
-// reads.
+// observing runs a test in virtual time against an observer of kv that has a reader.
 func observing(t *testing.T, test func(t *testing.T, kv *faultstore.Store, o *Observer)) {
 	synctest.Test(t, func(t *testing.T) {
 		kv := faultstore.New(memory.New())
@@ -53,7 +52,7 @@ func observing(t *testing.T, test func(t *testing.T, kv *faultstore.Store, o *Ob
 	})
 }
 
-// claim has a node claim the seat of key.
+// claim claims the seat of key for a node.
 func claim(t *testing.T, kv store.Store, key, node string, ttl time.Duration) leadership.Claimed {
 	t.Helper()
 	got, err := leadership.NewClaims(kv, key).Claim(t.Context(), leadership.Claim{Node: node, TTL: ttl})
@@ -236,7 +235,7 @@ func TestElectionsWithoutReadersGiveWayToOthers(t *testing.T) {
 			defer o.mu.Unlock()
 			return len(o.byKey)
 		}
-		for i := range 3 * maxUnobserved { // who open and close
+		for i := range 3 * maxUnobserved { // readers that leave
 			r, err := o.Read(key(i), "")
 			if err != nil {
 				t.Fatal(err)
@@ -247,7 +246,7 @@ func TestElectionsWithoutReadersGiveWayToOthers(t *testing.T) {
 			t.Errorf("%d elections are watched", n)
 		}
 		readers := make([]*Reader, maxUnobserved)
-		for i := range readers { // who stay
+		for i := range readers { // readers that stay
 			var err error
 			if readers[i], err = o.Read(key(i), ""); err != nil {
 				t.Fatal(err)

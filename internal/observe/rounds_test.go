@@ -43,7 +43,7 @@ func TestReadersAreToldOfTheSystemsThatTheyNameAndNotOfThoseOfOthers(t *testing.
 			return r
 		}
 		var readers []*Reader
-		for i := range maxNamed / MaxNamed { // who name as many as they may
+		for i := range maxNamed / MaxNamed { // each names as many as it may
 			var names []string
 			for j := range MaxNamed {
 				names = append(names, fmt.Sprintf("system-%02d-%02d", i, j))
@@ -54,7 +54,7 @@ func TestReadersAreToldOfTheSystemsThatTheyNameAndNotOfThoseOfOthers(t *testing.
 				t.Errorf("reader %d is told of %v", i, got)
 			}
 		}
-		// One more has a stream, and is told which name is one too many.
+		// One more has a stream, and gets an error for the name that is one too many.
 		r := join("asked", "another", "system-00-00")
 		got := roundsOf(t, r)
 		if len(got) != 3 || got["another"] == "" || got["asked"] != "" || got["system-00-00"] != "" {
@@ -69,7 +69,7 @@ func TestReadersAreToldOfTheSystemsThatTheyNameAndNotOfThoseOfOthers(t *testing.
 
 func TestRoundsOfSystemsThatNobodyNamesAnyMoreAreForgotten(t *testing.T) {
 	observing(t, func(t *testing.T, _ *faultstore.Store, o *Observer) {
-		if _, err := o.ReadAll("", nil, "", false); err != nil { // who stays
+		if _, err := o.ReadAll("", nil, "", false); err != nil { // a reader that stays
 			t.Fatal(err)
 		}
 		for i := range 100 {

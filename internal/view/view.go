@@ -1,5 +1,5 @@
-// Package view has elections and rounds as JSON tells them, over HTTP and on the
-// command line.
+// Package view has elections and rounds in JSON, as in answers over HTTP and on the command
+// line.
 package view
 
 import (
@@ -21,14 +21,14 @@ type Term struct {
 	Last    *Ending   `json:"last,omitempty"`
 }
 
-// Ending is how a term has ended, in JSON.
+// Ending is the end of a term in JSON.
 type Ending struct {
 	Leader string `json:"leader"`
 	Token  uint64 `json:"token"`
 	Reason string `json:"reason"`
 }
 
-// OfTerm is a term as JSON tells it.
+// OfTerm returns a term for JSON.
 func OfTerm(t leadership.Term) Term {
 	v := Term{Leader: t.Leader, Token: t.Token, Since: t.Since, TTL: t.TTL.Milliseconds()}
 	if text := string(t.Payload); text != "" && isText(text) {
@@ -42,29 +42,29 @@ func OfTerm(t leadership.Term) Term {
 	return v
 }
 
-// Election is how an election stands, in JSON.
+// Election is the state of an election in JSON.
 type Election struct {
 	Key string `json:"key"`
 	Term
-	// Expired says that the leader has not renewed its term in time: it does
-	// not lead any more, though nobody has taken its seat.
+	// Expired means that the leader has not renewed its term in time: it does not lead
+	// any more, though its seat has not been taken.
 	Expired bool `json:"expired,omitempty"`
-	// FreeIn is for how long the leader may lead yet, if it does not renew its
-	// term.
+	// FreeIn is for how many milliseconds the leader may still lead, if it does not renew
+	// its term.
 	FreeIn  int64     `json:"free_in_ms,omitempty"`
 	Waiting []Waiting `json:"waiting,omitempty"`
 	Asked   *Asked    `json:"asked,omitempty"`
-	// Omitted says that an event does not tell the payload, which is long.
+	// Omitted means that an event leaves out the payload, which is long.
 	Omitted bool `json:"payload_omitted,omitempty"`
 }
 
-// Waiting is a preferred candidate that waits, in JSON.
+// Waiting is a preferred candidate that waits for the seat, in JSON.
 type Waiting struct {
 	Node     string `json:"node"`
 	Priority int    `json:"priority"`
 }
 
-// Asked is what an operator asks of an election, in JSON.
+// Asked is an operator's request in JSON.
 type Asked struct {
 	Action leadership.Action `json:"action"`
 	To     string            `json:"to,omitempty"`
@@ -74,7 +74,7 @@ type Asked struct {
 	At     time.Time         `json:"at,omitzero"`
 }
 
-// OfElection is an election as JSON tells it.
+// OfElection returns an election for JSON.
 func OfElection(s leadership.Standing) Election {
 	v := Election{Key: s.Key, Term: OfTerm(s.Term), FreeIn: Ceil(s.Left)}
 	for _, w := range s.Waiting {
@@ -104,7 +104,7 @@ type Round struct {
 	Base64    []byte    `json:"result_base64,omitempty"` // of a result that is no text
 }
 
-// OfRound is a round as JSON tells it.
+// OfRound returns a round for JSON.
 func OfRound(s leadership.RoundState) Round {
 	v := Round{
 		System: s.System, Round: s.Round, Winner: s.Winner, Anonymous: s.Anonymous, Elected: s.Elected, Attempt: s.Attempt,
@@ -115,8 +115,8 @@ func OfRound(s leadership.RoundState) Round {
 	return v
 }
 
-// Readable returns bytes as a text where they are one, or else as they are. None
-// are neither.
+// Readable returns bytes as a text, or as bytes if they are not a text; both are nil if
+// there are none.
 func Readable(b []byte) (*string, []byte) {
 	if len(b) == 0 || !utf8.Valid(b) {
 		return nil, b
@@ -138,5 +138,5 @@ func isText(s string) bool {
 	return true
 }
 
-// Ceil is a duration in milliseconds, rounded up.
+// Ceil returns a duration in milliseconds, rounded up.
 func Ceil(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }

@@ -160,7 +160,7 @@ func (b *tab) until(expression string) {
 	}
 }
 
-// holds says if an expression is not true.
+// holds checks that an expression is true.
 func (b *tab) holds(what, expression string) {
 	b.t.Helper()
 	if !value[bool](b, "Boolean("+expression+")") {

@@ -13,8 +13,8 @@ import (
 	_ "github.com/seed-a1d591d3/leadership/store/consul"
 )
 
-// An agent lets an address have 200 connections, and all elections are looked at for
-// one who reads of them.
+// An agent allows an address 200 connections, and for one reader all elections are
+// looked at.
 func TestMoreElectionsThanConsulLetsInConnectionsAreServed(t *testing.T) {
 	const (
 		elections = 250

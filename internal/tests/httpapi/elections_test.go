@@ -304,7 +304,7 @@ type crowd struct {
 	terms map[uint64]string
 }
 
-// leads takes note that a holder leads, and returns who else does.
+// leads notes that a holder leads, and returns others that do.
 func (c *crowd) leads(who string, token uint64, until time.Time) (others []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

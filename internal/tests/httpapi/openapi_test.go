@@ -34,8 +34,8 @@ type description struct {
 	schemas schema_validation.SchemaValidator
 }
 
-// describe reads a document. Strictly, so that answers hold nothing that it does not
-// tell of.
+// describe reads a document. It is strict, so that answers must not have more than the
+// document does.
 func describe(document []byte) (description, error) {
 	read, err := libopenapi.NewDocument(document)
 	if err != nil {
@@ -47,11 +47,11 @@ func describe(document []byte) (description, error) {
 	}
 	options := []config.Option{
 		config.WithStrictMode(), config.WithFormatAssertions(),
-		// Of every answer, as HTTP and the page have them.
+		// Headers of HTTP, of the page, and of every answer.
 		config.WithStrictIgnoredHeadersExtra("x-content-type-options", "x-accel-buffering", "content-security-policy",
 			"cross-origin-opener-policy", "cross-origin-resource-policy", "referrer-policy", "x-frame-options",
 			"content-encoding", "sec-fetch-site"),
-		// The document itself, which says no more of itself than that it is one.
+		// The document itself, whose own schema is only that it is an object.
 		config.WithStrictIgnorePaths("$.body.openapi", "$.body.info", "$.body.servers", "$.body.tags", "$.body.paths", "$.body.components"),
 	}
 	v, errs := validator.NewValidator(read, options...)
@@ -171,7 +171,7 @@ func told1(errs []*validation.ValidationError) string {
 	return strings.Join(all, " | ")
 }
 
-// complaints tells where apitest.Exchanges are not as the document says, and what it says
+// complaints returns where apitest.Exchanges differ from the document, and what is in it
 // that none of them has shown.
 func (d description) complaints(all []apitest.Exchange) []string {
 	var out []string
@@ -242,7 +242,7 @@ func (d description) complaints(all []apitest.Exchange) []string {
 	return out
 }
 
-// event tells what is wrong with an event of a stream.
+// event returns what is wrong with an event of a stream.
 func (d description) event(path string, line []byte) string {
 	name := "Event"
 	if path == "/api/v1/events" {

@@ -130,7 +130,7 @@ func TestScriptInNamesPayloadsAndKeysDoesNothingOnThePage(t *testing.T) {
 	b.holds("markup is refused", `(() => { try { document.createElement("p").innerHTML = "<b>x</b>"; return false } catch { return true } })()`)
 }
 
-// standing has a candidate stand and lead until the test ends.
+// standing makes a candidate lead until the test ends.
 func standing(t *testing.T, kv store.Store, key, node string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -164,7 +164,7 @@ func (g *testGuard) order(orders ...order) {
 	}
 }
 
-// report is what it says at its end.
+// report returns the report of the guard at its end.
 func (g *testGuard) report() (r Report) {
 	g.t.Helper()
 	_ = g.reports.SetReadDeadline(time.Now().Add(20 * time.Second))
