@@ -13,7 +13,7 @@ type Map[K comparable, V any] struct {
 	most int
 
 	mu    sync.Mutex
-	order list.List // of entry[K, V], the one used last first
+	order list.List // of *entry[K, V], the one used last first
 	byKey map[K]*list.Element
 }
 
@@ -34,7 +34,7 @@ func (m *Map[K, V]) Get(key K, begin func() V) V {
 	defer m.mu.Unlock()
 	if e, ok := m.byKey[key]; ok {
 		m.order.MoveToFront(e)
-		return e.Value.(entry[K, V]).value
+		return e.Value.(*entry[K, V]).value
 	}
 	value := begin()
 	m.add(key, value)
@@ -46,8 +46,9 @@ func (m *Map[K, V]) Put(key K, value V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e, ok := m.byKey[key]; ok {
-		m.order.Remove(e)
-		delete(m.byKey, key)
+		m.order.MoveToFront(e)
+		e.Value.(*entry[K, V]).value = value
+		return
 	}
 	m.add(key, value)
 }
@@ -55,9 +56,9 @@ func (m *Map[K, V]) Put(key K, value V) {
 // add adds an entry of a key that has none. It is called with mu held.
 func (m *Map[K, V]) add(key K, value V) {
 	if m.order.Len() >= m.most {
-		delete(m.byKey, m.order.Remove(m.order.Back()).(entry[K, V]).key)
+		delete(m.byKey, m.order.Remove(m.order.Back()).(*entry[K, V]).key)
 	}
-	m.byKey[key] = m.order.PushFront(entry[K, V]{key, value})
+	m.byKey[key] = m.order.PushFront(&entry[K, V]{key, value})
 }
 
 // Has reports whether there is an entry of a key. It does not use it.
@@ -83,7 +84,7 @@ func (m *Map[K, V]) Keys() []K {
 	defer m.mu.Unlock()
 	keys := make([]K, 0, m.order.Len())
 	for e := m.order.Front(); e != nil; e = e.Next() {
-		keys = append(keys, e.Value.(entry[K, V]).key)
+		keys = append(keys, e.Value.(*entry[K, V]).key)
 	}
 	return keys
 }
