@@ -121,9 +121,7 @@ func (r *Round) elect(ctx context.Context) (round.Record, error) {
 	if err != nil || !writes {
 		return rec, err
 	}
-	if _, err := r.saw(pair, true); err != nil {
-		return rec, err
-	}
+	r.seen.see(r.key, pair, rec, r.opts.clock.Now().Mono, true) // that is what was acknowledged
 	held := round.Begun(rec, start, r.opts.grace)
 	r.held.Store(&held)
 	if held.Left(r.opts.clock.Now()) == 0 {
@@ -195,6 +193,7 @@ func (r *Round) finish(ctx context.Context, verb string, result []byte, note fun
 	if err := r.ready(ctx); err != nil {
 		return err
 	}
+	var rec round.Record
 	pair, err := r.register.Update(ctx, func(pair *store.KVPair, earlier register.Earlier) (register.Change, error) {
 		v, err := r.saw(pair, true)
 		if err != nil {
@@ -204,15 +203,15 @@ func (r *Round) finish(ctx context.Context, verb string, result []byte, note fun
 		if err != nil {
 			return register.Leave, fmt.Errorf("leadership: %s %q by %q: %w", verb, r.key, r.by.Node, err)
 		}
-		rec := note(v.Rec, r.opts.clock.Now().Time())
-		if done && (rec == v.Rec || earlier == register.None && r.done.Load()) {
+		if rec = note(v.Rec, r.opts.clock.Now().Time()); done && (rec == v.Rec || earlier == register.None && r.done.Load()) {
+			rec = v.Rec
 			return register.Leave, nil
 		}
 		value, err := rec.Encode()
 		return register.Write(value), err
 	})
 	if err == nil {
-		_, err = r.saw(pair, true)
+		r.seen.see(r.key, pair, rec, r.opts.clock.Now().Mono, true) // what was acknowledged, or left
 	}
 	return err
 }
