@@ -100,44 +100,39 @@ func (r *Rounds) Round(system, round, node string, opts ...RoundOption) *Round {
 }
 
 // List returns the rounds of a system, those elected last first. What is no record
-// of a round is left out. Its errors are ErrInvalidArgument and those of the store.
+// of a round is left out. It blocks for as long as the store takes; each thousand rounds
+// or so take one call, at most for its timeout. Its errors are ErrInvalidArgument and those
+// of the store.
 func (r *Rounds) List(ctx context.Context, system string) ([]RoundState, error) {
-	found, err := r.list(ctx, system)
+	found := make(map[string]RoundState)
+	err := r.pages(ctx, system, func(name string, rec round.Record) { found[name] = state(system, name, rec) })
 	if err != nil {
 		return nil, err
 	}
-	states := make([]RoundState, 0, len(found))
-	for name, rec := range found {
-		states = append(states, state(system, name, rec))
-	}
-	slices.SortFunc(states, func(a, b RoundState) int {
+	return slices.SortedFunc(maps.Values(found), func(a, b RoundState) int {
 		return cmp.Or(b.Elected.Compare(a.Elected), strings.Compare(a.Round, b.Round))
-	})
-	return states, nil
+	}), nil
 }
 
-// list returns the records of the rounds of a system, by the names of the rounds.
-func (r *Rounds) list(ctx context.Context, system string) (map[string]round.Record, error) {
+// pages calls f with the name and the record of each round of a system, of some twice.
+func (r *Rounds) pages(ctx context.Context, system string, f func(name string, rec round.Record)) error {
 	view := r.Round(system, "list", "list")
 	if err := view.ready(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	folder := register.New(register.Config{Place: at(r.kv, system+"/"), Timeout: view.opts.timeout})
-	pairs, err := register.Call(ctx, folder, folder.List)
-	if err != nil {
-		return nil, err
-	}
-	found := make(map[string]round.Record, len(pairs))
-	for _, pair := range pairs {
-		of, name, ok := strings.Cut(strings.TrimPrefix(pair.Key, "/"), "/")
-		if !ok || of != system || checkRoundName("round", name) != nil {
-			continue
+	return register.Pages(ctx, folder, func(pairs []*store.KVPair) error {
+		for _, pair := range pairs {
+			of, name, ok := strings.Cut(strings.TrimPrefix(pair.Key, "/"), "/")
+			if !ok || of != system || checkRoundName("round", name) != nil {
+				continue
+			}
+			if rec, err := round.Parse(pair.Value); err == nil {
+				f(name, rec)
+			}
 		}
-		if rec, err := round.Parse(pair.Value); err == nil {
-			found[name] = rec
-		}
-	}
-	return found, nil
+		return context.Cause(ctx)
+	})
 }
 
 // Sweep deletes the rounds of a system that were won, and if they were completed,
@@ -151,15 +146,11 @@ func (r *Rounds) Sweep(ctx context.Context, system string, age time.Duration) (d
 	if age <= 0 {
 		return 0, invalid("age", age, "must be above 0")
 	}
-	found, err := r.list(ctx, system)
-	if err != nil {
-		return 0, err
-	}
 	var failures []error
-	for _, name := range slices.Sorted(maps.Keys(found)) {
+	err = r.pages(ctx, system, func(name string, rec round.Record) {
 		view := r.Round(system, name, "sweep")
-		if !found[name].Older(age, view.opts.clock.Now().Time()) {
-			continue
+		if ctx.Err() != nil || !rec.Older(age, view.opts.clock.Now().Time()) {
+			return
 		}
 		done, err := view.sweep(ctx, age)
 		if done {
@@ -167,12 +158,9 @@ func (r *Rounds) Sweep(ctx context.Context, system string, age time.Duration) (d
 		}
 		if err != nil {
 			failures = append(failures, err)
-			if ctx.Err() != nil {
-				break
-			}
 		}
-	}
-	return deleted, errors.Join(failures...)
+	})
+	return deleted, errors.Join(append(failures, err)...)
 }
 
 // sweep deletes the round if it is older than age, and reports whether it has.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -127,26 +128,26 @@ func standing(r election.Record, key string) Standing {
 
 // Elections returns how the elections stand whose keys begin with prefix, sorted
 // by key. What is stored there and is no election is left out. It blocks for as
-// long as the store takes, for DefaultCallTimeout at most. It returns
-// ErrInvalidArgument and errors of the store. Not every store can list with an
+// long as the store takes; each thousand keys or so take one call, for DefaultCallTimeout
+// at most. It returns ErrInvalidArgument and errors of the store. Not every store can list with an
 // empty prefix, or one that does not end with a slash.
 func Elections(ctx context.Context, kv store.Store, prefix string) ([]Standing, error) {
 	if err := errors.Join(checkStore(kv), checkContext(ctx)); err != nil {
 		return nil, err
 	}
-	r := newRegister(kv, prefix)
-	pairs, err := register.Call(ctx, r, r.List)
+	found := make(map[string]Standing) // of two pages, by the later
+	err := register.Pages(ctx, newRegister(kv, prefix), func(pairs []*store.KVPair) error {
+		for _, pair := range pairs {
+			if rec, err := election.Parse(pair.Value); err == nil {
+				found[pair.Key] = standing(rec, pair.Key)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	var all []Standing
-	for _, pair := range pairs {
-		if rec, err := election.Parse(pair.Value); err == nil {
-			all = append(all, standing(rec, pair.Key))
-		}
-	}
-	slices.SortFunc(all, func(a, b Standing) int { return strings.Compare(a.Key, b.Key) })
-	return all, nil
+	return slices.SortedFunc(maps.Values(found), func(a, b Standing) int { return strings.Compare(a.Key, b.Key) }), nil
 }
 
 // term is what a candidate leads, or winds up.

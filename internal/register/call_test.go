@@ -3,6 +3,7 @@ package register
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -79,12 +80,28 @@ func TestPairsAreListedBelowTheKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kv := memory.New()
 		r := New(Config{Place: Place{kv, "folder/", "test"}, Timeout: time.Second})
-		if pairs, err := Call(t.Context(), r, r.List); len(pairs) != 0 || err != nil {
-			t.Errorf("%v, %v", pairs, err)
+		list := func(want int) {
+			t.Helper()
+			found := make(map[string]bool)
+			err := Pages(t.Context(), r, func(pairs []*store.KVPair) error {
+				for _, pair := range pairs {
+					found[pair.Key] = pair.Value != nil
+				}
+				return nil
+			})
+			if len(found) != want || err != nil {
+				t.Errorf("%d pairs, %v; want %d", len(found), err, want)
+			}
 		}
-		_ = kv.Put(t.Context(), "folder/a", []byte("x"), nil)
-		if pairs, err := Call(t.Context(), r, r.List); len(pairs) != 1 || err != nil {
-			t.Errorf("%v, %v", pairs, err)
+		list(0)
+		for i := range 2500 {
+			_ = kv.Put(t.Context(), fmt.Sprint("folder/", i), []byte("x"), nil)
+		}
+		list(2500)
+		failure := errors.New("enough")
+		pages := 0
+		if err := Pages(t.Context(), r, func([]*store.KVPair) error { pages++; return failure }); !errors.Is(err, failure) || pages != 1 {
+			t.Errorf("%v after %d pages", err, pages)
 		}
 	})
 }

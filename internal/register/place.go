@@ -47,13 +47,30 @@ func (p Place) Delete(ctx context.Context, previous *store.KVPair) error {
 	return p.wrapped("delete", err)
 }
 
-// List returns the pairs whose keys begin with the key; none if there are none.
-func (p Place) List(ctx context.Context) ([]*store.KVPair, error) {
-	pairs, err := p.Store.List(ctx, p.Key, &store.ReadOptions{Consistent: true})
-	if errors.Is(err, store.ErrKeyNotFound) {
-		return nil, nil
+// page returns a page of the pairs whose keys begin with the key, as store.Page does.
+func (p Place) page(ctx context.Context, from string) (page, error) {
+	pairs, next, err := store.Page(ctx, p.Store, p.Key, from, func(string) bool { return true })
+	return page{pairs, next}, p.wrapped("list", err)
+}
+
+type page struct {
+	pairs []*store.KVPair
+	next  string
+}
+
+// Pages calls f with the pairs whose keys begin with the key of r, a page at a time: a
+// pair may come twice. Each page is a Call, so that many pairs take no more at once than
+// few. It ends at the first error, of the store or of f.
+func Pages(ctx context.Context, r *Register, f func(pairs []*store.KVPair) error) error {
+	for from := ""; ; {
+		p, err := Call(ctx, r, func(ctx context.Context) (page, error) { return r.page(ctx, from) })
+		if err == nil {
+			err = f(p.pairs)
+		}
+		if from = p.next; err != nil || from == "" {
+			return err
+		}
 	}
-	return pairs, p.wrapped("list", err)
 }
 
 // wrapped adds to an error of the store, which may be nil, what was asked for which
