@@ -21,7 +21,7 @@ func TestConformanceWithLeastPrivileges(t *testing.T) {
 	exec(t, owner, `GRANT SELECT, INSERT, UPDATE, DELETE ON leadership TO elector`)
 
 	_, err := openStore(t, "postgres://elector@"+hostport(server)+"/postgres?table=another")
-	wantText(t, err, "may not make it", "postgres.Schema", "permission denied for schema public")
+	wantText(t, err, "may not create it", "postgres.Schema", "permission denied for schema public")
 
 	proxy := servers.NewProxy(t, hostport(server))
 	storetest.Run(t, func(t testing.TB) store.Store {
