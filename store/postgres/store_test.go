@@ -173,6 +173,7 @@ func TestTableMayHaveAnyName(t *testing.T) {
 	pool := shared(t)
 	exec(t, pool, `CREATE SCHEMA IF NOT EXISTS "Odd ""schema"""`)
 	for _, table := range []string{"Upper", "select", "with space", `quo"te`, "quo'te", `{table}`, `Odd "schema".täble`, strings.Repeat("x", 55)} {
+		exec(t, pool, `DROP TABLE IF EXISTS `+pgx.Identifier(strings.Split(table, ".")).Sanitize()) // of an earlier run
 		kv := newStore(t, pool, postgres.WithTable(table))
 		pair := put(t, kv, "key", "a", nil, time.Minute)
 		put(t, kv, "key", "b", pair, 0)
