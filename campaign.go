@@ -14,7 +14,6 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/lease"
-	"github.com/seed-a1d591d3/leadership/internal/loop"
 	"github.com/seed-a1d591d3/leadership/internal/register"
 )
 
@@ -54,7 +53,8 @@ func newCampaign(ctx context.Context, by *Candidate, previous *campaign, m mode)
 		work: work{do: m.work, function: m.function}, health: health{healthOptions: by.opts.health},
 		streams: streams{used: m.stream != nil}, done: make(chan struct{}),
 	}
-	c.on.report, c.on.loop = c.problem, loop.New(by.opts.clock, c.step)
+	c.on.report = c.problem
+	c.on.loop.Init(by.opts.clock, c.step)
 	c.audience.open(by.opts.callbacks, m.signals)
 	return c
 }
@@ -127,16 +127,11 @@ func (c *campaign) enter() bool {
 		}
 	}
 	o := c.on.opts
-	c.on.open(c.ctx, func() time.Duration { return o.retry })
+	c.on.open(c.ctx, func() time.Duration { return o.config.Retry })
 	c.health.next = o.clock.Now().Mono
-	c.machine = election.NewMachine(election.Config{
-		By: election.Claimant{
-			Node: c.by.node, Instance: rand.Text(), Priority: o.priority, TTL: c.by.ttl, Hold: o.retry, Payload: o.payload,
-		},
-		Trust: o.trust(c.by.ttl), Renew: o.renew, Retry: o.retry, Limit: c.by.limit,
-		Works: c.work.do != nil, Schedule: o.schedule,
-		Dice: election.Dice{Float64: o.clock.Float64, Stride: clock.Stride, Instance: rand.Text},
-	}, &c.by.issued, c.health.next)
+	c.machine = election.NewMachine(&o.config, election.Claimant{
+		Node: c.by.node, Instance: rand.Text(), Priority: o.priority, TTL: c.by.ttl, Hold: o.config.Retry, Payload: o.payload,
+	}, c.work.do != nil, &c.by.issued, c.health.next)
 	return true
 }
 
@@ -219,7 +214,7 @@ func (c *campaign) begin(rec election.Record, start, now clock.Instant) {
 	t := &term{Term: termOf(rec)}
 	o := c.on.opts
 	ctx := context.WithValue(context.WithoutCancel(c.ctx), termKey{}, t)
-	t.lease = lease.New(ctx, o.clock, o.trust(c.by.ttl), start, ErrLost, c.leaseEnded)
+	t.lease = lease.New(ctx, o.clock, o.config.Trust, start, ErrLost, c.leaseEnded)
 	if !t.Valid() {
 		c.machine.TooLate(now.Mono)
 		return
@@ -371,7 +366,7 @@ func (c *campaign) complain(now time.Duration) {
 		return
 	}
 	if w.patience == 0 {
-		w.since, w.patience = now, c.on.opts.retry
+		w.since, w.patience = now, c.on.opts.config.Retry
 	}
 	late := now - w.since
 	if late < w.patience {

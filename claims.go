@@ -245,9 +245,9 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 	if err := o.candidate(by.TTL); err != nil {
 		return nil, a, err
 	}
-	claimant := election.Claimant{Node: by.Node, TTL: by.TTL, Hold: o.retry, Payload: by.Payload}
+	claimant := election.Claimant{Node: by.Node, TTL: by.TTL, Hold: o.config.Retry, Payload: by.Payload}
 	if rec.Evicts(by.Node) {
-		claimant.Cooldown = o.retry // it was asked to leave the seat to others
+		claimant.Cooldown = o.config.Retry // it was asked to leave the seat to others
 	}
 	verdict, free := election.Decide(&c.view, &claimant, holds, now.Mono)
 	beat := election.NextBeat(rec.Beat, clock.Stride())

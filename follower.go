@@ -10,7 +10,6 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
-	"github.com/seed-a1d591d3/leadership/internal/loop"
 	"github.com/seed-a1d591d3/leadership/internal/relay"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -82,7 +81,8 @@ func (f *Follower) FollowElection(ctx context.Context) (<-chan string, <-chan er
 		of: f, ctx: ctx, stream: s, previous: previous, done: make(chan struct{}),
 		on: observer{kv: f.kv, key: f.key, opts: &f.opts},
 	}
-	p.on.report, p.on.loop = p.problem, loop.New(f.opts.clock, p.step)
+	p.on.report = p.problem
+	p.on.loop.Init(f.opts.clock, p.step)
 	if !f.opts.callbacks.none() {
 		p.notices = newNotices()
 	}
@@ -272,7 +272,7 @@ func (p *following) next(now clock.Instant) time.Duration {
 func (p *following) interval() time.Duration {
 	d, o := followerRetry, p.on.opts
 	if o.set.retry {
-		d = o.retry
+		d = o.config.Retry
 	}
 	if b := p.of.belief.Load(); b != nil && (!o.set.retry || b.term.TTL/3 < d) {
 		d = b.term.TTL / 3

@@ -22,7 +22,7 @@ type observer struct {
 	kv    store.Store
 	key   string
 	opts  *options
-	loop  *loop.Loop
+	loop  loop.Loop
 	call  *call // under way, or nil
 	hint  atomic.Pointer[store.KVPair]
 	watch *watches.Watch

@@ -2,6 +2,7 @@ package leadership
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -47,8 +48,7 @@ const (
 type Option func(*options)
 
 type options struct {
-	renew    time.Duration
-	retry    time.Duration
+	config   election.Config
 	margin   time.Duration
 	payload  []byte
 	log      *slog.Logger
@@ -56,7 +56,6 @@ type options struct {
 	clock    clock.Clock
 
 	grace     time.Duration
-	schedule  election.Schedule
 	spec      string // of the schedule
 	health    healthOptions
 	callbacks Callbacks
@@ -70,7 +69,7 @@ type options struct {
 // TTL less the margin and the grace. The default is a third of the TTL, or half of what
 // they leave where that is less. A follower ignores it.
 func WithRenewInterval(d time.Duration) Option {
-	return func(o *options) { o.renew, o.set.renew = d, true }
+	return func(o *options) { o.config.Renew, o.set.renew = d, true }
 }
 
 // WithRetryInterval sets how long a candidate or follower that hears nothing
@@ -81,7 +80,7 @@ func WithRenewInterval(d time.Duration) Option {
 // waits a third of that leader's TTL at most, and by default just that; while
 // it knows of none, its default is a second.
 func WithRetryInterval(d time.Duration) Option {
-	return func(o *options) { o.retry, o.set.retry = d, true }
+	return func(o *options) { o.config.Retry, o.set.retry = d, true }
 }
 
 // WithMargin sets how long before the TTL has gone by a leader stops trusting
@@ -107,7 +106,7 @@ func WithGrace(d time.Duration) Option {
 // reads a channel, or is called back, learns of it when others may lead already. d
 // must not be below 0; 0, the default, means never. A follower ignores it.
 func WithRelinquishAfter(d time.Duration) Option {
-	return func(o *options) { o.schedule.After = d }
+	return func(o *options) { o.config.Schedule.After = d }
 }
 
 // WithRelinquishSchedule has a leader hand over, as WithRelinquishAfter does, at
@@ -212,6 +211,7 @@ func newOptions(opts []Option) options {
 			opt(&o)
 		}
 	}
+	o.config.Dice = election.Dice{Float64: o.clock.Float64, Stride: clock.Stride, Instance: rand.Text}
 	return o
 }
 
@@ -225,32 +225,33 @@ func (o *options) candidate(ttl time.Duration) error {
 		o.margin = ttl / 5
 	}
 	if !o.set.renew {
-		o.renew = min(ttl/3, (ttl-o.margin-o.grace)/2)
+		o.config.Renew = min(ttl/3, (ttl-o.margin-o.grace)/2)
 	}
 	if !o.set.retry {
-		o.retry = ttl / 3
+		o.config.Retry = ttl / 3
 	}
 	switch {
 	case o.margin < time.Millisecond || o.margin > ttl-2*time.Millisecond:
 		return invalid("margin", o.margin, "must be at least 1ms and at least 2ms below the TTL of %v", ttl)
 	case o.grace < 0 || o.grace > ttl-o.margin-2*time.Millisecond:
 		return invalid("grace", o.grace, "must not be below 0 and at least 2ms below the TTL of %v less the margin of %v", ttl, o.margin)
-	case o.renew < time.Millisecond || o.renew >= ttl-o.margin-o.grace:
-		return invalid("renewal interval", o.renew,
+	case o.config.Renew < time.Millisecond || o.config.Renew >= ttl-o.margin-o.grace:
+		return invalid("renewal interval", o.config.Renew,
 			"must be at least 1ms and below the TTL of %v less the margin of %v and the grace of %v", ttl, o.margin, o.grace)
-	case o.retry < time.Millisecond || o.retry > ttl:
-		return invalid("retry interval", o.retry, "must be at least 1ms and not above the TTL of %v", ttl)
+	case o.config.Retry < time.Millisecond || o.config.Retry > ttl:
+		return invalid("retry interval", o.config.Retry, "must be at least 1ms and not above the TTL of %v", ttl)
 	case len(o.payload) > MaxPayload:
 		return invalid("payload", fmt.Sprintf("%d bytes", len(o.payload)), "must have at most %d bytes", MaxPayload)
 	case o.priority < 0 || o.priority > maxPriority:
 		return invalid("priority", o.priority, "must be from 0 to %d", maxPriority)
-	case o.schedule.After < 0:
-		return invalid("relinquish interval", o.schedule.After, "must not be below 0")
+	case o.config.Schedule.After < 0:
+		return invalid("relinquish interval", o.config.Schedule.After, "must not be below 0")
 	}
 	if err := o.parseSchedule(); err != nil {
 		return err
 	}
-	return o.health.check(o.retry)
+	o.config.Trust, o.config.Limit = o.trust(ttl.Truncate(time.Millisecond)), ttl.Truncate(time.Millisecond)/3
+	return o.health.check(o.config.Retry)
 }
 
 // trust returns for how long a claim of that TTL can be trusted, from its start on.
@@ -258,7 +259,7 @@ func (o *options) trust(ttl time.Duration) time.Duration { return ttl - o.margin
 
 // parseSchedule reads the spec of the schedule.
 func (o *options) parseSchedule() error {
-	o.schedule.Skip = o.retry
+	o.config.Schedule.Skip = o.config.Retry
 	if o.spec == "" {
 		return nil
 	}
@@ -267,9 +268,9 @@ func (o *options) parseSchedule() error {
 		return invalid("relinquish schedule", fmt.Sprintf("%q", o.spec), "%v", err)
 	}
 	if every := spec.Every(); every != 0 {
-		o.schedule.After = every
+		o.config.Schedule.After = every
 	} else {
-		o.schedule.Next = spec.Next
+		o.config.Schedule.Next = spec.Next
 	}
 	return nil
 }
@@ -279,8 +280,8 @@ func (o *options) follower() error {
 	switch {
 	case o.set.margin && (o.margin < time.Millisecond || o.margin > MaxTTL):
 		return invalid("margin", o.margin, "must be from 1ms to %v", MaxTTL)
-	case o.set.retry && (o.retry < time.Millisecond || o.retry > MaxTTL):
-		return invalid("retry interval", o.retry, "must be from 1ms to %v", MaxTTL)
+	case o.set.retry && (o.config.Retry < time.Millisecond || o.config.Retry > MaxTTL):
+		return invalid("retry interval", o.config.Retry, "must be from 1ms to %v", MaxTTL)
 	}
 	return nil
 }

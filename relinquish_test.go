@@ -133,11 +133,11 @@ func TestScheduleSaysWhen(t *testing.T) {
 		{"after a clock that was behind was set right", 0, "CRON_TZ=UTC 30 12 * * *", at(0, "11:00:00"), at(time.Second, "12:40:00"), -10 * time.Minute},
 		{"one right after the beginning is passed over", 0, "CRON_TZ=UTC @hourly", at(0, "12:59:58"), at(0, "12:59:58"), time.Hour + 2*time.Second},
 	} {
-		o := options{spec: test.spec, retry: 5 * time.Second, schedule: election.Schedule{After: test.after}}
+		o := options{spec: test.spec, config: election.Config{Retry: 5 * time.Second, Schedule: election.Schedule{After: test.after}}}
 		if err := o.parseSchedule(); err != nil {
 			t.Fatal(err)
 		}
-		if got := o.schedule.Due(test.since, test.now); got != test.want {
+		if got := o.config.Schedule.Due(test.since, test.now); got != test.want {
 			t.Errorf("%s: due in %v, want %v", test.name, got, test.want)
 		}
 	}

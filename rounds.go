@@ -236,7 +236,7 @@ func (s *sightings) see(key string, pair *store.KVPair, rec round.Record, now ti
 	view.See(pair, rec, now)
 	saw := *view
 	switch {
-	case pair == nil && !view.Gone.Held():
+	case pair == nil && !view.Gone().Held():
 		s.views.Delete(key)
 	case pair != nil && !rec.Held():
 		*view = round.View{} // nobody waits for its end

@@ -97,7 +97,10 @@ func TestWhatIsSeenOfRoundsIsBounded(t *testing.T) {
 	}
 	// A round that is over, or won for ever, is known without its record.
 	rec.Completed = &round.Outcome{By: "a"}
-	if v := s.see("0", pair(11), rec, 101, true); v.Pair == nil || !s.knows("0") || s.see("0", nil, round.Record{}, 102, false).Gone.Held() {
+	v := s.see("0", pair(11), rec, 101, true)
+	known := s.knows("0")
+	after := s.see("0", nil, round.Record{}, 102, false)
+	if v.Pair == nil || !known || after.Gone().Held() {
 		t.Error("it keeps a record that it has no use for")
 	}
 	if s.knows("0") {

@@ -61,8 +61,11 @@ func (m *Machine) Read(pair *store.KVPair, rec Record, now clock.Instant) {
 	case !changed: // what was to replace it may yet succeed
 	case ours:
 		m.writes.sent = []uint64{rec.Beat} // the others can no longer succeed
-	case rec.Instance != m.cfg.By.Instance:
+	case rec.Instance != m.by.Instance:
 		m.writes.sent = nil // they were to replace what is gone
+		if !m.leads() {
+			m.writes.acked = attempt{} // what was given up is not ours, should it come back
+		}
 	}
 	m.calls.fresh = true
 	switch {
@@ -125,10 +128,13 @@ func (m *Machine) believed(found *store.KVPair) bool {
 func (m *Machine) Wrote(pair *store.KVPair, value []byte, now clock.Instant) {
 	c := m.returned(now.Mono, true)
 	rec := c.step.Record
-	own := rec.Instance == m.cfg.By.Instance
+	own := rec.Instance == m.by.Instance
 	m.calls.notBefore = now.Mono
-	if own {
+	switch {
+	case own:
 		m.writes.acked = attempt{rec.Beat, c.start}
+	case !m.leads():
+		m.writes.sent, m.writes.acked = nil, attempt{} // what was given up is not ours, should it come back
 	}
 	if !m.issued.Proof.Verified() || !bytes.Equal(pair.Value, value) {
 		// Not every store returns what it wrote, and one that is not known to compare
@@ -175,7 +181,7 @@ func (m *Machine) hurry(now clock.Instant) {
 	if m.term.over || left == 0 {
 		return
 	}
-	least := min(leastPause, m.cfg.By.TTL/75)
+	least := min(leastPause, m.by.TTL/75)
 	after := min(m.calls.notBefore-now.Mono, left/8-time.Duration(m.cfg.Float64()*float64(left)/32))
 	m.calls.notBefore = now.Mono + max(after, least)
 }
@@ -212,7 +218,7 @@ func (m *Machine) settle(now clock.Instant) {
 			m.obey(rec.Ask)
 		}
 	} else if rec.Token > m.leave.over {
-		m.cfg.By.Cooldown = 0 // somebody else leads, or has led, since we resigned
+		m.by.Cooldown = 0 // somebody else leads, or has led, since we resigned
 	}
 	m.schedule(now.Mono)
 }
@@ -224,14 +230,14 @@ func (m *Machine) begin(rec Record) {
 		return
 	}
 	start := m.writes.acked.start
-	m.term = term{rec: rec, began: start, start: start, working: m.cfg.Works}
-	m.cfg.By.Cooldown = 0
+	m.term = term{rec: rec, began: start, start: start, working: m.works}
+	m.by.Cooldown = 0
 	m.tell(Event{Kind: Began, Record: rec, Start: start})
 }
 
 // obey has the leader do what it is asked to in its record.
 func (m *Machine) obey(r *Request) {
-	why := r.ReasonToGo(m.cfg.By.Node)
+	why := r.ReasonToGo(m.by.Node)
 	switch {
 	case why == "":
 	case m.leads():
@@ -250,14 +256,14 @@ func (m *Machine) copied(rec Record) {
 	}
 	m.tell(Event{Kind: Copied, Record: rec})
 	m.writes.sent = nil
-	m.cfg.By.Instance = m.cfg.Instance()
+	m.by.Instance = m.cfg.Instance()
 }
 
 // schedule chooses when the campaign enters itself among those that wait, while the
 // holder lives: each entry is a change, from which rivals wait anew (S2), and would keep
 // a dead one in its seat.
 func (m *Machine) schedule(at time.Duration) {
-	by := m.cfg.By
+	by := m.by
 	missing := m.view.Rec.Held() && !m.Mine() && !m.view.Rec.onList(by.Node, by.Priority)
 	switch {
 	case !missing:

@@ -26,14 +26,12 @@ const (
 	maxSent = 64
 )
 
-// Config is what a Machine is made for.
+// Config is what machines are made for. Those of many candidates may share one.
 type Config struct {
-	By       Claimant
 	Trust    time.Duration // for how long an acknowledged write is trusted, from its start on (S1)
 	Renew    time.Duration // how long after the start of a renewal the next is due
 	Retry    time.Duration // how long to go without a look
 	Limit    time.Duration // how long a call is waited for, at most
-	Works    bool          // each term has work, which has to return before the seat is given up (S8)
 	Schedule Schedule      // when a term is relinquished
 	Dice
 }
@@ -59,19 +57,21 @@ type Issued struct {
 // It does not say who leads: that only the lease does, which the driver begins, renews
 // and ends as the events say. That a lease is over the driver tells by Over.
 type Machine struct {
-	cfg    Config
+	cfg    *Config
+	by     Claimant
 	issued *Issued
 	view   View[Record]
 	lives  time.Duration // until when the holder counts as one that lives: it was seen to renew
 
+	works   bool // see NewMachine
 	foreign bool // what is stored is no record of an election
+	health  health
 	call    *call
 	calls   pace
 	writes  writes
 	term    term
 	leave   leave
 	list    joining
-	health  health
 	end     ending
 	events  []Event
 }
@@ -112,8 +112,7 @@ type term struct {
 	rec     Record
 	began   clock.Instant // the start of the attempt that claimed it
 	start   clock.Instant // the start of the attempt that renewed it last
-	over    bool          // its lease has ended
-	why     Reason        // why, once it is over
+	over    bool          // its lease has ended, because of leave.reason
 	working bool          // its work has not returned
 }
 
@@ -140,11 +139,12 @@ type ending struct {
 	by     time.Duration // when to stop tidying up
 }
 
-// NewMachine makes the machine of a campaign that begins at now. issued is what its
-// candidate's campaigns share.
-func NewMachine(cfg Config, issued *Issued, now time.Duration) *Machine {
+// NewMachine makes the machine of a campaign of by that begins at now. works says that each
+// term has work, which has to return before the seat is given up (S8). issued is what the
+// campaigns of one candidate share.
+func NewMachine(cfg *Config, by Claimant, works bool, issued *Issued, now time.Duration) *Machine {
 	return &Machine{
-		cfg: cfg, issued: issued, calls: pace{notBefore: now, poll: now},
+		cfg: cfg, by: by, works: works, issued: issued, calls: pace{notBefore: now, poll: now},
 		leave: leave{reason: Resigned, notBefore: now}, list: joining{at: clock.Never}, end: ending{by: clock.Never},
 	}
 }
@@ -153,7 +153,7 @@ func NewMachine(cfg Config, issued *Issued, now time.Duration) *Machine {
 func (m *Machine) View() *View[Record] { return &m.view }
 
 // Mine reports whether the record is one of this campaign's.
-func (m *Machine) Mine() bool { return m.view.Rec.Held() && m.view.Rec.Instance == m.cfg.By.Instance }
+func (m *Machine) Mine() bool { return m.view.Rec.Held() && m.view.Rec.Instance == m.by.Instance }
 
 // Leaving returns why the record of this campaign is about to be given up.
 func (m *Machine) Leaving() Reason { return m.leave.reason }
@@ -229,7 +229,7 @@ func (m *Machine) Hint(pair *store.KVPair, rec Record, isRecord bool) {
 	case m.view.Pair == nil || !sameValue(pair, m.view.Pair):
 		// What we wrote ourselves may be shown to us late; but a request that was
 		// added to it is news.
-		echo := isRecord && m.Mine() && rec.Instance == m.cfg.By.Instance && rec.Beat <= m.view.Rec.Beat && rec.Ask.Same(m.view.Rec.Ask)
+		echo := isRecord && m.Mine() && rec.Instance == m.by.Instance && rec.Beat <= m.view.Rec.Beat && rec.Ask.Same(m.view.Rec.Ask)
 		m.calls.hinted = m.calls.hinted || !echo
 	}
 }
@@ -265,7 +265,7 @@ func (m *Machine) Over(why Reason) {
 	if !m.stands() {
 		return
 	}
-	m.term.over, m.term.why = true, why
+	m.term.over, m.leave.reason = true, why
 	m.windUp()
 }
 
@@ -288,16 +288,16 @@ func (m *Machine) windUp() {
 	}
 	m.term = term{}
 	m.tell(Event{Kind: Ended, Record: t.rec})
-	m.leave.over, m.leave.reason = max(m.leave.over, t.rec.Token), Expired
-	if t.why != Expired {
-		m.giveUp(t.why)
+	m.leave.over = max(m.leave.over, t.rec.Token)
+	if m.leave.reason != Expired {
+		m.giveUp(m.leave.reason)
 	}
 }
 
 // giveUp has the record given up, and the seat left to others for a while.
 func (m *Machine) giveUp(why Reason) {
 	m.leave.vacating, m.leave.reason = true, why
-	m.cfg.By.Cooldown = m.pollAfter(m.cfg.Retry)
+	m.by.Cooldown = m.pollAfter(m.cfg.Retry)
 }
 
 // TooLate tells that the term that has just begun had run out before: the store is too
@@ -310,7 +310,7 @@ func (m *Machine) TooLate(now time.Duration) {
 
 // Own reports whether this campaign may have written rec.
 func (m *Machine) Own(rec Record) bool {
-	return rec.Held() && rec.Instance == m.cfg.By.Instance &&
+	return rec.Held() && rec.Instance == m.by.Instance &&
 		(rec.Beat == m.writes.acked.beat || slices.Contains(m.writes.sent, rec.Beat))
 }
 

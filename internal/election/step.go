@@ -51,7 +51,7 @@ func (m *Machine) Step(now clock.Instant) Step {
 	switch {
 	case s.Do == Look:
 		m.calls.hinted = false
-	case s.Do == Put && s.Record.Instance == m.cfg.By.Instance:
+	case s.Do == Put && s.Record.Instance == m.by.Instance:
 		if len(m.writes.sent) == maxSent {
 			m.writes.sent = slices.Delete(m.writes.sent, 1, 2) // the first may be the one that stands
 		}
@@ -99,7 +99,7 @@ func (m *Machine) lead(at time.Duration) Step {
 // compete is the next step of one that does not lead.
 func (m *Machine) compete(now clock.Instant) Step {
 	at := now.Mono
-	verdict, free := Decide(&m.view, &m.cfg.By, false, at)
+	verdict, free := Decide(&m.view, &m.by, false, at)
 	able := m.view.Known && !m.foreign && m.health.well && (verdict == MayTake || verdict == MustWait)
 	free = max(free, m.leave.notBefore)
 	claimable := able && at >= free
@@ -109,7 +109,7 @@ func (m *Machine) compete(now clock.Instant) Step {
 	case claimable || !m.view.Known || m.calls.hinted || at >= m.calls.poll:
 		return Step{Do: Look}
 	case able && at >= m.list.at && at < m.lives:
-		return m.put("enlist", m.view.Rec.joinList(m.cfg.By.Node, m.cfg.By.Priority))
+		return m.put("enlist", m.view.Rec.joinList(m.by.Node, m.by.Priority))
 	case !able:
 		return Step{Until: m.calls.poll}
 	case at < m.list.at:
@@ -125,7 +125,7 @@ func (m *Machine) ended(at time.Duration) bool {
 		return false
 	}
 	if m.end.by == clock.Never {
-		m.end.by = at + m.cfg.By.TTL
+		m.end.by = at + m.by.TTL
 	}
 	written := m.writes.unknown || m.Mine() || m.call != nil && m.call.step.Do == Put
 	return m.end.unsafe || m.foreign || !written || at >= m.end.by
@@ -155,7 +155,7 @@ func (m *Machine) claim(now clock.Instant) Record {
 	if token <= m.leave.over { // they begin anew
 		m.leave.over = token - 1
 	}
-	return m.cfg.By.Take(m.view.Rec, token, m.nextBeat(), last, now.Time())
+	return m.by.Take(m.view.Rec, token, m.nextBeat(), last, now.Time())
 }
 
 // renewal returns the record of the term, once more.

@@ -28,9 +28,7 @@ type View[R Claim] struct {
 	Seen  time.Duration // when exactly this record was first seen
 	High  uint64        // the highest order seen that another can follow
 
-	// Gone is the latest record that was held when it vanished, until one that does
-	// not come before it is seen.
-	Gone  R
+	gone  *R            // see Gone
 	guard time.Duration // until when a record that is gone may still be trusted
 }
 
@@ -47,13 +45,13 @@ func (v *View[R]) See(pair *store.KVPair, rec R, now time.Duration) bool {
 		// The record has vanished, or an older one is back. Its holder may have
 		// renewed it, unseen, until just now.
 		v.guard = max(v.guard, now+v.Rec.TTL())
-		if v.Rec.Order() >= v.Gone.Order() {
-			v.Gone = v.Rec
+		if v.Rec.Order() >= v.Gone().Order() {
+			gone := v.Rec
+			v.gone = &gone
 		}
 	}
-	if pair != nil && rec.Order() >= v.Gone.Order() {
-		var none R
-		v.Gone = none
+	if pair != nil && rec.Order() >= v.Gone().Order() {
+		v.gone = nil
 	}
 	v.Known, v.Pair, v.Rec, v.Seen = true, pair, rec, now
 	if v.High >= MaxToken-1 && rec.Order() > 0 {
@@ -61,6 +59,16 @@ func (v *View[R]) See(pair *store.KVPair, rec R, now time.Duration) bool {
 	}
 	v.High = max(v.High, rec.Order())
 	return true
+}
+
+// Gone returns the latest record that was held when it vanished, until one that does not
+// come before it is seen; the zero record if there is none.
+func (v *View[R]) Gone() R {
+	if v.gone == nil {
+		var none R
+		return none
+	}
+	return *v.gone
 }
 
 // Expires returns when a rival may act though the record stays as it is (S2): by then

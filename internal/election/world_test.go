@@ -51,6 +51,8 @@ type world struct {
 type candidate struct {
 	name      string
 	cfg       Config
+	by        Claimant
+	works     bool
 	machine   *Machine
 	issued    Issued
 	campaigns int
@@ -123,9 +125,9 @@ func newWorld() *world { return &world{covered: map[string]bool{}} }
 // begin begins a campaign of a candidate.
 func (w *world) begin(c *candidate) {
 	c.campaigns++
-	c.cfg.By.Instance = fmt.Sprintf("%s-%d", c.name, c.campaigns)
+	c.by.Instance = fmt.Sprintf("%s-%d", c.name, c.campaigns)
 	c.state, c.stopping, c.call, c.lease, c.working, c.hint = running, false, nil, nil, false, nil
-	c.machine = NewMachine(c.cfg, &c.issued, w.clockOf(c).Mono)
+	c.machine = NewMachine(&c.cfg, c.by, c.works, &c.issued, w.clockOf(c).Mono)
 	w.run(c)
 }
 
@@ -387,7 +389,7 @@ func (w *world) leads(c *candidate, e Event) {
 		c.machine.TooLate(w.clockOf(c).Mono)
 		return
 	}
-	c.working = c.cfg.Works
+	c.working = c.works
 	w.say("%s leads term %d, trusted until %s", c.name, e.Record.Token, w.trustedUntil(c, e.Start))
 	w.checkToken(e.Record.Token)
 	w.checkLeaders()

@@ -116,10 +116,10 @@ func (w *world) newCandidate(cmd command) error {
 			continue
 		}
 		c := &candidate{name: name, health: health{well: true}, epoch: worldEpoch, state: finished}
+		c.by, c.works = Claimant{Node: name, TTL: worldTTL, Hold: worldRetry}, slices.Contains(cmd.words, "works")
 		c.cfg = Config{
-			By:    Claimant{Node: name, TTL: worldTTL, Hold: worldRetry},
 			Trust: worldTrust, Renew: worldRetry, Retry: worldRetry, Limit: worldRetry,
-			Works: slices.Contains(cmd.words, "works"), Schedule: Schedule{Skip: worldRetry},
+			Schedule: Schedule{Skip: worldRetry},
 			Dice: Dice{
 				Float64: func() float64 { return 0 },
 				Stride:  func() uint32 { return 0 },
@@ -133,7 +133,7 @@ func (w *world) newCandidate(cmd command) error {
 			d, err := time.ParseDuration(value)
 			switch option {
 			case "priority":
-				c.cfg.By.Priority, err = strconv.Atoi(value)
+				c.by.Priority, err = strconv.Atoi(value)
 			case "relinquish":
 				c.cfg.Schedule.After = d
 			case "clock":
@@ -207,8 +207,10 @@ func (w *world) copyCandidate(cmd command) error {
 	m.writes.sent = slices.Clone(m.writes.sent)
 	clone.machine, clone.name = &m, cmd.words[2]
 	m.issued = &clone.issued
-	m.cfg.Stride = func() uint32 { return 100 }
-	m.cfg.Instance = func() string { return clone.name + "-1" }
+	cfg := *m.cfg // the original has its own
+	cfg.Stride = func() uint32 { return 100 }
+	cfg.Instance = func() string { return clone.name + "-1" }
+	m.cfg = &cfg
 	if c.lease != nil {
 		lease := *c.lease
 		clone.lease = &lease

@@ -64,7 +64,7 @@ func describe(pair *store.KVPair, by *candidate) string {
 		fmt.Fprintf(&b, "the seat is vacant after term %d", rec.Token)
 	case by != nil && by.machine.Own(rec):
 		fmt.Fprintf(&b, "its own term %d, beat %d", rec.Token, rec.Beat)
-	case by != nil && rec.Instance == by.machine.cfg.By.Instance:
+	case by != nil && rec.Instance == by.machine.by.Instance:
 		fmt.Fprintf(&b, "term %d in its name, beat %d", rec.Token, rec.Beat)
 	case by != nil && rec.Leader == by.name:
 		fmt.Fprintf(&b, "term %d of an earlier %s, beat %d", rec.Token, rec.Leader, rec.Beat)
@@ -169,7 +169,7 @@ func (w *world) tell(c *candidate, e Event) {
 
 // verdict tells what the law allows a candidate, by what it has seen.
 func (w *world) verdict(c *candidate, holds bool) string {
-	v, until := Decide(&c.machine.view, &c.machine.cfg.By, holds, w.clockOf(c).Mono)
+	v, until := Decide(&c.machine.view, &c.machine.by, holds, w.clockOf(c).Mono)
 	w.covered[coverVerdict(v)] = true
 	switch v {
 	case MustWait:

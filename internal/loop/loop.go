@@ -11,7 +11,7 @@ import (
 
 // Loop calls one function, its step, whenever there is something to do, in a goroutine
 // that lives no longer than that, and never twice at once. So thousands of elections that
-// wait need no stacks. Make it with New.
+// wait need no stacks. Init makes one of the zero value.
 type Loop struct {
 	step  func()
 	clock clock.Clock
@@ -26,12 +26,11 @@ const (
 	over
 )
 
-// New makes a loop. step does what there is to do, and returns. It runs once Start is
+// Init makes a loop of l. step does what there is to do, and returns. It runs once Start is
 // called, and not for a Wake before that.
-func New(c clock.Clock, step func()) *Loop {
-	l := &Loop{step: step, clock: c}
+func (l *Loop) Init(c clock.Clock, step func()) {
+	l.step, l.clock = step, c
 	l.state.Store(running)
-	return l
 }
 
 // Start begins the first step. It does not block.

@@ -12,9 +12,9 @@ import (
 func TestStepsAreTakenOneAtATimeAndNoWakeIsLost(t *testing.T) {
 	const wakes = 1000
 	var given, seen, running atomic.Int64
-	var l *Loop
+	var l Loop
 	ended := make(chan struct{})
-	l = New(clock.System{}, func() {
+	l.Init(clock.System{}, func() {
 		if running.Add(1) > 1 {
 			t.Error("two steps at once")
 		}
@@ -45,8 +45,8 @@ func TestStepBeginsInTimeAfterAPauseBeforeItsTimer(t *testing.T) {
 		c := clock.System{}
 		due := c.Now().Mono + time.Second
 		var late time.Duration
-		var l *Loop
-		l = New(c, func() {
+		var l Loop
+		l.Init(c, func() {
 			now := c.Now().Mono
 			if now >= due {
 				late = now - due

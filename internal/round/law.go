@@ -42,13 +42,13 @@ func (c Claimant) Next(v View, now clock.Instant, own *Attempt, mark string) (Re
 			return stands, true, nil
 		}
 		return v.Rec, false, nil
-	case v.Gone.Held() && waits && !own.is(v.Gone, now):
-		if c.Won(v.Gone) {
+	case v.Gone().Held() && waits && !own.is(v.Gone(), now):
+		if c.Won(v.Gone()) {
 			return Record{}, false, nil // its own has vanished, and is over: it is a rival
 		}
-		return v.Gone, false, nil // it has vanished, but its winner may be at work
-	case v.Gone.Held() && (v.Pair == nil || next.Millis > 0):
-		next.Attempt, _ = after(v.Gone) // what none can follow is gone
+		return v.Gone(), false, nil // it has vanished, but its winner may be at work
+	case v.Gone().Held() && (v.Pair == nil || next.Millis > 0):
+		next.Attempt, _ = after(v.Gone()) // what none can follow is gone
 	case v.Pair == nil:
 	case c.Won(v.Rec):
 		next.Attempt, next.Elected = v.Rec.Attempt, v.Rec.Elected

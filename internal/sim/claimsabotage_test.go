@@ -95,8 +95,8 @@ var claimSabotages = []switched{
 	}, ""},
 	{sabotage{
 		inRounds, "an attempt that vanished, or was put back, is not waited for", "internal/round/law.go",
-		"case v.Gone.Held() && waits && !own.is(v.Gone, now):",
-		"case v.Gone.Held() && waits && !own.is(v.Gone, now) && !BROKEN:",
+		"case v.Gone().Held() && waits && !own.is(v.Gone(), now):",
+		"case v.Gone().Held() && waits && !own.is(v.Gone(), now) && !BROKEN:",
 	}, ""},
 	{sabotage{
 		inRounds, "an attempt that is over ends one that began after it", "internal/round/law.go",
