@@ -207,6 +207,31 @@ func TestRecordOfTheSameTermThatWasPutBackIsWrittenAgain(t *testing.T) {
 	})
 }
 
+func TestRecordThatWasGivenUpAndIsPutBackIsWaitedFor(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		a := NewCandidate(kv, key, "a", ttl)
+		elected, _ := a.RunForElection(ctx)
+		<-elected
+		<-elected
+		synctest.Wait()
+		before := stored(t, kv)
+		a.Resign()
+		synctest.Wait()
+		if err := kv.Put(ctx, key, before.Encode(), nil); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		for !a.IsLeader() && time.Since(start) < 10*ttl {
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+		}
+		if took := time.Since(start); took < ttl || took > 2*ttl {
+			t.Errorf("a leads after %v, want %v: somebody else may have led meanwhile", took, ttl)
+		}
+	})
+}
+
 func TestRequestInARecordThatWasPutBackIsObeyed(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()

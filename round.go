@@ -342,7 +342,10 @@ func (r *Round) keeping(ctx context.Context, work func(ctx context.Context) erro
 func (r *Round) keep(trust *lease.Lease, length time.Duration, lost error) {
 	ctx := trust.Context()
 	for pause := length / 3; r.sleep(ctx, pause, nil); {
-		switch rec, err := r.elect(ctx); {
+		trying, cancel := context.WithTimeout(ctx, trust.Left()/2) // leaves time for another try
+		rec, err := r.elect(trying)
+		cancel()
+		switch {
 		case err != nil:
 			pause = max(length/16, time.Millisecond) // it is not known: ask again
 		case !r.by.Won(rec):

@@ -44,6 +44,11 @@ var claimSabotages = []switched{
 		"if m.Mine() && !m.Own(rec) && !older && !BROKEN {",
 	}, "Copied"},
 	{sabotage{
+		"copies", "what was given up is taken for one's own when the store goes back", "internal/election/answers.go",
+		"\t\tm.writes.sent, m.writes.acked = nil, attempt{} // what",
+		"\t\tif BROKEN {\n\t\t\tbreak\n\t\t}\n\t\tm.writes.sent, m.writes.acked = nil, attempt{} // what",
+	}, "GivenUp"},
+	{sabotage{
 		"S10", "indexes are not verified", "internal/indexes/indexes.go",
 		"case p.verified || wrote == nil",
 		"case BROKEN || p.verified || wrote == nil",
