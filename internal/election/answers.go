@@ -95,9 +95,9 @@ func (m *Machine) see(pair *store.KVPair, rec Record, at time.Duration) bool {
 	}
 	switch {
 	case !rec.Held() || rec.Instance != before.Instance || rec.Token != before.Token:
-		m.lives = at
+		m.list.lives = at
 	case rec.Beat != before.Beat:
-		m.lives = at + rec.TTL()/2
+		m.list.lives = at + rec.TTL()/2
 	}
 	m.tell(Event{Kind: Changed})
 	return true
@@ -164,7 +164,7 @@ func (m *Machine) PutFailed(refused bool, now clock.Instant) {
 		m.calls.notBefore = now.Mono + m.backoff(m.calls.fails-1, min(m.cfg.Retry, MaxBackoff))
 	}
 	if c.step.Op == "enlist" {
-		m.list = joining{clock.Never, m.list.refused + 1}
+		m.list.at, m.list.refused = clock.Never, m.list.refused+1
 	}
 	if !refused || m.calls.fails > Refusals {
 		m.tell(Event{Kind: Failed})
@@ -267,8 +267,8 @@ func (m *Machine) schedule(at time.Duration) {
 	missing := m.view.Rec.Held() && !m.Mine() && !m.view.Rec.onList(by.Node, by.Priority)
 	switch {
 	case !missing:
-		m.list = joining{at: clock.Never}
-	case m.list.at == clock.Never || at >= m.lives:
+		m.list.at, m.list.refused = clock.Never, 0
+	case m.list.at == clock.Never || at >= m.list.lives:
 		// Not all at once: the leader's renewals would be refused.
 		spread := by.TTL << min(m.list.refused, 4)
 		m.list.at = max(at+by.Cooldown, m.leave.notBefore) + time.Duration(m.cfg.Float64()*float64(spread))

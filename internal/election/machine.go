@@ -61,7 +61,6 @@ type Machine struct {
 	by     Claimant
 	issued *Issued
 	view   View[Record]
-	lives  time.Duration // until when the holder counts as one that lives: it was seen to renew
 
 	works   bool // see NewMachine
 	foreign bool // what is stored is no record of an election
@@ -128,6 +127,7 @@ type leave struct {
 type joining struct {
 	at      time.Duration // or clock.Never
 	refused int           // how often that was refused
+	lives   time.Duration // until when the holder counts as one that lives: it was seen to renew
 }
 
 type health struct{ well, ill bool }

@@ -108,7 +108,7 @@ func (m *Machine) compete(now clock.Instant) Step {
 		return m.put("claim", m.claim(now))
 	case claimable || !m.view.Known || m.calls.hinted || at >= m.calls.poll:
 		return Step{Do: Look}
-	case able && at >= m.list.at && at < m.lives:
+	case able && at >= m.list.at && at < m.list.lives:
 		return m.put("enlist", m.view.Rec.joinList(m.by.Node, m.by.Priority))
 	case !able:
 		return Step{Until: m.calls.poll}
