@@ -270,10 +270,13 @@ func newTransport(config *tls.Config) *http.Transport {
 	}
 }
 
-// dial returns a function that dials, TLS included, within 6 s.
-func dial(dialer interface {
+// contextDialer is a net.Dialer, or one of TLS.
+type contextDialer interface {
 	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
-}) func(ctx context.Context, network, addr string) (net.Conn, error) {
+}
+
+// dial returns a function that dials, TLS included, within 6 s.
+func dial(dialer contextDialer) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, 6*time.Second)
 		defer cancel()

@@ -243,7 +243,7 @@ func TestSentinelsAreToldTheirPassword(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	wantOpenError(t, "redis+sentinel://:of-master@"+l.Addr().String()+"/main?sentinel_user=watcher&sentinel_password=of-sentinel", "of-sentinel", "sentinel")
+	_ = wantOpenError(t, "redis+sentinel://:of-master@"+l.Addr().String()+"/main?sentinel_user=watcher&sentinel_password=of-sentinel", "of-sentinel", "sentinel")
 	if said := <-heard; !strings.Contains(said, "watcher") || !strings.Contains(said, "of-sentinel") || strings.Contains(said, "of-master") {
 		t.Errorf("the Sentinel is told %q", said)
 	}
