@@ -1,7 +1,9 @@
 package main
 
 import (
+	"go/types"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -82,4 +84,45 @@ func inModule(path string) string {
 		return "."
 	}
 	return strings.TrimPrefix(path, module+"/")
+}
+
+// TestArchitectureNamesWhatThereIs looks for the names and files of docs/architecture.md in
+// the code.
+func TestArchitectureNamesWhatThereIs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages, err := load(t.Context(), "../..", core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := make(map[string]bool)
+	for _, p := range packages {
+		for _, f := range p.files {
+			known[p.file(f.Pos())] = true
+		}
+		for _, name := range p.types.Scope().Names() {
+			known[name] = true
+			if named, ok := p.types.Scope().Lookup(name).Type().(*types.Named); ok {
+				for m := range named.Methods() {
+					known[m.Name()], known[name+"."+m.Name()] = true, true
+				}
+			}
+		}
+	}
+	names := regexp.MustCompile("`([A-Z]\\w*(\\.\\w+)?|\\w+\\.go)`").FindAllStringSubmatch(string(text), -1)
+	for _, m := range names {
+		if !known[m[1]] {
+			t.Errorf("there is no %s", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile(`\]\(([^)#:]+)`).FindAllStringSubmatch(string(text), -1) {
+		if _, err := os.Stat(filepath.Join("../../docs", m[1])); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(names) < 20 {
+		t.Errorf("only %d names were found", len(names))
+	}
 }
