@@ -128,7 +128,7 @@ func TestErrorsNameOperationAndKeyOnce(t *testing.T) {
 		} {
 			kv := &standIn{Store: inner}
 			kv.get = func(context.Context, string) (*store.KVPair, error) { return nil, fail("get") }
-			_, errs := NewCandidate(kv, key, "b", ttl).RunForElection(ctx)
+			_, errs := NewCandidate(&standIn{Store: inner, get: kv.get}, key, "b", ttl).RunForElection(ctx)
 			_, claims := NewClaims(kv, key).Claim(ctx, claimFor("c"))
 			_, round := NewRound(kv, "service", "leader", "a").Elected(ctx)
 			for _, err := range []error{<-errs, claims, round, Ask(ctx, kv, key, Request{Action: Resign}), Forget(ctx, kv, key)} {

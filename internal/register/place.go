@@ -63,7 +63,8 @@ type page struct {
 // few. It ends at the first error, of the store or of f.
 func Pages(ctx context.Context, r *Register, f func(pairs []*store.KVPair) error) error {
 	for from := ""; ; {
-		p, err := Call(ctx, r, func(ctx context.Context) (page, error) { return r.page(ctx, from) })
+		at := from // for a call that is left to itself reads it later
+		p, err := Call(ctx, r, func(ctx context.Context) (page, error) { return r.page(ctx, at) })
 		if err == nil {
 			err = f(p.pairs)
 		}
