@@ -1,0 +1,361 @@
+package election
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// The model's times: the TTL is four quarters, and the clocks of all go from one quarter
+// to the next. What is due in between is seen to at the next.
+const (
+	quarter    = time.Second
+	modelTTL   = 4 * quarter
+	modelTrust = modelTTL - modelTTL/5
+	modelRetry = modelTTL / 3
+)
+
+// cell is what is stored: a record, as one write has left it.
+type cell struct {
+	pair *store.KVPair
+	rec  Record
+}
+
+func (c *cell) record() Record {
+	if c == nil {
+		return Record{}
+	}
+	return c.rec
+}
+
+func (c *cell) stored() *store.KVPair {
+	if c == nil {
+		return nil
+	}
+	return c.pair
+}
+
+// phase is how far a call of the store has got.
+type phase uint8
+
+const (
+	idle    phase = iota
+	sent          // it may reach the store at any time
+	reached       // it has, and the reply may come at any time
+)
+
+// reply is how a call has ended.
+type reply struct {
+	failed, refused bool
+	cell            *cell // found, or written
+}
+
+// trust is the lease of a term, as internal/lease has it.
+type trust struct {
+	token uint64 // 0: there is none
+	start time.Duration
+	began time.Duration
+	over  bool
+	why   Reason
+}
+
+// process is one that stands in the election: its machine, and what drives it, as
+// campaign does.
+type process struct {
+	up      bool
+	life    int // how often it was started
+	m       Machine
+	issued  Issued
+	lease   trust
+	working bool // the work of the term has not returned
+	done    bool // it has, and the machine is yet to be told
+	stop    bool
+	ill     bool
+	wake    time.Duration
+
+	phase phase
+	step  Step
+	value []byte
+	reply reply
+}
+
+// flight is a write whose writer has given it up: it may yet happen.
+type flight struct {
+	by    int
+	rec   Record
+	value []byte
+	prev  *store.KVPair
+}
+
+// budget is how many of each fault there may be yet.
+type budget struct{ lost, crash, hint, ask, stop, ill, vanish, failover, done int8 }
+
+// model is a state of the world: what is stored, and who stands.
+type model struct {
+	plan    *plan
+	now     time.Duration
+	index   uint64 // of the last write
+	durable uint64 // of the last that was acknowledged: no failover takes it back
+	taken   uint64 // of one that a failover has taken back
+	cell    *cell  // nil: nothing is stored
+	before  *cell  // what was stored before that
+	procs   []process
+	late    []flight
+	left    budget
+	highest uint64 // the token of the last term that has begun
+	broken  string // which rule was broken, and how
+	tell    func(who, what string)
+}
+
+// newModel makes the state in which all begin at once, and nothing is stored.
+func newModel(p *plan) *model {
+	s := &model{plan: p, procs: make([]process, p.processes), left: p.faults}
+	for i := range s.procs {
+		s.start(i)
+	}
+	return s
+}
+
+// clone returns a copy that may be changed.
+func (s *model) clone() *model {
+	c := *s
+	c.procs = make([]process, len(s.procs))
+	copy(c.procs, s.procs)
+	for i := range c.procs {
+		p := &c.procs[i]
+		p.m.issued = &p.issued
+		p.m.writes.sent = p.m.writes.sent[:len(p.m.writes.sent):len(p.m.writes.sent)] // an append copies
+	}
+	c.late = s.late[:len(s.late):len(s.late)]
+	return &c
+}
+
+func (s *model) instant() clock.Instant { return clock.Instant{Mono: s.now} }
+
+func (s *model) note(i int, what string) {
+	if s.tell != nil {
+		s.tell(node(i), what)
+	}
+}
+
+func node(i int) string { return string(rune('a' + i)) }
+
+// violate says that a rule is broken.
+func (s *model) violate(what string) {
+	if s.broken == "" {
+		s.broken = what
+		if s.tell != nil {
+			s.tell("CHECK", what)
+		}
+	}
+}
+
+// start starts a process, or starts it again.
+func (s *model) start(i int) {
+	p := &s.procs[i]
+	life := p.life + 1
+	*p = process{up: true, life: life}
+	name := func(n int) string { return node(i) + string(rune('0'+n)) }
+	cfg := Config{
+		By:    Claimant{Node: node(i), Instance: name(life), TTL: modelTTL, Hold: modelRetry},
+		Trust: modelTrust, Renew: modelTTL / 3, Retry: modelRetry, Limit: modelTTL,
+		Works: s.plan.works,
+		Dice: Dice{
+			Float64:  func() float64 { return 0 },
+			Stride:   func() uint32 { return 0 },
+			Instance: func() string { return name(life + 5) },
+		},
+	}
+	cfg.Schedule.After = s.plan.relinquish
+	if i < len(s.plan.priorities) {
+		cfg.By.Priority = s.plan.priorities[i]
+	}
+	p.m = *NewMachine(cfg, &p.issued, s.now)
+	s.run(i)
+}
+
+// valid reports whether a process can trust that it leads, as lease.Valid does.
+func (s *model) valid(i int) bool {
+	p := &s.procs[i]
+	return p.up && p.lease.token != 0 && !p.lease.over && s.now-p.lease.start < modelTrust
+}
+
+func (p *process) end(why Reason) {
+	if p.lease.token != 0 && !p.lease.over {
+		p.lease.over, p.lease.why = true, why
+	}
+}
+
+// answer tells the machine how the call under way has ended.
+func (s *model) answer(i int, r reply) {
+	p, now := &s.procs[i], s.instant()
+	put := p.step.Do == Put
+	value := p.value
+	p.phase, p.step, p.value, p.reply = idle, Step{}, nil, reply{}
+	s.follow(i)
+	switch {
+	case put && r.failed:
+		p.m.PutFailed(r.refused, now)
+	case put:
+		p.m.Wrote(r.cell.pair, value, now)
+	case r.failed:
+		p.m.LookFailed(now)
+	default:
+		p.m.Read(r.cell.stored(), r.cell.record(), now)
+	}
+	s.follow(i)
+	s.run(i)
+}
+
+// run goes on with a process until it has to wait, as campaign.step does.
+func (s *model) run(i int) {
+	p, now := &s.procs[i], s.instant()
+	for range 20 {
+		if p.stop {
+			p.m.Stop()
+		}
+		p.m.Health(!p.ill, p.ill)
+		if p.done {
+			p.done, p.working = false, false
+			s.follow(i)
+			p.m.Worked(s.now)
+			p.end(Resigned)
+			s.follow(i)
+		}
+		p.m.Tick(now)
+		s.follow(i)
+		switch step := p.m.Step(now); step.Do {
+		case Look, Put:
+			s.call(i, step)
+		case Finish:
+			s.note(i, "has ended its campaign")
+			s.down(i)
+			return
+		case Wait:
+			p.wake = step.Until
+			return
+		}
+	}
+	s.violate("S6: " + node(i) + " takes step after step, and never waits")
+}
+
+// follow does what the machine's events say, as campaign.follow does.
+func (s *model) follow(i int) {
+	p := &s.procs[i]
+	if p.lease.token != 0 && !s.valid(i) {
+		p.end(Expired)
+		p.m.Over(p.lease.why)
+	}
+	for _, e := range p.m.Events() {
+		switch e.Kind {
+		case Began:
+			s.begin(i, e)
+		case Renewed:
+			if s.valid(i) {
+				p.lease.start = e.Start.Mono
+			}
+		case End:
+			if p.lease.token != 0 {
+				p.end(reasonTo(e, node(i)))
+				s.follow(i)
+			}
+		case Ended:
+			s.note(i, "leads no more: "+string(p.lease.why))
+			p.lease = trust{}
+		case Condemned:
+			s.violate("S10: a store that compares and swaps is condemned")
+		}
+	}
+}
+
+func (s *model) begin(i int, e Event) {
+	p := &s.procs[i]
+	if s.now-e.Start.Mono >= modelTrust {
+		p.m.TooLate(s.now)
+		return
+	}
+	switch token := e.Record.Token; {
+	case token == s.highest:
+		s.violate("S7: a term that has ended is trusted again")
+	case token < s.highest:
+		s.violate("tokens: a term has a lower token than one before it")
+	}
+	s.highest = max(s.highest, e.Record.Token)
+	p.lease = trust{token: e.Record.Token, start: e.Start.Mono, began: e.Start.Mono}
+	s.note(i, "leads")
+	p.working = s.plan.works
+	if p.stop {
+		p.end(Resigned)
+	}
+}
+
+// reasonTo is why the record is to tell that a term has ended.
+func reasonTo(e Event, node string) Reason {
+	switch e.Why {
+	case ByRequest:
+		return e.Request.ReasonToGo(node)
+	case ByHealth:
+		return Unhealthy
+	case BySchedule:
+		return Relinquished
+	default:
+		return Expired
+	}
+}
+
+// call begins a call of the store.
+func (s *model) call(i int, step Step) {
+	p := &s.procs[i]
+	if p.phase != idle {
+		s.violate("S6: " + node(i) + " makes a call while another is under way")
+		return
+	}
+	p.phase, p.step = sent, step
+	if step.Do == Look {
+		return
+	}
+	p.value = encode(step.Record)
+	switch view := &p.m.view; {
+	case step.Op == "vacate" && p.working:
+		s.violate("S8: " + node(i) + " gives up the seat while its work goes on")
+	case step.Op != "claim":
+	case p.ill:
+		s.violate("health: " + node(i) + " claims the seat although it is ill")
+	case view.Rec.Ask.Pauses():
+		s.violate("requests: " + node(i) + " claims the seat during a pause")
+	case !view.Rec.Held() && s.now < view.Seen+heldFor(view.Rec, i, s.plan):
+		s.violate("priority: " + node(i) + " claims a seat that is left to another")
+	}
+}
+
+// heldFor is for how long a vacant seat is left to others.
+func heldFor(rec Record, i int, p *plan) (d time.Duration) {
+	if a := rec.Ask; a != nil && a.Do == Transfer {
+		if a.To != node(i) {
+			d = time.Duration(a.Millis) * time.Millisecond
+		}
+		return d
+	}
+	for _, w := range rec.Waiting {
+		if w.Node != node(i) && w.Priority > p.priorities[i] {
+			d += modelRetry
+		}
+	}
+	return d
+}
+
+// encode stands for Record.Encode, which takes longer.
+func encode(r Record) []byte {
+	b := append([]byte(nil), r.Instance...)
+	b = binary.AppendUvarint(append(b, ' '), r.Token)
+	b = binary.AppendUvarint(b, r.Beat)
+	if a := r.Ask; a != nil {
+		b = append(append(append(b, a.Do...), a.To...), byte(len(r.Waiting)))
+	}
+	for _, w := range r.Waiting {
+		b = append(append(b, w.Node...), byte(w.Priority))
+	}
+	return b
+}
