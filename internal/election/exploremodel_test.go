@@ -2,25 +2,23 @@ package election
 
 import (
 	"encoding/binary"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// The model's times: the TTL is four quarters, and the clocks of all go from one quarter
-// to the next. What is due in between is seen to at the next.
-const (
-	quarter    = time.Second
-	modelTTL   = 4 * quarter
-	modelTrust = modelTTL - modelTTL/5
-	modelRetry = modelTTL / 3
-)
+// quarter is by how much all clocks of a model go on at once. What is due in between is
+// seen to at the end.
+const quarter = worldTTL / 4
 
 // cell is what is stored: a record, as one write has left it.
 type cell struct {
-	pair *store.KVPair
-	rec  Record
+	pair    *store.KVPair
+	rec     Record
+	foreign bool // it is no record
 }
 
 func (c *cell) record() Record {
@@ -90,7 +88,7 @@ type flight struct {
 }
 
 // budget is how many of each fault there may be yet.
-type budget struct{ lost, crash, hint, ask, stop, ill, vanish, failover, done int8 }
+type budget struct{ lost, crash, hint, ask, stop, ill, vanish, spoil, failover, done int8 }
 
 // model is a state of the world: what is stored, and who stands.
 type model struct {
@@ -104,39 +102,56 @@ type model struct {
 	procs   []process
 	late    []flight
 	left    budget
-	highest uint64 // the token of the last term that has begun
-	broken  string // which rule was broken, and how
-	tell    func(who, what string)
+	paused  bool      // an operator has asked for it
+	highest uint64    // the token of the last term that has begun
+	broken  string    // which rule was broken, and how
+	script  *[]string // what has happened, as commands of a world, if it is recorded
 }
 
 // newModel makes the state in which all begin at once, and nothing is stored.
-func newModel(p *plan) *model {
-	s := &model{plan: p, procs: make([]process, p.processes), left: p.faults}
+func newModel(p *plan, script *[]string) *model {
+	s := &model{plan: p, procs: make([]process, p.processes), left: p.faults, script: script}
 	for i := range s.procs {
+		s.record("%s", s.introduce(i))
 		s.start(i)
 	}
 	return s
 }
 
-// clone returns a copy that may be changed.
-func (s *model) clone() *model {
-	c := *s
-	c.procs = make([]process, len(s.procs))
-	copy(c.procs, s.procs)
+// introduce is the command of a new candidate.
+func (s *model) introduce(i int) string {
+	words := "new " + node(i)
+	if s.plan.works {
+		words += " works"
+	}
+	if s.plan.relinquish > 0 {
+		words += fmt.Sprintf(" relinquish=%v", s.plan.relinquish)
+	}
+	if i < len(s.plan.priorities) {
+		words += fmt.Sprintf(" priority=%d", s.plan.priorities[i])
+	}
+	return words
+}
+
+// copyTo makes c a copy of s that may be changed, in the place of what it was.
+func (s *model) copyTo(c *model) {
+	procs := c.procs
+	*c = *s
+	c.procs = append(procs[:0], s.procs...)
 	for i := range c.procs {
 		p := &c.procs[i]
 		p.m.issued = &p.issued
-		p.m.writes.sent = p.m.writes.sent[:len(p.m.writes.sent):len(p.m.writes.sent)] // an append copies
+		p.m.writes.sent = slices.Clip(p.m.writes.sent) // an append copies
 	}
-	c.late = s.late[:len(s.late):len(s.late)]
-	return &c
+	c.late = slices.Clip(s.late)
 }
 
 func (s *model) instant() clock.Instant { return clock.Instant{Mono: s.now} }
 
-func (s *model) note(i int, what string) {
-	if s.tell != nil {
-		s.tell(node(i), what)
+// record adds a command to the script.
+func (s *model) record(format string, args ...any) {
+	if s.script != nil {
+		*s.script = append(*s.script, fmt.Sprintf(format, args...))
 	}
 }
 
@@ -146,9 +161,6 @@ func node(i int) string { return string(rune('a' + i)) }
 func (s *model) violate(what string) {
 	if s.broken == "" {
 		s.broken = what
-		if s.tell != nil {
-			s.tell("CHECK", what)
-		}
 	}
 }
 
@@ -158,28 +170,27 @@ func (s *model) start(i int) {
 	life := p.life + 1
 	*p = process{up: true, life: life}
 	name := func(n int) string { return node(i) + string(rune('0'+n)) }
-	cfg := Config{
-		By:    Claimant{Node: node(i), Instance: name(life), TTL: modelTTL, Hold: modelRetry},
-		Trust: modelTrust, Renew: modelTTL / 3, Retry: modelRetry, Limit: modelTTL,
-		Works: s.plan.works,
+	cfg := &Config{
+		Trust: worldTrust, Renew: worldRetry, Retry: worldRetry, Limit: worldRetry,
+		Schedule: Schedule{After: s.plan.relinquish},
 		Dice: Dice{
 			Float64:  func() float64 { return 0 },
 			Stride:   func() uint32 { return 0 },
 			Instance: func() string { return name(life + 5) },
 		},
 	}
-	cfg.Schedule.After = s.plan.relinquish
+	by := Claimant{Node: node(i), Instance: name(life), TTL: worldTTL, Hold: worldRetry}
 	if i < len(s.plan.priorities) {
-		cfg.By.Priority = s.plan.priorities[i]
+		by.Priority = s.plan.priorities[i]
 	}
-	p.m = *NewMachine(cfg, &p.issued, s.now)
+	p.m = *NewMachine(cfg, by, s.plan.works, &p.issued, s.now)
 	s.run(i)
 }
 
 // valid reports whether a process can trust that it leads, as lease.Valid does.
 func (s *model) valid(i int) bool {
 	p := &s.procs[i]
-	return p.up && p.lease.token != 0 && !p.lease.over && s.now-p.lease.start < modelTrust
+	return p.up && p.lease.token != 0 && !p.lease.over && s.now-p.lease.start < worldTrust
 }
 
 func (p *process) end(why Reason) {
@@ -202,6 +213,8 @@ func (s *model) answer(i int, r reply) {
 		p.m.Wrote(r.cell.pair, value, now)
 	case r.failed:
 		p.m.LookFailed(now)
+	case r.cell != nil && r.cell.foreign:
+		p.m.ReadForeign(now)
 	default:
 		p.m.Read(r.cell.stored(), r.cell.record(), now)
 	}
@@ -230,7 +243,6 @@ func (s *model) run(i int) {
 		case Look, Put:
 			s.call(i, step)
 		case Finish:
-			s.note(i, "has ended its campaign")
 			s.down(i)
 			return
 		case Wait:
@@ -262,7 +274,6 @@ func (s *model) follow(i int) {
 				s.follow(i)
 			}
 		case Ended:
-			s.note(i, "leads no more: "+string(p.lease.why))
 			p.lease = trust{}
 		case Condemned:
 			s.violate("S10: a store that compares and swaps is condemned")
@@ -272,7 +283,7 @@ func (s *model) follow(i int) {
 
 func (s *model) begin(i int, e Event) {
 	p := &s.procs[i]
-	if s.now-e.Start.Mono >= modelTrust {
+	if s.now-e.Start.Mono >= worldTrust {
 		p.m.TooLate(s.now)
 		return
 	}
@@ -284,7 +295,6 @@ func (s *model) begin(i int, e Event) {
 	}
 	s.highest = max(s.highest, e.Record.Token)
 	p.lease = trust{token: e.Record.Token, start: e.Start.Mono, began: e.Start.Mono}
-	s.note(i, "leads")
 	p.working = s.plan.works
 	if p.stop {
 		p.end(Resigned)
@@ -300,6 +310,8 @@ func reasonTo(e Event, node string) Reason {
 		return Unhealthy
 	case BySchedule:
 		return Relinquished
+	case LostStore:
+		return Resigned
 	default:
 		return Expired
 	}
@@ -340,7 +352,7 @@ func heldFor(rec Record, i int, p *plan) (d time.Duration) {
 	}
 	for _, w := range rec.Waiting {
 		if w.Node != node(i) && w.Priority > p.priorities[i] {
-			d += modelRetry
+			d += worldRetry
 		}
 	}
 	return d

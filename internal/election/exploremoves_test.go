@@ -29,6 +29,8 @@ const (
 	work                 // work returns
 	vanish               // the record is deleted
 	failover             // the last write is taken back
+	spoil                // the record is overwritten by something else
+	clear                // which is deleted
 )
 
 // move is something that happens, to a process or a write, or by an operator.
@@ -67,8 +69,11 @@ func (s *model) moves(to []move) []move {
 	for i := range s.late {
 		to = append(to, move{land, uint8(i)})
 	}
-	if s.cell == nil {
+	switch {
+	case s.cell == nil:
 		return to
+	case s.cell.foreign:
+		return append(to, move{kind: clear})
 	}
 	if s.left.ask > 0 {
 		for i, r := range s.plan.asks {
@@ -77,11 +82,14 @@ func (s *model) moves(to []move) []move {
 			}
 		}
 	}
-	if s.cell.rec.Ask.Pauses() {
+	if s.paused {
 		to = append(to, move{kind: resume})
 	}
 	if s.left.vanish > 0 && s.seenByAll() {
 		to = append(to, move{kind: vanish})
+	}
+	if s.left.spoil > 0 && s.seenByAll() {
+		to = append(to, move{kind: spoil})
 	}
 	if s.left.failover > 0 && s.cell.pair.LastIndex > s.durable {
 		to = append(to, move{kind: failover})
@@ -107,9 +115,7 @@ func (s *model) seenByAll() bool {
 // do has a move happen.
 func (s *model) do(v move) {
 	i := int(v.n)
-	if s.tell != nil {
-		s.tell("", s.say(v))
-	}
+	s.record("%s", s.say(v))
 	switch v.kind {
 	case tick:
 		s.tick()
@@ -138,8 +144,10 @@ func (s *model) do(v move) {
 		s.start(i)
 	case ask:
 		s.left.ask--
+		s.paused = s.plan.asks[i].Do == Pause
 		s.asked(&s.plan.asks[i])
 	case resume:
+		s.paused = false
 		s.asked(nil)
 	case hintNow, hintOld:
 		s.left.hint--
@@ -147,7 +155,7 @@ func (s *model) do(v move) {
 		if v.kind == hintOld {
 			c = s.before
 		}
-		s.procs[i].m.Hint(c.stored(), c.record(), c != nil)
+		s.procs[i].m.Hint(c.stored(), c.record(), c != nil && !c.foreign)
 		s.run(i)
 	case stop:
 		s.left.stop--
@@ -170,10 +178,19 @@ func (s *model) do(v move) {
 	case vanish:
 		s.left.vanish--
 		s.before, s.cell = s.cell, nil
+	case spoil:
+		s.left.spoil--
+		s.index++
+		s.before, s.cell = s.cell, &cell{pair: &store.KVPair{Value: []byte("garbage"), LastIndex: s.index}, foreign: true}
+	case clear:
+		s.before, s.cell = s.cell, nil
 	case failover:
 		s.left.failover--
 		s.taken = s.cell.pair.LastIndex
 		s.cell, s.before = s.before, s.cell
+	}
+	if v.steps() {
+		s.record("step %s", node(i))
 	}
 	s.sweep()
 	s.check()
@@ -196,7 +213,10 @@ func (s *model) swap(rec Record, value []byte, prev *store.KVPair) *cell {
 	if s.cell.stored() != prev {
 		return nil
 	}
-	if s.cell.record().Ask.Pauses() && rec.Held() && rec.Token != s.cell.rec.Token {
+	if s.cell != nil && s.cell.foreign {
+		s.violate("S12: what is no record is overwritten")
+	}
+	if s.paused && rec.Held() && rec.Token != s.cell.rec.Token {
 		s.violate("requests: the seat is taken during a pause")
 	}
 	s.index++
@@ -256,7 +276,7 @@ func (s *model) asked(r *Request) {
 func (s *model) sweep() {
 	for i := len(s.late) - 1; i >= 0; i-- {
 		prev := s.late[i].prev
-		again := prev == nil && s.left.vanish > 0 || s.left.failover > 0 && prev == s.before.stored()
+		again := prev == nil && (s.left.vanish > 0 || s.left.spoil > 0 || s.cell != nil && s.cell.foreign) || s.left.failover > 0 && prev == s.before.stored()
 		if prev != s.cell.stored() && !again {
 			s.late = slices.Delete(slices.Clone(s.late), i, i+1)
 		}

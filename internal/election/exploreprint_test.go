@@ -24,9 +24,10 @@ var printSeed = maphash.MakeSeed()
 // hash returns the hash of the print of a state.
 func (f *print) hash(s *model) uint64 {
 	f.s, f.b, f.ids = s, f.b[:0], f.ids[:0]
+	f.flags(s.paused)
 	f.cell(s.cell)
 	l := s.left
-	for _, n := range []int8{l.lost, l.crash, l.hint, l.ask, l.stop, l.ill, l.vanish, l.failover, l.done} {
+	for _, n := range []int8{l.lost, l.crash, l.hint, l.ask, l.stop, l.ill, l.vanish, l.spoil, l.failover, l.done} {
 		f.b = append(f.b, byte(n))
 	}
 	if l.failover > 0 || l.hint > 0 {
@@ -98,6 +99,7 @@ func (f *print) pair(p *store.KVPair) {
 func (f *print) cell(c *cell) {
 	f.pair(c.stored())
 	if c != nil {
+		f.flags(c.foreign)
 		f.rec(c.rec)
 	}
 }
@@ -129,7 +131,7 @@ func (f *print) process(i int) {
 	f.due(p.wake)
 	f.token(p.lease.token)
 	if p.lease.token != 0 {
-		f.from(p.lease.start, -modelTrust)
+		f.from(p.lease.start, -worldTrust)
 		f.flags(p.lease.over)
 		f.text(string(p.lease.why))
 		if f.s.plan.relinquish > 0 {
@@ -151,20 +153,20 @@ func (f *print) process(i int) {
 // concerned reports whether a record of a process's is somewhere.
 func (f *print) concerned(i int) bool {
 	s, p := f.s, &f.s.procs[i]
-	me := p.m.cfg.By.Instance
+	me := p.m.by.Instance
 	for _, w := range s.late {
 		if w.rec.Instance == me {
 			return true
 		}
 	}
-	return s.cell.record().Instance == me || p.m.view.Rec.Instance == me || p.m.view.Gone.Instance == me ||
+	return s.cell.record().Instance == me || p.m.view.Rec.Instance == me || p.m.view.Gone().Instance == me ||
 		p.step.Record.Instance == me || p.reply.cell.record().Instance == me || p.lease.token != 0 ||
 		(s.left.failover > 0 || s.left.hint > 0) && s.before.record().Instance == me
 }
 
 func (f *print) machine(m *Machine, concerned bool) {
-	f.text(m.cfg.By.Instance)
-	f.num(int64(m.cfg.By.Cooldown))
+	f.text(m.by.Instance)
+	f.num(int64(m.by.Cooldown))
 	f.token(max(m.issued.Token, m.view.High))
 	f.flags(m.issued.Proof == indexes.Proof{}, m.issued.Proof.Verified(), m.foreign, m.view.Known,
 		m.calls.hinted, m.calls.fresh, m.writes.unknown, m.term.over, m.term.working, m.leave.vacating, m.end.begun, m.end.unsafe)
@@ -172,15 +174,15 @@ func (f *print) machine(m *Machine, concerned bool) {
 	if m.view.Known {
 		f.pair(m.view.Pair)
 		f.rec(m.view.Rec)
-		f.from(m.view.Seen, -3*modelTTL)
-		f.from(m.view.guard, -modelRetry)
-		if m.view.Gone.Held() {
-			f.rec(m.view.Gone)
+		f.from(m.view.Seen, -3*worldTTL)
+		f.from(m.view.guard, -worldRetry)
+		if m.view.Gone().Held() {
+			f.rec(m.view.Gone())
 		}
 	}
-	f.due(m.lives)
+	f.due(m.list.lives)
 	if m.call != nil {
-		f.from(m.call.start.Mono, -modelTrust)
+		f.from(m.call.start.Mono, -worldTrust)
 	}
 	f.b = append(f.b, byte(min(m.calls.fails, 6)))
 	f.due(m.calls.notBefore)
@@ -192,13 +194,12 @@ func (f *print) machine(m *Machine, concerned bool) {
 			f.beat(b)
 		}
 		f.beat(m.writes.acked.beat)
-		f.from(m.writes.acked.start.Mono, -modelTrust)
+		f.from(m.writes.acked.start.Mono, -worldTrust)
 	}
 	f.pair(m.writes.check)
 	if t := &m.term; t.rec.Token != 0 {
 		f.rec(t.rec)
-		f.from(t.start.Mono, -modelTrust)
-		f.text(string(t.why))
+		f.from(t.start.Mono, -worldTrust)
 	}
 	f.token(m.leave.over)
 	f.due(m.leave.notBefore)

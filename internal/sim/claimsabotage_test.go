@@ -2,16 +2,16 @@ package sim
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	overlay "github.com/seed-a1d591d3/leadership/internal/sabotage"
 )
 
 // switched is a sabotage that one binary has together with others, and obeys when
@@ -145,7 +145,7 @@ func TestSabotageOfClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	overlay, err := switches(root, dir)
+	changed, err := switches(root, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestSabotageOfClaims(t *testing.T) {
 	var builds sync.WaitGroup
 	for to, pkg := range map[string]string{simulation: "./internal/sim", tests: "."} {
 		builds.Go(func() {
-			cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", to, "-overlay", overlay, pkg)
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", to, "-overlay", changed, pkg)
 			cmd.Dir = root
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v: %v\n%s", cmd.Args, err, out)
@@ -202,7 +202,7 @@ func TestSabotageOfClaims(t *testing.T) {
 }
 
 // number is how the variable SABOTAGE names the ith.
-func number(i int) string { return fmt.Sprint("claims", i) }
+func number(i int) string { return strconv.Itoa(i) }
 
 // tested runs tests of the root package with one sabotage.
 func tested(ctx context.Context, root, binary, tests, sabotage string) (string, error) {
@@ -216,38 +216,9 @@ func tested(ctx context.Context, root, binary, tests, sabotage string) (string, 
 // switches writes an overlay of the files to sabotage, with all of the sabotages in
 // them, and returns its path.
 func switches(root, dir string) (string, error) {
-	texts := make(map[string]string)
+	changes := make([]overlay.Change, len(claimSabotages))
 	for i, s := range claimSabotages {
-		pkg := path.Base(path.Dir(s.file))
-		if pkg == "." {
-			pkg = "leadership"
-		}
-		texts[path.Join(path.Dir(s.file), "sabotage.go")] = "package " + pkg + "\n\nimport \"os\"\n\nvar sabotage = os.Getenv(\"SABOTAGE\")\n"
-		if texts[s.file] == "" {
-			text, err := os.ReadFile(filepath.Join(root, s.file))
-			if err != nil {
-				return "", err
-			}
-			texts[s.file] = string(text)
-		}
-		if n := strings.Count(texts[s.file], s.old); n != 1 {
-			return "", fmt.Errorf("%s has %d times, not once:\n%s\nadapt the sabotage to the code", s.file, n, s.old)
-		}
-		broken := strings.ReplaceAll(s.new, "BROKEN", fmt.Sprintf("(sabotage == %q)", number(i)))
-		texts[s.file] = strings.Replace(texts[s.file], s.old, broken, 1)
+		changes[i] = overlay.Change{Rule: s.rule, How: s.how, File: s.file, Old: s.old, New: s.new}
 	}
-	replace := make(map[string]string)
-	for file, text := range texts {
-		to := filepath.Join(dir, strings.ReplaceAll(file, "/", "-"))
-		replace[filepath.Join(root, file)] = to
-		if err := os.WriteFile(to, []byte(text), 0o600); err != nil {
-			return "", err
-		}
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	to := filepath.Join(dir, "overlay.json")
-	return to, os.WriteFile(to, overlay, 0o600)
+	return overlay.Write(root, dir, changes)
 }
