@@ -23,10 +23,10 @@ func TestLeaderRelinquishesAfterItsTime(t *testing.T) {
 		started(ctx, a, func(ctx context.Context, _ Term) error {
 			began := time.Now()
 			<-ctx.Done()
-			if !errors.Is(context.Cause(ctx), ErrRelinquished) {
+			if worked == 0 && !errors.Is(context.Cause(ctx), ErrRelinquished) { // it may lead again at the end, when b has left
 				t.Errorf("the cause is %v", context.Cause(ctx))
 			}
-			worked = time.Since(began)
+			worked = max(worked, time.Since(began))
 			return ctx.Err()
 		})
 		synctest.Wait()
