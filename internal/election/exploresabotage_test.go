@@ -34,9 +34,9 @@ var sabotages = []struct {
 		"\t\tif BROKEN {\n\t\t\treturn max(v.Seen+v.Rec.TTL()/2, v.guard)\n\t\t}\n\t\treturn max(v.Seen+v.Rec.TTL(), v.guard)\n",
 	}},
 	{"two", change{
-		"S2", "a rival waits from before it read", "internal/election/answers.go",
-		"\tm.returned(now.Mono, true)\n\tm.foreign = false\n",
-		"\tif c := m.returned(now.Mono, true); BROKEN {\n\t\tnow = c.start\n\t}\n\tm.foreign = false\n",
+		"S2", "a rival waits from before it read", "internal/election/view.go",
+		"\tv.Known, v.Pair, v.Rec, v.Seen = true, pair, rec, now\n",
+		"\tv.Known, v.Pair, v.Rec, v.Seen = true, pair, rec, now\n\tif BROKEN {\n\t\tv.Seen -= rec.TTL() / 4\n\t}\n",
 	}},
 	{"vanish", change{
 		"S2", "a record that vanished is not waited for", "internal/election/view.go",
@@ -68,7 +68,7 @@ var sabotages = []struct {
 		"\tcase m.call != nil && (!BROKEN || at < m.call.start.Mono+m.call.step.Limit):\n",
 	}},
 	{"two", change{
-		"S7", "a term that has run out begins again", "internal/election/answers.go",
+		"terms", "one that has run out begins again", "internal/election/answers.go",
 		"|| rec.Token <= m.leave.over {\n\t\treturn\n",
 		"|| rec.Token <= m.leave.over && !BROKEN {\n\t\treturn\n",
 	}},
