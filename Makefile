@@ -10,6 +10,7 @@ DEPLOY = cd deploy/test && GOWORK=off
 # Seeds that the simulations run in `make test`: `make test SIM_SEEDS=100000` for a night.
 SIM_SEEDS ?= 1000
 # Likewise FAILOVER_SEEDS=20, of failovers of PostgreSQL (2), and PAUSES=200, of processes that lead (9).
+# EXPLORE_DEPTH=3 has TestExplore make three moves more (with the race detector it makes three less).
 # `make bench BENCH=Handover` runs those benchmarks alone.
 BENCH ?= .
 
