@@ -137,7 +137,7 @@ func (r *Request) write(ctx context.Context, kv store.Store, key string) (asked 
 		if earlier == register.Overtaken {
 			return register.Leave, nil // it is written, and may have been obeyed already
 		}
-		rec, write, err := r.asking(parsed(pair, nil), earlier)
+		rec, write, err := r.asking(parsed(pair, nil), asked.Ask)
 		if err != nil {
 			return register.Leave, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
 		}
@@ -149,10 +149,10 @@ func (r *Request) write(ctx context.Context, kv store.Store, key string) (asked 
 	return asked, err
 }
 
-// asking returns the record with the request in it, and whether it has to be
-// written. A request of its own that it finds may yet be taken back: it is written once
-// more (S5).
-func (r *Request) asking(found result, earlier register.Earlier) (rec election.Record, write bool, err error) {
+// asking returns the record with the request in it, and whether it has to be written. mine
+// is what was written before, or nil: where that is found it may yet be taken back, and is
+// written once more (S5).
+func (r *Request) asking(found result, mine *election.Request) (rec election.Record, write bool, err error) {
 	rec = found.rec
 	switch {
 	case found.foreign != nil:
@@ -179,7 +179,7 @@ func (r *Request) asking(found result, earlier register.Earlier) (rec election.R
 	}
 	// Each change is one from which rivals wait anew (S2): were it written again and
 	// again, they would wait for a dead leader for ever.
-	if rec.Held() && next.Repeats(rec.Ask) && earlier == register.None {
+	if rec.Held() && next.Repeats(rec.Ask) && !(mine != nil && mine.Same(rec.Ask)) {
 		return rec, false, nil
 	}
 	rec.Ask = &next
@@ -257,7 +257,7 @@ func (w *waiting) obeyed(now time.Duration) (bool, error) {
 	if over && !w.vacant {
 		w.vacant, w.free = true, now
 	}
-	asks := rec.Ask.Same(w.asked.Ask)
+	asks := rec.Ask.Same(w.asked.Ask) || w.asked.Ask != nil && w.asked.Ask.Repeats(rec.Ask) // another may ask the same
 	if w.request.Action != Transfer {
 		switch {
 		case over:

@@ -179,3 +179,29 @@ func TestRequestIsNotObeyedByARecordThatIsGone(t *testing.T) {
 		}
 	})
 }
+
+func TestRequestThatAnotherRepeatsIsNotReplaced(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		if got := claimed(ctx, t, NewClaims(kv, key), claimFor("a")); !got.Won {
+			t.Fatal("a does not lead")
+		}
+		answers := make(chan error, 1)
+		go func() { answers <- Ask(ctx, kv, key, Request{Action: Resign, By: "olga"}) }()
+		synctest.Wait()
+		rec := stored(t, kv)
+		again := *rec.Ask
+		again.By, again.At = "otto", again.At.Add(time.Millisecond)
+		rec.Ask = &again
+		if err := kv.Put(ctx, key, rec.Encode(), nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(ttl / 2)
+		if err := NewClaims(kv, key).Resign(ctx, instanceA, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-answers; err != nil {
+			t.Errorf("olga is told %v", err)
+		}
+	})
+}
