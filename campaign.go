@@ -346,6 +346,9 @@ func (c *campaign) workReturned(now clock.Instant) {
 	}
 	c.work.running = false
 	t := c.by.term.Load()
+	if t == nil {
+		return // no term is wound up before its work has returned (S8)
+	}
 	if c.panicked = did.panicked; c.panicked != nil {
 		c.err = c.panicked
 	}

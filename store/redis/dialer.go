@@ -100,7 +100,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 		return nil, store.ErrClosed
 	}
 	if config == nil {
-		return &plainConn{conn, greeting{dialer: d, addr: addr}}, nil
+		return &plainConn{socket: conn, greeting: greeting{dialer: d, addr: addr}}, nil
 	}
 	if config.ServerName == "" {
 		config = config.Clone()
@@ -117,7 +117,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 		}
 		return nil, err
 	}
-	return &secureConn{secure, greeting{dialer: d, addr: addr}}, nil
+	return &secureConn{Conn: secure, greeting: greeting{dialer: d, addr: addr}}, nil
 }
 
 // keep adds conn to conns, and removes those that have been closed. It reports whether
@@ -195,13 +195,17 @@ func (d *dialer) close() {
 type greeting struct {
 	dialer *dialer
 	addr   string
-	asked  bool
-	heard  bool
-	said   lastWords // the first answer, if that is an error and nothing else was heard
+
+	mu    sync.Mutex // reads and writes go on at once
+	asked bool
+	heard bool
+	said  lastWords // the first answer, if that is an error and nothing else was heard
 }
 
 func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
 	n, err := conn.Read(b)
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	switch {
 	case n > 0 && !g.heard:
 		g.heard = true
@@ -228,18 +232,26 @@ func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
 const lastWordsTime = 100 * time.Millisecond
 
 func (g *greeting) write(conn net.Conn, b []byte) (int, error) {
+	g.mu.Lock()
 	g.asked = true
+	g.mu.Unlock()
 	n, err := conn.Write(b)
-	if err != nil && g.said != "" {
-		g.dialer.fail(g.said)
-	} else if err != nil && !g.heard && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
+	g.mu.Lock()
+	said, heard := g.said, g.heard
+	g.mu.Unlock()
+	if err != nil && said != "" {
+		g.dialer.fail(said)
+	} else if err != nil && !heard && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
 		// The server has hung up, and may have sent a reason before: it has arrived by
 		// now.
 		_ = conn.SetReadDeadline(time.Now().Add(lastWordsTime))
 		_, silent := g.read(conn, make([]byte, 256))
+		g.mu.Lock()
+		said = g.said
+		g.mu.Unlock()
 		switch {
-		case g.said != "":
-			g.dialer.fail(g.said)
+		case said != "":
+			g.dialer.fail(said)
 		case errors.Is(silent, os.ErrDeadlineExceeded):
 			g.dialer.fail(err)
 		}
