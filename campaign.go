@@ -78,6 +78,9 @@ func (c *campaign) step() {
 	if c.machine == nil && !c.enter() {
 		return
 	}
+	if c.ending() {
+		c.machine.Stop() // before a claim that was acknowledged begins a term
+	}
 	c.answer()
 	for {
 		if c.ending() {

@@ -79,7 +79,11 @@ func (c *campaign) handOver() {
 		old.Set(nil)
 		old.End(nil)
 	}
-	s.current.Set(c.by.term.Load())
+	var t *term
+	if c.machine != nil { // until it has begun, the term is of the campaign before
+		t = c.by.term.Load()
+	}
+	s.current.Set(t)
 }
 
 // endStreams closes the channels. No stream can be attached afterwards.
