@@ -78,15 +78,12 @@ func (c *campaign) step() {
 	if c.machine == nil && !c.enter() {
 		return
 	}
-	if c.ending() {
-		c.machine.Stop() // before a claim that was acknowledged begins a term
-	}
-	c.answer()
 	for {
 		if c.ending() {
-			c.machine.Stop()
+			c.machine.Stop()   // before a claim that was acknowledged begins a term
 			c.on.watch.Close() // which takes its time to end
 		}
+		c.answer()
 		now := c.on.opts.clock.Now()
 		c.on.hinted(c.machine.Hint)
 		c.handOver()
@@ -105,7 +102,7 @@ func (c *campaign) step() {
 			c.finish()
 			return
 		case election.Wait:
-			c.on.loop.Sleep(min(s.Until, c.health.due(), c.work.due(), c.on.overdue(now.Mono, c.by.limit)))
+			c.on.loop.Sleep(min(s.Until, c.health.due(), c.work.due(), c.on.overdue(now.Mono, c.on.opts.config.Limit)))
 			return
 		}
 	}

@@ -19,10 +19,8 @@ type Candidate struct {
 	key  string
 	node string
 	ttl  time.Duration
-	// limit is how long one call of the store is waited for.
-	limit time.Duration
-	opts  *options
-	err   error // what is wrong with the arguments
+	opts *options
+	err  error // what is wrong with the arguments
 
 	term atomic.Pointer[term] // that it leads or winds up, or nil
 
@@ -54,7 +52,6 @@ func newCandidate(kv store.Store, key, node string, ttl time.Duration, o *option
 		ttl = DefaultTTL
 	}
 	c := &Candidate{kv: kv, key: key, node: node, ttl: ttl.Truncate(time.Millisecond), opts: o}
-	c.limit = c.ttl / 3
 	for _, check := range []func() error{
 		func() error { return checkStore(kv) },
 		func() error { return checkName("key", key) },

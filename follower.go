@@ -1,7 +1,6 @@
 package leadership
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -237,15 +236,8 @@ func (p *following) finish() {
 }
 
 // hint takes in what the watch showed.
-func (p *following) hint(pair *store.KVPair, _ election.Record, _ bool) {
-	known := p.view.Pair
-	switch {
-	case !p.view.Known:
-	case pair == nil:
-		p.calls.hinted = p.calls.hinted || known != nil
-	case known == nil || !bytes.Equal(pair.Value, known.Value):
-		p.calls.hinted = true
-	}
+func (p *following) hint(pair *store.KVPair) {
+	p.calls.hinted = p.calls.hinted || p.view.Differs(pair)
 }
 
 // next begins a look where one is due, and returns until when to wait.

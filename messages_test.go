@@ -207,7 +207,7 @@ func TestProcessThatWasHeldUpDoesNotBlameTheStore(t *testing.T) {
 			t.Errorf("told %v", got)
 		}
 		for range 20 { // and now the store does hang
-			clock.Move(c.limit/4, c.limit/4)
+			clock.Move(c.opts.config.Limit/4, c.opts.config.Limit/4)
 			c.campaign.on.loop.Wake()
 			synctest.Wait()
 		}

@@ -81,17 +81,16 @@ func (o *observer) returned() (*call, result) {
 
 // hinted passes the last hint of the watch on, once no call is under way, whose result may
 // be what the hint is about.
-func (o *observer) hinted(tell func(pair *store.KVPair, rec election.Record, isRecord bool)) {
+func (o *observer) hinted(tell func(pair *store.KVPair)) {
 	if o.call != nil {
 		return
 	}
 	switch hint := o.hint.Swap(nil); {
 	case hint == nil:
 	case len(hint.Value) == 0:
-		tell(nil, election.Record{}, false)
+		tell(nil)
 	default:
-		rec, err := election.Parse(hint.Value)
-		tell(hint, rec, err == nil)
+		tell(hint)
 	}
 }
 

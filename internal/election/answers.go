@@ -9,8 +9,6 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-func sameValue(a, b *store.KVPair) bool { return bytes.Equal(a.Value, b.Value) }
-
 // returned ends the call under way, and takes note of how long it took.
 func (m *Machine) returned(now time.Duration, answered bool) *call {
 	c := m.call
@@ -28,12 +26,17 @@ func (m *Machine) LookFailed(now clock.Instant) {
 	m.hurry(now)
 }
 
-// lookFailed has the next call wait longer after each failure in a row.
+// lookFailed takes note of a look that has found nothing to go by.
 func (m *Machine) lookFailed(at time.Duration) {
 	m.calls.poll = at + m.pollAfter(m.cfg.Retry)
+	m.failAgain(at)
+	m.tell(Event{Kind: Failed})
+}
+
+// failAgain has the next call wait longer after each failure in a row.
+func (m *Machine) failAgain(at time.Duration) {
 	m.calls.fails++
 	m.calls.notBefore = at + m.backoff(m.calls.fails, min(m.cfg.Retry, MaxBackoff))
-	m.tell(Event{Kind: Failed})
 }
 
 // ReadForeign tells that a look has found what is no record of an election.
@@ -73,8 +76,7 @@ func (m *Machine) Read(pair *store.KVPair, rec Record, now clock.Instant) {
 	case changed: // what was acknowledged, or what came after it
 		m.calls.fails = 0
 	default: // it was acknowledged, and is nowhere to be seen
-		m.calls.fails++
-		m.calls.notBefore = now.Mono + m.backoff(m.calls.fails, min(m.cfg.Retry, MaxBackoff))
+		m.failAgain(now.Mono)
 	}
 	if m.believed(pair) {
 		m.settle(now)

@@ -2,6 +2,7 @@ package election
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -33,6 +34,14 @@ func (c *cell) stored() *store.KVPair {
 		return nil
 	}
 	return c.pair
+}
+
+// parse stands for Parse.
+func (c *cell) parse([]byte) (Record, error) {
+	if c.foreign {
+		return Record{}, errors.New("no record")
+	}
+	return c.rec, nil
 }
 
 // phase is how far a call of the store has got.

@@ -219,23 +219,27 @@ func (m *Machine) Events() []Event {
 
 func (m *Machine) tell(e Event) { m.events = append(m.events, e) }
 
-// Hint tells what a watch showed: rec where it is the record of an election. It is to be
-// told while no call is under way, whose answer may be what the hint is about.
-func (m *Machine) Hint(pair *store.KVPair, rec Record, isRecord bool) {
-	switch {
-	case !m.view.Known:
-	case pair == nil:
-		m.calls.hinted = m.calls.hinted || m.view.Pair != nil
-	case m.view.Pair == nil || !sameValue(pair, m.view.Pair):
+// Hint tells what a watch showed, nil for no record. It is to be told while no call is
+// under way, whose answer may be what the hint is about.
+func (m *Machine) Hint(pair *store.KVPair) { m.hint(pair, Parse) }
+
+func (m *Machine) hint(pair *store.KVPair, parse func(value []byte) (Record, error)) {
+	if !m.view.Differs(pair) {
+		return
+	}
+	if pair != nil && m.Mine() {
 		// What we wrote ourselves may be shown to us late; but a request that was
 		// added to it is news.
-		echo := isRecord && m.Mine() && rec.Instance == m.by.Instance && rec.Beat <= m.view.Rec.Beat && rec.Ask.Same(m.view.Rec.Ask)
-		m.calls.hinted = m.calls.hinted || !echo
+		rec, err := parse(pair.Value)
+		if err == nil && rec.Instance == m.by.Instance && rec.Beat <= m.view.Rec.Beat && rec.Ask.Same(m.view.Rec.Ask) {
+			return
+		}
 	}
+	m.calls.hinted = true
 }
 
-// Health tells whether the candidate is well enough to claim the seat, and too ill to
-// keep it.
+// Health tells the candidate's health: well enough to claim the seat, and too ill to keep
+// it.
 func (m *Machine) Health(well, ill bool) { m.health = health{well, ill} }
 
 // Stop tells that the campaign is to end.

@@ -1,6 +1,7 @@
 package election
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/indexes"
@@ -69,6 +70,18 @@ func (v *View[R]) Gone() R {
 		return none
 	}
 	return *v.gone
+}
+
+// Differs reports whether a hint shows another record than the one that was seen, nil for
+// none. Hints are compared by their values: not every watch tells indexes.
+func (v *View[R]) Differs(hint *store.KVPair) bool {
+	switch {
+	case !v.Known:
+		return false
+	case hint == nil || v.Pair == nil:
+		return hint != v.Pair
+	}
+	return !bytes.Equal(hint.Value, v.Pair.Value)
 }
 
 // Expires returns when a rival may act though the record stays as it is (S2): by then

@@ -197,12 +197,7 @@ func (w *world) step(c *candidate) bool {
 func (w *world) passHint(c *candidate) {
 	pair := c.hint.pair
 	c.hint = nil
-	var rec Record
-	var err error
-	if pair != nil {
-		rec, err = Parse(pair.Value)
-	}
-	c.machine.Hint(pair, rec, pair != nil && err == nil)
+	c.machine.Hint(pair)
 }
 
 // workReturned tells the machine that the work of the term has returned.
@@ -366,7 +361,7 @@ func (w *world) handle(c *candidate, events []Event) {
 			if c.lease != nil && !c.lease.over {
 				w.say("%s ends term %d: %s", c.name, c.lease.token, because(e))
 			}
-			w.end(c, recorded(c, e))
+			w.end(c, reasonTo(e, c.name))
 			w.follow(c)
 		case Ended:
 			w.say("%s is done with term %d", c.name, e.Record.Token)

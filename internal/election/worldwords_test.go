@@ -121,21 +121,6 @@ func because(e Event) string {
 	return fmt.Sprintf("why %d", e.Why)
 }
 
-// recorded returns what a record tells of a term that ended by that event.
-func recorded(c *candidate, e Event) Reason {
-	switch e.Why {
-	case ByRequest:
-		return e.Request.ReasonToGo(c.name)
-	case ByHealth:
-		return Unhealthy
-	case BySchedule:
-		return Relinquished
-	case LostStore:
-		return Resigned
-	}
-	return Expired
-}
-
 // afterwards tells what events say of the call that has just returned.
 func (w *world) afterwards(c *candidate, events []Event) string {
 	var b strings.Builder
