@@ -35,13 +35,7 @@ func (h *holder) live() {
 			p.finish()
 			return
 		}
-		rest := c.spread(time.Microsecond, 3*h.ttl)
-		if now := w.now(); h.stays {
-			rest = w.untilHealed(c, now, rest)
-		} else if w.calm(now + rest + h.ttl) {
-			return
-		}
-		if !h.sleep(rest) {
+		if rest := w.rest(c, h.ttl, h.stays); rest == 0 || !h.sleep(rest) {
 			return
 		}
 	}
@@ -67,12 +61,7 @@ func (h *holder) enroll(n int) *process {
 // after it.
 func (h *holder) play(p *process) (again bool) {
 	w, c := h.w, h.rolls
-	death := w.now() + c.spread(h.life/4, h.life*2)
-	if !h.stays {
-		death = max(w.now()+c.between(1, h.ttl/10), min(death, w.faultsEnd-c.between(1, h.ttl)))
-	} else if death >= w.faultsEnd {
-		death = 1 << 62
-	}
+	death := w.death(c, h.life, h.ttl, h.stays)
 	for {
 		v := w.now()
 		rest := c.between(h.every*9/10, h.every)

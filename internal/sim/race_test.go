@@ -163,13 +163,7 @@ func (n *racingNode) live(b *book) {
 		if !n.run(n.enroll(i, b)) {
 			return
 		}
-		rest := c.spread(time.Microsecond, 3*n.ttl)
-		if now := w.now(); n.stays {
-			rest = w.untilHealed(c, now, rest)
-		} else if w.calm(now + rest + n.ttl) {
-			return
-		}
-		if !n.sleep(rest) {
+		if rest := w.rest(c, n.ttl, n.stays); rest == 0 || !n.sleep(rest) {
 			return
 		}
 	}
@@ -197,12 +191,7 @@ func (n *racingNode) enroll(i int, b *book) *racer {
 // to come after it.
 func (n *racingNode) run(p *racer) (again bool) {
 	w, c := n.r, n.rolls
-	death := w.now() + c.spread(n.life/4, n.life*2)
-	if !n.stays {
-		death = max(w.now()+c.between(1, n.ttl/10), min(death, w.faultsEnd-c.between(1, n.ttl)))
-	} else if death >= w.faultsEnd {
-		death = 1 << 62
-	}
+	death := w.death(c, n.life, n.ttl, n.stays)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := make(chan struct{})

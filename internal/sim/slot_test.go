@@ -41,13 +41,7 @@ func (s *slot) live() {
 		if !again {
 			return
 		}
-		rest := c.spread(time.Microsecond, 3*s.ttl)
-		if now := s.w.now(); s.stays {
-			rest = s.w.untilHealed(c, now, rest)
-		} else if s.w.calm(now + rest + s.ttl) {
-			return
-		}
-		if !s.sleep(rest) {
+		if rest := s.w.rest(c, s.ttl, s.stays); rest == 0 || !s.sleep(rest) {
 			return
 		}
 	}
@@ -91,12 +85,7 @@ func (s *slot) campaign(who *contender) (again bool) {
 	defer func() { ctx.cancel() }()
 	ended := run(ctx, who)
 
-	death := w.now() + c.spread(s.life/4, s.life*2)
-	if !s.stays {
-		death = max(w.now()+c.between(1, s.ttl/10), min(death, w.faultsEnd-c.between(1, s.ttl)))
-	} else if death >= w.faultsEnd {
-		death = 1 << 62
-	}
+	death := w.death(c, s.life, s.ttl, s.stays)
 	for {
 		now := w.now()
 		next := min(death, now+c.between(1, 2*s.ttl))

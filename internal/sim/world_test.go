@@ -302,6 +302,31 @@ func (w *world) slack() time.Duration { return w.plan.ttl / 100 }
 // moment is longer than some calls and the work take when all is calm.
 func (w *world) moment() time.Duration { return 20*w.plan.latency + w.plan.longestTTL/20 }
 
+// death returns when a process that typically lives that long ends: never, where its node
+// stays to the end of the faults and it would come after that.
+func (w *world) death(c *chance, life, ttl time.Duration, stays bool) time.Duration {
+	death := w.now() + c.spread(life/4, life*2)
+	switch {
+	case !stays:
+		return max(w.now()+c.between(1, ttl/10), min(death, w.faultsEnd-c.between(1, ttl)))
+	case death >= w.faultsEnd:
+		return 1 << 62
+	}
+	return death
+}
+
+// rest returns how long a node waits before its next process, 0 for no other.
+func (w *world) rest(c *chance, ttl time.Duration, stays bool) time.Duration {
+	rest, now := c.spread(time.Microsecond, 3*ttl), w.now()
+	switch {
+	case stays:
+		return w.untilHealed(c, now, rest)
+	case w.calm(now + rest + ttl):
+		return 0
+	}
+	return rest
+}
+
 // untilHealed cuts d, which begins at v, so that it ends with the faults, more
 // or less: not all at the same instant.
 func (w *world) untilHealed(c *chance, v, d time.Duration) time.Duration {
