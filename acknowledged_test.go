@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -136,9 +137,9 @@ func TestCopiedMachineWhoseWriteComesFirstIsARival(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
 		var armed atomic.Bool
-		kv := &standIn{Store: inner}
-		kv.watch = func(context.Context) <-chan *store.KVPair { return nil }
-		kv.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		kv := &standin.Store{Store: inner}
+		kv.OnWatch = func(context.Context) <-chan *store.KVPair { return nil }
+		kv.OnPut = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			if armed.Swap(false) {
 				again(ctx, t, inner)
 			}
@@ -235,8 +236,8 @@ func TestRecordThatWasGivenUpAndIsPutBackIsWaitedFor(t *testing.T) {
 func TestRequestInARecordThatWasPutBackIsObeyed(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
-		kv := &standIn{Store: inner}
-		kv.watch = func(context.Context) <-chan *store.KVPair { return nil }
+		kv := &standin.Store{Store: inner}
+		kv.OnWatch = func(context.Context) <-chan *store.KVPair { return nil }
 		a := NewCandidate(kv, key, "a", ttl)
 		elected, _ := a.RunForElection(ctx)
 		<-elected

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -151,7 +152,7 @@ func TestRequestThatTheStoreKeepsRefusingIsGivenUp(t *testing.T) {
 		kv := memory.New()
 		NewCandidate(kv, key, "a", ttl).RunForElection(ctx)
 		synctest.Wait()
-		s := &standIn{Store: kv, get: withoutIndex(kv)}
+		s := &standin.Store{Store: kv, OnGet: withoutIndex(kv)}
 		began := time.Now()
 		if err := Ask(ctx, s, key, Request{Action: Resign}); !errors.Is(err, store.ErrKeyModified) || time.Since(began) > time.Second {
 			t.Errorf("%v, after %v", err, time.Since(began))

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -238,7 +239,7 @@ func TestStateOfACandidate(t *testing.T) {
 
 func TestSignalsTellTheDemotionBeforeTheError(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
-		kv := &standIn{Store: memory.New()}
+		kv := &standin.Store{Store: memory.New()}
 		c := NewCandidate(kv, key, "a", ttl)
 		s := c.RunForSignals(ctx)
 		term := <-s.Promoted

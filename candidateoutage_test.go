@@ -10,6 +10,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/clock/clocktest"
 	"github.com/seed-a1d591d3/leadership/internal/goroutines"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
@@ -94,9 +95,9 @@ func TestStopEndsWithinTheTTLThoughTheStoreHangs(t *testing.T) {
 func TestWatchThatTalksTooMuchCostsNoTerm(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
-		kv := &standIn{Store: faultstore.New(inner, faultstore.WithPlan(faultstore.Always(
+		kv := &standin.Store{Store: faultstore.New(inner, faultstore.WithPlan(faultstore.Always(
 			faultstore.Fault{After: time.Millisecond}, faultstore.OpGet, faultstore.OpAtomicPut)))}
-		kv.watch = func(ctx context.Context) <-chan *store.KVPair {
+		kv.OnWatch = func(ctx context.Context) <-chan *store.KVPair {
 			pairs := make(chan *store.KVPair)
 			go func() {
 				defer close(pairs)

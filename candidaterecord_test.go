@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -147,7 +148,7 @@ func TestStoreWithoutCompareAndSwapIsRefused(t *testing.T) {
 		inner := memory.New()
 		// As kvtools' Redis with its default codec: a write returns an index
 		// and a read does not find it, nor does a write care.
-		kv := &standIn{Store: inner, get: withoutIndex(inner), put: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		kv := &standin.Store{Store: inner, OnGet: withoutIndex(inner), OnPut: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			if previous != nil {
 				previous, _ = inner.Get(ctx, key, nil)
 			}
@@ -172,7 +173,7 @@ func TestStoreIsNotCondemnedForAValueThatWasWrittenAgain(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
 		var gets atomic.Int32
-		kv := &standIn{Store: inner, get: func(ctx context.Context, key string) (*store.KVPair, error) {
+		kv := &standin.Store{Store: inner, OnGet: func(ctx context.Context, key string) (*store.KVPair, error) {
 			if gets.Add(1) == 2 { // between the claim and the look that confirms it
 				pair, err := inner.Get(ctx, key, nil)
 				if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -118,7 +119,7 @@ func TestReturnedPairOfSomebodyElseIsNotTakenForOurs(t *testing.T) {
 		inner := memory.New()
 		var puts atomic.Int32
 		usurper := election.Record{Leader: "x", Instance: "x", Token: election.MaxToken - 1, Millis: 3_600_000, Since: time.UnixMilli(1).UTC()}
-		kv := &standIn{Store: inner, put: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		kv := &standin.Store{Store: inner, OnPut: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			ok, pair, err := inner.AtomicPut(ctx, key, value, previous, nil)
 			if puts.Add(1) == 3 && err == nil {
 				if err := inner.Put(ctx, key, usurper.Encode(), nil); err != nil {

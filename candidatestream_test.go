@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
+	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -199,4 +204,71 @@ func canceled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
+}
+
+// heldUp is a context whose Err is held up: as if those who are to hear of its end had
+// begun, and not got far.
+type heldUp struct {
+	context.Context
+	held atomic.Bool
+	gate chan struct{}
+}
+
+func (c *heldUp) Err() error {
+	if c.held.Load() {
+		<-c.gate
+	}
+	return c.Context.Err()
+}
+
+func TestNewStreamIsToldNothingOfTheCampaignBefore(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		inner, cancel := context.WithCancel(ctx)
+		defer cancel()
+		before := &heldUp{Context: inner, gate: make(chan struct{})}
+		c := NewCandidate(kv, key, "a", ttl)
+		elected, _ := c.RunForElection(before)
+		for !<-elected {
+		}
+		if err := Ask(ctx, kv, key, Request{Action: Pause, Keep: true}); err != nil { // nobody leads afterwards
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		before.held.Store(true)
+		cancel()
+		synctest.Wait()
+		elected, _ = c.RunForElection(ctx) // while the campaign before has yet to hear of its end
+		told := collect(elected)
+		time.Sleep(ttl / 10)
+		close(before.gate)
+		time.Sleep(10 * ttl)
+		equal(t, "stream", told(), []bool{false})
+	})
+}
+
+func TestClaimThatIsAcknowledgedAfterAStopBeginsNoTerm(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := &standin.Store{Store: memory.New()}
+		c := NewCandidate(kv, key, "a", ttl)
+		terms := 0
+		ended := started(ctx, c, func(ctx context.Context, _ Term) error {
+			if terms++; terms == 1 { // by then the store has proved itself
+				kv.OnPut = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+					ok, pair, err := kv.Store.AtomicPut(ctx, key, value, previous, nil)
+					if rec, _ := election.Parse(value); rec.Held() {
+						c.Stop()
+					}
+					return ok, pair, err
+				}
+			}
+			return nil
+		})
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if terms != 1 {
+			t.Errorf("%d terms have begun", terms)
+		}
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/clock/clocktest"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -138,8 +139,8 @@ func TestTrustOfAClaimCountsSleep(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		hand := clocktest.At(clock.System{}.Now())
 		kv := memory.New()
-		suspended := &standIn{Store: kv}
-		suspended.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		suspended := &standin.Store{Store: kv}
+		suspended.OnPut = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			hand.Move(0, ttl/2)
 			return kv.AtomicPut(ctx, key, value, previous, nil)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -169,8 +170,8 @@ func TestForeignRecordIsNotClaimed(t *testing.T) {
 func TestStoreThatDoesNotKeepItsIndexesIsRefusedByClaims(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
-		unsafe := &standIn{Store: kv, get: withoutIndex(kv)}
-		unsafe.put = func(ctx context.Context, key string, value []byte, _ *store.KVPair) (bool, *store.KVPair, error) {
+		unsafe := &standin.Store{Store: kv, OnGet: withoutIndex(kv)}
+		unsafe.OnPut = func(ctx context.Context, key string, value []byte, _ *store.KVPair) (bool, *store.KVPair, error) {
 			if err := kv.Put(ctx, key, value, nil); err != nil {
 				return false, nil, err
 			}

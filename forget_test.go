@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -66,9 +67,9 @@ func TestElectionThatIsHeldIsNotForgotten(t *testing.T) {
 		if err := Forget(hasty, kv, key); !errors.Is(err, ErrHeld) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v, want ErrHeld and why", err)
 		}
-		slow := &standIn{Store: kv}
+		slow := &standin.Store{Store: kv}
 		looks := 0
-		slow.get = func(ctx context.Context, key string) (*store.KVPair, error) {
+		slow.OnGet = func(ctx context.Context, key string) (*store.KVPair, error) {
 			if looks++; looks > 1 {
 				<-ctx.Done()
 				return nil, ctx.Err()
@@ -150,8 +151,8 @@ func TestForgetDoesNotDeleteATermThatBegins(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := NewCandidate(inner, key, "a", ttl)
-		kv := &standIn{Store: inner}
-		kv.get = func(ctx context.Context, key string) (*store.KVPair, error) {
+		kv := &standin.Store{Store: inner}
+		kv.OnGet = func(ctx context.Context, key string) (*store.KVPair, error) {
 			pair, err := inner.Get(ctx, key, nil)
 			if !a.IsLeader() {
 				a.RunForElection(context.WithoutCancel(ctx))

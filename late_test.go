@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -20,9 +21,9 @@ func TestRenewalThatLandsLateCostsNoTerm(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
 		var armed atomic.Bool
-		kv := &standIn{Store: inner}
+		kv := &standin.Store{Store: inner}
 		var lateOK atomic.Bool
-		kv.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		kv.OnPut = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			if armed.Swap(false) {
 				// The client gives up with its context; the server gets it 1 ms later than the client's look.
 				<-ctx.Done()
@@ -55,8 +56,8 @@ func TestRenewalThatLandsLateIsGivenUpWithItsSeat(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
 		var armed atomic.Bool
-		kv := &standIn{Store: inner}
-		kv.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		kv := &standin.Store{Store: inner}
+		kv.OnPut = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			if armed.Swap(false) {
 				<-ctx.Done()
 				time.AfterFunc(ttl/200, func() { _, _, _ = inner.AtomicPut(context.Background(), key, value, previous, nil) })
@@ -89,16 +90,16 @@ func TestRenewalThatLandsLateIsGivenUpWithItsSeat(t *testing.T) {
 func TestOneStaleReadCostsNoTerm(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
-		kv := &standIn{Store: inner}
+		kv := &standin.Store{Store: inner}
 		var stale atomic.Pointer[store.KVPair]
 		var lose atomic.Bool
-		kv.get = func(ctx context.Context, key string) (*store.KVPair, error) {
+		kv.OnGet = func(ctx context.Context, key string) (*store.KVPair, error) {
 			if p := stale.Swap(nil); p != nil {
 				return p, nil
 			}
 			return inner.Get(ctx, key, nil)
 		}
-		kv.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		kv.OnPut = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			if lose.Swap(false) {
 				return false, nil, errors.New("refused connection")
 			}
@@ -186,17 +187,17 @@ func TestRoundMadeAgainIsNotWonByARead(t *testing.T) {
 }
 
 // countedStop is a store that hangs after n calls, for what would go on for ever in no time.
-func countedStop(t *testing.T, inner store.Store, n int64) (*standIn, *atomic.Int64) {
+func countedStop(t *testing.T, inner store.Store, n int64) (*standin.Store, *atomic.Int64) {
 	var calls atomic.Int64
-	kv := &standIn{Store: inner}
-	kv.get = func(ctx context.Context, key string) (*store.KVPair, error) {
+	kv := &standin.Store{Store: inner}
+	kv.OnGet = func(ctx context.Context, key string) (*store.KVPair, error) {
 		if calls.Add(1) > n {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
 		return inner.Get(ctx, key, nil)
 	}
-	kv.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+	kv.OnPut = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 		if calls.Add(1) > n {
 			<-ctx.Done()
 			return false, nil, ctx.Err()
@@ -300,8 +301,8 @@ func TestStoreThatForgetsWhatItAcknowledgesIsNotFlooded(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		var calls atomic.Int64
 		const n = 10000
-		kv := &standIn{Store: memory.New()}
-		kv.get = func(ctx context.Context, key string) (*store.KVPair, error) {
+		kv := &standin.Store{Store: memory.New()}
+		kv.OnGet = func(ctx context.Context, key string) (*store.KVPair, error) {
 			if calls.Add(1) > n {
 				<-ctx.Done()
 			}
@@ -309,14 +310,14 @@ func TestStoreThatForgetsWhatItAcknowledgesIsNotFlooded(t *testing.T) {
 			return nil, store.ErrKeyNotFound
 		}
 		var index atomic.Uint64
-		kv.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		kv.OnPut = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			if calls.Add(1) > n {
 				<-ctx.Done()
 			}
 			time.Sleep(time.Millisecond)
 			return true, &store.KVPair{Key: key, Value: value, LastIndex: index.Add(1)}, nil
 		}
-		kv.watch = func(context.Context) <-chan *store.KVPair { return nil }
+		kv.OnWatch = func(context.Context) <-chan *store.KVPair { return nil }
 		a := NewCandidate(kv, key, "a", ttl)
 		a.RunForElection(ctx)
 		time.Sleep(2 * ttl)

@@ -34,36 +34,6 @@ func inVirtualTime(t *testing.T, f func(t *testing.T, ctx context.Context)) {
 	})
 }
 
-// standIn is a store of which a test replaces what it wants to.
-type standIn struct {
-	store.Store
-	get func(ctx context.Context, key string) (*store.KVPair, error)
-	put func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error)
-
-	watch func(ctx context.Context) <-chan *store.KVPair
-}
-
-func (s *standIn) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
-	if s.watch != nil {
-		return s.watch(ctx), nil
-	}
-	return s.Store.Watch(ctx, key, opts)
-}
-
-func (s *standIn) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
-	if s.get != nil {
-		return s.get(ctx, key)
-	}
-	return s.Store.Get(ctx, key, opts)
-}
-
-func (s *standIn) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-	if s.put != nil {
-		return s.put(ctx, key, value, previous)
-	}
-	return s.Store.AtomicPut(ctx, key, value, previous, opts)
-}
-
 // withoutIndex reads from a store and forgets the indexes.
 func withoutIndex(kv store.Store) func(context.Context, string) (*store.KVPair, error) {
 	return func(ctx context.Context, key string) (*store.KVPair, error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/clock/clocktest"
 	"github.com/seed-a1d591d3/leadership/internal/register"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -126,9 +127,9 @@ func TestErrorsNameOperationAndKeyOnce(t *testing.T) {
 			"a store with a prefix": func(op string) error { return fmt.Errorf("redis: %s %q: %w", op, "app/"+key, refused) },
 			"a store that does not": func(string) error { return refused },
 		} {
-			kv := &standIn{Store: inner}
-			kv.get = func(context.Context, string) (*store.KVPair, error) { return nil, fail("get") }
-			_, errs := NewCandidate(&standIn{Store: inner, get: kv.get}, key, "b", ttl).RunForElection(ctx)
+			kv := &standin.Store{Store: inner}
+			kv.OnGet = func(context.Context, string) (*store.KVPair, error) { return nil, fail("get") }
+			_, errs := NewCandidate(&standin.Store{Store: inner, OnGet: kv.OnGet}, key, "b", ttl).RunForElection(ctx)
 			_, claims := NewClaims(kv, key).Claim(ctx, claimFor("c"))
 			_, round := NewRound(kv, "service", "leader", "a").Elected(ctx)
 			for _, err := range []error{<-errs, claims, round, Ask(ctx, kv, key, Request{Action: Resign}), Forget(ctx, kv, key)} {
@@ -136,8 +137,8 @@ func TestErrorsNameOperationAndKeyOnce(t *testing.T) {
 					t.Errorf("%s: %s", name, text)
 				}
 			}
-			kv.get = nil
-			kv.put = func(context.Context, string, []byte, *store.KVPair) (bool, *store.KVPair, error) {
+			kv.OnGet = nil
+			kv.OnPut = func(context.Context, string, []byte, *store.KVPair) (bool, *store.KVPair, error) {
 				return false, nil, fail("atomic put")
 			}
 			if text := fmt.Sprint(Ask(ctx, kv, key, Request{Action: Resign})); strings.Count(text, key) != 1 || strings.Count(text, "put") != 1 {
@@ -192,7 +193,7 @@ func TestProcessThatWasHeldUpDoesNotBlameTheStore(t *testing.T) {
 		clock := &clocktest.Hand{}
 		inner := memory.New()
 		release := make(chan struct{})
-		kv := &standIn{Store: inner, get: func(context.Context, string) (*store.KVPair, error) {
+		kv := &standin.Store{Store: inner, OnGet: func(context.Context, string) (*store.KVPair, error) {
 			<-release // whatever its context says
 			return nil, store.ErrKeyNotFound
 		}}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/register"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -279,7 +280,7 @@ func TestRoundRefusesForeignRecords(t *testing.T) {
 func TestRoundRefusesAStoreWithoutCompareAndSwap(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		inner := memory.New()
-		kv := &standIn{Store: inner, get: withoutIndex(inner)}
+		kv := &standin.Store{Store: inner, OnGet: withoutIndex(inner)}
 		if won, err := NewRound(kv, "sys", "1", "a").Elect(ctx); won || !errors.Is(err, ErrUnsafeStore) {
 			t.Errorf("got %v, %v", won, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -132,7 +133,7 @@ func TestSweepLeavesARoundThatChangesMeanwhile(t *testing.T) {
 		winner := NewRound(inner, "sys", "1", "a")
 		elected(t, winner, true)
 		time.Sleep(2 * time.Hour)
-		kv := &standIn{Store: inner, get: func(ctx context.Context, key string) (*store.KVPair, error) {
+		kv := &standin.Store{Store: inner, OnGet: func(ctx context.Context, key string) (*store.KVPair, error) {
 			pair, err := inner.Get(ctx, key, nil)
 			if err := winner.Complete(ctx); err != nil { // right after
 				t.Error(err)

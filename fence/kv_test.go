@@ -10,30 +10,10 @@ import (
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/fence"
 	"github.com/seed-a1d591d3/leadership/internal/goroutines"
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
-
-// standIn is a store of which a test replaces what it wants to.
-type standIn struct {
-	store.Store
-	get func() (*store.KVPair, error)
-	put func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error)
-}
-
-func (s *standIn) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
-	if s.get != nil {
-		return s.get()
-	}
-	return s.Store.Get(ctx, key, opts)
-}
-
-func (s *standIn) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-	if s.put != nil {
-		return s.put(value, previous)
-	}
-	return s.Store.AtomicPut(ctx, key, value, previous, opts)
-}
 
 // A store may answer with what was there a moment ago, as ZooKeeper's do.
 func TestKVDoesNotTrustAReadAlone(t *testing.T) {
@@ -50,8 +30,8 @@ func TestKVDoesNotTrustAReadAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	reads := 0
-	behind := &standIn{Store: shared}
-	behind.get = func() (*store.KVPair, error) {
+	behind := &standin.Store{Store: shared}
+	behind.OnGet = func(context.Context, string) (*store.KVPair, error) {
 		if reads++; reads == 1 {
 			return old, nil
 		}
@@ -67,9 +47,9 @@ func TestKVDoesNotTrustAReadAlone(t *testing.T) {
 func TestKVPassesATokenOnlyByAnAcknowledgedWrite(t *testing.T) {
 	shared := memory.New()
 	lost := errors.New("reply lost")
-	kv := &standIn{Store: shared}
+	kv := &standin.Store{Store: shared}
 	puts, lose := 0, 1
-	kv.put = func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+	kv.OnPut = func(_ context.Context, _ string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 		ok, pair, err := shared.AtomicPut(context.Background(), "fences/orders", value, previous, nil)
 		if puts++; err == nil && puts <= lose {
 			return false, nil, lost
@@ -87,8 +67,10 @@ func TestKVPassesATokenOnlyByAnAcknowledgedWrite(t *testing.T) {
 }
 
 func TestKVDoesNotTakeARefusalWithoutErrorForSuccess(t *testing.T) {
-	kv := &standIn{Store: memory.New()}
-	kv.put = func([]byte, *store.KVPair) (bool, *store.KVPair, error) { return false, nil, nil }
+	kv := &standin.Store{Store: memory.New()}
+	kv.OnPut = func(context.Context, string, []byte, *store.KVPair) (bool, *store.KVPair, error) {
+		return false, nil, nil
+	}
 	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, store.ErrKeyModified) {
 		t.Errorf("nothing was written, and the check says %v", err)
 	}
@@ -97,19 +79,22 @@ func TestKVDoesNotTakeARefusalWithoutErrorForSuccess(t *testing.T) {
 func TestKVTellsWhatItsStoreCannotDo(t *testing.T) {
 	down := errors.New("the store is down")
 	puts := 0
-	kv := &standIn{Store: memory.New()}
-	kv.put = func([]byte, *store.KVPair) (bool, *store.KVPair, error) { puts++; return false, nil, down }
+	kv := &standin.Store{Store: memory.New()}
+	kv.OnPut = func(context.Context, string, []byte, *store.KVPair) (bool, *store.KVPair, error) {
+		puts++
+		return false, nil, down
+	}
 	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, down) || puts != 3 {
 		t.Errorf("after %d writes: got %v, want that of the store after 3", puts, err)
 	}
-	kv.put = func([]byte, *store.KVPair) (bool, *store.KVPair, error) {
+	kv.OnPut = func(context.Context, string, []byte, *store.KVPair) (bool, *store.KVPair, error) {
 		puts++
 		return false, nil, store.ErrKeyModified
 	}
 	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, store.ErrKeyModified) || puts != 6 {
 		t.Errorf("refused %d times though nothing has changed: got %v, want ErrKeyModified after 3", puts-3, err)
 	}
-	kv.get = func() (*store.KVPair, error) { return nil, down }
+	kv.OnGet = func(context.Context, string) (*store.KVPair, error) { return nil, down }
 	if err := fence.NewKV(kv, "fences").Check(t.Context(), "orders", 7); !errors.Is(err, down) {
 		t.Errorf("got %v, want that of the store", err)
 	}
@@ -156,8 +141,8 @@ func TestKVArgumentsAreChecked(t *testing.T) {
 func TestStoreWithoutAnswersHoldsFewGoroutines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
-		kv := &standIn{Store: memory.New()}
-		kv.get = func() (*store.KVPair, error) { <-hang; return nil, store.ErrKeyNotFound } // whatever its context says
+		kv := &standin.Store{Store: memory.New()}
+		kv.OnGet = func(context.Context, string) (*store.KVPair, error) { <-hang; return nil, store.ErrKeyNotFound } // whatever its context says
 		check := fence.NewKV(kv, "fences")
 		before := goroutines.InBubble()
 		began := time.Now()

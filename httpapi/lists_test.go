@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/internal/observe"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
@@ -41,16 +42,6 @@ func observing(t *testing.T, test func(t *testing.T, kv *faultstore.Store, h *Ha
 	})
 }
 
-// claim claims the seat of key for a node.
-func claim(t *testing.T, kv store.Store, key, node string, ttl time.Duration) leadership.Claimed {
-	t.Helper()
-	got, err := leadership.NewClaims(kv, key).Claim(t.Context(), leadership.Claim{Node: node, TTL: ttl})
-	if err != nil || !got.Won {
-		t.Fatalf("claim of %s: %+v, %v", node, got, err)
-	}
-	return got
-}
-
 // A list that cannot be read is no empty one, be it the first page that fails or the
 // last, and whatever asks for it.
 func TestListThatCannotBeReadIsNotAnEmptyOne(t *testing.T) {
@@ -58,7 +49,7 @@ func TestListThatCannotBeReadIsNotAnEmptyOne(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			inner := memory.New()
 			for i := range 2500 { // of several pages
-				claim(t, inner, fmt.Sprintf("service/%04d", i), "a", time.Hour)
+				electiontest.Claim(t, inner, fmt.Sprintf("service/%04d", i), "a", time.Hour)
 			}
 			var seq atomic.Int64
 			kv := faultstore.New(inner, faultstore.WithPlan(func(c faultstore.Call) faultstore.Fault {
@@ -127,7 +118,7 @@ func TestReaderWhoNamesTooManySystemsIsRefused(t *testing.T) {
 
 func TestListTellsWhichLeadersHaveFallenSilent(t *testing.T) {
 	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
-		claim(t, kv, "service/dead", "a", 10*time.Second)
+		electiontest.Claim(t, kv, "service/dead", "a", 10*time.Second)
 		claims := leadership.NewClaims(kv, "service/alive")
 		b := leadership.Claim{Node: "b", Instance: "instance-of-holder-b", TTL: 10 * time.Second}
 		for i := range 6 {
@@ -167,7 +158,7 @@ func TestElectionThatTakesTheKeyOfWhatWasNoneIsTold(t *testing.T) {
 		if _, err := kv.AtomicDelete(t.Context(), "service/a", pair); err != nil {
 			t.Fatal(err)
 		}
-		claim(t, kv, "service/a", "a", time.Hour)
+		electiontest.Claim(t, kv, "service/a", "a", time.Hour)
 		if told := list(); !strings.Contains(told, "service/a") {
 			t.Errorf("the list is %s", told)
 		}

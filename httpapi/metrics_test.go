@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -97,8 +98,8 @@ func TestMetricsTellOfElections(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		const key = "service/a/leader"
 		claims := leadership.NewClaims(kv, key)
-		claim(t, kv, "other/leader", "x", 10*time.Second) // is not below the prefix
-		a := claim(t, kv, key, "a", 10*time.Second)
+		electiontest.Claim(t, kv, "other/leader", "x", 10*time.Second) // is not below the prefix
+		a := electiontest.Claim(t, kv, key, "a", 10*time.Second)
 		time.Sleep(2 * time.Second)
 		if _, err := claims.Claim(t.Context(), leadership.Claim{Node: "a", Instance: a.Instance, Token: a.Term.Token}); err != nil {
 			t.Fatal(err)
@@ -125,7 +126,7 @@ func TestMetricsTellOfElections(t *testing.T) {
 		if n, err := testutil.GatherAndCount(h.metrics.registry, "leadership_election_leader_info"); n != 0 || err != nil {
 			t.Errorf("%d leaders are told of while there is none: %v", n, err)
 		}
-		claim(t, kv, key, "b", 10*time.Second)
+		electiontest.Claim(t, kv, key, "b", 10*time.Second)
 		time.Sleep(time.Second)
 		tells(t, h, `
 			leadership_election_leader_info{key="service/a/leader",node="b"} 1
@@ -151,7 +152,7 @@ func TestMetricsTellOfElections(t *testing.T) {
 func TestMetricsDoNotGrowWithWhatRecordsAndClientsSay(t *testing.T) {
 	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
 		const key = "service/a/leader"
-		claim(t, kv, key, "a", 10*time.Second)
+		electiontest.Claim(t, kv, key, "a", 10*time.Second)
 		time.Sleep(2 * time.Second)
 		for i := range 100 {
 			pair, err := kv.Get(t.Context(), key, nil)

@@ -8,12 +8,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 )
 
 func TestHealthOfKeysThatAreNoElectionsHasNoLeaderForgotten(t *testing.T) {
 	observing(t, func(t *testing.T, kv *faultstore.Store, h *Handler) {
-		claim(t, kv, "k", "a", time.Second)
+		electiontest.Claim(t, kv, "k", "a", time.Second)
 		health := func(key string) int {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/elections/"+key+"/leader?node=a", nil))

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -23,7 +24,7 @@ func TestOutageIsLoggedAtGrowingIntervals(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, key := range []string{"a", "b", "c"} {
-			claim(t, kv, key, "a", 15*time.Second)
+			electiontest.Claim(t, kv, key, "a", 15*time.Second)
 		}
 		get := func(path string) int {
 			w := httptest.NewRecorder()

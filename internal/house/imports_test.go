@@ -10,8 +10,8 @@ import (
 // arrows are what the packages of this repository, of all its modules, import: the first
 // row that matches a package names all that it may, but for the standard library. A *
 // stands for one element of a path; other modules are named by what their packages' paths
-// begin with. Whoever imports the core gets the store package of valkeyrie and the parser
-// of cron specs, and nothing else; whoever imports one store, its client and no other's.
+// begin with. A program that imports the core gets the store package of valkeyrie and the
+// parser of cron specs, and nothing else; one that imports a store, its client and no other's.
 var arrows = []struct{ from, to string }{
 	// The core, and what it is made of.
 	{"", "internal/clock internal/election internal/format internal/indexes internal/lease internal/loop internal/lru internal/register " +
@@ -61,6 +61,7 @@ var arrows = []struct{ from, to string }{
 	// What only tests import.
 	{"store/storetest", "internal/goroutines store github.com/anishathalye/porcupine"},
 	{"internal/clock/clocktest", "internal/clock"},
+	{"internal/standin", "store"},
 	{"internal/electiontest", ". store store/faultstore"},
 	{"internal/servers", "internal/certs go.uber.org/goleak"},
 	{"internal/apitest", "store"},

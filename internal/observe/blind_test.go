@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -44,7 +45,7 @@ func TestServerThatHasLostTheStoreDoesNotKnowWhoLeads(t *testing.T) {
 					o := observer(kv, "service/")
 					o.Attend(t.Context(), time.Hour) // metrics are asked for
 					claims := leadership.NewClaims(direct, key)
-					a := claim(t, direct, key, "a", 15*time.Second)
+					a := electiontest.Claim(t, direct, key, "a", 15*time.Second)
 					lead := func(d time.Duration) {
 						for range d / (5 * time.Second) {
 							if _, err := claims.Claim(t.Context(), leadership.Claim{Node: "a", Instance: a.Instance, Token: a.Term.Token}); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -67,7 +68,7 @@ func full(t *testing.T, elections, rounds int) *counted {
 			t.Fatal(ok, err)
 		}
 	}
-	claim(t, kv.Store, "service/0000", "a", 15*time.Second)
+	electiontest.Claim(t, kv.Store, "service/0000", "a", 15*time.Second)
 	for i := range elections - 1 {
 		write(fmt.Sprintf("service/%04d", i+1), "service/0000")
 	}
@@ -147,7 +148,7 @@ func TestCostOfLookingDoesNotGrowWithOldRounds(t *testing.T) {
 			r.Next()
 			calls[i], values[i] = kv.spent()
 			// What is new is found all the same.
-			claim(t, kv.Store, "service/new", "a", 15*time.Second)
+			electiontest.Claim(t, kv.Store, "service/new", "a", 15*time.Second)
 			if won, err := leadership.NewRound(kv.Store, "cleaning", "new", "b").Elect(t.Context()); err != nil || !won {
 				t.Fatal(won, err)
 			}
@@ -203,7 +204,7 @@ func TestReaderWhoLooksBeforeTheElectionsAreKnownIsToldSo(t *testing.T) {
 // What is below the prefix and no election is not told of, whatever it is.
 func TestElectionsAloneAreToldOf(t *testing.T) {
 	observing(t, func(t *testing.T, kv *faultstore.Store, o *Observer) {
-		claim(t, kv, "service/real", "a", time.Hour)
+		electiontest.Claim(t, kv, "service/real", "a", time.Hour)
 		if won, err := leadership.NewRound(kv, "service", "round", "a").Elect(t.Context()); err != nil || !won {
 			t.Fatal(won, err)
 		}
@@ -216,7 +217,7 @@ func TestElectionsAloneAreToldOf(t *testing.T) {
 			}
 		}
 		const turned = "service/turned"
-		claim(t, kv, turned, "a", time.Second)
+		electiontest.Claim(t, kv, turned, "a", time.Second)
 		time.Sleep(5 * time.Second)
 		pair, err := kv.Get(t.Context(), turned, nil)
 		if err != nil {

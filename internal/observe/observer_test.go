@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -52,16 +53,6 @@ func observing(t *testing.T, test func(t *testing.T, kv *faultstore.Store, o *Ob
 	})
 }
 
-// claim claims the seat of key for a node.
-func claim(t *testing.T, kv store.Store, key, node string, ttl time.Duration) leadership.Claimed {
-	t.Helper()
-	got, err := leadership.NewClaims(kv, key).Claim(t.Context(), leadership.Claim{Node: node, TTL: ttl})
-	if err != nil || !got.Won {
-		t.Fatalf("claim of %s: %+v, %v", node, got, err)
-	}
-	return got
-}
-
 // one returns the one election that is observed.
 func one(t *testing.T, o *Observer) Election {
 	t.Helper()
@@ -78,8 +69,8 @@ func TestObserverCountsTermsRenewalsAndTheTimeWithoutALeader(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		const key = "service/a/leader"
 		claims := leadership.NewClaims(kv, key)
-		claim(t, kv, "other/leader", "x", 10*time.Second) // is not below the prefix
-		a := claim(t, kv, key, "a", 10*time.Second)
+		electiontest.Claim(t, kv, "other/leader", "x", 10*time.Second) // is not below the prefix
+		a := electiontest.Claim(t, kv, key, "a", 10*time.Second)
 		time.Sleep(2 * time.Second) // the next look of the observer finds it
 		if e := one(t, o); e.Key != key || e.Leader != "a" || e.Token != a.Term.Token || e.Begun != 1 || e.Renewals != 0 || e.Vacant != 0 {
 			t.Errorf("a new election: %+v", e)
@@ -100,7 +91,7 @@ func TestObserverCountsTermsRenewalsAndTheTimeWithoutALeader(t *testing.T) {
 			t.Errorf("resigned: %+v", e)
 		}
 		time.Sleep(4 * time.Second)
-		claim(t, kv, key, "b", 10*time.Second)
+		electiontest.Claim(t, kv, key, "b", 10*time.Second)
 		if e := one(t, o); e.Leader != "b" || e.Begun != 2 || e.Vacant != 4*time.Second {
 			t.Errorf("taken: %+v", e)
 		}
@@ -123,7 +114,7 @@ func TestObserverCountsTermsRenewalsAndTheTimeWithoutALeader(t *testing.T) {
 
 func TestObserverTellsThatTheStoreFailsAndNotThatThereAreNoElections(t *testing.T) {
 	observing(t, func(t *testing.T, kv *faultstore.Store, o *Observer) {
-		a := claim(t, kv, "service/a/leader", "a", 10*time.Second)
+		a := electiontest.Claim(t, kv, "service/a/leader", "a", 10*time.Second)
 		time.Sleep(2 * time.Second)
 		one(t, o)
 		kv.Refuse()
@@ -146,7 +137,7 @@ func TestObserverForgetsElectionsThatAreGoneAndTakesNoMoreThanItCan(t *testing.T
 		o.most = most
 		o.mu.Unlock()
 		for i := range most + 3 {
-			claim(t, kv, fmt.Sprintf("service/%04d", i), "a", time.Hour)
+			electiontest.Claim(t, kv, fmt.Sprintf("service/%04d", i), "a", time.Hour)
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()

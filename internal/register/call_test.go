@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -67,7 +68,7 @@ func TestErrorsNameOperationAndKeyOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, says := range []string{"refused", `redis: get "service/x": refused`, `redis: get "app/service/x": refused`} {
 			failure := errors.New(says)
-			kv := &standIn{Store: memory.New(), get: func() (*store.KVPair, error) { return nil, failure }}
+			kv := &standin.Store{Store: memory.New(), OnGet: func(context.Context, string) (*store.KVPair, error) { return nil, failure }}
 			_, err := newTest(kv).Read(t.Context())
 			if text := err.Error(); !errors.Is(err, failure) || strings.Count(text, "service/x") != 1 || strings.Count(text, "get") != 1 || !strings.HasPrefix(text, "test: ") {
 				t.Errorf("got %s", text)

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -109,7 +110,10 @@ func TestRefusalWithoutAChangeCounts(t *testing.T) {
 			"with an error":    func() (bool, *store.KVPair, error) { return false, nil, store.ErrKeyModified },
 		} {
 			puts := 0
-			kv := &standIn{Store: memory.New(), put: func([]byte, *store.KVPair) (bool, *store.KVPair, error) { puts++; return refuse() }}
+			kv := &standin.Store{Store: memory.New(), OnPut: func(context.Context, string, []byte, *store.KVPair) (bool, *store.KVPair, error) {
+				puts++
+				return refuse()
+			}}
 			if _, err := newTest(kv).Update(t.Context(), new(fresh).change); !errors.Is(err, store.ErrKeyModified) || puts != Tries {
 				t.Errorf("%s: %v after %d writes", name, err, puts)
 			}
@@ -121,8 +125,8 @@ func TestWriteIsTriedAgainAsOftenAsOthersComeFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := memory.New()
 		others := 20
-		kv := &standIn{Store: inner}
-		kv.put = func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+		kv := &standin.Store{Store: inner}
+		kv.OnPut = func(_ context.Context, _ string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			if others > 0 {
 				others--
 				if err := inner.Put(t.Context(), "service/x", fmt.Append(nil, "other ", others), nil); err != nil {
@@ -146,9 +150,9 @@ func TestWriteIsTriedAgainAsOftenAsOthersComeFirst(t *testing.T) {
 func TestUpdateEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := memory.New()
-		kv := &standIn{Store: inner}
+		kv := &standin.Store{Store: inner}
 		n := 0
-		kv.put = func([]byte, *store.KVPair) (bool, *store.KVPair, error) { // others come first, always
+		kv.OnPut = func(context.Context, string, []byte, *store.KVPair) (bool, *store.KVPair, error) { // others come first, always
 			n++
 			_ = inner.Put(t.Context(), "service/x", fmt.Append(nil, "other ", n), nil)
 			return false, nil, store.ErrKeyModified
@@ -165,14 +169,14 @@ func TestUpdateEndsWithItsContext(t *testing.T) {
 func TestStoreIsCondemnedAfterTwoMismatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := memory.New()
-		put := func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error) { // does not care
+		put := func(_ context.Context, _ string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) { // does not care
 			if err := inner.Put(t.Context(), "service/x", value, nil); err != nil {
 				return false, nil, err
 			}
 			pair, err := inner.Get(t.Context(), "service/x", nil)
 			return true, pair, err
 		}
-		shows := func() (*store.KVPair, error) {
+		shows := func(context.Context, string) (*store.KVPair, error) {
 			pair, err := inner.Get(t.Context(), "service/x", nil)
 			if pair != nil {
 				pair.LastIndex = 0
@@ -180,7 +184,7 @@ func TestStoreIsCondemnedAfterTwoMismatches(t *testing.T) {
 			return pair, err
 		}
 		var f fresh
-		r := newTest(&standIn{Store: inner, get: shows, put: put})
+		r := newTest(&standin.Store{Store: inner, OnGet: shows, OnPut: put})
 		if _, err := r.Update(t.Context(), f.change); !errors.Is(err, errUnsafe) || f.writes != 2 || !strings.Contains(err.Error(), "JSONCodec") {
 			t.Errorf("%v after %d writes", err, f.writes)
 		}
@@ -190,7 +194,7 @@ func TestStoreIsCondemnedAfterTwoMismatches(t *testing.T) {
 
 		// One that cares refuses the write that was to dispel the doubt.
 		f, inner = fresh{}, memory.New()
-		r = newTest(&standIn{Store: inner, get: shows})
+		r = newTest(&standin.Store{Store: inner, OnGet: shows})
 		if _, err := r.Update(t.Context(), f.change); !errors.Is(err, errUnsafe) {
 			t.Errorf("one that compares: %v", err)
 		}
@@ -201,7 +205,7 @@ func TestStoreIsNotCondemnedForOneMismatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := memory.New()
 		gets := 0
-		kv := &standIn{Store: inner, get: func() (*store.KVPair, error) {
+		kv := &standin.Store{Store: inner, OnGet: func(context.Context, string) (*store.KVPair, error) {
 			if gets++; gets == 2 { // somebody writes the same value again
 				pair, _ := inner.Get(t.Context(), "service/x", nil)
 				_ = inner.Put(t.Context(), "service/x", pair.Value, nil)
@@ -219,7 +223,7 @@ func TestWriteThatIsOvertakenBeforeItsProofIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := memory.New()
 		gets := 0
-		kv := &standIn{Store: inner, get: func() (*store.KVPair, error) {
+		kv := &standin.Store{Store: inner, OnGet: func(context.Context, string) (*store.KVPair, error) {
 			if gets++; gets == 2 {
 				_ = inner.Put(t.Context(), "service/x", []byte("another's"), nil)
 			}
@@ -232,7 +236,7 @@ func TestWriteThatIsOvertakenBeforeItsProofIsTold(t *testing.T) {
 	})
 }
 
-func TestInsertSparesTheRead(t *testing.T) {
+func TestUpdateFromSparesTheRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kv := faultstore.New(memory.New())
 		r := newTest(kv)
@@ -266,27 +270,6 @@ func TestDeletionWithoutAReplyIsLookedFor(t *testing.T) {
 			t.Errorf("%v, gone: %v", err, gone)
 		}
 	})
-}
-
-// standIn is a store of which a test replaces what it wants to.
-type standIn struct {
-	store.Store
-	get func() (*store.KVPair, error)
-	put func(value []byte, previous *store.KVPair) (bool, *store.KVPair, error)
-}
-
-func (s *standIn) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
-	if s.get != nil {
-		return s.get()
-	}
-	return s.Store.Get(ctx, key, opts)
-}
-
-func (s *standIn) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
-	if s.put != nil {
-		return s.put(value, previous)
-	}
-	return s.Store.AtomicPut(ctx, key, value, previous, opts)
 }
 
 // What is read and not told would have a rival wait for longer, or a holder go on.
