@@ -76,7 +76,8 @@ func TestCommandEndsInTimeThoughASessionIsHit(t *testing.T) {
 			j.await("beside", 1)
 			own := strconv.Itoa(p.cmd.Process.Pid)
 			var others []int
-			for _, pid := range p.family() {
+			family := p.family()
+			for _, pid := range family {
 				if statOf(pid, c.field) == own {
 					kill(t, pid, c.sig)
 				} else {
@@ -84,8 +85,10 @@ func TestCommandEndsInTimeThoughASessionIsHit(t *testing.T) {
 				}
 			}
 			struck := time.Now()
+			goesOn := func(pid int) bool { return pid != p.cmd.Process.Pid && p.includes(pid) }
 			eventually(t, "end of its guard and all that it started", func() bool {
-				return !slices.ContainsFunc(p.family(), func(pid int) bool { return pid != p.cmd.Process.Pid })
+				// Those that are known first: to look for others takes all processes there are.
+				return !slices.ContainsFunc(family, goesOn) && !slices.ContainsFunc(p.family(), goesOn)
 			})
 			if took := time.Since(struck); took > ttl || len(others) == 0 {
 				t.Errorf("the command was gone %v after that, with a TTL of %v; %d processes were out of reach", took, ttl, len(others))

@@ -113,14 +113,18 @@ func (p *process) family() []int {
 	var pids []int
 	files, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, file := range files {
-		// That of a process that has ended is empty.
-		if env, _ := os.ReadFile(file); bytes.Contains(env, []byte(p.mark)) {
-			var pid int
-			_, _ = fmt.Sscanf(file, "/proc/%d/", &pid)
+		var pid int
+		if _, _ = fmt.Sscanf(file, "/proc/%d/", &pid); p.includes(pid) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
+}
+
+// includes reports whether a process is of the family, and has not ended.
+func (p *process) includes(pid int) bool {
+	env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // that of a process that has ended is empty
+	return bytes.Contains(env, []byte(p.mark))
 }
 
 // guard is the process id of its guard.
