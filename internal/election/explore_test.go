@@ -51,7 +51,7 @@ type explorer struct {
 	seen     map[uint64]struct{}
 	visits   []visit // in order
 	well     map[uint64]bool
-	print    print
+	print    fingerprint
 	spare    model
 	tail     []uint64 // states in which all is well, one after another
 	depth    int      // that was explored
@@ -198,7 +198,7 @@ func (s *model) calm() {
 		moves := s.moves(room[:0])
 		n := slices.IndexFunc(moves, func(v move) bool {
 			switch v.kind {
-			case finish, deliver, resume, recover, clear:
+			case finish, deliver, resume, rally, clear:
 				return true
 			case work:
 				return s.procs[v.n].lease.over

@@ -25,7 +25,7 @@ const (
 	hintOld              // a watch shows what was stored before
 	stop                 // a candidate is stopped
 	fall                 // a candidate is ill
-	recover              // it is well again
+	rally                // it is well again
 	work                 // work returns
 	vanish               // the record is deleted
 	failover             // the last write is taken back
@@ -63,7 +63,7 @@ func (s *model) moves(to []move) []move {
 		add(hintOld, p.phase == idle && s.left.hint > 0 && s.before != s.cell)
 		add(stop, s.left.stop > 0 && !p.stop)
 		add(fall, s.left.ill > 0 && !p.ill)
-		add(recover, p.ill)
+		add(rally, p.ill)
 		add(work, p.working && (p.lease.over || s.left.done > 0))
 	}
 	for i := range s.late {
@@ -162,7 +162,7 @@ func (s *model) do(v move) {
 		s.procs[i].stop = true
 		s.procs[i].end(Resigned)
 		s.run(i)
-	case fall, recover:
+	case fall, rally:
 		s.procs[i].ill = v.kind == fall
 		if v.kind == fall {
 			s.left.ill--

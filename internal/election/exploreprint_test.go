@@ -10,10 +10,10 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// print is all that decides what may follow on a state, so that states fold: times count
+// fingerprint is all that decides what may follow on a state, so that states fold: times count
 // from now, and those that are over are one; tokens from the highest, beats from the one
 // that is stored; indexes are only compared.
-type print struct {
+type fingerprint struct {
 	s   *model
 	b   []byte
 	ids []uint64 // indexes, in the order in which they are met
@@ -21,8 +21,8 @@ type print struct {
 
 var printSeed = maphash.MakeSeed()
 
-// hash returns the hash of the print of a state.
-func (f *print) hash(s *model) uint64 {
+// hash returns the hash of the fingerprint of a state.
+func (f *fingerprint) hash(s *model) uint64 {
 	f.s, f.b, f.ids = s, f.b[:0], f.ids[:0]
 	f.flags(s.paused)
 	f.cell(s.cell)
@@ -45,10 +45,10 @@ func (f *print) hash(s *model) uint64 {
 	return maphash.Bytes(printSeed, f.b)
 }
 
-func (f *print) num(n int64)   { f.b = binary.AppendVarint(f.b, n) }
-func (f *print) text(t string) { f.b = append(append(f.b, t...), 0) }
+func (f *fingerprint) num(n int64)   { f.b = binary.AppendVarint(f.b, n) }
+func (f *fingerprint) text(t string) { f.b = append(append(f.b, t...), 0) }
 
-func (f *print) flags(bs ...bool) {
+func (f *fingerprint) flags(bs ...bool) {
 	n := uint64(0)
 	for _, b := range bs {
 		n <<= 1
@@ -60,7 +60,7 @@ func (f *print) flags(bs ...bool) {
 }
 
 // from writes when something is, at the earliest that tells.
-func (f *print) from(t, earliest time.Duration) {
+func (f *fingerprint) from(t, earliest time.Duration) {
 	if t == clock.Never {
 		f.b = append(f.b, 1)
 		return
@@ -69,9 +69,9 @@ func (f *print) from(t, earliest time.Duration) {
 }
 
 // due writes when something is to come.
-func (f *print) due(t time.Duration) { f.from(t, 0) }
+func (f *fingerprint) due(t time.Duration) { f.from(t, 0) }
 
-func (f *print) token(t uint64) {
+func (f *fingerprint) token(t uint64) {
 	if t == 0 {
 		f.b = append(f.b, 1)
 		return
@@ -79,9 +79,9 @@ func (f *print) token(t uint64) {
 	f.num(max(int64(t)-int64(f.s.highest), -4))
 }
 
-func (f *print) beat(b uint64) { f.num(int64(b) - int64(f.s.cell.record().Beat)) }
+func (f *fingerprint) beat(b uint64) { f.num(int64(b) - int64(f.s.cell.record().Beat)) }
 
-func (f *print) pair(p *store.KVPair) {
+func (f *fingerprint) pair(p *store.KVPair) {
 	if p == nil {
 		f.b = append(f.b, 0)
 		return
@@ -96,7 +96,7 @@ func (f *print) pair(p *store.KVPair) {
 	f.b = append(f.b, byte(len(f.ids)))
 }
 
-func (f *print) cell(c *cell) {
+func (f *fingerprint) cell(c *cell) {
 	f.pair(c.stored())
 	if c != nil {
 		f.flags(c.foreign)
@@ -104,7 +104,7 @@ func (f *print) cell(c *cell) {
 	}
 }
 
-func (f *print) rec(r Record) {
+func (f *fingerprint) rec(r Record) {
 	f.text(r.Instance)
 	f.token(r.Token)
 	f.beat(r.Beat)
@@ -121,7 +121,7 @@ func (f *print) rec(r Record) {
 	}
 }
 
-func (f *print) process(i int) {
+func (f *fingerprint) process(i int) {
 	p := &f.s.procs[i]
 	f.b = append(f.b, byte(p.life))
 	f.flags(p.up, p.working, p.done, p.stop, p.ill)
@@ -151,7 +151,7 @@ func (f *print) process(i int) {
 }
 
 // concerned reports whether a record of a process's is somewhere.
-func (f *print) concerned(i int) bool {
+func (f *fingerprint) concerned(i int) bool {
 	s, p := f.s, &f.s.procs[i]
 	me := p.m.by.Instance
 	for _, w := range s.late {
@@ -164,7 +164,7 @@ func (f *print) concerned(i int) bool {
 		(s.left.failover > 0 || s.left.hint > 0) && s.before.record().Instance == me
 }
 
-func (f *print) machine(m *Machine, concerned bool) {
+func (f *fingerprint) machine(m *Machine, concerned bool) {
 	f.text(m.by.Instance)
 	f.num(int64(m.by.Cooldown))
 	f.token(max(m.issued.Token, m.view.High))

@@ -110,7 +110,7 @@ func (s *model) say(v move) string {
 		return "stop " + who
 	case fall:
 		return "ill " + who
-	case recover:
+	case rally:
 		return "well " + who
 	case work:
 		return "work-returns " + who
@@ -127,7 +127,7 @@ func (s *model) say(v move) string {
 // leaves that to another.
 func (v move) steps() bool {
 	switch v.kind {
-	case hintNow, hintOld, stop, fall, recover, work:
+	case hintNow, hintOld, stop, fall, rally, work:
 		return true
 	}
 	return false

@@ -2,6 +2,7 @@ package electiontest
 
 import (
 	"context"
+	"crypto/rand"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func Full(t *testing.T, proxy proxy, open func(ctx context.Context) (store.Store
 		t.Fatal(err)
 	}
 	defer kv.Close()
-	const key = "service/full"
+	key := "service/full-" + rand.Text()[:8] // the server may be shared, and the test run again
 	_, pair, err := kv.AtomicPut(t.Context(), key, []byte("before"), nil, nil)
 	if err != nil {
 		t.Fatal(err)
