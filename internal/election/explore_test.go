@@ -198,7 +198,7 @@ func (s *model) calm() {
 		moves := s.moves(room[:0])
 		n := slices.IndexFunc(moves, func(v move) bool {
 			switch v.kind {
-			case finish, deliver, resume, rally, clear:
+			case finish, deliver, resume, rally, wipe:
 				return true
 			case work:
 				return s.procs[v.n].lease.over

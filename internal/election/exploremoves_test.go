@@ -30,7 +30,7 @@ const (
 	vanish               // the record is deleted
 	failover             // the last write is taken back
 	spoil                // the record is overwritten by something else
-	clear                // which is deleted
+	wipe                 // which is deleted
 )
 
 // move is something that happens, to a process or a write, or by an operator.
@@ -73,7 +73,7 @@ func (s *model) moves(to []move) []move {
 	case s.cell == nil:
 		return to
 	case s.cell.foreign:
-		return append(to, move{kind: clear})
+		return append(to, move{kind: wipe})
 	}
 	if s.left.ask > 0 {
 		for i, r := range s.plan.asks {
@@ -182,7 +182,7 @@ func (s *model) do(v move) {
 		s.left.spoil--
 		s.index++
 		s.before, s.cell = s.cell, &cell{pair: &store.KVPair{Value: []byte("garbage"), LastIndex: s.index}, foreign: true}
-	case clear:
+	case wipe:
 		s.before, s.cell = s.cell, nil
 	case failover:
 		s.left.failover--

@@ -114,7 +114,7 @@ func (s *model) say(v move) string {
 		return "well " + who
 	case work:
 		return "work-returns " + who
-	case vanish, clear:
+	case vanish, wipe:
 		return "delete"
 	case spoil:
 		return "put garbage"
