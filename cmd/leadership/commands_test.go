@@ -230,6 +230,11 @@ func TestRequestsAreObeyed(t *testing.T) {
 		c.Stop()
 		eventually(t, "end", func() bool { return c.State() == leadership.StateBootstrap })
 	}
+	seat := leadership.NewClaims(open(t, url), key)
+	eventually(t, "vacant seat", func() bool { // the end of a campaign begins before its seat is given up
+		s, err := seat.Look(t.Context())
+		return err == nil && s.Term.Leader == ""
+	})
 	do(exitNo, "no leader", "resign")
 	if code, _, errs := inProcess(t, "status", "--store", url, "--key", key); code != exitNo || errs != "" {
 		t.Errorf("status of a vacant seat: exit code %d: %s", code, errs)
