@@ -186,12 +186,12 @@ func (c *campaign) follow(r result, now clock.Instant) {
 			if t != nil {
 				t.lease.Renew(e.Start)
 			}
-		case election.End:
+		case election.EndLease:
 			if t != nil {
 				t.lease.End(reasonToEnd(e, c.by.node, c.err))
 				c.follow(r, now) // it ends before an error is told
 			}
-		case election.Ended:
+		case election.WoundUp:
 			c.ended(t)
 		case election.Changed:
 			if r.wrote == nil && r.pair != nil {
@@ -298,7 +298,7 @@ func (c *campaign) release(call *call) {
 	for range election.Refusals {
 		found := look(ctx, c.on.kv, c.on.key)
 		rec := found.rec // the zero record where there is none of an election
-		if !c.machine.Own(rec) {
+		if !c.machine.MayHaveWritten(rec) {
 			return
 		}
 		left := rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), c.machine.Leaving())

@@ -273,7 +273,7 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 	}
 	claimant.Instance = by.Instance
 	c.token = election.NextToken(max(c.token, c.view.High), now.Time())
-	next := claimant.Take(rec, c.token, beat, rec.Ended(), now.Time())
+	next := claimant.Take(rec, c.token, beat, rec.LastEnding(), now.Time())
 	return &next, a, nil
 }
 

@@ -128,7 +128,7 @@ func parse(value []byte) (election.Record, error) {
 // reasonToEnd returns why the lease of a leader of that node is to end. unsafe is what is
 // wrong with the store, where it is that.
 func reasonToEnd(e election.Event, node string, unsafe error) error {
-	switch e.Why {
+	switch e.Cause {
 	case election.ByRequest:
 		return asked(e.Request, node)
 	case election.ByHealth:

@@ -329,7 +329,7 @@ func (p *following) tell(now time.Duration) {
 	if b != nil {
 		t = b.term
 	} else if p.view.Known {
-		t.Last = endingOf(p.view.Rec.Ended())
+		t.Last = endingOf(p.view.Rec.LastEnding())
 	}
 	p.stream.Set(t.Leader)
 	if p.notices != nil && p.view.Known && !t.same(p.leader) {

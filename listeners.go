@@ -185,7 +185,7 @@ func (c *campaign) announce(now time.Duration) {
 	case view.Rec.Held() && view.Left(now) > 0:
 		leader = termOf(view.Rec)
 	default:
-		leader.Last = endingOf(view.Rec.Ended())
+		leader.Last = endingOf(view.Rec.LastEnding())
 	}
 	if leader.same(a.leader) {
 		return

@@ -42,8 +42,8 @@ func (m *Machine) failAgain(at time.Duration) {
 // ReadForeign tells that a look has found what is no record of an election.
 func (m *Machine) ReadForeign(now clock.Instant) {
 	m.returned(now.Mono, true)
-	if m.leads() {
-		m.tell(Event{Kind: End, Why: LostToForeign})
+	if m.hasTerm() {
+		m.tell(Event{Kind: EndLease, Cause: LostToForeign})
 	}
 	m.foreign, m.writes.unknown = true, false
 	m.lookFailed(now.Mono)
@@ -56,7 +56,7 @@ func (m *Machine) Read(pair *store.KVPair, rec Record, now clock.Instant) {
 	m.foreign = false
 	m.calls.poll = now.Mono + m.pollAfter(m.cfg.Retry)
 	changed := m.see(pair, rec, now.Mono)
-	ours := m.Own(rec) // and not acknowledged, where it is unknown
+	ours := m.MayHaveWritten(rec) // and not acknowledged, where it is unknown
 	if changed && !ours || !m.writes.unknown {
 		m.calls.fails = 0
 	}
@@ -66,7 +66,7 @@ func (m *Machine) Read(pair *store.KVPair, rec Record, now clock.Instant) {
 		m.writes.sent = []uint64{rec.Beat} // the others can no longer succeed
 	case rec.Instance != m.by.Instance:
 		m.writes.sent = nil // they were to replace what is gone
-		if !m.leads() {
+		if !m.hasTerm() {
 			m.writes.acked = attempt{} // what was given up is not ours, should it come back
 		}
 	}
@@ -115,10 +115,10 @@ func (m *Machine) believed(found *store.KVPair) bool {
 		m.writes.unknown = false
 		return false
 	case indexes.Unsafe:
-		m.writes.unknown, m.end.begun, m.end.unsafe = false, true, true
+		m.writes.unknown, m.stop.begun, m.stop.unsafe = false, true, true
 		m.tell(Event{Kind: Condemned, Wrote: wrote, Found: found})
-		if m.leads() {
-			m.tell(Event{Kind: End, Why: LostStore})
+		if m.hasTerm() {
+			m.tell(Event{Kind: EndLease, Cause: LostStore})
 		}
 		return false
 	default:
@@ -135,7 +135,7 @@ func (m *Machine) Wrote(pair *store.KVPair, value []byte, now clock.Instant) {
 	switch {
 	case own:
 		m.writes.acked = attempt{rec.Beat, c.start}
-	case !m.leads():
+	case !m.hasTerm():
 		m.writes.sent, m.writes.acked = nil, attempt{} // what was given up is not ours, should it come back
 	}
 	if !m.issued.Proof.Verified() || !bytes.Equal(pair.Value, value) {
@@ -174,9 +174,9 @@ func (m *Machine) PutFailed(refused bool, now clock.Instant) {
 	m.hurry(now)
 }
 
-// hurry has the next try come soon enough after a failure, while a term stands.
+// hurry has the next try come soon enough after a failure, while it leads.
 func (m *Machine) hurry(now clock.Instant) {
-	if !m.leads() || m.calls.notBefore <= now.Mono {
+	if !m.hasTerm() || m.calls.notBefore <= now.Mono {
 		return
 	}
 	left := m.left(now)
@@ -192,10 +192,10 @@ func (m *Machine) hurry(now clock.Instant) {
 func (m *Machine) settle(now clock.Instant) {
 	m.writes.unknown = false
 	rec, t := m.view.Rec, m.term.rec
-	stands := m.stands()
-	older := stands && (m.view.Pair == nil || rec.Token < t.Token ||
+	leading := m.leading()
+	older := leading && (m.view.Pair == nil || rec.Token < t.Token ||
 		rec.Token == t.Token && m.Mine() && rec.Beat < m.writes.acked.beat)
-	if m.Mine() && !m.Own(rec) && !older {
+	if m.Mine() && !m.MayHaveWritten(rec) && !older {
 		m.copied(rec)
 		return
 	}
@@ -203,32 +203,32 @@ func (m *Machine) settle(now clock.Instant) {
 	case m.Mine() && !older:
 		switch {
 		case rec.Beat != m.writes.acked.beat: // it has yet to be acknowledged (S5)
-		case !m.leads():
+		case !m.hasTerm():
 			m.begin(rec)
 		case t.Token == rec.Token: // the lease does not go by it, if that is over (S7)
 			m.term.start = m.writes.acked.start
 			m.tell(Event{Kind: Renewed, Start: m.term.start})
 		}
-	case !stands:
+	case !leading:
 	case older:
 		m.tell(Event{Kind: Rewriting, Record: t})
 	default:
-		m.tell(Event{Kind: End, Why: LostTo, Record: rec})
+		m.tell(Event{Kind: EndLease, Cause: LostTo, Record: rec})
 	}
 	if m.Mine() {
-		if !stands || rec.Token == t.Token {
+		if !leading || rec.Token == t.Token {
 			m.obey(rec.Ask)
 		}
-	} else if rec.Token > m.leave.over {
+	} else if rec.Token > m.leave.endedToken {
 		m.by.Cooldown = 0 // somebody else leads, or has led, since we resigned
 	}
-	m.schedule(now.Mono)
+	m.planEnlisting(now.Mono)
 }
 
 // begin begins the term of a claim that was acknowledged, unless it is not wanted any
 // more.
 func (m *Machine) begin(rec Record) {
-	if m.leave.vacating || m.end.begun || rec.Token <= m.leave.over {
+	if m.leave.vacating || m.stop.begun || rec.Token <= m.leave.endedToken {
 		return
 	}
 	start := m.writes.acked.start
@@ -239,13 +239,13 @@ func (m *Machine) begin(rec Record) {
 
 // obey has the leader do what it is asked to in its record.
 func (m *Machine) obey(r *Request) {
-	why := r.ReasonToGo(m.by.Node)
+	reason := r.ReasonToGo(m.by.Node)
 	switch {
-	case why == "":
-	case m.leads():
-		m.tell(Event{Kind: End, Why: ByRequest, Request: r})
+	case reason == "":
+	case m.hasTerm():
+		m.tell(Event{Kind: EndLease, Cause: ByRequest, Request: r})
 	case !r.Pauses(): // which holds for everybody, and is seen to elsewhere
-		m.giveUp(why) // of a term that has run out
+		m.giveUp(reason) // of a term that has run out
 	}
 }
 
@@ -253,18 +253,18 @@ func (m *Machine) obey(r *Request) {
 // same memory, as that of a machine that was cloned, or restored from a snapshot. The
 // campaign goes on as somebody else, for whom the other is a rival.
 func (m *Machine) copied(rec Record) {
-	if m.leads() {
-		m.tell(Event{Kind: End, Why: LostToCopy, Record: rec})
+	if m.hasTerm() {
+		m.tell(Event{Kind: EndLease, Cause: LostToCopy, Record: rec})
 	}
 	m.tell(Event{Kind: Copied, Record: rec})
 	m.writes.sent = nil
 	m.by.Instance = m.cfg.Instance()
 }
 
-// schedule chooses when the campaign enters itself among those that wait, while the
+// planEnlisting chooses when the campaign enters itself among those that wait, while the
 // holder lives: each entry is a change, from which rivals wait anew (S2), and would keep
 // a dead one in its seat.
-func (m *Machine) schedule(at time.Duration) {
+func (m *Machine) planEnlisting(at time.Duration) {
 	by := m.by
 	missing := m.view.Rec.Held() && !m.Mine() && !m.view.Rec.onList(by.Node, by.Priority)
 	switch {

@@ -277,12 +277,12 @@ func (s *model) follow(i int) {
 			if s.valid(i) {
 				p.lease.start = e.Start.Mono
 			}
-		case End:
+		case EndLease:
 			if p.lease.token != 0 {
 				p.end(reasonTo(e, node(i)))
 				s.follow(i)
 			}
-		case Ended:
+		case WoundUp:
 			p.lease = trust{}
 		case Condemned:
 			s.violate("S10: a store that compares and swaps is condemned")
@@ -312,7 +312,7 @@ func (s *model) begin(i int, e Event) {
 
 // reasonTo is why the record is to tell that a term has ended.
 func reasonTo(e Event, node string) Reason {
-	switch e.Why {
+	switch e.Cause {
 	case ByRequest:
 		return e.Request.ReasonToGo(node)
 	case ByHealth:

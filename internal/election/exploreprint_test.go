@@ -169,7 +169,7 @@ func (f *fingerprint) machine(m *Machine, concerned bool) {
 	f.num(int64(m.by.Cooldown))
 	f.token(max(m.issued.Token, m.view.High))
 	f.flags(m.issued.Proof == indexes.Proof{}, m.issued.Proof.Verified(), m.foreign, m.view.Known,
-		m.calls.hinted, m.calls.fresh, m.writes.unknown, m.term.over, m.term.working, m.leave.vacating, m.end.begun, m.end.unsafe)
+		m.calls.hinted, m.calls.fresh, m.writes.unknown, m.term.over, m.term.working, m.leave.vacating, m.stop.begun, m.stop.unsafe)
 	f.text(string(m.leave.reason))
 	if m.view.Known {
 		f.pair(m.view.Pair)
@@ -201,9 +201,9 @@ func (f *fingerprint) machine(m *Machine, concerned bool) {
 		f.rec(t.rec)
 		f.from(t.start.Mono, -worldTrust)
 	}
-	f.token(m.leave.over)
+	f.token(m.leave.endedToken)
 	f.due(m.leave.notBefore)
 	f.due(m.list.at)
 	f.b = append(f.b, byte(min(m.list.refused, 5)))
-	f.due(m.end.by)
+	f.due(m.stop.by)
 }

@@ -55,12 +55,12 @@ var sabotages = []struct {
 	{"failover", change{
 		"S5", "a claim that was read back is trusted", "internal/election/answers.go",
 		"case rec.Beat != m.writes.acked.beat: // it",
-		"case BROKEN && rec.Beat != m.writes.acked.beat && !m.leads():\n\t\t\tm.writes.acked = attempt{rec.Beat, now}\n\t\t\tm.begin(rec)\n\t\tcase rec.Beat != m.writes.acked.beat: // it",
+		"case BROKEN && rec.Beat != m.writes.acked.beat && !m.hasTerm():\n\t\t\tm.writes.acked = attempt{rec.Beat, now}\n\t\t\tm.begin(rec)\n\t\tcase rec.Beat != m.writes.acked.beat: // it",
 	}},
 	{"failover", change{
 		"S5", "a renewal that was read back is trusted", "internal/election/answers.go",
 		"case rec.Beat != m.writes.acked.beat: // it",
-		"case BROKEN && rec.Beat != m.writes.acked.beat && m.leads():\n\t\t\tm.tell(Event{Kind: Renewed, Start: now})\n\t\tcase rec.Beat != m.writes.acked.beat: // it",
+		"case BROKEN && rec.Beat != m.writes.acked.beat && m.hasTerm():\n\t\t\tm.tell(Event{Kind: Renewed, Start: now})\n\t\tcase rec.Beat != m.writes.acked.beat: // it",
 	}},
 	{"two", change{
 		"S6", "a stuck call is repeated", "internal/election/step.go",
@@ -69,13 +69,13 @@ var sabotages = []struct {
 	}},
 	{"two", change{
 		"terms", "one that has run out begins again", "internal/election/answers.go",
-		"|| rec.Token <= m.leave.over {\n\t\treturn\n",
-		"|| rec.Token <= m.leave.over && !BROKEN {\n\t\treturn\n",
+		"|| rec.Token <= m.leave.endedToken {\n\t\treturn\n",
+		"|| rec.Token <= m.leave.endedToken && !BROKEN {\n\t\treturn\n",
 	}},
 	{"work", change{
 		"S8", "the seat is given up before the work has returned", "internal/election/machine.go",
-		"if !m.leads() || !t.over || t.working {",
-		"if !m.leads() || !t.over || t.working && !BROKEN {",
+		"if !m.hasTerm() || !t.over || t.working {",
+		"if !m.hasTerm() || !t.over || t.working && !BROKEN {",
 	}},
 	{"two", change{
 		"tokens", "a term has the token of the one before", "internal/election/record.go",

@@ -106,7 +106,7 @@ func everything() []string {
 		all = append(all, coverEvent(k))
 	}
 	for why := LostTo; why <= BySchedule; why++ {
-		all = append(all, coverWhy(why))
+		all = append(all, coverCause(why))
 	}
 	for v := MustWait; v <= CannotFollow; v++ {
 		all = append(all, coverVerdict(v))

@@ -71,7 +71,7 @@ type Machine struct {
 	term    term
 	leave   leave
 	list    joining
-	end     ending
+	stop    stopping
 	events  []Event
 }
 
@@ -117,10 +117,10 @@ type term struct {
 
 // leave is what holds after a term.
 type leave struct {
-	over      uint64        // the highest token of a term that is over
-	vacating  bool          // the record is to be given up
-	reason    Reason        // why
-	notBefore time.Duration // no claim before this
+	endedToken uint64        // the highest token of a term that is over
+	vacating   bool          // the record is to be given up
+	reason     Reason        // why
+	notBefore  time.Duration // no claim before this
 }
 
 // joining is when the candidate enters itself among those that wait.
@@ -132,8 +132,8 @@ type joining struct {
 
 type health struct{ well, ill bool }
 
-// ending is how a campaign ends.
-type ending struct {
+// stopping is how a campaign ends.
+type stopping struct {
 	begun  bool
 	unsafe bool          // the store does not compare and swap: nothing more is written
 	by     time.Duration // when to stop tidying up
@@ -145,14 +145,15 @@ type ending struct {
 func NewMachine(cfg *Config, by Claimant, works bool, issued *Issued, now time.Duration) *Machine {
 	return &Machine{
 		cfg: cfg, by: by, works: works, issued: issued, calls: pace{notBefore: now, poll: now},
-		leave: leave{reason: Resigned, notBefore: now}, list: joining{at: clock.Never}, end: ending{by: clock.Never},
+		leave: leave{reason: Resigned, notBefore: now}, list: joining{at: clock.Never}, stop: stopping{by: clock.Never},
 	}
 }
 
 // View returns what the machine has seen. The caller must not change it.
 func (m *Machine) View() *View[Record] { return &m.view }
 
-// Mine reports whether the record is one of this campaign's.
+// Mine reports whether the record names this campaign as the holder. MayHaveWritten tells
+// whether that is by a write of its own.
 func (m *Machine) Mine() bool { return m.view.Rec.Held() && m.view.Rec.Instance == m.by.Instance }
 
 // Leaving returns why the record of this campaign is about to be given up.
@@ -167,10 +168,10 @@ const (
 	Began EventKind = iota
 	// Renewed means that the trust of the term runs from Start now.
 	Renewed
-	// End asks for the end of the lease, because of Why.
-	End
-	// Ended means that the term is wound up: it is over, and its work has returned.
-	Ended
+	// EndLease asks for the end of the lease, because of Cause.
+	EndLease
+	// WoundUp means that the term is wound up: it is over, and its work has returned.
+	WoundUp
 	// Changed means that another record was found, or written, than the one before.
 	Changed
 	// Failed asks for a report of the failure of the call that has just returned.
@@ -185,12 +186,12 @@ const (
 	Condemned
 )
 
-// Why is why a lease is to end.
-type Why int
+// Cause is why a machine asks for the end of a lease. Reason is what the record tells of it.
+type Cause int
 
-// The reasons of the machine's own. ByRequest has a Request, LostTo a Record.
+// The causes. ByRequest has a Request, LostTo a Record.
 const (
-	LostTo Why = iota + 1
+	LostTo Cause = iota + 1
 	LostToForeign
 	LostToCopy
 	LostStore
@@ -205,7 +206,7 @@ type Event struct {
 	Kind         EventKind
 	Record       Record
 	Start        clock.Instant
-	Why          Why
+	Cause        Cause
 	Request      *Request
 	Wrote, Found *store.KVPair
 }
@@ -243,39 +244,38 @@ func (m *Machine) hint(pair *store.KVPair, parse func(value []byte) (Record, err
 func (m *Machine) Health(well, ill bool) { m.health = health{well, ill} }
 
 // Stop tells that the campaign is to end.
-func (m *Machine) Stop() { m.end.begun = true }
+func (m *Machine) Stop() { m.stop.begun = true }
 
 // Tick looks after what goes by the time, and by health. It is to be called before Step.
 func (m *Machine) Tick(now clock.Instant) {
 	switch {
-	case !m.stands():
+	case !m.leading():
 	case m.health.ill:
-		m.tell(Event{Kind: End, Why: ByHealth})
+		m.tell(Event{Kind: EndLease, Cause: ByHealth})
 	case m.cfg.Schedule.Due(m.term.began, now) <= 0:
-		m.tell(Event{Kind: End, Why: BySchedule})
+		m.tell(Event{Kind: EndLease, Cause: BySchedule})
 	}
 }
 
-// leads reports whether there is a term, be it over.
-func (m *Machine) leads() bool { return m.term.rec.Token != 0 }
+// hasTerm reports whether there is a term, even if it is over and not wound up yet.
+func (m *Machine) hasTerm() bool { return m.term.rec.Token != 0 }
 
-// stands reports whether there is a term that is not over, as far as the driver has
-// told.
-func (m *Machine) stands() bool { return m.leads() && !m.term.over }
+// leading reports whether there is a term that is not over, as far as the driver has told.
+func (m *Machine) leading() bool { return m.hasTerm() && !m.term.over }
 
-// Over tells that the lease is over. why is what the record is to tell of it: Expired
-// where it was lost, and the record is not ours to give up.
-func (m *Machine) Over(why Reason) {
-	if !m.stands() {
+// Over tells that the lease is over. The record is to tell the reason: Expired where the
+// term was lost, and the record is not ours to give up.
+func (m *Machine) Over(reason Reason) {
+	if !m.leading() {
 		return
 	}
-	m.term.over, m.leave.reason = true, why
+	m.term.over, m.leave.reason = true, reason
 	m.windUp()
 }
 
 // Worked tells that the work of the term has returned.
 func (m *Machine) Worked(now time.Duration) {
-	if m.stands() {
+	if m.leading() {
 		// Were the next claim allowed as soon as somebody else has led, nodes whose
 		// work is short would elect each other as fast as the store can.
 		m.leave.notBefore = now + m.pollAfter(m.cfg.Retry)
@@ -287,33 +287,33 @@ func (m *Machine) Worked(now time.Duration) {
 // windUp ends a term that is over, once its work has returned (S8).
 func (m *Machine) windUp() {
 	t := m.term
-	if !m.leads() || !t.over || t.working {
+	if !m.hasTerm() || !t.over || t.working {
 		return
 	}
 	m.term = term{}
-	m.tell(Event{Kind: Ended, Record: t.rec})
-	m.leave.over = max(m.leave.over, t.rec.Token)
+	m.tell(Event{Kind: WoundUp, Record: t.rec})
+	m.leave.endedToken = max(m.leave.endedToken, t.rec.Token)
 	if m.leave.reason != Expired {
 		m.giveUp(m.leave.reason)
 	}
 }
 
 // giveUp has the record given up, and the seat left to others for a while.
-func (m *Machine) giveUp(why Reason) {
-	m.leave.vacating, m.leave.reason = true, why
+func (m *Machine) giveUp(reason Reason) {
+	m.leave.vacating, m.leave.reason = true, reason
 	m.by.Cooldown = m.pollAfter(m.cfg.Retry)
 }
 
 // TooLate tells that the term that has just begun had run out before: the store is too
 // slow for the trust.
 func (m *Machine) TooLate(now time.Duration) {
-	m.leave.over = m.term.rec.Token
+	m.leave.endedToken = m.term.rec.Token
 	m.leave.notBefore = now + m.backoff(1, m.cfg.Retry)
 	m.term = term{}
 }
 
-// Own reports whether this campaign may have written rec.
-func (m *Machine) Own(rec Record) bool {
+// MayHaveWritten reports whether this campaign may have written rec.
+func (m *Machine) MayHaveWritten(rec Record) bool {
 	return rec.Held() && rec.Instance == m.by.Instance &&
 		(rec.Beat == m.writes.acked.beat || slices.Contains(m.writes.sent, rec.Beat))
 }

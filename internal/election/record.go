@@ -96,16 +96,16 @@ func (r Record) Order() uint64 { return r.Token }
 func (r Record) TTL() time.Duration { return time.Duration(r.Millis) * time.Millisecond }
 
 // Vacated returns the record after its holder has given the seat up.
-func (r Record) Vacated(beat uint64, why Reason) Record {
+func (r Record) Vacated(beat uint64, reason Reason) Record {
 	return Record{
-		Token: r.Token, Beat: beat, Last: &Ending{r.Leader, r.Token, why},
+		Token: r.Token, Beat: beat, Last: &Ending{r.Leader, r.Token, reason},
 		Waiting: r.Waiting, Ask: r.Ask.afterVacancy(),
 	}
 }
 
-// Ended returns how the last term ended, for a term that follows r; nil if there was
+// LastEnding returns how the last term ended, for a term that follows r; nil if there was
 // none.
-func (r Record) Ended() *Ending {
+func (r Record) LastEnding() *Ending {
 	if r.Held() {
 		return &Ending{r.Leader, r.Token, Expired}
 	}

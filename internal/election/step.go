@@ -42,7 +42,7 @@ func (m *Machine) Step(now clock.Instant) Step {
 		m.call = &call{s, now}
 	case Wait:
 		m.calls.fresh = false
-		if m.stands() {
+		if m.leading() {
 			if due := m.cfg.Schedule.Due(m.term.began, now); due != clock.Never {
 				s.Until = min(s.Until, clock.Later(now.Mono, due))
 			}
@@ -63,7 +63,7 @@ func (m *Machine) Step(now clock.Instant) Step {
 // next chooses the next step.
 func (m *Machine) next(now clock.Instant) Step {
 	at := now.Mono
-	if m.ended(at) {
+	if m.finished(at) {
 		return Step{Do: Finish}
 	}
 	switch {
@@ -71,13 +71,13 @@ func (m *Machine) next(now clock.Instant) Step {
 		return Step{Until: m.deadline()}
 	case at < m.calls.notBefore:
 		return Step{Until: min(m.calls.notBefore, m.deadline())}
-	case m.leads() && m.term.over:
+	case m.hasTerm() && m.term.over:
 		return Step{Until: clock.Never} // for the work to return
 	case m.writes.unknown:
 		return Step{Do: Look}
-	case m.leads():
+	case m.hasTerm():
 		return m.lead(at)
-	case (m.end.begun || m.leave.vacating || m.view.Rec.Ask.Pauses() || !m.health.well) && m.Mine() && !m.foreign:
+	case (m.stop.begun || m.leave.vacating || m.view.Rec.Ask.Pauses() || !m.health.well) && m.Mine() && !m.foreign:
 		return m.put("vacate", m.view.Rec.Vacated(m.nextBeat(), m.leave.reason))
 	}
 	m.leave.vacating = false
@@ -118,23 +118,23 @@ func (m *Machine) compete(now clock.Instant) Step {
 	return Step{Until: min(m.calls.poll, free)}
 }
 
-// ended reports whether the campaign has ended: whether there is nothing left to tidy
+// finished reports whether the campaign has ended: whether there is nothing left to tidy
 // up, or no time for it.
-func (m *Machine) ended(at time.Duration) bool {
-	if !m.end.begun || m.leads() {
+func (m *Machine) finished(at time.Duration) bool {
+	if !m.stop.begun || m.hasTerm() {
 		return false
 	}
-	if m.end.by == clock.Never {
-		m.end.by = at + m.by.TTL
+	if m.stop.by == clock.Never {
+		m.stop.by = at + m.by.TTL
 	}
 	written := m.writes.unknown || m.Mine() || m.call != nil && m.call.step.Do == Put
-	return m.end.unsafe || m.foreign || !written || at >= m.end.by
+	return m.stop.unsafe || m.foreign || !written || at >= m.stop.by
 }
 
 // deadline is when a campaign that is ending stops waiting.
 func (m *Machine) deadline() time.Duration {
-	if m.end.begun && !m.leads() {
-		return m.end.by
+	if m.stop.begun && !m.hasTerm() {
+		return m.stop.by
 	}
 	return clock.Never
 }
@@ -148,12 +148,12 @@ func (m *Machine) claim(now clock.Instant) Record {
 	m.leave.reason = Resigned
 	token := NextToken(max(m.issued.Token, m.view.High), now.Time())
 	m.issued.Token = token
-	last := m.view.Rec.Ended()
-	if m.Mine() && m.view.Rec.Token > m.leave.over {
+	last := m.view.Rec.LastEnding()
+	if m.Mine() && m.view.Rec.Token > m.leave.endedToken {
 		last = m.view.Rec.Last // a claim that was not acknowledged was no term (S5)
 	}
-	if token <= m.leave.over { // they begin anew
-		m.leave.over = token - 1
+	if token <= m.leave.endedToken { // they begin anew
+		m.leave.endedToken = token - 1
 	}
 	return m.by.Take(m.view.Rec, token, m.nextBeat(), last, now.Time())
 }
@@ -182,7 +182,7 @@ func (m *Machine) nextBeat() uint64 {
 // limit is how long a call that begins now is waited for. While a term stands it leaves
 // time for another try, unless the store is known to take that long.
 func (m *Machine) limit(now clock.Instant) time.Duration {
-	if !m.leads() {
+	if !m.hasTerm() {
 		return m.cfg.Limit
 	}
 	left := m.left(now)

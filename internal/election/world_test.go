@@ -356,14 +356,14 @@ func (w *world) handle(c *candidate, events []Event) {
 				c.lease.start = e.Start
 				w.checkLeaders()
 			}
-		case End:
-			w.covered[coverWhy(e.Why)] = true
+		case EndLease:
+			w.covered[coverCause(e.Cause)] = true
 			if c.lease != nil && !c.lease.over {
 				w.say("%s ends term %d: %s", c.name, c.lease.token, because(e))
 			}
 			w.end(c, reasonTo(e, c.name))
 			w.follow(c)
-		case Ended:
+		case WoundUp:
 			w.say("%s is done with term %d", c.name, e.Record.Token)
 			c.lease = nil
 		case Condemned:

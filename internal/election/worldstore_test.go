@@ -88,7 +88,7 @@ func (w *world) returns(c *candidate, e *exchange) {
 		return
 	}
 	c.late = nil
-	if rec, err := parsePair(w.stored); c.gone != nil && err == nil && c.gone.Own(rec) {
+	if rec, err := parsePair(w.stored); c.gone != nil && err == nil && c.gone.MayHaveWritten(rec) {
 		w.write(rec.Vacated(NextBeat(rec.Beat, 0), c.gone.Leaving()).Encode())
 		w.say("%s, whose campaign has ended, gives up what it had claimed: %s", c.name, describe(w.stored, nil))
 	}

@@ -24,11 +24,11 @@ func (w *world) violate(format string, args ...any) {
 	w.say("VIOLATION: %s", text)
 }
 
-// coverDo, coverOp, coverEvent, coverWhy and coverVerdict name what has occurred.
+// coverDo, coverOp, coverEvent, coverCause and coverVerdict name what has occurred.
 func coverDo(d Do) string           { return fmt.Sprintf("step %d", d) }
 func coverOp(op string) string      { return "write " + op }
 func coverEvent(k EventKind) string { return fmt.Sprintf("event %d", k) }
-func coverWhy(why Why) string       { return fmt.Sprintf("why %d", why) }
+func coverCause(cause Cause) string { return fmt.Sprintf("cause %d", cause) }
 func coverVerdict(v Verdict) string { return fmt.Sprintf("verdict %d", v) }
 
 // describeStep tells what a candidate asks of the store.
@@ -62,7 +62,7 @@ func describe(pair *store.KVPair, by *candidate) string {
 	switch {
 	case !rec.Held():
 		fmt.Fprintf(&b, "the seat is vacant after term %d", rec.Token)
-	case by != nil && by.machine.Own(rec):
+	case by != nil && by.machine.MayHaveWritten(rec):
 		fmt.Fprintf(&b, "its own term %d, beat %d", rec.Token, rec.Beat)
 	case by != nil && rec.Instance == by.machine.by.Instance:
 		fmt.Fprintf(&b, "term %d in its name, beat %d", rec.Token, rec.Beat)
@@ -102,7 +102,7 @@ func asks(r *Request) string {
 
 // because tells why a lease is to end.
 func because(e Event) string {
-	switch e.Why {
+	switch e.Cause {
 	case LostTo:
 		return fmt.Sprintf("the record is of term %d now", e.Record.Token)
 	case LostToForeign:
@@ -118,7 +118,7 @@ func because(e Event) string {
 	case BySchedule:
 		return "it has led for as long as it may"
 	}
-	return fmt.Sprintf("why %d", e.Why)
+	return fmt.Sprintf("cause %d", e.Cause)
 }
 
 // afterwards tells what events say of the call that has just returned.
@@ -185,7 +185,7 @@ func (w *world) rest() {
 		case c.state != running:
 		case c.machine.call != nil && c.until == clock.Never:
 			w.say("%s waits for its call", c.name)
-		case c.until == clock.Never && c.machine.leads():
+		case c.until == clock.Never && c.machine.hasTerm():
 			w.say("%s waits for its work to return", c.name)
 		case c.until == clock.Never:
 			w.say("%s waits", c.name)

@@ -40,8 +40,8 @@ var claimSabotages = []switched{
 	}, ""},
 	{sabotage{
 		"S5", "a record that a copy of the machine wrote is taken for one's own", "internal/election/answers.go",
-		"if m.Mine() && !m.Own(rec) && !older {",
-		"if m.Mine() && !m.Own(rec) && !older && !BROKEN {",
+		"if m.Mine() && !m.MayHaveWritten(rec) && !older {",
+		"if m.Mine() && !m.MayHaveWritten(rec) && !older && !BROKEN {",
 	}, "Copied"},
 	{sabotage{
 		"copies", "what was given up is taken for one's own when the store goes back", "internal/election/answers.go",

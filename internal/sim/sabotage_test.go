@@ -76,12 +76,12 @@ var sabotages = []sabotage{
 	{
 		"S5", "a claim that was read back is trusted", "internal/election/answers.go",
 		"case rec.Beat != m.writes.acked.beat:",
-		"case rec.Beat != m.writes.acked.beat && !m.leads():\n\t\t\tm.writes.acked = attempt{rec.Beat, now}\n\t\t\tm.begin(rec)\n\t\tcase rec.Beat != m.writes.acked.beat:",
+		"case rec.Beat != m.writes.acked.beat && !m.hasTerm():\n\t\t\tm.writes.acked = attempt{rec.Beat, now}\n\t\t\tm.begin(rec)\n\t\tcase rec.Beat != m.writes.acked.beat:",
 	},
 	{
 		"S5", "a renewal that was read back is trusted", "internal/election/answers.go",
 		"case rec.Beat != m.writes.acked.beat:",
-		"case rec.Beat != m.writes.acked.beat && m.leads():\n\t\t\tm.tell(Event{Kind: Renewed, Start: now})\n\t\tcase rec.Beat != m.writes.acked.beat:",
+		"case rec.Beat != m.writes.acked.beat && m.hasTerm():\n\t\t\tm.tell(Event{Kind: Renewed, Start: now})\n\t\tcase rec.Beat != m.writes.acked.beat:",
 	},
 	{
 		"S6", "a stuck call is repeated", "internal/election/step.go",
@@ -100,8 +100,8 @@ var sabotages = []sabotage{
 	},
 	{
 		"S8", "the seat is given up before the work has returned", "internal/election/machine.go",
-		"if !m.leads() || !t.over || t.working {",
-		"if !m.leads() || !t.over {",
+		"if !m.hasTerm() || !t.over || t.working {",
+		"if !m.hasTerm() || !t.over {",
 	},
 	{
 		"S9", "a stale true is delivered", "internal/relay/relay.go",
