@@ -1,9 +1,7 @@
 package leadership
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -59,7 +57,8 @@ func NewClaims(kv store.Store, key string, opts ...Option) *Claims {
 // It returns ErrEvicted or ErrTransferred where an operator asks the holder to
 // go: it was not renewed, and is to end its work, and then to resign, before its
 // trust is over. It returns ErrPaused where an operator keeps the seat empty;
-// ErrLost where the term of by.Token is over; ErrInvalidArgument,
+// ErrLost where the term of by.Token is over, or another process renews as by.Instance
+// and so leads: then do not resign; ErrInvalidArgument,
 // ErrForeignRecord, ErrUnsafeStore, and errors of the store. After an error of
 // the store it is not known whether the claim stands: the claimant does not lead
 // by it, and may ask again.
@@ -83,6 +82,7 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	}
 	wrote, err := c.write(ctx, func() (next *election.Record, err error) {
 		if next, got, err = c.answer(by, c.opts.clock.Now()); next != nil {
+			by.know(next.Beat)
 			got = Claimed{Instance: by.Instance} // as long as it is not written
 		}
 		return next, err
@@ -99,7 +99,7 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	if err != nil {
 		return Claimed{Instance: by.Instance}, err
 	}
-	return Claimed{Won: true, Term: termOf(*wrote).clone(), Instance: by.Instance, Trust: trust}, nil
+	return Claimed{Won: true, Term: termOf(*wrote).clone(), Beat: wrote.Beat, Instance: by.Instance, Trust: trust}, nil
 }
 
 // Resign gives up the term of that instance, which must have ended its work. With a
@@ -241,6 +241,9 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 	if by.Token != 0 && (!holds || by.Token != rec.Token) {
 		return nil, a, fmt.Errorf("leadership: key %q: %w: term %d is over", c.key, ErrLost, by.Token)
 	}
+	if holds && by.Beat != 0 && rec.Beat > by.Beat {
+		return nil, a, fmt.Errorf("leadership: key %q: %w: another process renews as this instance, such as a copy of this machine", c.key, ErrLost)
+	}
 	o := c.opts
 	if err := o.candidate(by.TTL); err != nil {
 		return nil, a, err
@@ -313,87 +316,4 @@ func (c *Claims) write(ctx context.Context, next func() (*election.Record, error
 		c.view.See(pair, *rec, c.opts.clock.Now().Mono)
 	}
 	return rec, nil
-}
-
-// Claim is what a claimant asks for.
-type Claim struct {
-	// Node is what others know the claimant by.
-	Node string
-
-	// Instance tells the claimant from all others, and is a secret of its own: a
-	// claim that names the instance of the holder renews or resigns its term. It
-	// has 16 to 128 bytes. Empty means that one is made. A claimant that makes
-	// one by itself, at random, can ask again after an answer that was lost.
-	Instance string
-
-	// Token, if it is not 0, has only the term of that token renewed: where it
-	// is not the present one, or is over, nothing happens. Instance must then be
-	// given.
-	Token uint64
-
-	// TTL is how long the claim stands without being renewed, in whole
-	// milliseconds, from MinTTL to MaxTTL; 0 means DefaultTTL. A renewal keeps
-	// that of its term, whatever this says.
-	TTL time.Duration
-
-	// Payload is what followers are told, of MaxPayload bytes at most. nil
-	// leaves a term that is renewed what it has.
-	Payload []byte
-}
-
-// Claimed is the outcome of a Claim.
-type Claimed struct {
-	// Won reports whether the claimant leads.
-	Won bool
-
-	// Term is that of the claimant if it has won, and otherwise that of the
-	// leader. Its Leader is empty where the seat is vacant.
-	Term Term
-
-	// Instance is that of the claimant, for its next claim. It is told with
-	// errors too, once there is one.
-	Instance string
-
-	// Trust is how long a claimant that has won may lead: the TTL less the
-	// margin and the grace, and less the time that this claim has taken here. It
-	// must count from before it asked, by a clock that goes on while its machine
-	// is suspended; and it must not take back a term that is over by its own
-	// count: what is answered after that came too late, though it says Won.
-	Trust time.Duration
-
-	// Wait is how long a claimant that has not won need not ask again, unless the
-	// seat is given up meanwhile. One that asks a few times within it finds out
-	// sooner that a leader is gone.
-	Wait time.Duration
-}
-
-// check fills in the defaults of a claim, and returns how long it could be trusted, or
-// what is wrong with it.
-func (c *Claims) check(ctx context.Context, by *Claim) (time.Duration, error) {
-	if err := errors.Join(c.err, checkName("node", by.Node), checkContext(ctx)); err != nil {
-		return 0, err
-	}
-	switch {
-	case by.Instance == "" && by.Token != 0:
-		return 0, invalid("instance", `""`, "must be given with a token")
-	case by.Instance == "":
-		by.Instance = rand.Text()
-	default:
-		if err := checkInstance(by.Instance); err != nil {
-			return 0, err
-		}
-	}
-	switch {
-	case by.Token != 0:
-		by.TTL = MaxTTL // a renewal keeps that of its term
-	case by.TTL == 0:
-		by.TTL = DefaultTTL
-	}
-	if len(by.Payload) > MaxPayload {
-		return 0, invalid("payload", fmt.Sprintf("%d bytes", len(by.Payload)), "must have at most %d bytes", MaxPayload)
-	}
-	trust, err := c.trust(by.TTL)
-	by.TTL = by.TTL.Truncate(time.Millisecond)
-	by.Payload = bytes.Clone(by.Payload) // the caller may change it
-	return trust, err
 }

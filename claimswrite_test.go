@@ -245,3 +245,25 @@ func TestManyWhoAskAtOnceShareReads(t *testing.T) {
 		}
 	})
 }
+
+func TestCopyOfAHolderLosesItsTermToTheOther(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := faultstore.New(memory.New())
+		c, other := NewClaims(kv, key), NewClaims(kv, key)
+		first := claimed(ctx, t, c, claimFor("a"))
+		renewal := claimFor("a")
+		renewal.Token, renewal.Beat = first.Term.Token, first.Beat
+		twin := renewal
+		renewal.Beat = claimed(ctx, t, c, renewal).Beat
+		refusedWith(ctx, t, c, twin, ErrLost)
+		refusedWith(ctx, t, other, twin, ErrLost)
+		// Not so what this very call has written, nor what a stale server knows.
+		kv.SetPlan(every(2))
+		renewal.Beat = claimed(ctx, t, c, renewal).Beat
+		renewal.Beat = claimed(ctx, t, other, renewal).Beat
+		kv.SetPlan(nil)
+		twin.Beat = 0 // as of a holder that had no answer
+		claimed(ctx, t, c, twin)
+		refusedWith(ctx, t, other, renewal, ErrLost)
+	})
+}

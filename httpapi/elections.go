@@ -72,10 +72,17 @@ func (h *Handler) claim(c *call) error {
 	if ttl := time.Duration(body.TTL); ttl < 0 || ttl > maxTTL {
 		c.fail(refuse(http.StatusBadRequest, "ttl is %v: must be from %v to %v", ttl, leadership.MinTTL, maxTTL))
 	}
+	var beat uint64
+	if body.Beat != "" {
+		var err error
+		if beat, err = strconv.ParseUint(body.Beat, 10, 64); err != nil {
+			c.fail(refuse(http.StatusBadRequest, "beat is %.30q: must be that of an answer to a claim, unchanged", body.Beat))
+		}
+	}
 	if c.err != nil {
 		return c.err
 	}
-	by := leadership.Claim{Node: body.Node, Instance: body.Instance, Token: body.Token, TTL: time.Duration(body.TTL)}
+	by := leadership.Claim{Node: body.Node, Instance: body.Instance, Token: body.Token, Beat: beat, TTL: time.Duration(body.TTL)}
 	if body.Payload != "" {
 		by.Payload = []byte(body.Payload)
 	}
@@ -87,7 +94,7 @@ func (h *Handler) claim(c *call) error {
 	lost := lostView{Instance: got.Instance, Wait: view.Ceil(got.Wait)}
 	switch {
 	case err == nil && got.Won && got.Trust >= time.Millisecond:
-		return c.json(http.StatusOK, wonView{view.OfTerm(got.Term), got.Instance, got.Trust.Milliseconds()})
+		return c.json(http.StatusOK, wonView{view.OfTerm(got.Term), got.Instance, got.Trust.Milliseconds(), got.Beat})
 	case err == nil && got.Won:
 		return fmt.Errorf("httpapi: claim: %w: the trust is over", context.DeadlineExceeded)
 	case err == nil && got.Term.Leader == "":

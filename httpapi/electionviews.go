@@ -34,6 +34,7 @@ type claimBody struct {
 	Node     string `json:"node"`
 	Instance string `json:"instance"`
 	Token    uint64 `json:"token"`
+	Beat     string `json:"beat"`
 	TTL      span   `json:"ttl"`
 	Payload  string `json:"payload"`
 }
@@ -43,6 +44,7 @@ type wonView struct {
 	view.Term
 	Instance string `json:"instance"`
 	Trust    int64  `json:"trust_ms"`
+	Beat     uint64 `json:"beat,string"` // it passes 2^53
 }
 
 // lostView is the answer to a claimant that does not.

@@ -38,6 +38,9 @@ class Term:
     def __init__(self, instance, stopped):
         self.instance = instance
         self.token = 0
+        self.beat = ""  # of the last answer; empty if that is not known
+        self.sure = True  # no claim without a beat is unanswered: it could yet renew
+        self.mine = True  # False: another leads, perhaps as this instance
         self._stopped = stopped
         self._leaving = False
         self._until = 0.0
@@ -61,6 +64,13 @@ class Term:
         """Another may lead already."""
         with self._lock:
             self._leaving, self._until = True, 0.0
+
+    def _heard(self, status, answer):
+        """Notes the beat of an answer, or that there is none."""
+        if status == 200:
+            self.beat = answer.get("beat", "") if self.sure else ""
+        elif status == 0 or status >= 500:
+            self.sure, self.beat = self.sure and self.beat != "", ""
 
     def _trust(self, token, until):
         """Notes a claim that has succeeded. Returns False if its trust, or that
@@ -110,7 +120,8 @@ class Election:
                 quit_keeper.set()
                 if keeper.ident:
                     keeper.join()
-                self._resign(term)
+                if term.mine:  # else it could end the term of a copy that leads on
+                    self._resign(term)
         return None
 
     def _campaign(self, term):
@@ -144,17 +155,22 @@ class Election:
             elif status == 409 and answer.get("asked"):
                 return term._leave()  # an operator wants it to go
             elif status == 409:
+                term.mine = False
                 return term._lose()
             else:  # nothing is known: the present trust lasts
                 wait = max(min(self._ttl / 20, term.remaining() / 8), 0.02)
 
     def _claim(self, term):
         body = {"node": self._node, "ttl": f"{self._ttl}s", "instance": term.instance, "token": term.token}
+        if term.beat:
+            body["beat"] = term.beat
         if self._payload:
             body["payload"] = self._payload
         # While it leads, a try that fails leaves time for another.
         left = term.remaining() / 2
-        return self._post("/claim", body, min(self._ttl / 5, left) if left else self._ttl / 5)
+        status, answer = self._post("/claim", body, min(self._ttl / 5, left) if left else self._ttl / 5)
+        term._heard(status, answer)
+        return status, answer
 
     def _resign(self, term):
         """Gives up the seat. If no server answers, others wait for the TTL."""

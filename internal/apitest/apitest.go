@@ -36,6 +36,7 @@ type Told struct {
 	Error    string `json:"error"`
 	Leader   string `json:"leader"`
 	Token    uint64 `json:"token"`
+	Beat     string `json:"beat"`
 	Instance string `json:"instance"`
 	Payload  string `json:"payload"`
 	Trust    int64  `json:"trust_ms"`

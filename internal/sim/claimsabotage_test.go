@@ -74,6 +74,11 @@ var claimSabotages = []switched{
 		"(!holds || by.Token != rec.Token && !BROKEN)",
 	}, "Claim|Holder|Term|Renewal"},
 	{sabotage{
+		"claims", "a copy of a holder renews for ever", "claims.go",
+		"holds && by.Beat != 0 && rec.Beat > by.Beat",
+		"!BROKEN && holds && by.Beat != 0 && rec.Beat > by.Beat",
+	}, "CopyOfAHolder"},
+	{sabotage{
 		inRounds, "a round that was read back is won", "internal/round/law.go",
 		"stands.Completed == nil && own == nil {",
 		"stands.Completed == nil && own == nil && !BROKEN {",

@@ -98,6 +98,9 @@ type process struct {
 	dead     bool
 	instance string // empty: one is to be made
 	leaving  bool   // it is to resign
+	beat     uint64 // of the last answer; 0 if that is not known
+	number   uint64 // of the last claim
+	loose    int    // claims of this instance without a beat that are unanswered
 	leads    bool
 	term     leadership.Term
 	from     clock.Instant // what its trust counts from
@@ -159,8 +162,9 @@ func (p *process) turn(c *chance) bool {
 	w.ledger.enter(by.Instance, p.who)
 	n := 1
 	if c.p(p.twice) && !w.over() {
-		n = 2
+		n, by.Beat = 2, 0
 	}
+	number := p.asking(by, n)
 	answers := make(chan struct{}, n)
 	for range n {
 		switch {
@@ -173,7 +177,11 @@ func (p *process) turn(c *chance) bool {
 		start := p.who.machine.Now() // before it asks (S1)
 		p.request(s, answers, func(ctx context.Context, s *served) func() {
 			got, err := s.claim(ctx, by)
-			return func() { p.answered(by, start, got, err) }
+			return func() {
+				if p.knows(by, number, n, got, err) {
+					p.answered(by, start, got, err)
+				}
+			}
 		})
 	}
 	timer := time.NewTimer(p.timeout)
@@ -188,21 +196,6 @@ func (p *process) turn(c *chance) bool {
 		}
 	}
 	return true
-}
-
-// by is the claim to make now: a renewal names its token.
-func (p *process) by(c *chance) leadership.Claim {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.instance == "" {
-		p.made++
-		p.instance = fmt.Sprintf("%s-%d-instance-of-it", p.who.name, p.made)
-	}
-	by := leadership.Claim{Node: p.node, Instance: p.instance, TTL: p.ttl}
-	if p.leads && !c.p(0.1) {
-		by.Token = p.term.Token
-	}
-	return by
 }
 
 // request has a server do something, and the process hear of it: both ways may take

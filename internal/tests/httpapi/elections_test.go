@@ -89,6 +89,26 @@ func TestProgramsElectALeaderOverHTTP(t *testing.T) {
 	})
 }
 
+func TestCopyOfAHolderIsToldThatAnotherRenews(t *testing.T) {
+	onStores(t, func(t *testing.T, kv store.Store) {
+		one, two := serve(t, kv), serve(t, kv)
+		first := tell(t, one, "POST", election("/claim"), `{"node":"a","ttl":"30s","instance":"instance-of-holder-a"}`, 200)
+		renewal := func(beat string) string {
+			return fmt.Sprintf(`{"node":"a","instance":"instance-of-holder-a","token":%d,"beat":%q}`, first.Token, beat)
+		}
+		second := tell(t, two, "POST", election("/claim"), renewal(first.Beat), 200)
+		if first.Beat == "" || second.Beat == first.Beat {
+			t.Fatalf("beats %q and %q", first.Beat, second.Beat)
+		}
+		for _, server := range []*httptest.Server{one, two} {
+			if _, answer := send(t, server, "POST", election("/claim"), renewal(first.Beat)); !strings.Contains(answer, "another process renews") {
+				t.Errorf("the copy is told %s", answer)
+			}
+		}
+		tell(t, one, "POST", election("/claim"), renewal(second.Beat), 200)
+	})
+}
+
 func TestLeaderThatIsNotHeardOfIsReplaced(t *testing.T) {
 	onStores(t, func(t *testing.T, kv store.Store) {
 		server := serve(t, kv)
@@ -234,6 +254,9 @@ func TestMalformedRequestsOfElectionsChangeNothing(t *testing.T) {
 		{"POST", claim, `{"node":"b","token":-1}`, 400, "token"},
 		{"POST", claim, `{"node":"b","token":1e99}`, 400, "token"},
 		{"POST", claim, `{"node":"a","instance":"instance-of-holder-a","token":1}`, 409, "over"},
+		{"POST", claim, `{"node":"b","beat":1}`, 400, "beat"},
+		{"POST", claim, `{"node":"b","beat":"-1"}`, 400, "beat is"},
+		{"POST", claim, `{"node":"b","beat":"18446744073709551616"}`, 400, "beat is"},
 		{"POST", claim, `{"node":"b","payload":7}`, 400, "payload"},
 		{"POST", claim, `{"node":"b","payload":"` + strings.Repeat("x", 64<<10) + `"}`, 413, "bytes"},
 		{"POST", "/api/v1/elections/foreign/claim", `{"node":"b"}`, 409, "left alone"},
