@@ -32,6 +32,10 @@ type Claim struct {
 	// without a Beat is unanswered: that could still arrive, and renew.
 	Beat uint64
 
+	// wrote are the beats that this call has tried to write: to find one of them is
+	// no sign of another process.
+	wrote []uint64
+
 	// TTL is how long the claim stands without being renewed, in whole
 	// milliseconds, from MinTTL to MaxTTL; 0 means DefaultTTL. A renewal keeps
 	// that of its term, whatever this says.
@@ -40,14 +44,6 @@ type Claim struct {
 	// Payload is what followers are told, of MaxPayload bytes at most. nil
 	// leaves a term that is renewed what it has.
 	Payload []byte
-}
-
-// know notes that the call is about to write that beat itself: if the outcome stays
-// unknown, finding it is no sign of another process.
-func (by *Claim) know(beat uint64) {
-	if by.Beat != 0 {
-		by.Beat = max(by.Beat, beat)
-	}
 }
 
 // Claimed is the outcome of a Claim.

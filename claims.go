@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
@@ -82,7 +83,7 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	}
 	wrote, err := c.write(ctx, func() (next *election.Record, err error) {
 		if next, got, err = c.answer(by, c.opts.clock.Now()); next != nil {
-			by.know(next.Beat)
+			by.wrote = append(by.wrote, next.Beat)
 			got = Claimed{Instance: by.Instance} // as long as it is not written
 		}
 		return next, err
@@ -241,7 +242,7 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 	if by.Token != 0 && (!holds || by.Token != rec.Token) {
 		return nil, a, fmt.Errorf("leadership: key %q: %w: term %d is over", c.key, ErrLost, by.Token)
 	}
-	if holds && by.Beat != 0 && rec.Beat > by.Beat {
+	if holds && by.Beat != 0 && rec.Beat > by.Beat && !slices.Contains(by.wrote, rec.Beat) {
 		return nil, a, fmt.Errorf("leadership: key %q: %w: another process renews as this instance, such as a copy of this machine", c.key, ErrLost)
 	}
 	o := c.opts
