@@ -89,26 +89,6 @@ func TestProgramsElectALeaderOverHTTP(t *testing.T) {
 	})
 }
 
-func TestCopyOfAHolderIsToldThatAnotherRenews(t *testing.T) {
-	onStores(t, func(t *testing.T, kv store.Store) {
-		one, two := serve(t, kv), serve(t, kv)
-		first := tell(t, one, "POST", election("/claim"), `{"node":"a","ttl":"30s","instance":"instance-of-holder-a"}`, 200)
-		renewal := func(beat string) string {
-			return fmt.Sprintf(`{"node":"a","instance":"instance-of-holder-a","token":%d,"beat":%q}`, first.Token, beat)
-		}
-		second := tell(t, two, "POST", election("/claim"), renewal(first.Beat), 200)
-		if first.Beat == "" || second.Beat == first.Beat {
-			t.Fatalf("beats %q and %q", first.Beat, second.Beat)
-		}
-		for _, server := range []*httptest.Server{one, two} {
-			if _, answer := send(t, server, "POST", election("/claim"), renewal(first.Beat)); !strings.Contains(answer, "another process renews") {
-				t.Errorf("the copy is told %s", answer)
-			}
-		}
-		tell(t, one, "POST", election("/claim"), renewal(second.Beat), 200)
-	})
-}
-
 func TestLeaderThatIsNotHeardOfIsReplaced(t *testing.T) {
 	onStores(t, func(t *testing.T, kv store.Store) {
 		server := serve(t, kv)
