@@ -1,7 +1,9 @@
 package leadership
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -317,4 +319,35 @@ func (c *Claims) write(ctx context.Context, next func() (*election.Record, error
 		c.view.See(pair, *rec, c.opts.clock.Now().Mono)
 	}
 	return rec, nil
+}
+
+// check fills in the defaults of a claim, and returns how long it could be trusted, or
+// what is wrong with it.
+func (c *Claims) check(ctx context.Context, by *Claim) (time.Duration, error) {
+	if err := errors.Join(c.err, checkName("node", by.Node), checkContext(ctx)); err != nil {
+		return 0, err
+	}
+	switch {
+	case by.Instance == "" && by.Token != 0:
+		return 0, invalid("instance", `""`, "must be given with a token")
+	case by.Instance == "":
+		by.Instance = rand.Text()
+	default:
+		if err := checkInstance(by.Instance); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case by.Token != 0:
+		by.TTL = MaxTTL // a renewal keeps that of its term
+	case by.TTL == 0:
+		by.TTL = DefaultTTL
+	}
+	if len(by.Payload) > MaxPayload {
+		return 0, invalid("payload", fmt.Sprintf("%d bytes", len(by.Payload)), "must have at most %d bytes", MaxPayload)
+	}
+	trust, err := c.trust(by.TTL)
+	by.TTL = by.TTL.Truncate(time.Millisecond)
+	by.Payload = bytes.Clone(by.Payload) // the caller may change it
+	return trust, err
 }
