@@ -2,16 +2,15 @@ package servers
 
 import (
 	"context"
-	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// Proxy stands between clients and a server, and cuts their connections or slows
-// the server's answers.
+// Proxy stands between clients and a server, and cuts their connections, holds back
+// what they send, or slows it.
 type Proxy struct {
 	// Addr is where clients reach it: host:port.
 	Addr string
@@ -19,10 +18,36 @@ type Proxy struct {
 	t      testing.TB
 	server string // host:port
 	port   int
-	delay  atomic.Int64 // a time.Duration
+
+	mu       sync.Mutex
+	flows    [2]Flow
+	released [2]chan struct{} // closed when nothing is held that way
 
 	stop    func()
 	running sync.WaitGroup
+}
+
+// Way is one direction through a Proxy.
+type Way int
+
+// The ways through a proxy.
+const (
+	Up   Way = iota // to the server
+	Down            // to the client
+)
+
+// Flow is how a proxy carries what goes one way. The zero value carries it at once.
+type Flow struct {
+	// Hold has nothing arrive until another Flow is set: it comes late then, as after
+	// a network that has lost its packets, also from connections that were closed.
+	Hold bool
+
+	// Delay is how much later everything arrives, and Jitter what comes on top of
+	// it at most, at random. The order stays.
+	Delay, Jitter time.Duration
+
+	// Trickle is how many bytes arrive every 10 ms; 0 means all.
+	Trickle int
 }
 
 // NewProxy starts a proxy of the server at host:port for t, which ends it.
@@ -34,6 +59,10 @@ func NewProxy(t testing.TB, hostport string) *Proxy {
 	}
 	s := Server{ports: ports}
 	p := &Proxy{Addr: s.hostport(0), t: t, server: hostport, port: ports[0]}
+	for way := range p.released {
+		p.released[way] = make(chan struct{})
+		close(p.released[way])
+	}
 	p.Start()
 	t.Cleanup(p.Stop)
 	return p
@@ -77,10 +106,29 @@ func (p *Proxy) Cut() {
 }
 
 // Delay makes every answer of the server take that much longer.
-func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
+func (p *Proxy) Delay(d time.Duration) { p.Set(Down, Flow{Delay: d}) }
 
-// join carries bytes between a client and the server until one of them closes its
-// connection or ctx ends.
+// Set has the proxy carry all that goes that way so from now on, on all connections.
+func (p *Proxy) Set(way Way, f Flow) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch was := p.flows[way].Hold; {
+	case f.Hold && !was:
+		p.released[way] = make(chan struct{})
+	case was && !f.Hold:
+		close(p.released[way])
+	}
+	p.flows[way] = f
+}
+
+func (p *Proxy) flow(way Way) (Flow, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.flows[way], p.released[way]
+}
+
+// join carries bytes between a client and the server until both have closed their
+// connections, one of them is gone, or ctx ends.
 func (p *Proxy) join(ctx context.Context, client net.Conn) {
 	defer client.Close()
 	server, err := new(net.Dialer).DialContext(ctx, "tcp", p.server)
@@ -94,45 +142,99 @@ func (p *Proxy) join(ctx context.Context, client net.Conn) {
 		client.Close()
 		server.Close()
 	})
-	answers := make(chan answer, 1024)
 	var ends sync.WaitGroup
-	ends.Go(func() {
-		defer cancel()
-		_, _ = io.Copy(server, client) // either end may be gone
-	})
-	ends.Go(func() {
-		defer close(answers)
-		for {
-			bytes := make([]byte, 16<<10)
-			n, err := server.Read(bytes)
-			if err != nil {
-				return
-			}
-			select {
-			case answers <- answer{bytes[:n], time.Now().Add(time.Duration(p.delay.Load()))}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	ends.Go(func() {
-		defer cancel()
-		for a := range answers {
-			select {
-			case <-time.After(time.Until(a.due)):
-			case <-ctx.Done():
-				return
-			}
-			if _, err := client.Write(a.bytes); err != nil {
-				return
-			}
-		}
-	})
+	ends.Go(func() { p.carry(ctx, cancel, Up, client, server) })
+	ends.Go(func() { p.carry(ctx, cancel, Down, server, client) })
 	ends.Wait()
 }
 
-// answer is what the server has sent, and when the client is to have it.
-type answer struct {
+// parcel is what one end has sent, and when the other is to have it.
+type parcel struct {
 	bytes []byte
 	due   time.Time
+}
+
+// carry carries bytes one way, and then the end of the connection. It calls cancel if
+// nobody takes them.
+func (p *Proxy) carry(ctx context.Context, cancel func(), way Way, from, to net.Conn) {
+	parcels := make(chan parcel, 1024)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	reading.Go(func() {
+		defer close(parcels)
+		var due time.Time
+		for {
+			bytes := make([]byte, 16<<10)
+			n, err := from.Read(bytes)
+			if err != nil {
+				return
+			}
+			f, _ := p.flow(way)
+			arrival := time.Now().Add(f.Delay)
+			if f.Jitter > 0 {
+				arrival = arrival.Add(rand.N(f.Jitter))
+			}
+			if arrival.After(due) {
+				due = arrival
+			}
+			select {
+			case parcels <- parcel{bytes[:n], due}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for each := range parcels {
+		if !wait(ctx, time.Until(each.due)) || !p.deliver(ctx, way, each.bytes, to) {
+			cancel()
+			return
+		}
+	}
+	_, released := p.flow(way)
+	select {
+	case <-released:
+	case <-ctx.Done():
+	}
+	if to, ok := to.(*net.TCPConn); !ok || to.CloseWrite() != nil {
+		cancel()
+	}
+}
+
+// deliver writes bytes once nothing is held that way, and reports whether it could.
+func (p *Proxy) deliver(ctx context.Context, way Way, bytes []byte, to net.Conn) bool {
+	for len(bytes) > 0 {
+		f, released := p.flow(way)
+		select {
+		case <-released:
+		case <-ctx.Done():
+			return false
+		}
+		n := len(bytes)
+		if f.Trickle > 0 {
+			n = min(n, f.Trickle)
+		}
+		if _, err := to.Write(bytes[:n]); err != nil {
+			return false
+		}
+		bytes = bytes[n:]
+		if f.Trickle > 0 && !wait(ctx, 10*time.Millisecond) {
+			return false
+		}
+	}
+	return true
+}
+
+// wait waits for d, and reports whether ctx has not ended before.
+func wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
