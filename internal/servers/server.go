@@ -369,3 +369,10 @@ func (s *Server) logAfter(offset int64) []byte {
 	log = log[min(int(offset), len(log)):]
 	return log[max(0, len(log)-most):]
 }
+
+// stopped reports whether Stop has stopped the server.
+func (s *Server) stopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process == nil
+}
