@@ -12,12 +12,13 @@ import (
 	"testing"
 )
 
-// PostgresPair is a PostgreSQL with a synchronous standby: a write is acknowledged
-// when both have it on disk.
+// PostgresPair is a PostgreSQL with a standby. If that is synchronous, a write is
+// acknowledged when both have it on disk.
 type PostgresPair struct {
 	Primary, Standby *Server
 
 	t    testing.TB
+	sync string // the state of the standby: sync or async
 	link *Proxy // what the standby reaches the primary by
 	cut  bool
 }
@@ -26,13 +27,25 @@ type PostgresPair struct {
 // ends them.
 func PostgresWithStandby(t testing.TB) *PostgresPair {
 	t.Helper()
+	return postgresPair(t, "sync", "standby")
+}
+
+// PostgresWithAsyncStandby is PostgresWithStandby where a write is acknowledged when the
+// primary has it: the standby may lack it.
+func PostgresWithAsyncStandby(t testing.TB) *PostgresPair {
+	t.Helper()
+	return postgresPair(t, "async", "")
+}
+
+func postgresPair(t testing.TB, state, synchronous string) *PostgresPair {
+	t.Helper()
 	primary := postgresKind
 	primary.command = func(s *Server) *exec.Cmd {
 		cmd := postgresKind.command(s)
-		cmd.Args = append(cmd.Args, "-c", "synchronous_standby_names=standby", "-c", "wal_sender_timeout=1s")
+		cmd.Args = append(cmd.Args, "-c", "synchronous_standby_names="+synchronous, "-c", "wal_sender_timeout=1s")
 		return cmd
 	}
-	pair := &PostgresPair{t: t, Primary: startOther(t, primary)}
+	pair := &PostgresPair{t: t, sync: state, Primary: startOther(t, primary)}
 	pair.link = NewProxy(t, pair.Primary.hostport(0))
 	host, port, _ := net.SplitHostPort(pair.link.Addr)
 	source := fmt.Sprintf("host=%s port=%s user=postgres sslmode=disable application_name=standby", host, port)
@@ -66,7 +79,7 @@ func PostgresWithStandby(t testing.TB) *PostgresPair {
 	return pair
 }
 
-// Cut cuts the standby off: the primary acknowledges no write until Heal.
+// Cut cuts the standby off: the primary acknowledges no write until Heal, if that is synchronous.
 func (p *PostgresPair) Cut() {
 	p.link.Stop()
 	p.cut = true
@@ -82,12 +95,13 @@ func (p *PostgresPair) Heal() {
 	p.await()
 }
 
-// await waits until the primary waits for the standby, and is answered.
+// await waits until the standby has all that the primary has.
 func (p *PostgresPair) await() {
 	p.t.Helper()
-	eventually(p.t, "the standby is synchronous", func(ctx context.Context) error {
-		answer, err := queryPostgres(ctx, p.Primary.hostport(0), "SELECT 'sync is ' || sync_state FROM pg_stat_replication WHERE state = 'streaming'")
-		if err == nil && !strings.Contains(answer, "sync is sync") {
+	eventually(p.t, "the standby streams", func(ctx context.Context) error {
+		answer, err := queryPostgres(ctx, p.Primary.hostport(0),
+			"SELECT 'it is ' || sync_state FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn = pg_current_wal_lsn()")
+		if err == nil && !strings.Contains(answer, "it is "+p.sync) {
 			err = fmt.Errorf("%q", answer)
 		}
 		return err
