@@ -151,7 +151,7 @@ func TestModuleRequiresNoOthersClient(t *testing.T) {
 		"internal/tests":  "github.com/chromedp/",
 	}
 	// What is made of several.
-	several := []string{"store/all", "cmd/leadership", "examples", "internal/tests"}
+	several := []string{"store/all", "cmd/leadership", "examples", "faults", "internal/tests"}
 	for name, dir := range modules(t) {
 		name = strings.TrimPrefix(strings.TrimPrefix(name, path), "/")
 		if slices.Contains(several, name) {

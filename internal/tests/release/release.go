@@ -28,7 +28,9 @@ type part struct {
 }
 
 // released reports whether others may require the module.
-func (p part) released() bool { return !strings.Contains(p.path, "/internal/") }
+func (p part) released() bool {
+	return !strings.Contains(p.path, "/internal/") && p.path != path+"/faults"
+}
 
 // tag names a version of the module, as the go command looks for it.
 func (p part) tag(version string) string { return strings.TrimPrefix(p.path+"/"+version, path+"/") }
