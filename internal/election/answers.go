@@ -9,7 +9,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// returned ends the call under way, and takes note of how long it took.
+// returned takes the call that was under way, and notes how long it took if it was answered.
 func (m *Machine) returned(now time.Duration, answered bool) *call {
 	c := m.call
 	m.call = nil
@@ -19,27 +19,28 @@ func (m *Machine) returned(now time.Duration, answered bool) *call {
 	return c
 }
 
-// LookFailed tells that a look has failed.
+// LookFailed tells the machine that a look has failed.
 func (m *Machine) LookFailed(now clock.Instant) {
 	m.returned(now.Mono, false)
 	m.lookFailed(now.Mono)
 	m.hurry(now)
 }
 
-// lookFailed takes note of a look that has found nothing to go by.
+// lookFailed notes that a look has found nothing to decide upon: try again later.
 func (m *Machine) lookFailed(at time.Duration) {
 	m.calls.poll = at + m.pollAfter(m.cfg.Retry)
 	m.failAgain(at)
 	m.tell(Event{Kind: Failed})
 }
 
-// failAgain has the next call wait longer after each failure in a row.
+// failAgain counts a failure, and delays the next call: longer after each in a row.
 func (m *Machine) failAgain(at time.Duration) {
 	m.calls.fails++
 	m.calls.notBefore = at + m.backoff(m.calls.fails, min(m.cfg.Retry, MaxBackoff))
 }
 
-// ReadForeign tells that a look has found what is no record of an election.
+// ReadForeign tells the machine that a look has found a value that is no record of an
+// election.
 func (m *Machine) ReadForeign(now clock.Instant) {
 	m.returned(now.Mono, true)
 	if m.hasTerm() {
@@ -50,32 +51,32 @@ func (m *Machine) ReadForeign(now clock.Instant) {
 	m.hurry(now)
 }
 
-// Read tells what a look has found; nil for no record.
+// Read tells the machine what a look has found; a nil pair means that there is no record.
 func (m *Machine) Read(pair *store.KVPair, rec Record, now clock.Instant) {
 	m.returned(now.Mono, true)
 	m.foreign = false
 	m.calls.poll = now.Mono + m.pollAfter(m.cfg.Retry)
 	changed := m.see(pair, rec, now.Mono)
-	ours := m.MayHaveWritten(rec) // and not acknowledged, where it is unknown
+	ours := m.MayHaveWritten(rec) // which says nothing of an acknowledgement
 	if changed && !ours || !m.writes.unknown {
 		m.calls.fails = 0
 	}
 	switch {
-	case !changed: // what was to replace it may yet succeed
+	case !changed: // a write that was to replace it may still succeed
 	case ours:
-		m.writes.sent = []uint64{rec.Beat} // the others can no longer succeed
+		m.writes.sent = []uint64{rec.Beat} // all others were to replace what is gone, and fail
 	case rec.Instance != m.by.Instance:
-		m.writes.sent = nil // they were to replace what is gone
+		m.writes.sent = nil // they were to replace what is gone, and fail
 		if !m.hasTerm() {
-			m.writes.acked = attempt{} // what was given up is not ours, should it come back
+			m.writes.acked = attempt{} // what was given up is not ours, even if the store brings it back
 		}
 	}
 	m.calls.fresh = true
 	switch {
 	case m.writes.check == nil:
-	case changed: // what was acknowledged, or what came after it
+	case changed: // it is the acknowledged write, or a later one
 		m.calls.fails = 0
-	default: // it was acknowledged, and is nowhere to be seen
+	default: // the acknowledged write does not show: look again
 		m.failAgain(now.Mono)
 	}
 	if m.believed(pair) {
@@ -89,7 +90,7 @@ func (m *Machine) Read(pair *store.KVPair, rec Record, now clock.Instant) {
 	m.hurry(now)
 }
 
-// see takes note of what was found, or written.
+// see notes what was found, or written, and reports whether that is a change.
 func (m *Machine) see(pair *store.KVPair, rec Record, at time.Duration) bool {
 	before := m.view.Rec
 	if !m.view.See(pair, rec, at) {
@@ -105,8 +106,8 @@ func (m *Machine) see(pair *store.KVPair, rec Record, at time.Duration) bool {
 	return true
 }
 
-// believed holds the index that a write returned against the one that a read found
-// (S10). It reports whether what was found can be built upon.
+// believed compares the index that a write returned with the one that a read found (S10).
+// It reports whether to decide by what was found: not when the two contradict each other.
 func (m *Machine) believed(found *store.KVPair) bool {
 	wrote := m.writes.check
 	m.writes.check = nil
@@ -126,7 +127,8 @@ func (m *Machine) believed(found *store.KVPair) bool {
 	}
 }
 
-// Wrote tells that the store has acknowledged a write, and what it has returned for it.
+// Wrote tells the machine that the store has acknowledged a write of value, and returned
+// pair for it.
 func (m *Machine) Wrote(pair *store.KVPair, value []byte, now clock.Instant) {
 	c := m.returned(now.Mono, true)
 	rec := c.step.Record
@@ -136,7 +138,7 @@ func (m *Machine) Wrote(pair *store.KVPair, value []byte, now clock.Instant) {
 	case own:
 		m.writes.acked = attempt{rec.Beat, c.start}
 	case !m.hasTerm():
-		m.writes.sent, m.writes.acked = nil, attempt{} // what was given up is not ours, should it come back
+		m.writes.sent, m.writes.acked = nil, attempt{} // what was given up is not ours, even if the store brings it back
 	}
 	if !m.issued.Proof.Verified() || !bytes.Equal(pair.Value, value) {
 		// Not every store returns what it wrote, and one that is not known to compare
@@ -148,18 +150,18 @@ func (m *Machine) Wrote(pair *store.KVPair, value []byte, now clock.Instant) {
 	m.calls.fails = 0
 	m.see(pair, rec, now.Mono)
 	if own {
-		m.writes.sent = []uint64{rec.Beat} // the others can no longer succeed
+		m.writes.sent = []uint64{rec.Beat} // all others were to replace what is gone, and fail
 	}
 	m.settle(now)
 	m.hurry(now)
 }
 
-// PutFailed tells that a write was not acknowledged: it may have happened or not.
-// refused says that another write came first.
+// PutFailed tells the machine that a write was not acknowledged: it may have happened or
+// not. refused means that the store refused it, because another write came first.
 func (m *Machine) PutFailed(refused bool, now clock.Instant) {
 	c := m.returned(now.Mono, false)
-	// The first failure is followed by a look at once: it is most often a race that
-	// was lost.
+	// After the first failure the next call, a look, follows at once: most often another
+	// candidate was faster.
 	m.writes.unknown = true
 	m.calls.fails++
 	if m.calls.fails > 1 {
@@ -174,7 +176,8 @@ func (m *Machine) PutFailed(refused bool, now clock.Instant) {
 	m.hurry(now)
 }
 
-// hurry has the next try come soon enough after a failure, while it leads.
+// hurry brings the next try forward after a failure, so that several fit into the trust
+// that is left to a leader.
 func (m *Machine) hurry(now clock.Instant) {
 	if !m.hasTerm() || m.calls.notBefore <= now.Mono {
 		return
@@ -188,7 +191,8 @@ func (m *Machine) hurry(now clock.Instant) {
 	m.calls.notBefore = now.Mono + max(after, least)
 }
 
-// settle draws the conclusions from a record that was just seen.
+// settle acts upon the record that was just seen: whatever became of the last write, this is
+// what is stored.
 func (m *Machine) settle(now clock.Instant) {
 	m.writes.unknown = false
 	rec, t := m.view.Rec, m.term.rec
@@ -202,10 +206,10 @@ func (m *Machine) settle(now clock.Instant) {
 	switch {
 	case m.Mine() && !older:
 		switch {
-		case rec.Beat != m.writes.acked.beat: // it has yet to be acknowledged (S5)
+		case rec.Beat != m.writes.acked.beat: // it was read, not acknowledged: write once more (S5)
 		case !m.hasTerm():
 			m.begin(rec)
-		case t.Token == rec.Token: // the lease does not go by it, if that is over (S7)
+		case t.Token == rec.Token: // a lease that is over takes no notice of it (S7)
 			m.term.start = m.writes.acked.start
 			m.tell(Event{Kind: Renewed, Start: m.term.start})
 		}
@@ -220,13 +224,13 @@ func (m *Machine) settle(now clock.Instant) {
 			m.obey(rec.Ask)
 		}
 	} else if rec.Token > m.leave.endedToken {
-		m.by.Cooldown = 0 // somebody else leads, or has led, since we resigned
+		m.by.Cooldown = 0 // somebody else leads, or has led, since our term ended
 	}
 	m.planEnlisting(now.Mono)
 }
 
-// begin begins the term of a claim that was acknowledged, unless it is not wanted any
-// more.
+// begin begins the term of a claim that was acknowledged, unless the seat is about to be
+// given up, or a term of that token is over.
 func (m *Machine) begin(rec Record) {
 	if m.leave.vacating || m.stop.begun || rec.Token <= m.leave.endedToken {
 		return
@@ -237,21 +241,23 @@ func (m *Machine) begin(rec Record) {
 	m.tell(Event{Kind: Began, Record: rec, Start: start})
 }
 
-// obey has the leader do what it is asked to in its record.
+// obey makes the leader go if a request in its record asks for that. A candidate obeys
+// requests here and in next, which gives up a seat that is paused, too.
 func (m *Machine) obey(r *Request) {
 	reason := r.ReasonToGo(m.by.Node)
 	switch {
 	case reason == "":
 	case m.hasTerm():
 		m.tell(Event{Kind: EndLease, Cause: ByRequest, Request: r})
-	case !r.Pauses(): // which holds for everybody, and is seen to elsewhere
-		m.giveUp(reason) // of a term that has run out
+	case !r.Pauses(): // next gives up a seat that is paused
+		m.giveUp(reason) // the term has run out, and the record is still ours
 	}
 }
 
-// copied ends a term, or claim, that another process takes for its own: one with the
-// same memory, as that of a machine that was cloned, or restored from a snapshot. The
-// campaign goes on as somebody else, for whom the other is a rival.
+// copied deals with a record that names this campaign's instance and was written by another
+// process: one that has the same memory, because its machine was cloned or restored from a
+// snapshot. Its term ends, and the campaign goes on with a new instance, to which the other
+// is a rival.
 func (m *Machine) copied(rec Record) {
 	if m.hasTerm() {
 		m.tell(Event{Kind: EndLease, Cause: LostToCopy, Record: rec})
@@ -261,9 +267,9 @@ func (m *Machine) copied(rec Record) {
 	m.by.Instance = m.cfg.Instance()
 }
 
-// planEnlisting chooses when the campaign enters itself among those that wait, while the
-// holder lives: each entry is a change, from which rivals wait anew (S2), and would keep
-// a dead one in its seat.
+// planEnlisting chooses when the candidate enters itself in the record's list of those that
+// wait. It does so only while the holder is seen to renew: an entry changes the record, so all
+// rivals wait for another TTL (S2), and entries would keep a dead holder in its seat.
 func (m *Machine) planEnlisting(at time.Duration) {
 	by := m.by
 	missing := m.view.Rec.Held() && !m.Mine() && !m.view.Rec.onList(by.Node, by.Priority)

@@ -2,19 +2,22 @@ package election
 
 import "time"
 
-// Claimant is one who holds the seat of an election, or wants it.
+// Claimant is a candidate that holds the seat of an election, or wants it.
 type Claimant struct {
 	Node     string
-	Instance string // tells it from all others
+	Instance string // random, so that two claimants with one node name are two
 	Priority int
 	TTL      time.Duration
-	Hold     time.Duration // for how long it leaves a vacant seat to each of a higher priority
-	Cooldown time.Duration // how much longer to leave the seat to all others
+	Hold     time.Duration // how long it waits for each node of a higher priority that wants a free seat
+	Cooldown time.Duration // how long it waits for all others, after it has given up the seat itself
 	Payload  []byte
 }
 
-// Free returns when a claimant may take the seat: after the wait of a rival (S2), and the
-// time for which it leaves the seat to others that are to have it.
+// Free returns when a claimant may take the seat. A rival has to wait until the holder's
+// trust has run out (S2), and then until those have had their chance that come before it:
+// the node that the seat is transferred to, or nodes of a higher priority. A claimant whose
+// own instance is in the record has nobody to wait for but the holder of a record that is
+// gone. The cooldown is added in either case.
 func Free(v *View[Record], c *Claimant) time.Duration {
 	if v.Rec.Held() && v.Rec.Instance == c.Instance {
 		return v.Vacant() + c.Cooldown
@@ -22,8 +25,8 @@ func Free(v *View[Record], c *Claimant) time.Duration {
 	return v.Expires() + c.holdBack(v.Rec) + c.Cooldown
 }
 
-// holdBack returns for how long a seat that could be taken is left to others that are to
-// have it: the node that it is transferred to, or those of a higher priority.
+// holdBack returns how long a claimant leaves a free seat to the node that it is
+// transferred to, or to nodes of a higher priority.
 func (c *Claimant) holdBack(rec Record) time.Duration {
 	if to, hold := rec.Ask.Transfers(); to != "" {
 		if to == c.Node {
@@ -34,8 +37,8 @@ func (c *Claimant) holdBack(rec Record) time.Duration {
 	return time.Duration(rec.RivalsAhead(c.Node, c.Priority)) * c.Hold
 }
 
-// Evicts reports whether an operator has asked that node to leave the seat to others, and
-// none of them has taken it yet.
+// Evicts reports whether an operator has asked that node to leave the seat, and no other
+// node has taken it yet.
 func (r Record) Evicts(node string) bool {
 	if r.Held() {
 		return r.Leader == node && r.Ask.ReasonToGo(node) != ""
@@ -54,8 +57,8 @@ func (c *Claimant) Take(seen Record, token, beat uint64, last *Ending, now time.
 	}
 }
 
-// Renewed returns the record once more, as its holder renews it: with what others have
-// added to it, but for what is done with.
+// Renewed returns the record as its holder writes it next: with another beat, and with
+// what others have added to it, except a request that is done.
 func (r Record) Renewed(beat uint64) Record {
 	r.Beat, r.Ask = beat, r.Ask.afterRenewal(r.Leader)
 	return r
@@ -66,7 +69,7 @@ type Verdict int
 
 // The verdicts.
 const (
-	MustWait Verdict = iota // another holds the seat, or is to have it
+	MustWait Verdict = iota // another holds the seat, or comes first
 	MayTake
 	MayRenew
 	MustLeave    // an operator asks the holder to go: see Request.ReasonToGo
@@ -74,9 +77,9 @@ const (
 	CannotFollow // no token can follow that of the record: see Record.Followed
 )
 
-// Decide returns what a claimant may do at now, by what was seen; and, of MustWait, until
-// when it has to wait. holds says that the record is of a term that the claimant holds,
-// and that has not run out.
+// Decide returns what a claimant may do at now, by what was seen; and with MustWait, until
+// when it has to wait. holds means that the record is of a term of the claimant's own, and
+// that its trust has not run out.
 func Decide(v *View[Record], c *Claimant, holds bool, now time.Duration) (Verdict, time.Duration) {
 	free := Free(v, c)
 	switch {

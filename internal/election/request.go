@@ -10,13 +10,13 @@ const (
 	Resign   Action = "resign"
 	Transfer Action = "transfer"
 	Pause    Action = "pause"
-	Resume   Action = "resume" // stands in no record
+	Resume   Action = "resume" // takes a request out of the record, and is in none itself
 )
 
-// MaxHold is the longest that a seat is held for the node that it is transferred to.
+// MaxHold is the longest that the others leave a seat to the node that it is transferred to.
 const MaxHold = 10 * time.Minute
 
-// Request is what an operator asks, in a record. The methods take nil for none.
+// Request is what an operator asks for, as a record has it. Methods take nil for no request.
 type Request struct {
 	Do     Action    `json:"do"`
 	To     string    `json:"to,omitempty"`
@@ -26,10 +26,10 @@ type Request struct {
 	At     time.Time `json:"at,omitzero"`
 }
 
-// Same reports whether both are one request.
+// Same reports whether both are the same request, by the same operator at the same time.
 func (r *Request) Same(b *Request) bool { return r == b || r != nil && b != nil && *r == *b }
 
-// Repeats reports whether b asks for the same as r, no matter who asked and when.
+// Repeats reports whether r asks for the same as b, no matter who asked and when.
 func (r Request) Repeats(b *Request) bool {
 	if b == nil {
 		return false
@@ -38,11 +38,11 @@ func (r Request) Repeats(b *Request) bool {
 	return r == *b
 }
 
-// Pauses reports whether nobody may take the seat.
+// Pauses reports whether nobody may take the seat until a Resume.
 func (r *Request) Pauses() bool { return r != nil && r.Do == Pause }
 
-// Transfers returns the node that the seat is for, and for how long; an empty node
-// for none.
+// Transfers returns the node that is to have the seat next, and how long the others leave it
+// to that node. An empty node means that the request is no transfer.
 func (r *Request) Transfers() (to string, hold time.Duration) {
 	if r == nil || r.Do != Transfer {
 		return "", 0
@@ -50,8 +50,8 @@ func (r *Request) Transfers() (to string, hold time.Duration) {
 	return r.To, time.Duration(min(max(r.Millis, 0), MaxHold.Milliseconds())) * time.Millisecond
 }
 
-// afterVacancy returns what stays of a request once the seat was given up: a
-// resignation is done with.
+// afterVacancy returns the request that stays in the record when the seat is given up: a
+// transfer or a pause. A resignation is done.
 func (r *Request) afterVacancy() *Request {
 	if r == nil || r.Do == Transfer || r.Do == Pause {
 		return r
@@ -59,9 +59,8 @@ func (r *Request) afterVacancy() *Request {
 	return nil
 }
 
-// afterRenewal returns what stays of a request in the record that a leader of that node
-// renews: what it has yet to obey, or a pause. A transfer to the leader itself is done
-// with.
+// afterRenewal returns the request that stays in the record when a leader of that node
+// renews it: all but a transfer to the leader itself, which is done.
 func (r *Request) afterRenewal(node string) *Request {
 	if to, _ := r.Transfers(); to == node {
 		return nil
@@ -69,8 +68,8 @@ func (r *Request) afterRenewal(node string) *Request {
 	return r
 }
 
-// ReasonToGo returns why a leader of that node is to go: Evicted, Transferred, or
-// empty if it may stay.
+// ReasonToGo returns why a leader of that node has to give up the seat: Evicted,
+// Transferred, or empty if it may stay.
 func (r *Request) ReasonToGo(node string) Reason {
 	if r == nil {
 		return ""

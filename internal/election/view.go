@@ -8,14 +8,13 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// Claim is what a View has to know of a record: that of an election, or of a round.
+// Claim is a record of an election, or of a round, as a View uses it.
 type Claim interface {
-	// Held reports whether somebody may act by the record, as long as it has not run
-	// out.
+	// Held reports whether the record names a holder, who may act until it has run out.
 	Held() bool
-	// Order rises with each term, or attempt.
+	// Order is the number of the term, or attempt. It rises with each.
 	Order() uint64
-	// TTL is how long the record stands without being renewed.
+	// TTL is how long the record has to stay unchanged before a rival may replace it.
 	TTL() time.Duration
 }
 
@@ -27,10 +26,10 @@ type View[R Claim] struct {
 	Pair  *store.KVPair // nil: there is no record
 	Rec   R
 	Seen  time.Duration // when exactly this record was first seen
-	High  uint64        // the highest order seen that another can follow
+	High  uint64        // the highest order seen; one that none can follow is forgotten with its record
 
 	gone  *R            // see Gone
-	guard time.Duration // until when a record that is gone may still be trusted
+	guard time.Duration // until when the holder of a record that is gone may still trust it
 }
 
 // See takes note of what was found at now, nil for no record. It reports whether that
@@ -43,8 +42,8 @@ func (v *View[R]) See(pair *store.KVPair, rec R, now time.Duration) bool {
 		v.guard = now
 	}
 	if v.Rec.Held() && (pair == nil || rec.Order() < v.Rec.Order()) {
-		// The record has vanished, or an older one is back. Its holder may have
-		// renewed it, unseen, until just now.
+		// The record has vanished, or an older one is back. Its holder may have renewed
+		// it just before, unseen: that renewal is trusted for a TTL.
 		v.guard = max(v.guard, now+v.Rec.TTL())
 		if v.Rec.Order() >= v.Gone().Order() {
 			gone := v.Rec
@@ -62,8 +61,9 @@ func (v *View[R]) See(pair *store.KVPair, rec R, now time.Duration) bool {
 	return true
 }
 
-// Gone returns the latest record that was held when it vanished, until one that does not
-// come before it is seen; the zero record if there is none.
+// Gone returns the record that vanished, or was replaced by an older one, while it was held:
+// of several the one of the highest order. It is forgotten once a record of that order, or a
+// higher one, is seen. The zero record means none.
 func (v *View[R]) Gone() R {
 	if v.gone == nil {
 		var none R
@@ -72,8 +72,8 @@ func (v *View[R]) Gone() R {
 	return *v.gone
 }
 
-// Differs reports whether a hint shows another record than the one that was seen, nil for
-// none. Hints are compared by their values: not every watch tells indexes.
+// Differs reports whether a hint, nil for no record, shows another record than the one that
+// was seen. It compares values, because not every watch tells indexes.
 func (v *View[R]) Differs(hint *store.KVPair) bool {
 	switch {
 	case !v.Known:
@@ -84,8 +84,8 @@ func (v *View[R]) Differs(hint *store.KVPair) bool {
 	return !bytes.Equal(hint.Value, v.Pair.Value)
 }
 
-// Expires returns when a rival may act though the record stays as it is (S2): by then
-// its holder, or that of a record that is gone, cannot trust it any more.
+// Expires returns when a rival may replace the record, if it stays as it is (S2). By then
+// neither its holder nor that of a record that is gone trusts it any more.
 func (v *View[R]) Expires() time.Duration {
 	if v.Rec.Held() {
 		return max(v.Seen+v.Rec.TTL(), v.guard)
@@ -93,10 +93,9 @@ func (v *View[R]) Expires() time.Duration {
 	return v.Vacant()
 }
 
-// Vacant returns when its own holder, or anybody where it is not held, may act: not
-// before the holder of a record that is gone has lost its trust.
+// Vacant returns when a record that nobody holds, or that is the claimant's own, may be
+// replaced: at once, or when the holder of a record that is gone trusts it no more.
 func (v *View[R]) Vacant() time.Duration { return max(v.Seen, v.guard) }
 
-// Left returns for how long from now somebody may act by the record, or by one that is
-// gone; 0 if nobody can.
+// Left returns how long from now a rival has to wait: for Expires, or 0 if that has passed.
 func (v *View[R]) Left(now time.Duration) time.Duration { return max(0, v.Expires()-now) }
