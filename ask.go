@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -173,7 +174,7 @@ func (r *Request) asking(found result, mine *election.Request) (rec election.Rec
 	case r.Action == Resign && !rec.Held():
 		return rec, false, ErrNoLeader
 	}
-	next := election.Request{Do: election.Action(r.Action), To: r.To, Keep: r.Keep, By: strings.ToValidUTF8(r.By, "\uFFFD"), At: time.Now().UTC().Truncate(time.Millisecond)}
+	next := election.Request{Do: election.Action(r.Action), To: r.To, Keep: r.Keep, By: strings.ToValidUTF8(r.By, "\uFFFD"), At: moment()}
 	if r.Action == Transfer {
 		next.Millis = r.Hold.Milliseconds()
 	}
@@ -184,6 +185,12 @@ func (r *Request) asking(found result, mine *election.Request) (rec election.Rec
 	}
 	rec.Ask = &next
 	return rec, true, nil
+}
+
+// moment returns the time to the millisecond, and below that a random part: it tells two
+// requests of one operator in one moment apart.
+func moment() time.Time {
+	return time.Now().UTC().Truncate(time.Millisecond).Add(rand.N(time.Millisecond))
 }
 
 // The errors of Ask alone.

@@ -206,3 +206,26 @@ func TestRequestThatAnotherRepeatsIsNotReplaced(t *testing.T) {
 		}
 	})
 }
+
+// Two writes of one value look like a store that does not compare and swap (S10).
+func TestRequestsOfOneMomentAreToldApart(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		if got := claimed(ctx, t, NewClaims(kv, key), claimFor("a")); !got.Won {
+			t.Fatal("a does not lead")
+		}
+		held := parsed(kv.Get(ctx, key, nil))
+		r := Request{Action: Resign, By: "olga"}
+		first, _, err := r.asking(held, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, _, err := r.asking(held, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first.Ask.Same(second.Ask) || !first.Ask.At.Truncate(time.Millisecond).Equal(second.Ask.At.Truncate(time.Millisecond)) {
+			t.Errorf("they ask %+v and %+v", first.Ask, second.Ask)
+		}
+	})
+}

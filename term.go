@@ -121,7 +121,7 @@ func standing(r election.Record, key string) Standing {
 	}
 	if a := r.Ask; a != nil {
 		s.Asked = Request{Action: Action(a.Do), To: a.To, Keep: a.Keep, By: a.By, Hold: time.Duration(a.Millis) * time.Millisecond}
-		s.AskedAt = a.At
+		s.AskedAt = a.At.Truncate(time.Millisecond) // the rest is random
 	}
 	return s
 }

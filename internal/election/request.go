@@ -23,7 +23,7 @@ type Request struct {
 	Millis int64     `json:"hold,omitempty"`
 	Keep   bool      `json:"keep,omitempty"`
 	By     string    `json:"by,omitempty"`
-	At     time.Time `json:"at,omitzero"`
+	At     time.Time `json:"at,omitzero"` // random below a millisecond, so that no two are the same
 }
 
 // Same reports whether both are the same request, by the same operator at the same time.
