@@ -24,6 +24,9 @@ const (
 	Runner   = "runner"   // what makes the faults
 )
 
+// Following is the mode of a worker that has a follower, and no candidate.
+const Following = "follow"
+
 // Process is the first line of a log: who writes it.
 type Process struct {
 	Format int    `json:"format"`
@@ -131,7 +134,7 @@ var errEmpty = errors.New("history: there is no first line, which tells of the p
 func Read(r io.Reader) (*Log, error) {
 	log := new(Log)
 	var p parser
-	buffered := bufio.NewReaderSize(r, 1<<20)
+	buffered := bufio.NewReaderSize(r, 1<<16)
 	for n := 1; ; n++ {
 		text, err := buffered.ReadSlice('\n')
 		switch {

@@ -41,7 +41,7 @@ func written(t *testing.T, p history.Process, lines []history.Line) string {
 
 func TestLogIsReadAsItWasWritten(t *testing.T) {
 	p := history.Process{Role: history.Worker, Key: "a/b", Node: "n 1", Incarnation: 3, TTL: 1e9, Rate: 1.1}
-	want := lines(10_000)
+	want := lines(1000)
 	path := written(t, p, want)
 	logs, err := history.ReadDir(filepath.Dir(path))
 	if err != nil || len(logs) != 1 {
@@ -57,7 +57,7 @@ func TestLogIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestLineThatWasCutShortIsLeftOut(t *testing.T) {
-	want := lines(20)
+	want := lines(3)
 	path := written(t, history.Process{Role: history.Worker}, want)
 	text, err := os.ReadFile(path)
 	if err != nil {
