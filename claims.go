@@ -37,7 +37,7 @@ type Claims struct {
 	view   election.View[election.Record] // of nobody: every record is somebody else's
 	looked time.Duration                  // when the last look that succeeded began
 	token  uint64                         // the highest that was issued
-	over   election.Record                // the last whose term was seen to have run out
+	over   election.Record                // the last whose term was seen to run out, or was given up
 	unsafe error                          // the store does not compare and swap
 }
 
@@ -119,18 +119,18 @@ func (c *Claims) Resign(ctx context.Context, instance string, token uint64) erro
 		return err
 	}
 	defer c.end()
-	var why election.Reason
+	var rec election.Record
 	left, err := c.write(ctx, func() (*election.Record, error) {
-		rec := c.view.Rec
+		rec = c.view.Rec
 		if rec.Instance != instance || token != 0 && rec.Token != token {
 			return nil, nil
 		}
-		why = reasonOf(asked(rec.Ask, rec.Leader))
-		next := rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), why)
+		next := rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), reasonOf(asked(rec.Ask, rec.Leader)))
 		return &next, nil
 	})
 	if err == nil && left != nil {
-		c.opts.log.Info("no longer leading", "key", c.key, "node", left.Last.Leader, "token", left.Token, "reason", why)
+		c.over = rec
+		c.opts.log.Info("no longer leading", "key", c.key, "node", left.Last.Leader, "token", left.Token, "reason", left.Last.Reason)
 	}
 	return err
 }
@@ -221,10 +221,10 @@ func (c *Claims) renewable(by Claim) bool {
 		!c.lapsed(rec) && c.opts.clock.Now().Mono < c.view.Expires() && asked(rec.Ask, by.Node) == nil
 }
 
-// lapsed reports whether the term of a record has run out, whatever others have
-// added to it. It is told by its instance: tokens may go back with the store.
+// lapsed reports whether the term of a record is over, whatever others have added to it:
+// it has run out, or was given up, or a later one was seen, and the record was put back.
 func (c *Claims) lapsed(rec election.Record) bool {
-	return rec.Instance == c.over.Instance && rec.Token <= c.over.Token
+	return rec.Token < c.view.High || rec.Instance == c.over.Instance && rec.Token <= c.over.Token
 }
 
 // answer returns what to answer a claimant, or what to write for it.

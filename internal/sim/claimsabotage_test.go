@@ -69,6 +69,16 @@ var claimSabotages = []switched{
 		"holds := own && (BROKEN || !c.lapsed(rec))",
 	}, ""},
 	{sabotage{
+		"claims", "a term that was put back is renewed after a later one", "claims.go",
+		"return rec.Token < c.view.High ||",
+		"return rec.Token < c.view.High && !BROKEN ||",
+	}, "PutBack"},
+	{sabotage{
+		"claims", "a term that was given up and is put back is renewed", "claims.go",
+		"\t\tc.over = rec\n\t\tc.opts.log",
+		"\t\tif !BROKEN {\n\t\t\tc.over = rec\n\t\t}\n\t\tc.opts.log",
+	}, "PutBack"},
+	{sabotage{
 		"claims", "another term's token is good", "claims.go",
 		"(!holds || by.Token != rec.Token)",
 		"(!holds || by.Token != rec.Token && !BROKEN)",

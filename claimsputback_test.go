@@ -1,0 +1,95 @@
+package leadership
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+// backup returns what stands under the key, to be put back later.
+func backup(t *testing.T, kv *memory.Store) (putBack func()) {
+	t.Helper()
+	pair, err := kv.Get(t.Context(), key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if err := kv.Put(t.Context(), key, pair.Value, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// One that was never told of its term asks again as the same instance, with no token.
+func TestTermThatIsPutBackIsNotRenewedBesideALaterOne(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c := NewClaims(kv, key)
+		first := claimed(ctx, t, c, claimFor("a"))
+		putBack := backup(t, kv)
+		claimed(ctx, t, c, claimFor("b"))
+		time.Sleep(ttl)
+		later := claimed(ctx, t, c, claimFor("b"))
+		if !later.Won {
+			t.Fatalf("b got %+v", later)
+		}
+		putBack()
+		if got := claimed(ctx, t, c, claimFor("a")); got.Won || got.Wait != ttl {
+			t.Errorf("a got %+v while b leads", got)
+		}
+		renewal := claimFor("a")
+		renewal.Token = first.Term.Token
+		refusedWith(ctx, t, c, renewal, ErrLost)
+		time.Sleep(ttl)
+		if got := claimed(ctx, t, c, claimFor("a")); !got.Won || got.Term.Token <= later.Term.Token {
+			t.Errorf("a got %+v after term %d", got, later.Term.Token)
+		}
+	})
+}
+
+func TestTermThatIsPutBackAfterALaterOneIsOver(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c := NewClaims(kv, key)
+		claimed(ctx, t, c, claimFor("a"))
+		putBack := backup(t, kv)
+		if err := c.Resign(ctx, instanceA, 0); err != nil {
+			t.Fatal(err)
+		}
+		later := claimed(ctx, t, c, claimFor("b"))
+		if err := c.Resign(ctx, instanceB, 0); err != nil || !later.Won {
+			t.Fatalf("b got %+v, %v", later, err)
+		}
+		putBack()
+		if got := claimed(ctx, t, c, claimFor("a")); got.Won || got.Wait != ttl {
+			t.Errorf("a got %+v", got)
+		}
+		time.Sleep(ttl)
+		if got := claimed(ctx, t, c, claimFor("a")); !got.Won || got.Term.Token <= later.Term.Token {
+			t.Errorf("a got %+v after term %d", got, later.Term.Token)
+		}
+	})
+}
+
+func TestTermThatWasResignedAndIsPutBackIsOver(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c := NewClaims(kv, key)
+		first := claimed(ctx, t, c, claimFor("a"))
+		putBack := backup(t, kv)
+		if err := c.Resign(ctx, instanceA, first.Term.Token); err != nil {
+			t.Fatal(err)
+		}
+		putBack()
+		if got := claimed(ctx, t, c, claimFor("a")); got.Won || got.Wait != ttl {
+			t.Errorf("a got %+v", got)
+		}
+		time.Sleep(ttl)
+		if got := claimed(ctx, t, c, claimFor("a")); !got.Won || got.Term.Token <= first.Term.Token {
+			t.Errorf("a got %+v after term %d", got, first.Term.Token)
+		}
+	})
+}
