@@ -66,6 +66,8 @@ func TestSeatIsGivenUpOnlyAfterTheWorkHasReturned(t *testing.T) {
 				if returned.IsZero() || !time.Now().Equal(returned) {
 					t.Errorf("b leads at %v, the work returned at %v", time.Now(), returned)
 				}
+				cancel() // before b ends, or a may lead once more
+				synctest.Wait()
 			})
 		})
 	}
