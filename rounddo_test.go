@@ -128,3 +128,35 @@ func TestGraceEndsTheWorkSoMuchBeforeItsAttempt(t *testing.T) {
 		}
 	}
 }
+
+// A process of the same node, such as one with another configuration, asks with a shorter TTL.
+func TestAttemptIsNotShortenedWhileItsWinnerMayWork(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		const longer = 10 * attemptTTL
+		b := leased(kv, "b")
+		for _, opts := range [][]RoundOption{{WithAttemptTTL(longer)}, nil} { // without one the winner keeps what it found
+			elected(t, NewRound(kv, "sys", "1", "a", WithAttemptTTL(longer)), true)
+			won, err := NewRound(kv, "sys", "1", "a", opts...).Do(ctx, func(ctx context.Context) error {
+				again := leased(kv, "a")
+				elected(t, again, true)
+				holds(t, again, 1, longer*4/5)
+				for range 4 {
+					elected(t, b, false)
+					time.Sleep(attemptTTL / 2)
+				}
+				if ctx.Err() != nil {
+					t.Error(context.Cause(ctx))
+				}
+				return errors.New("not done")
+			})
+			if !won || err == nil {
+				t.Errorf("got %v, %v", won, err)
+			}
+		}
+		elected(t, b, false)
+		time.Sleep(longer)
+		elected(t, b, true) // the next attempt is as long as its winner asks for
+		holds(t, b, 2, attemptTTL*4/5)
+	})
+}

@@ -324,7 +324,8 @@ func WithPollInterval(d time.Duration) RoundOption {
 // present one unchanged, by its own monotonic clock: so it has to ask at least twice, from
 // the same Round or the same Rounds, and what it saw is forgotten when its process ends.
 //
-// A winner that asked without a TTL keeps the round for ever, whatever others ask with.
+// A winner that asked without a TTL keeps the round for ever, whatever others ask with, and
+// one that asks again with a shorter one keeps the longer: it may be at work by that.
 // A node that asks without one begins no attempt but the first.
 func WithAttemptTTL(d time.Duration) RoundOption {
 	return func(o *roundOptions) { o.ttl = d }

@@ -52,9 +52,7 @@ func (c Claimant) Next(v View, now clock.Instant, own *Attempt, mark string) (Re
 	case v.Pair == nil:
 	case c.Won(v.Rec):
 		next.Attempt, next.Elected = v.Rec.Attempt, v.Rec.Elected
-		if next.Millis == 0 {
-			next.Millis = v.Rec.Millis
-		}
+		next.Millis = max(next.Millis, v.Rec.Millis) // another process of its node may work by that
 	case next.Millis == 0 || waits:
 		return v.Rec, false, nil
 	default:

@@ -96,11 +96,13 @@ func TestNextAttemptIsThatOfWhoMayMakeIt(t *testing.T) {
 	}
 }
 
-func TestRenewalKeepsWhenTheAttemptWasWon(t *testing.T) {
+func TestRenewalKeepsWhenTheAttemptWasWonAndItsTTL(t *testing.T) {
 	first := Record{Winner: "a", Elected: noon.Add(-time.Hour), Attempt: 3, Millis: ttl.Milliseconds(), Mark: "x"}
-	rec, writes, err := Claimant{Node: "a"}.Next(see(&first), at(time.Second), nil, "z")
-	if err != nil || !writes || !rec.Elected.Equal(first.Elected) || rec.TTL() != ttl || rec.Attempt != 3 {
-		t.Errorf("%+v, %v, %v", rec, writes, err)
+	for asks, want := range map[time.Duration]time.Duration{0: ttl, ttl / 2: ttl, 2 * ttl: 2 * ttl} {
+		rec, writes, err := Claimant{Node: "a", TTL: asks}.Next(see(&first), at(time.Second), nil, "z")
+		if err != nil || !writes || !rec.Elected.Equal(first.Elected) || rec.TTL() != want || rec.Attempt != 3 {
+			t.Errorf("with a TTL of %v: %+v, %v, %v", asks, rec, writes, err)
+		}
 	}
 }
 

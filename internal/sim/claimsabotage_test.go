@@ -109,6 +109,11 @@ var claimSabotages = []switched{
 		"\t\t\tif BROKEN {\n\t\t\t\ttrust.Renew(r.opts.clock.Now())\n\t\t\t\tbreak\n\t\t\t}\n\t\t\ttrust.Renew(r.held.Load().Start)\n",
 	}, ""},
 	{sabotage{
+		"attempts", "a renewal shortens the TTL", "internal/round/law.go",
+		"next.Millis = max(next.Millis, v.Rec.Millis)",
+		"if !BROKEN || next.Millis == 0 {\n\t\t\tnext.Millis = max(next.Millis, v.Rec.Millis)\n\t\t}",
+	}, "NotShortened"},
+	{sabotage{
 		inRounds, "an attempt is superseded at once", "internal/round/law.go",
 		"case next.Millis == 0 || waits:",
 		"case next.Millis == 0 || waits && !BROKEN:",
