@@ -47,8 +47,9 @@ func release(ctx context.Context, dir, version string, set bool, out io.Writer) 
 		return err
 	}
 	from.dir = root
-	if err := checkRepository(from, version, set, out); err != nil {
-		return err
+	forgotten, err := checkRepository(from, version)
+	if err != nil || set && forgotten != nil {
+		return errors.Join(err, forgotten)
 	}
 	tmp, err := os.MkdirTemp("", "leadership-release-")
 	if err != nil {
@@ -82,7 +83,11 @@ func release(ctx context.Context, dir, version string, set bool, out io.Writer) 
 		}
 	}
 	if !set {
-		fmt.Fprintf(out, "%s can be released. Its tags, each after those that it needs:\n\t%s\n", version, strings.Join(tags, "\n\t"))
+		fmt.Fprintf(out, "The tags of %s, each after those that it needs:\n\t%s\n", version, strings.Join(tags, "\n\t"))
+		if forgotten != nil {
+			return fmt.Errorf("%s builds from these tags, and %w:\n%w", version, errNotYet, forgotten)
+		}
+		fmt.Fprintf(out, "%s can be released.\n", version)
 		return nil
 	}
 	if _, err := to.run("git", append([]string{"push", "--quiet", "--atomic", root}, tags...)...); err != nil {
@@ -106,28 +111,25 @@ func checkVersion(version string) error {
 	return nil
 }
 
-// checkRepository looks for what the author of a release may have forgotten.
-func checkRepository(from tool, version string, set bool, out io.Writer) error {
-	var forgotten []error
+// errNotYet means that something is to be done before the tags can be set.
+var errNotYet = errors.New("cannot be released yet")
+
+// checkRepository returns what the author of a release has forgotten, if anything.
+func checkRepository(from tool, version string) (forgotten, err error) {
+	var all []error
 	if changed, err := from.run("git", "status", "--porcelain"); err != nil {
-		return err
+		return nil, err
 	} else if changed != "" {
-		forgotten = append(forgotten, fmt.Errorf("there are changes that are not committed, and would be left out:\n%s", changed))
+		all = append(all, fmt.Errorf("there are changes that are not committed, and would be left out:\n%s", changed))
 	}
 	changelog, err := os.ReadFile(filepath.Join(from.dir, "CHANGELOG.md"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if heading := "\n## [" + version[1:] + "]"; !bytes.Contains(changelog, []byte(heading)) {
-		forgotten = append(forgotten, fmt.Errorf("CHANGELOG.md has no section [%s]: give [Unreleased] that name and the date", version[1:]))
+		all = append(all, fmt.Errorf("CHANGELOG.md has no section [%s]: give [Unreleased] that name and the date", version[1:]))
 	}
-	if set {
-		return errors.Join(forgotten...)
-	}
-	for _, err := range forgotten {
-		fmt.Fprintln(out, "Before the tags are set:", err)
-	}
-	return nil
+	return errors.Join(all...), nil
 }
 
 // copy makes a copy of the present commit in tmp, and has the go command take it for

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,7 +118,7 @@ func TestCheckListsTheTagsInOrderAndChangesNothing(t *testing.T) {
 	if err := release(t.Context(), filepath.Join(r.dir, "store"), "v0.1.0", false, &out); err != nil {
 		t.Fatal(err)
 	}
-	const want = "v0.1.0 can be released. Its tags, each after those that it needs:\n\tv0.1.0\n\tstore/all/v0.1.0\n\tcmd/leadership/v0.1.0\n"
+	const want = "The tags of v0.1.0, each after those that it needs:\n\tv0.1.0\n\tstore/all/v0.1.0\n\tcmd/leadership/v0.1.0\nv0.1.0 can be released.\n"
 	if out.String() != want {
 		t.Errorf("it says\n%s\nwant\n%s", &out, want)
 	}
@@ -213,7 +214,8 @@ func TestWhatWasForgottenIsToldBeforeTagsAreSet(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if err := release(t.Context(), r.dir, "v0.2.0", false, &out); err != nil || !strings.Contains(out.String(), "no section [0.2.0]") {
+	err = release(t.Context(), r.dir, "v0.2.0", false, &out)
+	if !errors.Is(err, errNotYet) || !strings.Contains(err.Error(), "no section [0.2.0]") || strings.Contains(out.String(), "can be released") || !strings.Contains(out.String(), "store/all/v0.2.0") {
 		t.Errorf("a check: %v, %s", err, &out)
 	}
 }
@@ -223,7 +225,7 @@ func TestThisCommitCanBeReleased(t *testing.T) {
 		t.Skip("builds all modules")
 	}
 	var out bytes.Buffer
-	if err := release(t.Context(), ".", "v0.99.0", false, &out); err != nil {
+	if err := release(t.Context(), ".", "v0.99.0", false, &out); err != nil && !errors.Is(err, errNotYet) {
 		t.Fatal(err)
 	}
 	t.Log(out.String())
