@@ -63,6 +63,10 @@
 //	GET  /api/v1/elections?prefix=&limit=      200 and the states of all elections below a prefix
 //	GET  /api/v1/events?prefix=&system=        200 and a stream of events of all elections, and of rounds
 //
+// To know that a leader is dead a server has to see its record unchanged for the TTL. So one
+// that has just started, or was not asked about that election for long, answers 200 at
+// /leader for a leader that has crashed for up to a TTL.
+//
 // A program leads by claiming the seat, and by claiming it again in time:
 //
 //	{"node": "a", "ttl": "15s", "instance": "K3Q7...", "token": 0, "payload": "10.0.0.7:80"}
