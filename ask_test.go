@@ -274,14 +274,14 @@ func TestRequestThatIsNotObeyedEndsWithItsContext(t *testing.T) {
 func TestBadRequestsAreRefused(t *testing.T) {
 	kv := memory.New()
 	for want, r := range map[string]Request{
-		"action is \"\"":         {},
-		"action is \"evict\"":    {Action: "evict"},
-		"node to transfer to":    {Action: Transfer},
-		"must be empty for":      {Action: Resign, To: "b"},
-		"keep is true":           {Action: Resign, Keep: true},
-		"hold is 1s: is for":     {Action: Pause, Hold: time.Second},
-		"hold is 11m0s: must be": {Action: Transfer, To: "b", Hold: 11 * time.Minute},
-		"hold is -1s":            {Action: Transfer, To: "b", Hold: -time.Second},
+		"action is \"\"":       {},
+		"action is \"evict\"":  {Action: "evict"},
+		"node to transfer to":  {Action: Transfer},
+		"must be empty for":    {Action: Resign, To: "b"},
+		"keep is true":         {Action: Resign, Keep: true},
+		"hold is 1s: is for":   {Action: Pause, Hold: time.Second},
+		"hold is 11m: must be": {Action: Transfer, To: "b", Hold: 11 * time.Minute},
+		"hold is -1s":          {Action: Transfer, To: "b", Hold: -time.Second},
 	} {
 		if err := Ask(t.Context(), kv, key, r); !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want it to say %s", r, err, want)

@@ -377,7 +377,7 @@ func (c *campaign) complain(now time.Duration) {
 	}
 	w.patience *= 2
 	c.report(fmt.Errorf("%s has not returned %v after the end of term %d (%w): the seat is kept until its record expires",
-		c.workName(), clock.Rounded(late), t.Token, context.Cause(t.lease.Context())))
+		c.workName(), clock.About(late), t.Token, context.Cause(t.lease.Context())))
 }
 
 // workName is what people know the work by.

@@ -71,7 +71,7 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	if err != nil {
 		return Claimed{}, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, trust, fmt.Errorf("%w: no answer before the trust was over, %v", context.DeadlineExceeded, clock.Rounded(trust)))
+	ctx, cancel := context.WithTimeoutCause(ctx, trust, fmt.Errorf("%w: no answer before the trust was over, %s", context.DeadlineExceeded, clock.About(trust)))
 	defer cancel()
 	got := Claimed{Instance: by.Instance}
 	if err := c.begin(ctx); err != nil {

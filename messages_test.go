@@ -176,7 +176,7 @@ func TestDurationsInMessagesAreRounded(t *testing.T) {
 		16_666_666:                      "16.7ms",
 		time.Second * 10 / 3:            "3.33s",
 		time.Minute / 7:                 "8.57s",
-		time.Hour + time.Second/3:       "1h0m0s",
+		time.Hour + time.Second/3:       "1h",
 		5 * time.Second:                 "5s",
 		100*time.Second + time.Second/3: "1m40s",
 	} {

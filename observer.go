@@ -111,7 +111,7 @@ func (o *observer) overdue(now time.Duration, limit time.Duration) time.Duration
 	}
 	c.late = true
 	o.trouble("get", fmt.Errorf("leadership: %s %q: %w: the store has not returned from a call after %v; waiting for it",
-		c.op, o.key, context.DeadlineExceeded, clock.Rounded(now-c.start.Mono-c.held)), now)
+		c.op, o.key, context.DeadlineExceeded, clock.About(now-c.start.Mono-c.held)), now)
 	return clock.Never
 }
 

@@ -327,7 +327,7 @@ func checkContext(ctx context.Context) error {
 }
 
 func invalid(argument string, value any, rule string, args ...any) error {
-	return fmt.Errorf("leadership: %w: %s is %v: %s", ErrInvalidArgument, argument, value, fmt.Sprintf(rule, args...))
+	return fmt.Errorf("leadership: %w: %s is %v: %s", ErrInvalidArgument, argument, clock.Texts(value)[0], fmt.Sprintf(rule, clock.Texts(args...)...))
 }
 
 type healthOptions struct {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -26,7 +27,7 @@ func (p problem) Error() string { return p.reason }
 
 // refuse makes a problem.
 func refuse(status int, format string, args ...any) error {
-	return problem{status, fmt.Sprintf(format, args...)}
+	return problem{status, fmt.Sprintf(format, clock.Texts(args...)...)}
 }
 
 // reason is what a client is told of an error of its own.

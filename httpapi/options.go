@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 )
 
 // MinToken is how many bytes a bearer token has at least.
@@ -139,37 +140,42 @@ func WithNode(name string) Option {
 	return func(o *options) { o.node = name }
 }
 
+// invalid returns an error about an option.
+func invalid(rule string, args ...any) error {
+	return fmt.Errorf("httpapi: %w: %w", leadership.ErrInvalidArgument, fmt.Errorf(rule, clock.Texts(args...)...))
+}
+
 // check returns what is wrong with the options.
 func (o *options) check() error {
 	for _, tokens := range [][]string{o.readTokens, o.writeTokens} {
 		for _, token := range tokens {
 			if len(token) < MinToken {
-				return fmt.Errorf("httpapi: %w: a token has %d bytes: must have at least %d", leadership.ErrInvalidArgument, len(token), MinToken)
+				return invalid("a token has %d bytes: must have at least %d", len(token), MinToken)
 			}
 		}
 	}
 	if o.retention != 0 && o.retention < time.Minute {
-		return fmt.Errorf("httpapi: %w: retention is %v: must be 0 or at least %v", leadership.ErrInvalidArgument, o.retention, time.Minute)
+		return invalid("retention is %v: must be 0 or at least %v", o.retention, time.Minute)
 	}
 	if o.node != "" {
 		if err := checkName("node", o.node); err != nil {
-			return fmt.Errorf("httpapi: %w: %w", leadership.ErrInvalidArgument, err)
+			return invalid("%w", err)
 		}
 	}
 	if o.margin != 0 && o.margin < time.Millisecond || o.margin >= maxTTL {
-		return fmt.Errorf("httpapi: %w: margin is %v: must be 0, or from 1ms to below %v", leadership.ErrInvalidArgument, o.margin, maxTTL)
+		return invalid("margin is %v: must be 0, or from 1ms to below %v", o.margin, maxTTL)
 	}
 	if o.grace < 0 || o.margin+o.grace >= maxTTL {
-		return fmt.Errorf("httpapi: %w: grace is %v: must not be below 0, and below %v less the margin", leadership.ErrInvalidArgument, o.grace, maxTTL)
+		return invalid("grace is %v: must not be below 0, and below %v less the margin", o.grace, maxTTL)
 	}
 	if o.prefix != "" {
 		if err := checkText("prefix", o.prefix, maxKey); err != nil {
-			return fmt.Errorf("httpapi: %w: %w", leadership.ErrInvalidArgument, err)
+			return invalid("%w", err)
 		}
 	}
 	for _, system := range slices.Concat(o.systems, o.shown) {
 		if err := checkName("system", system); err != nil {
-			return fmt.Errorf("httpapi: %w: %w", leadership.ErrInvalidArgument, err)
+			return invalid("%w", err)
 		}
 	}
 	return nil

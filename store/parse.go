@@ -34,12 +34,30 @@ func parse(rawURL string) (*URL, Driver, error) {
 	u := &URL{Scheme: strings.ToLower(scheme)}
 	driver, known := driverOf(u.Scheme)
 	if !known {
-		return nil, Driver{}, fmt.Errorf("unknown scheme %q: known are %s (forgotten import?)", scheme, strings.Join(Schemes(), ", "))
+		return nil, Driver{}, unknownScheme(u.Scheme)
 	}
 	if err := u.parse(rest, driver); err != nil {
 		return nil, Driver{}, fmt.Errorf("the %s URL: %w", u.Scheme, err)
 	}
 	return u, driver, nil
+}
+
+// packages are the folders of this one, and the schemes that each of them registers.
+var packages = map[string]string{
+	"consul": "consul", "etcd": "etcd", "memory": "memory", "postgres": "postgres postgresql", "sqlite": "sqlite", "zookeeper": "zookeeper",
+	"redis": "redis rediss redis+cluster redis+sentinel rediss+cluster rediss+sentinel unix " +
+		"valkey valkeys valkey+cluster valkey+sentinel valkeys+cluster valkeys+sentinel",
+}
+
+// unknownScheme returns an error for a scheme without a registered driver. It names the
+// import that is missing or, if none is, the schemes that are registered.
+func unknownScheme(scheme string) error {
+	for folder, schemes := range packages {
+		if slices.Contains(strings.Fields(schemes), scheme) {
+			return fmt.Errorf("scheme %q is not registered: import _ %q", scheme, "github.com/seed-a1d591d3/leadership/store/"+folder)
+		}
+	}
+	return fmt.Errorf("unknown scheme %q: known are %s", scheme, strings.Join(Schemes(), ", "))
 }
 
 func driverOf(scheme string) (Driver, bool) {

@@ -41,6 +41,9 @@ answers 200 if the node leads.`,
 			if timeout <= 0 {
 				return usage("--timeout is %v: must be above 0", timeout)
 			}
+			if u.Scheme == "http" && (ca != "" || cert != "") {
+				return usage("--tls-ca, --tls-cert and --tls-key are of no use for %s, which begins with http://", u.Redacted())
+			}
 			config, err := clientTLS(ca, cert, key)
 			if err != nil {
 				return err

@@ -20,24 +20,23 @@ if there is no leader.`, nil)
 node that is named, for the time of --hold. It exits 0 when that node leads, and 3 if
 another has taken the seat, or none has: the error names the leader.`, func(cmd *cobra.Command, r *leadership.Request) {
 		cmd.Flags().StringVar(&r.To, "to", "", "the node that is to lead (required)")
+		needs(cmd, "to", "no node is named: set --to, such as --to node-b")
 		cmd.Flags().DurationVar(&r.Hold, "hold", leadership.DefaultHold, "how long the others leave the seat to that node")
-		if err := cmd.MarkFlagRequired("to"); err != nil {
-			panic(err) // there is no such flag
-		}
-		createFlag(cmd, r)
+		p.createFlag(cmd, r)
 		cmd.Example += " --to node-b"
 	})
 	pause := p.askCommand(leadership.Pause, "Keep the seat empty until resume", `The leader ends its work and gives up its seat, and the seat stays empty until resume.`,
 		func(cmd *cobra.Command, r *leadership.Request) {
 			cmd.Flags().BoolVar(&r.Keep, "keep", false, "let the present leader lead on; only after it the seat stays empty")
-			createFlag(cmd, r)
+			p.createFlag(cmd, r)
 		})
 	resume := p.askCommand(leadership.Resume, "End a pause", `Any candidate may lead again. A request that was not obeyed yet is withdrawn.`, nil)
 	return []*cobra.Command{resign, transfer, pause, resume}
 }
 
-func createFlag(cmd *cobra.Command, r *leadership.Request) {
+func (p *program) createFlag(cmd *cobra.Command, r *leadership.Request) {
 	cmd.Flags().BoolVar(&r.Create, "create", false, "begin an election if there is none under that key")
+	p.localFlag(cmd.Flags())
 }
 
 // outcome returns what has been done, for people.
@@ -75,7 +74,14 @@ there is no such election.`,
 		Example: "  leadership " + string(action) + " --key service/leader",
 		Args:    cobra.NoArgs,
 		RunE: does(func(ctx context.Context, _ []string) error {
-			err := p.operate(ctx, timeout, func(ctx context.Context, kv store.Store) error { return leadership.Ask(ctx, kv, key, r) })
+			open := p.openStore
+			switch {
+			case r.Create:
+				open = p.openCommonStore
+			case p.local:
+				return usage("--local is of no use without --create")
+			}
+			err := operate(ctx, open, timeout, func(ctx context.Context, kv store.Store) error { return leadership.Ask(ctx, kv, key, r) })
 			if errors.Is(err, leadership.ErrNoElection) && (action == leadership.Pause || action == leadership.Transfer) {
 				err = fmt.Errorf("%w, or begin the election with --create", err)
 			}
@@ -97,11 +103,11 @@ there is no such election.`,
 
 // operate opens the store and calls f for an operator, until f returns or the timeout is
 // over. To the errors of f it adds the exit code and what to do.
-func (p *program) operate(ctx context.Context, timeout time.Duration, f func(ctx context.Context, kv store.Store) error) error {
+func operate(ctx context.Context, open func(context.Context) (store.Store, error), timeout time.Duration, f func(context.Context, store.Store) error) error {
 	if timeout <= 0 {
 		return usage("--timeout is %v: must be above 0", timeout)
 	}
-	kv, err := p.openStore(ctx)
+	kv, err := open(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,7 +116,7 @@ func (p *program) operate(ctx context.Context, timeout time.Duration, f func(ctx
 	defer cancel()
 	switch err = f(ctx, kv); {
 	case errors.Is(err, leadership.ErrNoElection):
-		return fmt.Errorf("%w: look at the key", err)
+		return fmt.Errorf("%w: check --key for a typo", err)
 	case errors.Is(err, leadership.ErrPaused):
 		return fmt.Errorf("%w: resume it first", err)
 	case errors.Is(err, leadership.ErrNoLeader), errors.Is(err, leadership.ErrHeld):

@@ -6,9 +6,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +42,7 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"no command is named", "run --key k"},
 		{"no command is named", "run --key k --"},
 		{"put the command after", "run --key k true"},
-		{"--key must not be empty", "run -- true"},
+		{"no election is named: set --key, such as --key service/leader", "run -- true"},
 		{"ttl is 10ms: must be from 50ms", "run --key k --ttl 10ms -- true"},
 		{"ttl is -1s: must be from 50ms", "run --key k --ttl -1s --grace 0 -- true"},
 		{`"soon" for "--ttl"`, "run --key k --ttl soon -- true"},
@@ -48,10 +50,29 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"grace is 14s: must not be below 0 and at least", "run --key k --grace 14s -- true"},
 		{"priority is -1: must be from 0", "run --key k --priority -1 -- true"},
 		{"[once restart]", "run --key k --once --restart -- true"},
-		{"node is", "run --key k --node= -- true"},
-		{`"key" not set`, "follow"},
-		{`"key" not set`, "resign"},
-		{`"to" not set`, "transfer --key k"},
+		{"--node is empty", "run --key k --node= -- true"},
+		{"no election is named", "follow"},
+		{"no election is named", "forget"},
+		{"no election is named", "resign"},
+		{"no node is named: set --to, such as --to node-b", "transfer --key k"},
+		{"--to is empty", "transfer --key k --to="},
+		{"--key is empty", "status --key="},
+		{"--store is empty", "status --key k --store="},
+		{"--tls-client-ca is empty", "serve --tls-client-ca="},
+		{"--retention-system is empty", "serve --retention 1h --retention-system="},
+		{"--local is of no use without --create", "pause --key k --local"},
+		{"--local is of no use without --create", "transfer --key k --to b --local"},
+		{"--timeout is of no use", "status --key k --timeout 1s"},
+		{"are of no use for http://", "alive http://127.0.0.1:1 --tls-ca ca.crt"},
+		{"--store has no effect: demo has a store in its own memory", "demo --store redis://10.0.0.1"},
+		{"--store has no effect", "--store redis://10.0.0.1 demo"},
+		{"--store has no effect", "alive --store redis://10.0.0.1"},
+		{"--verbose has no effect", "alive --verbose"},
+		{"--store has no effect", "version --store redis://10.0.0.1"},
+		{"--verbose has no effect", "version --verbose"},
+		{"--store has no effect", "completion bash --store redis://10.0.0.1"},
+		{"no command is named", "--store redis://10.0.0.1"},
+		{"no command is named", "round --verbose"},
 		{"--timeout is 0s: must be above 0", "pause --key k --timeout 0"},
 		{"at least one of the flags", "status"},
 		{"[key prefix]", "status --key k --prefix p"},
@@ -74,7 +95,8 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"must be set together", "serve --tls-cert c"},
 		{"without --tls-cert", "serve --tls-client-ca c"},
 		{"--every is 0s", "demo --every 0s"},
-		{"--ttl is 1ms", "demo --ttl 1ms"},
+		{"--ttl is 1ms: must be from 50ms to 8760h\n", "demo --ttl 1ms"},
+		{"above a fifth of --attempt-ttl, 2m\n", "round run a b --attempt-ttl 10m --grace 1h -- true"},
 		{"is not a URL", "alive nonsense"},
 		{"unknown flag: --colour", "status --colour"},
 	} {
@@ -87,7 +109,7 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 
 func TestStoreThatCannotBeOpenedIsAnErrorThatNamesWhereItIsFrom(t *testing.T) {
 	code, _, errs := inProcess(t, "status", "--key", "k", "--store", "nosuch://host")
-	if code != exitFailure || !strings.Contains(errs, "--store") || !strings.Contains(errs, "nosuch") {
+	if code != exitFailure || !strings.Contains(errs, "--store") || !strings.Contains(errs, "nosuch") || strings.Contains(errs, "import") {
 		t.Errorf("exit code %d: %s", code, errs)
 	}
 }
@@ -96,8 +118,15 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	root := newRoot(strings.NewReader(""), io.Discard, io.Discard, nil)
 	for _, cmd := range root.Commands() {
 		for _, c := range append(cmd.Commands(), cmd) {
-			if !c.Hidden && c.Name() != "help" && c.Name() != "completion" && (c.Short == "" || c.Long == "" || c.Example == "") {
+			own := c.Name() != "help" && cmd.Name() != "completion"
+			if !c.Hidden && own && (c.Short == "" || c.Long == "" || c.Example == "") {
 				t.Errorf("%s lacks help", c.CommandPath())
+			}
+			// What differs from call to call is described, and what people write with one
+			// unit has one.
+			pid := fmt.Sprintf("[0-9]m0s|[0-9]h0m|-%d|-%d", os.Getpid(), os.Getppid())
+			if found := regexp.MustCompile(pid).FindString(c.UsageString()); found != "" {
+				t.Errorf("the help of %s has %s in it", c.CommandPath(), found)
 			}
 		}
 	}
@@ -126,7 +155,7 @@ func TestDefaultStoreIsTheUsersOwnFile(t *testing.T) {
 
 func TestStatusTellsOfLeaderTermAndRequest(t *testing.T) {
 	url := sqliteURL(t)
-	if code, out, errs := inProcess(t, "status", "--store", url, "--key", key); code != exitNo || !strings.Contains(out, key) || !strings.Contains(errs, "look at the key") {
+	if code, out, errs := inProcess(t, "status", "--store", url, "--key", key); code != exitNo || !strings.Contains(out, key) || !strings.Contains(errs, "check --key for a typo") {
 		t.Errorf("without a leader: exit code %d: %s", code, out)
 	}
 	c := lead(t, url, "node-a", leadership.WithPayload([]byte("10.0.0.1:80")))
@@ -247,7 +276,7 @@ func TestRequestForAKeyWithATypoIsAnError(t *testing.T) {
 	url := sqliteURL(t)
 	for _, args := range []string{"pause", "pause --keep", "transfer --to b", "resume", "resign", "forget"} {
 		code, out, errs := inProcess(t, append(strings.Fields(args), "--store", url, "--key", "typo")...)
-		if code != exitFailure || !strings.Contains(errs, `"typo"`) || !strings.Contains(errs, "no such election: look at the key") || out != "" {
+		if code != exitFailure || !strings.Contains(errs, `"typo"`) || !strings.Contains(errs, "no such election: check --key for a typo") || out != "" {
 			t.Errorf("%s: exit code %d: %s%s", args, code, out, errs)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/httpapi"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -185,7 +186,7 @@ func (d *demo) resign(_ context.Context, leader *demoNode) {
 // cutOff cuts the leader off from the store, until it has lost its seat and for
 // a while after.
 func (d *demo) cutOff(ctx context.Context, leader *demoNode) {
-	d.say("cut off", leader.name, 0, fmt.Sprintf("is cut off from the store: its term runs out within %v", d.ttl))
+	d.say("cut off", leader.name, 0, fmt.Sprintf("is cut off from the store: its term runs out within %s", clock.Text(d.ttl)))
 	leader.connection.Partition()
 	select {
 	case <-ctx.Done():

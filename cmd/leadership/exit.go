@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/cmd/leadership/internal/guard"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 )
 
 // The exit codes, besides those of the commands of run and round run.
@@ -44,7 +45,7 @@ func exit(code int) error {
 
 // usage returns an error about a flag or argument.
 func usage(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+	return &exitError{exitUsage, fmt.Errorf(format, clock.Texts(args...)...)}
 }
 
 // withCode gives an error without an exit code that code, or the one for wrong usage.

@@ -42,17 +42,6 @@ leader has led. It goes on until SIGINT or SIGTERM, and then exits 0.`,
 	return cmd
 }
 
-func keyFlag(cmd *cobra.Command, key *string) {
-	cmd.Flags().StringVar(key, "key", "", "key of the election (required)")
-	if err := cmd.MarkFlagRequired("key"); err != nil {
-		panic(err) // there is no such flag
-	}
-}
-
-func jsonFlag(cmd *cobra.Command, asJSON *bool) {
-	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON, one object a line")
-}
-
 func (p *program) follow(ctx context.Context, key string, asJSON bool) error {
 	kv, err := p.openStore(ctx)
 	if err != nil {

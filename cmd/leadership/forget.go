@@ -26,7 +26,7 @@ paused has to be resumed first. If a candidate still runs, the election begins a
 		Example: "  leadership forget --key service/leader",
 		Args:    cobra.NoArgs,
 		RunE: does(func(ctx context.Context, _ []string) error {
-			err := p.operate(ctx, timeout, func(ctx context.Context, kv store.Store) error { return leadership.Forget(ctx, kv, key) })
+			err := operate(ctx, p.openStore, timeout, func(ctx context.Context, kv store.Store) error { return leadership.Forget(ctx, kv, key) })
 			if err != nil {
 				return err
 			}

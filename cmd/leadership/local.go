@@ -10,8 +10,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// localFlag adds --local, for commands that do something that is to be done on one
-// machine.
+// localFlag adds --local, for commands that call openCommonStore.
 func (p *program) localFlag(flags *pflag.FlagSet) {
 	flags.BoolVar(&p.local, "local", false, "the store is meant to be this machine's own: do not warn")
 }

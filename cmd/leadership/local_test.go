@@ -32,6 +32,11 @@ func TestStoreOfThisMachineAloneIsWarnedOf(t *testing.T) {
 		{"round elect a 5", "HOME=" + home, "no store is named"},
 		{"round elect a 6 --local", "HOME=" + home, ""},
 		{"round elected a 6", "HOME=" + home, ""},
+		{"pause --key new --create", "HOME=" + home, "no store is named"},
+		{"pause --key new --create --local", "HOME=" + home, ""},
+		{"pause --key new", "HOME=" + home, ""},
+		{"transfer --key newer --to b --create --timeout 10ms", "HOME=" + home, "no store is named"},
+		{"pause --key new --create --store sqlite://" + file, "", "is a file"},
 	} {
 		p := startWith(t, []string{"LEADERSHIP_STORE=", "HOME=", "XDG_STATE_HOME=", c.env}, strings.Fields(c.args)...)
 		if strings.HasPrefix(c.args, "serve") {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 )
 
 // program is what all commands share.
@@ -59,7 +61,9 @@ and round run exit with the code of their command.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:          printHelp,
+
+		PersistentPreRunE: checkFlags,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(stdin)
@@ -68,9 +72,22 @@ and round run exit with the code of their command.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.storeURL, "store", "", "URL of the store (default $LEADERSHIP_STORE, or a SQLite file of this user)")
 	flags.BoolVar(&p.verbose, "verbose", false, "log terms and the store, not only errors, to stderr")
-	root.AddCommand(p.demoCommand(), p.serveCommand(), p.aliveCommand(), p.runCommand(), p.guardCommand(),
-		p.followCommand(), p.statusCommand(), p.forgetCommand(), p.roundCommands(), p.versionCommand())
+	demo, alive, version := p.demoCommand(), p.aliveCommand(), p.versionCommand()
+	root.AddCommand(demo, p.serveCommand(), alive, p.runCommand(), p.guardCommand(),
+		p.followCommand(), p.statusCommand(), p.forgetCommand(), p.roundCommands(), version)
 	root.AddCommand(p.askCommands()...)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	without(demo, flags.Lookup("store"), "demo has a store in its own memory; serve shows another")
+	for _, cmd := range root.Commands() {
+		if name := cmd.Name(); name == alive.Name() || name == version.Name() || name == "completion" || name == "help" {
+			for _, c := range append(cmd.Commands(), cmd) {
+				without(c, flags.Lookup("store"), name+" uses no store")
+				without(c, flags.Lookup("verbose"), name+" logs nothing")
+			}
+		}
+	}
+	plainDefaults(root)
 	return root
 }
 
@@ -140,8 +157,8 @@ func lasting(d time.Duration) string {
 	case d < time.Second:
 		return fmt.Sprintf("%dms", d.Milliseconds())
 	case d < 10*time.Second:
-		return d.Round(100 * time.Millisecond).String()
+		return clock.Text(d.Round(100 * time.Millisecond))
 	default:
-		return d.Round(time.Second).String()
+		return clock.Text(d.Round(time.Second))
 	}
 }

@@ -51,7 +51,7 @@ changes. Name a round after the time at which the job is due, the same on all ma
   fi
   leadership round run backup "$day" -- ./backup.sh`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: printHelp,
 	}
 	for _, c := range []roundCommand{
 		{"elect", "Ask to be the winner", "Exits 0 if this node has won, also when it asks again; 1 if another has won; 2 for\nwrong usage; 3 for an error, after which it may have won: ask again.\n\nWith --attempt-ttl the win is good for that long, and asking again renews it. This\nprocess ends before it has seen enough of another's attempt to win the next one: to take\nover from winners that crash, use round run, or the service.", true, false, false, true, elect},
@@ -82,14 +82,15 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 			if timeout < 0 {
 				return usage("--timeout is %v: must not be below 0", timeout)
 			}
-			kv, name, err := p.openSharedStore(ctx)
+			open := p.openStore
+			if c.elects {
+				open = p.openCommonStore
+			}
+			kv, err := open(ctx)
 			if err != nil {
 				return err
 			}
 			defer kv.Close()
-			if c.elects {
-				p.warnOfLocal(name)
-			}
 			if timeout > 0 {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, timeout)
@@ -97,7 +98,7 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 			}
 			a := roundAnswer{System: args[0], Round: args[1], Node: node}
 			// A command that only reads has no name, but a Round needs one.
-			name = node
+			name := node
 			if !c.names {
 				name = "-"
 			}
@@ -123,7 +124,8 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 		}),
 	}
 	if c.names {
-		cmd.Flags().StringVar(&node, "node", nodeOfCaller(), "name of the node that asks; all that give one name are one node")
+		nodeFlag(cmd, &node, nodeOfCaller(),
+			"name of the node that asks; all that give one name are one node (default one for all calls from the same shell)")
 	}
 	if c.waits {
 		cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait; 0 for ever")

@@ -47,8 +47,8 @@ command is ended, as by leadership run, before another may win. Losers with --wa
 on, and run the command when it is their turn.
 
 The command is started without a shell, in a process group of its own. SIGINT and
-SIGTERM end it, and all that it has started, by SIGTERM, and by SIGKILL after the
-grace; so does the end of run itself.`,
+SIGTERM end it, and all that it has started, as leadership run does: by SIGTERM, and
+by SIGKILL after the grace. So does the end of run itself.`,
 		Example: `  # in the crontab of every machine:
   LEADERSHIP_STORE=redis://10.0.0.5
   0 3 * * *  leadership round run backup "$(date +\%F)" -- /usr/local/bin/backup`,
@@ -66,7 +66,8 @@ grace; so does the end of run itself.`,
 	}
 	flags := cmd.Flags()
 	// Not the process alone: in containers many have the same id.
-	flags.StringVar(&r.node, "node", nodeOfProcess()+"-"+rand.Text()[:8], "name of the node that asks; all that give one name are one node, and each runs the command")
+	nodeFlag(cmd, &r.node, nodeOfProcess()+"-"+rand.Text()[:8],
+		"name of the node that asks; all that give one name are one node, and each runs the command (default another for each call)")
 	flags.DurationVar(&r.grace, "grace", 10*time.Second, "time from SIGTERM to SIGKILL; at most a fifth of --attempt-ttl, if that is set")
 	flags.DurationVar(&r.ttl, "attempt-ttl", 0, "how long a win lasts that is not renewed, 50ms at least; 0 for ever")
 	flags.BoolVar(&r.wait, "wait", false, "if another has won, wait until the round has been completed")

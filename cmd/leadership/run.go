@@ -46,9 +46,10 @@ all that run under that key, on all machines that share the store, one at a time
 
 The command is started when a term begins. The term ends when the store cannot be
 reached, when an operator asks for it, and when run is told to stop. Then the command
-and its process group get SIGTERM, and after the grace they and all else that the
-command has started get SIGKILL: before another can lead, and before the seat is given
-up. That holds even if run itself, its process group or its session is stopped, frozen
+and its process group get SIGTERM, and after the grace all that it has started, and that
+still runs, gets SIGKILL: before another can lead, and before the seat is given up. (What
+it has started in another group or session gets SIGTERM, too, once its parent has ended.)
+That holds even if run itself, its process group or its session is stopped, frozen
 or killed with kill -9: a second process, the guard, in a session of its own, ends the
 command, by a clock that counts the time that the machine is suspended. What the
 command leaves running when it exits, in the background or detached, is ended too.
@@ -94,8 +95,8 @@ run, 126 for a command that cannot be run and 127 for one that is not found.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&r.key, "key", "", "key of the election (required)")
-	flags.StringVar(&r.node, "node", nodeOfProcess(), "name of this node, which others see")
+	keyFlag(cmd, &r.key)
+	nodeFlag(cmd, &r.node, nodeOfProcess(), "name of this node, which others see (default the host and the process id)")
 	flags.DurationVar(&r.ttl, "ttl", leadership.DefaultTTL, "how long after the last renewal another may lead, 50ms at least")
 	flags.DurationVar(&r.grace, "grace", 0, "time from SIGTERM to SIGKILL (default a fifth of the TTL)")
 	flags.IntVar(&r.priority, "priority", 0, "of the candidates that wait the one with the highest priority is elected first")
@@ -125,9 +126,6 @@ func nodeOfProcess() string { return hostName() + "-" + strconv.Itoa(os.Getpid()
 
 // run campaigns until the program is to end, and returns its exit code.
 func (r *runner) run(ctx context.Context) (int, error) {
-	if r.key == "" {
-		return 0, usage("--key must not be empty")
-	}
 	return r.readied(ctx, r.argv[0], func(kv store.Store, signals *signals) (int, error) {
 		r.signals = signals
 		return r.campaign(signals.ctx, kv)
@@ -195,7 +193,7 @@ func (p *program) readied(ctx context.Context, command string, do func(store.Sto
 	}
 	signals := catchSignals(ctx)
 	defer signals.stop()
-	kv, name, err := p.openSharedStore(signals.ctx)
+	kv, err := p.openCommonStore(signals.ctx)
 	switch {
 	case err != nil && signals.code() != 0:
 		return signals.code(), nil
@@ -203,7 +201,6 @@ func (p *program) readied(ctx context.Context, command string, do func(store.Sto
 		return 0, err
 	}
 	defer kv.Close()
-	p.warnOfLocal(name)
 	return do(kv, signals)
 }
 

@@ -237,3 +237,31 @@ func TestRestartRunsTheCommandAgain(t *testing.T) {
 		t.Errorf("the exit code is %d", code)
 	}
 }
+
+// README and help say who gets SIGTERM: not a process that is in another group and has a
+// parent that lives.
+func TestTermGoesToTheGroupAndKillToAllOthers(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t)
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte(`
+		trap "echo TERM $1 >>'$2'; exit" TERM
+		if [ $1 = command ]; then
+			sh "$0" group "$2" &
+			setsid sh "$0" apart "$2" &
+			sh -c 'setsid sh "$0" orphan "$1" &' "$0" "$2"
+		fi
+		echo up >>"$2"
+		while :; do sleep 0.02; done`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "run", "--store", sqliteURL(t), "--key", key, "--grace", "500ms", "--", "sh", script, "command", j.path)
+	j.await("up", 4)
+	p.signal(syscall.SIGTERM)
+	p.wait() // nothing is left
+	got := slices.DeleteFunc(j.lines(), func(line string) bool { return line == "up" })
+	slices.Sort(got)
+	if want := []string{"TERM command", "TERM group", "TERM orphan"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership/httpapi"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/reread"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -232,7 +233,7 @@ func (w *web) end(patience time.Duration) error {
 	go func() { closed <- w.api.Close() }()
 	err := w.server.Shutdown(ctx)
 	if err != nil {
-		err = errors.Join(fmt.Errorf("requests were cut off after %v: %w", patience, err), w.server.Close())
+		err = errors.Join(fmt.Errorf("requests were cut off after %s: %w", clock.Text(patience), err), w.server.Close())
 	}
 	w.serving.Wait()
 	return errors.Join(err, <-closed)

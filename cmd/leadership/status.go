@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/view"
 )
 
@@ -53,6 +54,9 @@ election, and each that it prints has a leader that was seen to renew its term.`
 		RunE: does(func(ctx context.Context, _ []string) error {
 			if s.timeout < 0 {
 				return usage("--timeout is %v: must not be below 0", s.timeout)
+			}
+			if s.timeout != 0 && !s.looks() {
+				return usage("--timeout is of no use without --wait or --check")
 			}
 			return s.run(ctx)
 		}),
@@ -107,7 +111,7 @@ func (c *statusCall) run(ctx context.Context) error {
 		return err
 	}
 	if c.key != "" && len(all) == 1 && all[0].Term.Token == 0 && all[0].Term.Last.Token == 0 && all[0].Asked.Action == "" {
-		return &exitError{exitNo, fmt.Errorf("no record of a leader under %q: look at the key, or there was no leader yet", c.key)}
+		return &exitError{exitNo, fmt.Errorf("no election is recorded under %q: check --key for a typo, or no candidate has led yet", c.key)}
 	}
 	if c.key != "" && !leads || c.check && !shown {
 		return exit(exitNo)
@@ -165,7 +169,7 @@ func row(e view.Election) []string {
 			row[1] += " (expired)"
 		}
 		row[3] = lasting(time.Since(e.Since))
-		row[4] = (time.Duration(e.TTL) * time.Millisecond).String()
+		row[4] = clock.Text(time.Duration(e.TTL) * time.Millisecond)
 	}
 	if e.Last != nil {
 		row[5] = printable(e.Last.Leader + " " + e.Last.Reason)

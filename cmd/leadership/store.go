@@ -20,7 +20,17 @@ func (p *program) openStore(ctx context.Context) (store.Store, error) {
 	return kv, err
 }
 
-// openSharedStore does, and returns the name of the store, for people.
+// openCommonStore opens the store of a command whose effect is meant for all machines, and
+// warns if each of them may have a store of its own.
+func (p *program) openCommonStore(ctx context.Context) (store.Store, error) {
+	kv, name, err := p.openSharedStore(ctx)
+	if err == nil {
+		p.warnOfLocal(name)
+	}
+	return kv, err
+}
+
+// openSharedStore opens the store, and returns its name, for people.
 func (p *program) openSharedStore(ctx context.Context) (kv store.Store, name string, err error) {
 	slog.SetDefault(p.logger()) // where stores warn
 	kv, name, err = p.openNamedStore(ctx)
@@ -31,7 +41,7 @@ func (p *program) openSharedStore(ctx context.Context) (kv store.Store, name str
 	return kv, name, err
 }
 
-// openNamedStore does, but accepts a store of this process alone, too.
+// openNamedStore does the same, and accepts a store of this process alone, too.
 func (p *program) openNamedStore(ctx context.Context) (kv store.Store, name string, err error) {
 	from, address := p.namedStore()
 	if address == "" {

@@ -37,9 +37,9 @@ var arrows = []struct{ from, to string }{
 	{"leadcron", ". internal/schedule store github.com/go-co-op/gocron/v2"},
 	{"internal/view", "."},
 	{"internal/observe", ". internal/lru internal/view internal/watches store"},
-	{"httpapi", ". internal/lru internal/observe internal/view internal/watches store github.com/prometheus/client_golang/prometheus"},
+	{"httpapi", ". internal/clock internal/lru internal/observe internal/view internal/watches store github.com/prometheus/client_golang/prometheus"},
 	{"cmd/leadership/internal/guard", "golang.org/x/sys"},
-	{"cmd/leadership", ". httpapi cmd/leadership/internal/guard internal/reread internal/view store store/all store/faultstore store/memory " +
+	{"cmd/leadership", ". httpapi cmd/leadership/internal/guard internal/clock internal/reread internal/view store store/all store/faultstore store/memory " +
 		"github.com/redis/go-redis/v9 github.com/spf13/cobra github.com/spf13/pflag golang.org/x/sys golang.org/x/term"},
 	{"examples/valkeyrie", ". store github.com/go-zookeeper/zk github.com/kvtools"},
 	{"examples/gocron", "leadcron store store/memory github.com/go-co-op/gocron/v2 github.com/google/uuid"},
@@ -47,10 +47,10 @@ var arrows = []struct{ from, to string }{
 	{"examples/*", ". leadproxy store store/faultstore store/memory"},
 
 	// The stores.
-	{"store/internal/*", "store store/internal/*"},
+	{"store/internal/*", "internal/clock store store/internal/*"},
 	{"store/all", "store/consul store/etcd store/memory store/postgres store/redis store/sqlite store/zookeeper"},
 	{"store/consul", "store store/internal/* github.com/hashicorp/consul/api"},
-	{"store/etcd", "store store/internal/* go.etcd.io/etcd go.uber.org/zap google.golang.org/grpc"},
+	{"store/etcd", "internal/clock store store/internal/* go.etcd.io/etcd go.uber.org/zap google.golang.org/grpc"},
 	{"store/faultstore", "store"},
 	{"store/memory", "store store/internal/*"},
 	{"store/postgres", "internal/reread store store/internal/* github.com/jackc/pgx/v5"},

@@ -13,7 +13,7 @@ import (
 type NoAnswer time.Duration
 
 func (d NoAnswer) Error() string {
-	return fmt.Sprintf("%v: no answer within %v", context.DeadlineExceeded, clock.Rounded(time.Duration(d)))
+	return fmt.Sprintf("%v: no answer within %v", context.DeadlineExceeded, clock.About(time.Duration(d)))
 }
 
 // Unwrap returns context.DeadlineExceeded.
@@ -37,10 +37,10 @@ func InTime[T any](ctx context.Context, call func(context.Context) (T, error)) (
 	}
 	var told, within NoAnswer
 	if !errors.As(err, &told) && errors.As(context.Cause(ctx), &within) { // the store does not tell
-		err = fmt.Errorf("%w: no answer within %v", err, clock.Rounded(time.Duration(within)))
+		err = fmt.Errorf("%w: no answer within %v", err, clock.About(time.Duration(within)))
 	}
 	if d := <-late; d > HeldUp { // a context ends in time, but where this process does not run
-		err = fmt.Errorf("%w; this process was stopped, or had no time to run, for %v of it", err, clock.Rounded(d))
+		err = fmt.Errorf("%w; this process was stopped, or had no time to run, for %v of it", err, clock.About(d))
 	}
 	return v, err
 }

@@ -1,6 +1,8 @@
 package all_test
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -17,5 +19,15 @@ func TestAllSchemesAreRegistered(t *testing.T) {
 	}
 	if got := store.Schemes(); !slices.Equal(got, want) {
 		t.Errorf("the schemes are %q, want %q", got, want)
+	}
+	// Where a package is not imported, Open names it.
+	source, err := os.ReadFile("../parse.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scheme := range want {
+		if !regexp.MustCompile(`[ "]` + regexp.QuoteMeta(scheme) + `[ "]`).Match(source) {
+			t.Errorf("%s is in no package of parse.go", scheme)
+		}
 	}
 }

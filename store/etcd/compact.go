@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
@@ -45,7 +46,7 @@ var (
 func keepOf(u *store.URL) (time.Duration, error) {
 	keep, err := u.Duration("compact", 0)
 	if err == nil && u.Has("compact") && keep < shortestHistory {
-		err = fmt.Errorf("parameter %q is %v and must be at least %v: watches of other programs need the history", "compact", keep, shortestHistory)
+		err = fmt.Errorf("parameter %q is %s and must be at least %s: watches of other programs need the history", "compact", clock.Text(keep), clock.Text(shortestHistory))
 	}
 	return keep, err
 }

@@ -111,7 +111,7 @@ func TestOpenCompactsWhereItIsTold(t *testing.T) {
 	s := server.Secret
 	full := []string{"ca", s.CA, "cert", s.ClientCert, "key", s.ClientKey}
 	check(t, address(s.User, s.Password, server.Addr, s.User, append(full, "compact", "1h")...), "")
-	check(t, address(s.User, s.Password, server.Addr, s.User, append(full, "compact", "59s")...), `"compact" is 59s and must be at least 1m0s`)
+	check(t, address(s.User, s.Password, server.Addr, s.User, append(full, "compact", "59s")...), `"compact" is 59s and must be at least 1m`)
 	check(t, address(s.User, s.Password, server.Addr, s.User, append(full, "compact", "often")...), `"compact"`)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -24,7 +25,7 @@ func (s *Store) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseID,
 	if lease.TTL > seconds {
 		// The minimum of a server follows from its election timeout.
 		s.revoke(ctx, lease.ID)
-		return clientv3.NoLease, fmt.Errorf("the TTL is %v and this server's shortest is %ds: %w", ttl, lease.TTL, store.ErrTTLNotSupported)
+		return clientv3.NoLease, fmt.Errorf("the TTL is %s and this server's shortest is %ds: %w", clock.Text(ttl), lease.TTL, store.ErrTTLNotSupported)
 	}
 	return lease.ID, nil
 }

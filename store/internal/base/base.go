@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -148,11 +149,11 @@ func TTL(opts *store.WriteOptions, shortest time.Duration) (time.Duration, error
 	case opts == nil || opts.TTL == 0:
 		return 0, nil
 	case opts.TTL < 0:
-		return 0, fmt.Errorf("the TTL is %v and must not be negative", opts.TTL)
+		return 0, fmt.Errorf("the TTL is %s and must not be negative", clock.Text(opts.TTL))
 	case shortest == NoTTL:
-		return 0, fmt.Errorf("TTL %v: %w", opts.TTL, store.ErrTTLNotSupported)
+		return 0, fmt.Errorf("TTL %s: %w", clock.Text(opts.TTL), store.ErrTTLNotSupported)
 	case opts.TTL < shortest:
-		return 0, fmt.Errorf("the TTL is %v and must be at least %v: %w", opts.TTL, shortest, store.ErrTTLNotSupported)
+		return 0, fmt.Errorf("the TTL is %s and must be at least %s: %w", clock.Text(opts.TTL), clock.Text(shortest), store.ErrTTLNotSupported)
 	}
 	return opts.TTL, nil
 }

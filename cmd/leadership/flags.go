@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+)
+
+// noEffect is the annotation of a flag that is refused, with the reason.
+const noEffect = "no-effect"
+
+// mayBeEmpty are the flags for text that mean something when they are empty. All others
+// are refused then: they were given a variable that is not set.
+var mayBeEmpty = []string{"by", "observe", "payload", "prefix", "result"}
+
+// checkFlags refuses flags that were set and would have no effect.
+func checkFlags(cmd *cobra.Command, _ []string) error {
+	var errs []error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		value := f.Value.String()
+		switch why := f.Annotations[noEffect]; {
+		case len(why) > 0:
+			errs = append(errs, fmt.Errorf("--%s has no effect: %s", f.Name, why[0]))
+		case (value == "" || value == "[]") && !slices.Contains(mayBeEmpty, f.Name):
+			errs = append(errs, fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name))
+		}
+	})
+	if len(errs) > 0 {
+		return usage("%w", errors.Join(errs...))
+	}
+	return nil
+}
+
+// without makes a command refuse a flag of all commands, and not print it in its help.
+func without(cmd *cobra.Command, f *pflag.Flag, why string) {
+	own := *f
+	own.Hidden, own.Annotations = true, map[string][]string{noEffect: {why}}
+	cmd.Flags().AddFlag(&own)
+}
+
+// printHelp is what a command does that only has others under it.
+func printHelp(cmd *cobra.Command, _ []string) error {
+	if cmd.Flags().NFlag() > 0 {
+		return usage("no command is named")
+	}
+	return cmd.Help()
+}
+
+// keyFlag adds --key, which has to be set.
+func keyFlag(cmd *cobra.Command, key *string) {
+	cmd.Flags().StringVar(key, "key", "", "key of the election (required)")
+	needs(cmd, "key", "no election is named: set --key, such as --key service/leader")
+}
+
+// needs refuses a call of a command without a flag.
+func needs(cmd *cobra.Command, flag, remedy string) {
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if !cmd.Flags().Changed(flag) {
+			return usage("%s", remedy)
+		}
+		if before != nil {
+			return before(cmd, args)
+		}
+		return nil
+	}
+}
+
+func jsonFlag(cmd *cobra.Command, asJSON *bool) {
+	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON, one object a line")
+}
+
+// nodeFlag adds --node. Its default has to do with this process, so help describes it
+// and does not print it.
+func nodeFlag(cmd *cobra.Command, node *string, value, usage string) {
+	cmd.Flags().StringVar(node, "node", value, usage)
+	cmd.Flags().Lookup("node").DefValue = ""
+}
+
+// plainDefaults makes help print default durations as people write them.
+func plainDefaults(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if d, err := time.ParseDuration(f.DefValue); err == nil && d != 0 {
+			f.DefValue = clock.Text(d)
+		}
+	})
+	for _, c := range cmd.Commands() {
+		plainDefaults(c)
+	}
+}
