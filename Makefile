@@ -15,7 +15,7 @@ SIM_SEEDS ?= 1000
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help servers build test test-quick bench lint tidy release format api cover clean
+.PHONY: help servers build test test-quick fuzz bench lint tidy release format api cover clean
 
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -42,6 +42,10 @@ test: servers ## Run all tests, on real servers, with the race detector
 
 test-quick: ## Run the tests that need no servers
 	$(GO) test -short $(ALL)
+
+# FUZZTIME=10m for longer, FUZZ=httpapi for those of a folder or name alone.
+fuzz: ## Fuzz what is read from others, a minute each: records, URLs, requests, specs
+	@GO=$(GO) FUZZTIME=$(FUZZTIME) FUZZ='$(FUZZ)' internal/fuzzing/run.sh
 
 bench: servers ## Measure handovers and calls, on real servers
 	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' -p 1 $(ALL)

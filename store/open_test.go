@@ -63,7 +63,7 @@ func TestURLIsTakenApart(t *testing.T) {
 		},
 		{
 			url: "test://u%40x:p%3A%2F%40%25@h/a%20b?token=t%26t&fast=1", user: "u@x", password: "p:/@%", path: "a b", prefix: "a b/",
-			hosts: []string{"h:1234"}, shown: "test://u@x:xxxxx@h/a%20b?fast=1&token=xxxxx",
+			hosts: []string{"h:1234"}, shown: "test://u%40x:xxxxx@h/a%20b?fast=1&token=xxxxx",
 		},
 		{url: "test://:pa%40ss@h", password: "pa@ss", hosts: []string{"h:1234"}, shown: "test://:xxxxx@h/"},
 		{url: "test-found:///p", path: "p", prefix: "p/", shown: "test-found:///p"},

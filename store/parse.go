@@ -108,6 +108,10 @@ func (u *URL) parse(rest string, driver Driver) error {
 		case strings.Contains(path, "@"):
 			return errLostPassword
 		case strings.Contains(query, "@"):
+			// libpq and pgx take all before it for a user, unless there is a / before.
+			if !strings.Contains(rest, "/") {
+				return errLostPassword
+			}
 			// If the URL is invalid for another reason, that error might quote a
 			// password.
 			if u.take(authority, path, query, driver) != nil {
@@ -264,7 +268,7 @@ func (u *URL) parseHosts(hosts string, driver Driver) error {
 		if err != nil || strings.ContainsFunc(host, unicode.IsControl) {
 			return errors.New("the part before the path is not encoded as in a URL: write % as %25")
 		}
-		u.Hosts = []string{host}
+		u.Hosts, u.name = []string{host}, true
 		return nil
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
@@ -328,9 +332,12 @@ func isHost(name string, bracketed, sockets bool) bool {
 		return sockets && !bracketed && !strings.ContainsFunc(name, func(r rune) bool { return r == ',' || unicode.IsControl(r) })
 	}
 	if addr, err := netip.ParseAddr(name); err == nil {
-		return addr.Is6() == bracketed
+		return addr.Is6() == bracketed && !strings.ContainsFunc(addr.Zone(), isNoLetter)
 	}
-	return name != "" && !bracketed && !strings.ContainsFunc(name, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._", r)
-	})
+	return name != "" && !bracketed && !strings.ContainsFunc(name, isNoLetter)
+}
+
+// isNoLetter reports whether a rune is in no name.
+func isNoLetter(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._", r)
 }

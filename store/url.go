@@ -34,6 +34,7 @@ type URL struct {
 	// Path is decoded, without its first slash.
 	Path string
 
+	name    bool // Hosts are no hosts, but what the scheme takes for one
 	params  map[string]string
 	secrets []string // what no error may show
 }
@@ -41,12 +42,13 @@ type URL struct {
 // secretParams are the parameters whose values are not shown.
 var secretParams = []string{"password", "token", "sentinel_password", "sslpassword"}
 
-// String returns the URL without its secrets, for errors and logs.
+// String returns the URL without its secrets, for errors and logs. But for those it is
+// parsed as the URL was.
 func (u *URL) String() string {
 	var b strings.Builder
 	b.WriteString(u.Scheme + "://")
 	if u.HasUser {
-		user := url.PathEscape(u.User)
+		user := escape(u.User)
 		if slices.Contains(u.secrets, u.User) {
 			user = "xxxxx"
 		}
@@ -56,10 +58,10 @@ func (u *URL) String() string {
 		}
 		b.WriteString("@")
 	}
-	b.WriteString(u.shownHosts() + "/" + (&url.URL{Path: u.Path}).EscapedPath())
+	b.WriteString(u.shownHosts() + "/" + pathMarks.Replace((&url.URL{Path: u.Path}).EscapedPath()))
 	separator := "?"
 	for _, name := range slices.Sorted(maps.Keys(u.params)) {
-		value := url.QueryEscape(u.params[name])
+		value := escape(u.params[name])
 		if slices.Contains(secretParams, name) || slices.Contains(u.secrets, u.params[name]) {
 			value = "xxxxx"
 		}
@@ -69,18 +71,26 @@ func (u *URL) String() string {
 	return b.String()
 }
 
+// pathMarks escapes what is refused in a path, and hostMarks what is in a host.
+var (
+	pathMarks = strings.NewReplacer(",", "%2C", "@", "%40", "://", "%3A//")
+	hostMarks = strings.NewReplacer("%", "%25", "/", "%2F")
+)
+
+// escape escapes a text for any part of a URL.
+func escape(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
+
 // shownHosts returns the hosts, without the ports that the URL does not have: those may
 // come from elsewhere.
 func (u *URL) shownHosts() string {
-	if !u.Portless {
-		return strings.Join(u.Hosts, ",")
-	}
 	var hosts []string
 	for _, hostport := range u.Hosts {
-		host, _, err := net.SplitHostPort(hostport)
-		switch {
-		case err != nil: // of a scheme without ports
-			host = hostport
+		host, port, err := net.SplitHostPort(hostport)
+		switch host = hostMarks.Replace(host); {
+		case u.name || err != nil:
+			host = escape(hostport)
+		case !u.Portless:
+			host = net.JoinHostPort(host, port)
 		case strings.Contains(host, ":"):
 			host = "[" + host + "]"
 		}
