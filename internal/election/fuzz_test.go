@@ -42,7 +42,7 @@ func FuzzRecord(f *testing.F) {
 			if token <= rec.Token {
 				t.Errorf("token %d after %d", token, rec.Token)
 			}
-			next = append(next, c.Take(rec, token, NextBeat(rec.Beat, uint32(beat)), rec.Ended(), time.UnixMilli(int64(beat>>20))))
+			next = append(next, c.Take(rec, token, NextBeat(rec.Beat, uint32(beat)), rec.Last, time.UnixMilli(int64(beat>>20))))
 		}
 		for _, n := range next {
 			if got, err := Parse(n.Encode()); err != nil || !bytes.Equal(got.Encode(), n.Encode()) {
