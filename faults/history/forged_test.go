@@ -123,17 +123,17 @@ var forged = []struct {
 	},
 	{
 		history.AfterEnd, "a leader says yes after it has resigned",
-		"a.1 ask 10 11 Term yes 1\n a.1 resign 20 25 - resign 0",
+		"a.1 ask 10 11 Term yes 1\n a.1 resign 20 25 - - 0",
 		"a.1 ask 25 30 Term yes 1", "a.1 ask 26 30 Term yes 1", "Term",
 	},
 	{
 		history.GivenUpEarly, "another leads while the work still runs",
-		"a.1 work 10 10 - begun 1\n a.1 ask 10 11 Err yes 1\n a.1 left 20 21 20ns yes 1\n a.1 resign 22 22 - resign 0\n b.1 ask 28 30 Term yes 2",
+		"a.1 work 10 10 - begun 1\n a.1 ask 10 11 Err yes 1\n a.1 left 20 21 20ns yes 1\n a.1 resign 22 22 - - 0\n b.1 ask 28 30 Term yes 2",
 		"a.1 work 30 30 - ended 1", "a.1 work 31 31 - ended 1", "work",
 	},
 	{
 		history.GivenUpEarly, "another may lead when the claim has run out",
-		"a.1 work 10 10 - begun 1\n a.1 ask 10 11 Err yes 1\n a.1 resign 22 22 - resign 0\n b.1 ask 28 30 Term yes 2\n a.1 work 50 50 - ended 1",
+		"a.1 work 10 10 - begun 1\n a.1 ask 10 11 Err yes 1\n a.1 resign 22 22 - - 0\n b.1 ask 28 30 Term yes 2\n a.1 work 50 50 - ended 1",
 		"a.1 left 20 21 10ns yes 1", "a.1 left 20 21 11ns yes 1", "work",
 	},
 	{

@@ -34,7 +34,7 @@ const (
 	// Ended is the last that the work does before it returns.
 	Work Kind = "work"
 
-	// Resign is a call of Resign, or of Stop, which Answer names.
+	// Resign is a call of Resign, from whose return on the candidate does not lead.
 	Resign Kind = "resign"
 
 	// Write is a write under Token to the resource What, Fenced or Unfenced: Answer is

@@ -7,17 +7,19 @@ import (
 	"flag"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/faults/history"
 )
 
 // The modes in which a worker campaigns.
 const (
-	Run            = "run"            // Candidate.Run, which has a context of work
-	RunForElection = "runForElection" // Candidate.RunForElection, which has a stream
-	Follow         = "follow"         // a Follower, no candidate
-	Command        = "command"        // what `leadership run` runs: it has no candidate of its own
+	Run            = "run"             // Candidate.Run, which has a context of work
+	RunForElection = "runForElection"  // Candidate.RunForElection, which has a stream
+	Follow         = history.Following // a Follower, no candidate
+	Command        = "command"         // what `leadership run` runs: it has no candidate of its own
 )
 
 // Config is what a worker is told on its command line.
@@ -33,8 +35,8 @@ type Config struct {
 	TTL   time.Duration
 	Grace time.Duration
 
-	// Log is the file that the worker logs to. A command, which is started once for each
-	// term, puts its token before the file's ending.
+	// Log is the file that the worker logs to, a name that ends in .log. A command, which is
+	// started once for each term, puts its process id before the ending.
 	Log string
 
 	// Resource is the address, host:port, of the resources that the leader writes to; ""
@@ -46,8 +48,10 @@ type Config struct {
 	Every  time.Duration
 	Writes int
 
-	// Rate is the speed of the candidate's clock: 1.1 is 10 % fast.
-	Rate float64
+	// Clock has the candidate use a clock of the worker's, in place of the machine's: one
+	// of that Rate, 1.1 for 10 % fast, whose wall clock can be set.
+	Clock bool
+	Rate  float64
 
 	// Wind is how long the work of Run goes on after its context has ended.
 	Wind time.Duration
@@ -73,6 +77,7 @@ func (c *Config) flags(f *flag.FlagSet) {
 	f.StringVar(&c.Resource, "resource", "", "host:port of the resources")
 	f.DurationVar(&c.Every, "every", 2*time.Millisecond, "wait between two rounds of questions")
 	f.IntVar(&c.Writes, "writes", 10, "rounds of questions for each pair of writes")
+	f.BoolVar(&c.Clock, "clock", false, "give the candidate a clock of its own")
 	f.Float64Var(&c.Rate, "rate", 1, "speed of the candidate's clock")
 	f.DurationVar(&c.Wind, "wind", 0, "how long work goes on after its context has ended")
 	f.IntVar(&c.Rounds, "rounds", 0, "rounds attempted in a second")
@@ -96,7 +101,7 @@ func Parse(args []string, getenv func(string) string) (Config, error) {
 // Args returns the command line that Parse reads c from.
 func (c Config) Args() []string {
 	args := []string{"-mode", c.Mode, "-incarnation", strconv.Itoa(c.Incarnation), "-ttl", c.TTL.String(), "-grace", c.Grace.String(), "-log", c.Log,
-		"-resource", c.Resource, "-every", c.Every.String(), "-writes", strconv.Itoa(c.Writes), "-rate", fmt.Sprint(c.Rate), "-wind", c.Wind.String(),
+		"-resource", c.Resource, "-every", c.Every.String(), "-writes", strconv.Itoa(c.Writes), "-clock=" + strconv.FormatBool(c.Clock), "-rate", fmt.Sprint(c.Rate), "-wind", c.Wind.String(),
 		"-rounds", strconv.Itoa(c.Rounds), "-deaf=" + strconv.FormatBool(c.Deaf)}
 	if c.Mode != Command {
 		args = append(args, "-store", c.Store, "-key", c.Key, "-node", c.Node)
@@ -112,14 +117,16 @@ func (c Config) check() error {
 		return errors.New("worker: -store, -key and -node must be set")
 	case c.Mode == Command && (c.Key == "" || c.Node == ""):
 		return errors.New("worker: a command is started by `leadership run`, which sets LEADERSHIP_KEY and LEADERSHIP_NODE")
-	case c.Log == "":
-		return errors.New("worker: -log must be set")
+	case !strings.HasSuffix(c.Log, ".log"):
+		return fmt.Errorf("worker: -log is %q and must be a name that ends in .log", c.Log)
 	case c.TTL < leadership.MinTTL:
 		return fmt.Errorf("worker: -ttl is %v and must be at least %v", c.TTL, leadership.MinTTL)
 	case c.Every <= 0 || c.Writes <= 0 || c.Rounds < 0 || c.Wind < 0 || c.Grace < 0:
 		return errors.New("worker: -every and -writes must be above 0, -rounds, -wind and -grace not below")
 	case c.Rate < 0.5 || c.Rate > 2:
 		return fmt.Errorf("worker: -rate is %v and must be from 0.5 to 2", c.Rate)
+	case c.Rate != 1 && !c.Clock:
+		return errors.New("worker: -rate is of the candidate's own clock: set -clock")
 	}
 	return nil
 }
