@@ -46,7 +46,7 @@ type Round struct {
 //
 // Invalid arguments are reported by every method, as ErrInvalidArgument.
 func NewRound(kv store.Store, system, round, node string, opts ...RoundOption) *Round {
-	return newRound(kv, newSightings(1), system, round, node, opts)
+	return newRound(kv, newSightings(1, 1), system, round, node, opts)
 }
 
 func newRound(kv store.Store, seen *sightings, system, name, node string, opts []RoundOption) *Round {
@@ -61,7 +61,7 @@ func newRound(kv store.Store, seen *sightings, system, name, node string, opts [
 	}
 	r.by = round.Claimant{Node: node, Instance: r.opts.instance, TTL: r.opts.ttl}
 	r.register = register.New(register.Config{
-		Place: at(kv, r.key), Timeout: r.opts.timeout, Unsafe: ErrUnsafeStore, Clock: r.opts.clock, Proof: &seen.proof, Reads: &seen.reads,
+		Place: at(kv, r.key), Timeout: r.opts.timeout, Unsafe: ErrUnsafeStore, Clock: r.opts.clock, Slots: seen.calls, Proof: &seen.proof, Reads: &seen.reads,
 	})
 	r.err = r.check(system, name)
 	return r

@@ -2,7 +2,9 @@ package leadership
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,4 +42,35 @@ func TestAttemptOutlastsAShortOutage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Each asks as a Round of its own, as requests over HTTP do.
+func TestRoundsDoNotPileUpOnAStoreThatHangs(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := faultstore.New(memory.New())
+		kv.IgnoreContexts(true)
+		kv.Partition()
+		rounds := NewRounds(kv, WithCallTimeout(time.Second))
+		var all sync.WaitGroup
+		for i := range 3000 {
+			all.Go(func() {
+				r := rounds.Round("sys", fmt.Sprint(i/3), "a")
+				err := []func() error{
+					func() error { _, err := r.Elect(ctx); return err },
+					func() error { _, err := r.Elected(ctx); return err },
+					func() error { _, err := rounds.List(ctx, "sys"); return err },
+				}[i%3]()
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Error(err)
+				}
+			})
+			time.Sleep(time.Second)
+		}
+		all.Wait()
+		if n := kv.Calls(faultstore.OpGet) + kv.Calls(faultstore.OpAtomicPut) + kv.Calls(faultstore.OpList); n != maxRoundCalls {
+			t.Errorf("%d calls hang", n)
+		}
+		kv.Heal()
+		_ = kv.Close()
+	})
 }

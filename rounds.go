@@ -31,6 +31,10 @@ const (
 	// maxRoundsSeen is of how many rounds a Rounds remembers what it has seen.
 	maxRoundsSeen = 4096
 
+	// maxRoundCalls is how many calls of a Rounds are under way at a time. It bounds the
+	// goroutines that a store without answers can hold.
+	maxRoundCalls = 256
+
 	// maxRoundName is how many bytes the name of a system or round may have.
 	maxRoundName = 255
 )
@@ -80,8 +84,9 @@ func (r *Round) State(ctx context.Context) (RoundState, error) {
 
 // Rounds makes the rounds of one store, for a process that has many: they share
 // what has been seen of the store and of their attempts, the latter for the 4096 rounds
-// that were asked for last. Make it with NewRounds; the zero value is not usable. It is safe
-// for concurrent use.
+// that were asked for last. Of their calls of the store 256 are under way at a time, and others
+// wait for them: so a store that hangs, and ignores its contexts, holds no more. Make it with
+// NewRounds; the zero value is not usable. It is safe for concurrent use.
 type Rounds struct {
 	kv   store.Store
 	opts []RoundOption
@@ -91,7 +96,7 @@ type Rounds struct {
 // NewRounds makes a Rounds. opts are those of all its rounds. It makes no call of
 // the store. Invalid arguments are reported by the rounds.
 func NewRounds(kv store.Store, opts ...RoundOption) *Rounds {
-	return &Rounds{kv: kv, opts: slices.Clone(opts), seen: newSightings(maxRoundsSeen)}
+	return &Rounds{kv: kv, opts: slices.Clone(opts), seen: newSightings(maxRoundsSeen, maxRoundCalls)}
 }
 
 // Round makes one node's view of a round, as NewRound does, with more options.
@@ -120,7 +125,7 @@ func (r *Rounds) pages(ctx context.Context, system string, f func(name string, r
 	if err := view.ready(ctx); err != nil {
 		return err
 	}
-	folder := register.New(register.Config{Place: at(r.kv, system+"/"), Timeout: view.opts.timeout})
+	folder := register.New(register.Config{Place: at(r.kv, system+"/"), Timeout: view.opts.timeout, Slots: r.seen.calls})
 	return register.Pages(ctx, folder, func(pairs []*store.KVPair) error {
 		for _, pair := range pairs {
 			of, name, ok := strings.Cut(strings.TrimPrefix(pair.Key, "/"), "/")
@@ -204,20 +209,21 @@ func state(system, name string, r round.Record) RoundState {
 	return s
 }
 
-// sightings are what the rounds of one process share: what they know of the store, and
-// what they have seen of rounds that have a winner. They are bounded: what has not been
+// sightings are what the rounds of one process share: what they know of the store, their
+// calls of it, and what they have seen of rounds that have a winner. They are bounded: what has not been
 // looked at for the longest time is forgotten, and a rival that waits for an attempt to
 // end then begins to wait anew.
 type sightings struct {
 	proof register.Proof // of the store (S10)
 	reads register.Reads
+	calls chan struct{} // those under way (S6)
 
 	mu    sync.Mutex // of the views
 	views *lru.Map[string, *round.View]
 }
 
-func newSightings(most int) *sightings {
-	return &sightings{views: lru.New[string, *round.View](most)}
+func newSightings(most, calls int) *sightings {
+	return &sightings{calls: make(chan struct{}, calls), views: lru.New[string, *round.View](most)}
 }
 
 // knows reports whether the round under key has been seen to have a record.

@@ -83,7 +83,7 @@ func WithRoundOptions(opts ...leadership.RoundOption) Option {
 //     refused if that has been run. The same goes for the runs that gocron adds after a
 //     change to summer time, if that is set.
 type Locker struct {
-	kv        store.Store
+	rounds    *leadership.Rounds
 	system    string
 	node      string
 	schedule  schedule.Schedule
@@ -114,7 +114,7 @@ var _ gocron.Locker = (*Locker)(nil)
 // has more than 255 bytes with its instant, are reported by Lock.
 func NewLocker(kv store.Store, system, node, spec string, opts ...Option) (*Locker, error) {
 	l := &Locker{
-		kv: kv, system: system, node: node, location: time.Local, now: time.Now,
+		system: system, node: node, location: time.Local, now: time.Now,
 	}
 	for _, opt := range opts {
 		if opt != nil {
@@ -133,6 +133,7 @@ func NewLocker(kv store.Store, system, node, spec string, opts ...Option) (*Lock
 	if l.schedule, err = schedule.Parse(spec); err != nil {
 		return nil, fmt.Errorf("leadcron: %w: schedule is %q: %w", leadership.ErrInvalidArgument, spec, err)
 	}
+	l.rounds = leadership.NewRounds(kv, l.options...)
 	return l, nil
 }
 
@@ -151,7 +152,7 @@ func (l *Locker) Lock(ctx context.Context, job string) (gocron.Lock, error) {
 	name := url.PathEscape(job) + "@" + at.UTC().Format("20060102-150405.999")
 	// No node runs an instant twice, nor does this one: it asks as another node each
 	// time, and does not rely on what its clock has shown.
-	round := leadership.NewRound(l.kv, l.system, name, l.node+"#"+rand.Text(), l.options...)
+	round := l.rounds.Round(l.system, name, l.node+"#"+rand.Text())
 	won, err := round.Elect(ctx)
 	switch {
 	case err != nil:
