@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -173,12 +174,13 @@ func (r *roundRunner) ask(ctx context.Context, round *leadership.Round, work fun
 func (r *roundRunner) work(ctx context.Context, round *leadership.Round, signals *signals, argv, environ []string) (guard.Report, error) {
 	c := r.command(argv, r.grace, environ)
 	c.Signals, c.Hurry = signals.forCommand, signals.hurry
-	if r.ttl != 0 {
+	// Not by the flag: an attempt that this node has won before keeps its TTL.
+	if _, left := round.Attempt(); left < math.MaxInt64 {
 		c.Trust = func() time.Duration {
 			_, left := round.Attempt()
 			return left
 		}
-		c.Every = max(r.ttl/20, time.Millisecond)
+		c.Every = max(left/20, time.Millisecond)
 	}
 	return c.Run(ctx)
 }

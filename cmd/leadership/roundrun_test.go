@@ -122,6 +122,33 @@ func TestAttemptOfAMachineThatFailsIsTakenOver(t *testing.T) {
 	}
 }
 
+// The node has won an attempt with a TTL before, which a run without one goes on with.
+func TestAttemptWithATTLIsKeptToWithoutTheFlag(t *testing.T) {
+	t.Parallel()
+	j, url := newJournal(t), sqliteURL(t)
+	if code, _, errs := inProcess(t, "round", "elect", "kept", "r", "--store", url, "--node", "a", "--attempt-ttl", "2s"); code != 0 {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	run := func(node string, more ...string) *process {
+		flags := append([]string{"round", "run", "kept", "r", "--store", url, "--node", node, "--grace", "300ms", "--wait"}, more...)
+		return start(t, append(flags, stubborn(j)...)...)
+	}
+	a := run("a")
+	j.await("start a", 1)
+	a.signal(syscall.SIGSTOP)
+	b := run("b", "--attempt-ttl", "2s")
+	j.await("start b", 1)
+	for _, line := range j.lines() {
+		if strings.HasPrefix(line, "overlap") {
+			t.Error("both commands ran at once")
+		}
+	}
+	a.signal(syscall.SIGCONT)
+	a.wait()
+	b.signal(syscall.SIGTERM)
+	b.wait()
+}
+
 func TestRoundsCommandEndsWithItsParent(t *testing.T) {
 	t.Parallel()
 	j, url := newJournal(t), sqliteURL(t)
