@@ -237,10 +237,10 @@ func (c *Candidate) Stop() {
 	}
 }
 
-// PanicError is what Run panics with after its work has.
+// PanicError is the value that Run panics with when its work has panicked.
 type PanicError struct {
 	Value any    // what the work panicked with
-	Stack []byte // of the goroutine that it did in
+	Stack []byte // of the goroutine of the work
 }
 
 // Error implements error.
@@ -272,7 +272,7 @@ func TermFromContext(ctx context.Context) (Term, bool) {
 // Run campaigns like RunForElection and, whenever the candidate leads, calls
 // work with the term and a context that ends when the term does, at the latest
 // when its claim can no longer be trusted; context.Cause tells why: ErrLost,
-// ErrResigned, ErrStopped, or the cause of ctx. WithGrace has it end earlier
+// ErrResigned, ErrStopped, or the cause of ctx. WithGrace makes it end earlier
 // than that. TermFromContext finds the term in it. It has the values of ctx, and no
 // deadline, since each renewal moves that. Its Err and Done are computed from the
 // clock, as IsLeader is; for what is derived from it see the package comment. Only one

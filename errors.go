@@ -12,26 +12,26 @@ import (
 // The errors that callers decide on. Those that reach a caller are wrapped
 // with the operation and the key; use errors.Is.
 var (
-	// ErrInvalidArgument says that a constructor was given a value that it
+	// ErrInvalidArgument means that a constructor was given a value that it
 	// cannot take. The message names the argument, the value and the rule.
 	ErrInvalidArgument = errors.New("invalid argument")
 
-	// ErrForeignRecord says that what is stored under the key is no record of
+	// ErrForeignRecord means that what is stored under the key is no record of
 	// this library, or one of a format that it does not know. It is never
 	// overwritten. Candidates and followers report it and look again later.
 	ErrForeignRecord = errors.New("foreign record")
 
-	// ErrUnsafeStore says that the store does not compare and swap: the index
+	// ErrUnsafeStore means that the store does not compare and swap: the index
 	// that a write returned is not the index that a read finds. It ends a
 	// campaign, for trying again cannot mend it.
 	ErrUnsafeStore = errors.New("unsafe store")
 
-	// ErrRunning says that the candidate is campaigning in Run or RunForSignals, and can be run
+	// ErrRunning means that the candidate is campaigning in Run or RunForSignals, and can be run
 	// again only after that has returned; or that Run was called on a
 	// candidate whose RunForElection has not ended.
 	ErrRunning = errors.New("already running")
 
-	// ErrNoLeader says that nobody leads whom something could be asked of.
+	// ErrNoLeader means that there is no leader to ask.
 	ErrNoLeader = errors.New("no leader")
 
 	// ErrNoElection means that there is no record of an election under the key.
@@ -40,10 +40,10 @@ var (
 	// ErrHeld means that an election cannot be forgotten because its seat is held.
 	ErrHeld = errors.New("the seat is held")
 
-	// ErrPaused says that an operator has paused the election: resume it first.
+	// ErrPaused means that an operator has paused the election: resume it first.
 	ErrPaused = errors.New("election paused")
 
-	// ErrRecordLost says that the record of the term vanished from the store,
+	// ErrRecordLost means that the record of the term vanished from the store,
 	// or was put back to an older one, while the leader could trust its claim.
 	// The leader writes it again and leads on.
 	ErrRecordLost = errors.New("record lost")
@@ -52,44 +52,44 @@ var (
 // The reasons why a term ended, as context.Cause of the context that its work
 // was given tells them.
 var (
-	// ErrLost says that the term ended without the leader's doing: its claim
+	// ErrLost means that the term ended without the leader's doing: its claim
 	// could not be renewed in time, or somebody else's record stands.
 	ErrLost = errors.New("leadership lost")
 
-	// ErrResigned says that the leader resigned, or that its work was done.
+	// ErrResigned means that the leader resigned, or that its work was done.
 	ErrResigned = errors.New("leadership resigned")
 
-	// ErrStopped says that the candidate was stopped.
+	// ErrStopped means that the candidate was stopped.
 	ErrStopped = errors.New("candidate stopped")
 
-	// ErrRelinquished says that the leader handed over because its time was
+	// ErrRelinquished means that the leader handed over because its time was
 	// up: WithRelinquishAfter or WithRelinquishSchedule.
 	ErrRelinquished = errors.New("leadership relinquished")
 
-	// ErrUnhealthy says that the leader gave up because its health check
+	// ErrUnhealthy means that the leader gave up because its health check
 	// failed: WithHealthCheck.
 	ErrUnhealthy = errors.New("leader unhealthy")
 
-	// ErrEvicted says that an operator asked the leader to resign, or to leave
+	// ErrEvicted means that an operator asked the leader to resign, or to leave
 	// the seat empty.
 	ErrEvicted = errors.New("leader evicted")
 
-	// ErrTransferred says that an operator asked the leader to hand over to
+	// ErrTransferred means that an operator asked the leader to hand over to
 	// another node.
 	ErrTransferred = errors.New("leadership transferred")
 )
 
 // The errors of a Round.
 var (
-	// ErrNotElected says that this node did not win the round and so cannot
+	// ErrNotElected means that this node did not win the round and so cannot
 	// complete it.
 	ErrNotElected = errors.New("not elected")
 
-	// ErrCompletedByOther says that another node has completed the round. The
+	// ErrCompletedByOther means that another node has completed the round. The
 	// message names it.
 	ErrCompletedByOther = errors.New("completed by another node")
 
-	// ErrSuperseded says that another attempt at the round has begun since, and
+	// ErrSuperseded means that another attempt at the round has begun since, and
 	// so this one cannot complete it. See WithAttemptTTL.
 	ErrSuperseded = errors.New("attempt superseded")
 )

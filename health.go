@@ -9,7 +9,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 )
 
-// errHanging says that a check has not returned in time.
+// errHanging means that a check has not returned in time.
 var errHanging = errors.New("the check has not returned")
 
 // health is what a campaign knows of its own health. Only its turns touch

@@ -186,7 +186,7 @@ func TestDurationsInMessagesAreRounded(t *testing.T) {
 	}
 }
 
-// TestProcessThatWasHeldUpDoesNotBlameTheStore has the clock go on while nothing runs,
+// TestProcessThatWasHeldUpDoesNotBlameTheStore makes the clock go on while nothing runs,
 // as for a process that is stopped.
 func TestProcessThatWasHeldUpDoesNotBlameTheStore(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {

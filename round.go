@@ -31,7 +31,7 @@ type Round struct {
 	err  error // what is wrong with the arguments
 
 	register *register.Register
-	seen     *sightings
+	seen     *observations
 	held     atomic.Pointer[round.Attempt] // the one that this Round has won last, or nil
 	done     atomic.Bool                   // this Round has completed it, by a write that was acknowledged
 }
@@ -46,10 +46,10 @@ type Round struct {
 //
 // Invalid arguments are reported by every method, as ErrInvalidArgument.
 func NewRound(kv store.Store, system, round, node string, opts ...RoundOption) *Round {
-	return newRound(kv, newSightings(1, 1), system, round, node, opts)
+	return newRound(kv, newObservations(1, 1), system, round, node, opts)
 }
 
-func newRound(kv store.Store, seen *sightings, system, name, node string, opts []RoundOption) *Round {
+func newRound(kv store.Store, seen *observations, system, name, node string, opts []RoundOption) *Round {
 	r := &Round{
 		kv: kv, key: system + "/" + name, seen: seen,
 		opts: roundOptions{timeout: DefaultCallTimeout, poll: DefaultPollInterval, clock: clock.System{}},

@@ -90,13 +90,13 @@ func (r *Round) State(ctx context.Context) (RoundState, error) {
 type Rounds struct {
 	kv   store.Store
 	opts []RoundOption
-	seen *sightings
+	seen *observations
 }
 
 // NewRounds makes a Rounds. opts are those of all its rounds. It makes no call of
 // the store. Invalid arguments are reported by the rounds.
 func NewRounds(kv store.Store, opts ...RoundOption) *Rounds {
-	return &Rounds{kv: kv, opts: slices.Clone(opts), seen: newSightings(maxRoundsSeen, maxRoundCalls)}
+	return &Rounds{kv: kv, opts: slices.Clone(opts), seen: newObservations(maxRoundsSeen, maxRoundCalls)}
 }
 
 // Round makes one node's view of a round, as NewRound does, with more options.
@@ -209,11 +209,11 @@ func state(system, name string, r round.Record) RoundState {
 	return s
 }
 
-// sightings are what the rounds of one process share: what they know of the store, their
+// observations are what the rounds of one process share: what they know of the store, their
 // calls of it, and what they have seen of rounds that have a winner. They are bounded: what has not been
 // looked at for the longest time is forgotten, and a rival that waits for an attempt to
 // end then begins to wait anew.
-type sightings struct {
+type observations struct {
 	proof register.Proof // of the store (S10)
 	reads register.Reads
 	calls chan struct{} // those under way (S6)
@@ -222,17 +222,17 @@ type sightings struct {
 	views *lru.Map[string, *round.View]
 }
 
-func newSightings(most, calls int) *sightings {
-	return &sightings{calls: make(chan struct{}, calls), views: lru.New[string, *round.View](most)}
+func newObservations(most, calls int) *observations {
+	return &observations{calls: make(chan struct{}, calls), views: lru.New[string, *round.View](most)}
 }
 
 // knows reports whether the round under key has been seen to have a record.
-func (s *sightings) knows(key string) bool { return s.views.Has(key) }
+func (s *observations) knows(key string) bool { return s.views.Has(key) }
 
 // see takes note of what was found under key, nil for no record, and returns what is
 // known of it by then. now was read after the reply (S2). add means to remember a
 // round that was not known.
-func (s *sightings) see(key string, pair *store.KVPair, rec round.Record, now time.Duration, add bool) round.View {
+func (s *observations) see(key string, pair *store.KVPair, rec round.Record, now time.Duration, add bool) round.View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	view := new(round.View)

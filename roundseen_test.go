@@ -75,7 +75,7 @@ func TestAttemptThatIsPutBackDoesNotShortenTheWaitForALaterOne(t *testing.T) {
 }
 
 func TestWhatIsSeenOfRoundsIsBounded(t *testing.T) {
-	s := newSightings(3, 1)
+	s := newObservations(3, 1)
 	pair := func(i int) *store.KVPair { return &store.KVPair{LastIndex: uint64(i), Value: []byte("value")} }
 	rec := round.Record{Winner: "a", Millis: 5, Attempt: 1}
 	for i := range 10 {

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-a1d591d3/leadership"
 )
 
-// ErrStale says that a higher token than this one has been seen. The message
+// ErrStale means that a higher token than this one has been seen. The message
 // names the resource, the token and the highest token seen.
 var ErrStale = errors.New("stale fencing token")
 

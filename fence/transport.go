@@ -9,7 +9,7 @@ import (
 	"github.com/seed-a1d591d3/leadership"
 )
 
-// ErrNotLeader says that a request was not sent, because its sender does not
+// ErrNotLeader means that a request was not sent, because its sender does not
 // lead, or no longer in the term in which the request began.
 var ErrNotLeader = errors.New("not the leader")
 

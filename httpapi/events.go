@@ -49,7 +49,7 @@ func (h *Handler) allEvents(c *call) error {
 	if c.err != nil {
 		return c.err
 	}
-	h.observer.Attend(c.r.Context(), observe.Linger)
+	h.observer.ObserveFor(c.r.Context(), observe.Linger)
 	reader, err := h.observer.ReadAll(prefix, systems, c.r.Header.Get("Last-Event-ID"), h.mayWrite(c.r))
 	return h.stream(c, reader, err)
 }

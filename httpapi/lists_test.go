@@ -42,7 +42,7 @@ func observing(t *testing.T, test func(t *testing.T, kv *faultstore.Store, h *Ha
 	})
 }
 
-// A list that cannot be read is no empty one, be it the first page that fails or the
+// A list that cannot be read is no empty one, whether it is the first page that fails or the
 // last, and whatever asks for it.
 func TestListThatCannotBeReadIsNotAnEmptyOne(t *testing.T) {
 	for _, failing := range []int{1, 3} {

@@ -18,9 +18,9 @@ import (
 // maxScrapes is how many clients are given metrics at once, at most.
 const maxScrapes = 8
 
-// scrapeAttention is for how long elections are observed after metrics were asked for:
+// scrapeObserves is how long elections are observed after metrics were asked for:
 // longer than Prometheus lets pass between two scrapes.
-const scrapeAttention = 150 * time.Second
+const scrapeObserves = 150 * time.Second
 
 // seconds are the buckets of durations: a store on the same machine takes less
 // than a millisecond, and a request waits for DefaultTimeout.
@@ -107,7 +107,7 @@ func (h *Handler) observing() {
 
 // serveMetrics serves the metrics, and keeps the elections observed for a while.
 func (h *Handler) serveMetrics(c *call) error {
-	h.observer.Attend(c.r.Context(), scrapeAttention)
+	h.observer.ObserveFor(c.r.Context(), scrapeObserves)
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(bodyTimeout)) // not every connection can
 	h.metrics.serve.ServeHTTP(c.w, c.r)
 	return nil

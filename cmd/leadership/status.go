@@ -122,7 +122,7 @@ func (c *statusCall) run(ctx context.Context) error {
 // looks reports whether to look more than once.
 func (c *statusCall) looks() bool { return c.wait || c.check }
 
-func (c *statusCall) look(ctx context.Context, look func(context.Context) ([]leadership.Standing, error)) ([]*sighting, error) {
+func (c *statusCall) look(ctx context.Context, look func(context.Context) ([]leadership.Standing, error)) ([]*observation, error) {
 	if c.looks() {
 		if c.timeout > 0 {
 			limited, cancel := context.WithTimeout(ctx, c.timeout)
@@ -132,9 +132,9 @@ func (c *statusCall) look(ctx context.Context, look func(context.Context) ([]lea
 		return watchOver(ctx, look)
 	}
 	found, err := look(ctx)
-	all := make([]*sighting, 0, len(found))
+	all := make([]*observation, 0, len(found))
 	for _, s := range found {
-		all = append(all, &sighting{Standing: s})
+		all = append(all, &observation{Standing: s})
 	}
 	return all, err
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-a1d591d3/leadership"
 )
 
-// sighting is what was seen of an election since status began to look at it.
-type sighting struct {
+// observation is what was seen of an election since status began to look at it.
+type observation struct {
 	leadership.Standing
 	since   time.Time // when the record was first seen as the leader wrote it
 	renewed bool      // the leader has written it since: it leads
@@ -17,17 +17,17 @@ type sighting struct {
 
 // expired reports whether the record was seen unchanged for its TTL: its leader does not
 // lead any more.
-func (s *sighting) expired() bool {
+func (s *observation) expired() bool {
 	return s.Term.Leader != "" && !s.renewed && s.latest.Sub(s.since) >= s.Term.TTL
 }
 
 // settled reports whether it is known who leads.
-func (s *sighting) settled() bool {
+func (s *observation) settled() bool {
 	return s.Term.Leader == "" || s.renewed || s.expired()
 }
 
 // see notes what a look has found that began then and has ended now.
-func (s *sighting) see(found leadership.Standing, began, now time.Time) {
+func (s *observation) see(found leadership.Standing, began, now time.Time) {
 	if found.Term.Token != s.Term.Token || found.Beat != s.Beat {
 		s.since, s.renewed = now, found.Term.Leader != ""
 	}
@@ -38,9 +38,9 @@ const minStatusPoll, maxStatusPoll = 10 * time.Millisecond, time.Second
 
 // watchOver looks at elections until it is known of each whether its leader is alive, or
 // ctx ends, which is not an error.
-func watchOver(ctx context.Context, look func(context.Context) ([]leadership.Standing, error)) ([]*sighting, error) {
-	var seen map[string]*sighting
-	var last []*sighting
+func watchOver(ctx context.Context, look func(context.Context) ([]leadership.Standing, error)) ([]*observation, error) {
+	var seen map[string]*observation
+	var last []*observation
 	for {
 		began := time.Now()
 		found, err := look(ctx)
@@ -51,12 +51,12 @@ func watchOver(ctx context.Context, look func(context.Context) ([]leadership.Sta
 		case err != nil:
 			return nil, err
 		}
-		all, known := make([]*sighting, 0, len(found)), make(map[string]*sighting, len(found))
+		all, known := make([]*observation, 0, len(found)), make(map[string]*observation, len(found))
 		pause, open := maxStatusPoll, false
 		for _, standing := range found {
 			s, ok := seen[standing.Key]
 			if !ok {
-				s = &sighting{Standing: standing, since: now}
+				s = &observation{Standing: standing, since: now}
 			}
 			s.see(standing, began, now)
 			all, known[standing.Key] = append(all, s), s

@@ -148,7 +148,7 @@ const (
 	leadsFor = 6  // quarters in a row
 )
 
-// recovers has all be well from now on, and demands that somebody leads before long, and
+// recovers makes everything be well from now on, and demands that somebody leads before long, and
 // goes on; else the state is a dead end.
 func (e *explorer) recovers(s *model) {
 	s.left, s.late = budget{}, nil
@@ -190,7 +190,7 @@ func (s *model) led() bool {
 	return false
 }
 
-// calm has all come to rest within this quarter: calls return, who is ill is well, and a
+// calm makes everything come to rest within this quarter: calls return, who is ill is well, and a
 // pause is over.
 func (s *model) calm() {
 	for range 50 {
@@ -225,7 +225,7 @@ func (s *model) up() bool {
 	return false
 }
 
-// TestExplore visits every state that some moves lead to: EXPLORE_DEPTH=2 has it make two
+// TestExplore visits every state that some moves lead to: EXPLORE_DEPTH=2 makes it take two
 // moves more than usual. With the race detector, which makes it slow, it makes three less.
 func TestExplore(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400))

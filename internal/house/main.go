@@ -85,7 +85,7 @@ func survey(ctx context.Context, root string) (figures []figure, about []string,
 		above(longTests, s.tests, 399),
 		above(longNames, s.names, 60),
 		s.spread(),
-		total(words, s.words),
+		{what: words, is: len(s.words), which: s.words},
 	}, about, nil
 }
 

@@ -18,7 +18,7 @@ import (
 
 // sizes tells of the files of the repository, those of all modules.
 type sizes struct {
-	words map[string]int      // uses of oldWords in each text
+	words []string            // the places where oldWords are used
 	root  []string            // code files of the root package
 	code  map[string]int      // lines of each code file
 	tests map[string]int      // lines of each test file
@@ -28,12 +28,12 @@ type sizes struct {
 
 // measure reads all Go files below root.
 func measure(root string) (sizes, error) {
-	s := sizes{words: make(map[string]int), code: make(map[string]int), tests: make(map[string]int), names: make(map[string]int), rules: make(map[string][]string)}
+	s := sizes{code: make(map[string]int), tests: make(map[string]int), names: make(map[string]int), rules: make(map[string][]string)}
 	return s, fs.WalkDir(os.DirFS(root), ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+		case d.IsDir() && path != "." && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
 		case d.IsDir() || !slices.Contains(texts, filepath.Ext(path)):
 			return nil
@@ -43,9 +43,9 @@ func measure(root string) (sizes, error) {
 			return err
 		}
 		if !strings.HasPrefix(path, "internal/house/") {
-			s.words[path] = len(oldWords.FindAll(src, -1))
+			s.words = append(s.words, uses(path, src)...)
 		}
-		if filepath.Ext(path) != ".go" {
+		if filepath.Ext(path) != ".go" || strings.Contains(path, "testdata/") {
 			return nil
 		}
 		lines := bytes.Count(src, []byte("\n"))
@@ -81,11 +81,27 @@ func measure(root string) (sizes, error) {
 	})
 }
 
-// texts are the kinds of files in which words are looked for.
-var texts = []string{".go", ".md", ".sh", ".py", ".yaml", ".yml", ".html", ".js"}
+// texts are the kinds of files in which words are looked for; "" is that of a Makefile.
+var texts = []string{".go", ".md", ".txt", ".sh", ".py", ".yaml", ".yml", ".html", ".js", ".css", ".service", ""}
 
-// oldWords are those that plain English, or the field, has others for.
-var oldWords = regexp.MustCompile(`(?i)\b(says? whether|whoever|will not do|has them wait|heed\w*|tenure|mandate|culprit|pursuit|nudge\w*)\b`)
+// oldWords are those that plain English, or the field, has others for: in names, comments,
+// messages and documents. A blank in it stands for a line break in a comment, too.
+var oldWords = regexp.MustCompile(`(?i)\b(` + strings.ReplaceAll(strings.Join([]string{
+	"says? whether|whoever|whomever|will not do|be it|lately|for at most which",
+	`(?-i:[eE]rr[A-Z]\w*) says|is what \w+ panics`,                                                                        // means that; the value
+	`(has|have|having) (them|it|all|others|everybody|the \w+) (be|come|look|make|take|wait|go|end|stop|renew|begin|tell)`, // makes
+	`heed\w*|tenures?|mandates?|culprits?|pursuits?|nudge\w*|sightings?|unlisted|tally|tallies|appoint(s|ed)?|guardians?|wardens?`,
+}, "|"), " ", `[\s/#*]+`) + `)\b`)
+
+// uses returns where a text uses old words.
+func uses(path string, text []byte) []string {
+	var all []string
+	for _, at := range oldWords.FindAllIndex(text, -1) {
+		line := 1 + bytes.Count(text[:at[0]], []byte("\n"))
+		all = append(all, fmt.Sprintf("%s:%d: %s", path, line, bytes.Join(bytes.Fields(text[at[0]:at[1]]), []byte(" "))))
+	}
+	return all
+}
 
 // isRule matches the first element of a sabotage, whose third is the file that it breaks.
 var isRule = regexp.MustCompile(`^S\d+$`)
@@ -109,16 +125,6 @@ func (s sizes) spread() figure {
 		}
 	}
 	slices.Sort(f.which)
-	return f
-}
-
-// total returns how much sizes are in all.
-func total(what string, sizes map[string]int) figure {
-	f := above(what, sizes, 0)
-	f.is = 0
-	for _, n := range sizes {
-		f.is += n
-	}
 	return f
 }
 

@@ -110,7 +110,7 @@ func (l *Lease) End(why error) {
 
 // Look implements clock.Looker: it ends the lease when it has run out, though nobody
 // asks, and comes back when that may be. Timers stand still on a suspended machine:
-// afterwards the jump of the clock has it look.
+// afterwards the jump of the clock makes it look.
 func (l *Lease) Look() {
 	for left := l.Left(); left > 0; {
 		l.arm(left)

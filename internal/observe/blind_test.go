@@ -43,7 +43,7 @@ func TestServerThatHasLostTheStoreDoesNotKnowWhoLeads(t *testing.T) {
 					direct := memory.New()
 					kv := faultstore.New(direct)
 					o := observer(kv, "service/")
-					o.Attend(t.Context(), time.Hour) // metrics are asked for
+					o.ObserveFor(t.Context(), time.Hour) // metrics are asked for
 					claims := leadership.NewClaims(direct, key)
 					a := electiontest.Claim(t, direct, key, "a", 15*time.Second)
 					lead := func(d time.Duration) {

@@ -129,7 +129,7 @@ func (l *looks) look(ctx context.Context) {
 	l.next = time.Now().Add(pause - rand.N(pause/5+1))
 }
 
-// hasReaders reports whether the election has readers, or had some until lately, and
+// hasReaders reports whether the election has readers, or had some until recently, and
 // returns a channel that is closed when that may have changed.
 func (e *election) hasReaders() (bool, <-chan struct{}) {
 	e.of.mu.Lock()

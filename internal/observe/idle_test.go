@@ -108,7 +108,7 @@ func TestServerThatNobodyLooksAtAsksNothingOfTheStore(t *testing.T) {
 			t.Errorf("%g calls and %g values a second before anybody has looked", calls, values)
 		}
 		scrape := func() int {
-			o.Attend(t.Context(), 150*time.Second)
+			o.ObserveFor(t.Context(), 150*time.Second)
 			return len(o.Elections())
 		}
 		if n := scrape(); n != 200 {
@@ -177,7 +177,7 @@ func TestReaderWhoLooksBeforeTheElectionsAreKnownIsToldSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kv := faultstore.New(full(t, 10, 0), faultstore.WithPlan(faultstore.Always(faultstore.Fault{Before: 4 * time.Second}, faultstore.OpList)))
 		o := observer(kv, "")
-		o.Attend(t.Context(), time.Minute)
+		o.ObserveFor(t.Context(), time.Minute)
 		r, err := o.ReadAll("", nil, "", false)
 		if err != nil {
 			t.Fatal(err)

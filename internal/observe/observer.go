@@ -17,8 +17,8 @@ const (
 	// that a reader who was cut off misses nothing.
 	Linger = 15 * time.Second
 
-	// attendMost is how long Attend waits, at most.
-	attendMost = 2 * time.Second
+	// observeMost is how long ObserveFor waits, at most.
+	observeMost = 2 * time.Second
 )
 
 // Config says what to observe.
@@ -135,9 +135,9 @@ func (o *Observer) Elections() []Election {
 	return all
 }
 
-// Attend observes the elections for that long from now on, also without readers. It
+// ObserveFor observes the elections for that long from now on, also without readers. It
 // blocks until their states are known, for 2 s at most, or until ctx ends.
-func (o *Observer) Attend(ctx context.Context, d time.Duration) {
+func (o *Observer) ObserveFor(ctx context.Context, d time.Duration) {
 	if !o.Observe {
 		return
 	}
@@ -145,7 +145,7 @@ func (o *Observer) Attend(ctx context.Context, d time.Duration) {
 	o.keep(d)
 	o.mu.Unlock()
 	signal(o.wake)
-	for began := time.Now(); !o.caughtUp() && time.Since(began) < attendMost; {
+	for began := time.Now(); !o.caughtUp() && time.Since(began) < observeMost; {
 		select {
 		case <-ctx.Done():
 			return

@@ -36,7 +36,7 @@ func New[S comparable, T any](rules Rules[S, T]) *Relay[S, T] {
 	return r
 }
 
-// Wake has the relay look again at what it is to tell. It does not block.
+// Wake makes the relay look again at what it is to tell. It does not block.
 func (r *Relay[S, T]) Wake() { Wake(r.wake) }
 
 // Set makes s the state to be told. It does not block.

@@ -182,8 +182,8 @@ func TestOldRoundIsDeletedOnceItsAttemptIsOver(t *testing.T) {
 		{"none", nil, time.Hour, false},
 		{"young", &Record{Winner: "a", Elected: noon}, age, false},
 		{"old", &Record{Winner: "a", Elected: noon}, age + 1, true},
-		{"failed lately", &Record{Winner: "a", Elected: noon, Failed: &Outcome{At: noon.Add(age)}}, 2 * age, false},
-		{"completed lately", &Record{Winner: "a", Elected: noon, Completed: &Outcome{At: noon.Add(age)}}, 2 * age, false},
+		{"failed recently", &Record{Winner: "a", Elected: noon, Failed: &Outcome{At: noon.Add(age)}}, 2 * age, false},
+		{"completed recently", &Record{Winner: "a", Elected: noon, Completed: &Outcome{At: noon.Add(age)}}, 2 * age, false},
 		{"at work, as far as was seen", &Record{Winner: "a", Elected: noon, Attempt: 1, Millis: time.Hour.Milliseconds()}, time.Hour - 1, false},
 		{"silent for its TTL", &Record{Winner: "a", Elected: noon, Attempt: 1, Millis: time.Hour.Milliseconds()}, time.Hour, true},
 	} {

@@ -24,7 +24,7 @@ func (s *Server) Rotate() {
 	s.Start()
 }
 
-// NewPassword has the server take another password of the Secret's user, which for Consul is
+// NewPassword makes the server take another password of the Secret's user, which for Consul is
 // a UUID, and refuse the present one, also on connections that there are.
 func (s *Server) NewPassword(password string) {
 	s.t.Helper()

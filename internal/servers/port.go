@@ -16,7 +16,7 @@ const (
 	highestPort = 32000
 )
 
-// errPortTaken says that somebody else got a port between its choice and its
+// errPortTaken means that somebody else got a port between its choice and its
 // use.
 var errPortTaken = errors.New("port taken")
 

@@ -85,7 +85,7 @@ func (p *PostgresPair) Cut() {
 	p.cut = true
 }
 
-// Heal has the standby come back after Cut, and waits until it has caught up.
+// Heal makes the standby come back after Cut, and waits until it has caught up.
 func (p *PostgresPair) Heal() {
 	p.t.Helper()
 	if p.cut {

@@ -60,7 +60,7 @@ type kind struct {
 	// those that do not read the Secret's own files.
 	secrets func(s *Server) error
 
-	// password, where there is one, has the server take another password of the
+	// password, where there is one, makes the server take another password of the
 	// Secret's user, and refuse the present one.
 	password func(ctx context.Context, s *Server, password string) error
 

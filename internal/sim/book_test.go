@@ -164,7 +164,7 @@ func (b *book) wrote(who *racer, j *job, pair *store.KVPair, start departure) {
 		b.r.terms.Add(1)
 	}
 	*start.acked = func() {
-		who.saws(j, sighting{})
+		who.saws(j, observation{})
 		if rec.ends() && rec.Winner == node {
 			who.trust(j.key(rec.number()), start.v, rec.ttl()-rec.ttl()/5-who.node.grace, false)
 		}
@@ -197,10 +197,10 @@ func (b *book) sees(who *racer, pair *store.KVPair) {
 	j := b.of(pair.Key)
 	j.page.mu.Lock()
 	i := slices.IndexFunc(j.page.history, func(l line) bool { return l.value != nil && l.index == pair.LastIndex })
-	seen := sighting{}
+	seen := observation{}
 	if i >= 0 {
 		if l := j.page.history[i]; l.rec.ends() && l.rec.Winner != who.contender.node {
-			seen = sighting{v: b.r.now(), written: l.v, ttl: l.rec.ttl()}
+			seen = observation{v: b.r.now(), written: l.v, ttl: l.rec.ttl()}
 		}
 	}
 	j.page.mu.Unlock()
@@ -241,7 +241,7 @@ func (b *book) tamper(c *chance, j *job) {
 	b.r.tampers.Add(1)
 }
 
-// put has the record be as in a line; it reports whether that is a change. The locks are
+// put makes the record be as in a line; it reports whether that is a change. The locks are
 // held.
 func (b *book) put(j *job, l line) bool {
 	ctx, key := context.Background(), "race/"+j.name

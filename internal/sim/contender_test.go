@@ -32,7 +32,7 @@ type contender struct {
 	trusts map[uint64]trust // by token
 	work   *work
 	began  time.Duration // when the latest campaign did
-	seen   sighting      // what was read last
+	seen   observation   // what was read last
 	failed int           // health checks in a row, in this campaign
 	fell   time.Duration // when the last of them did
 
@@ -56,9 +56,9 @@ type trust struct {
 	sure  time.Duration // at least, if the candidate hears of it and its clocks go together
 }
 
-// sighting is when somebody read the record, and, where a rival held it, when
+// observation is when somebody read the record, and, where a rival held it, when
 // that had been written.
-type sighting struct {
+type observation struct {
 	v       time.Duration
 	written time.Duration
 	ttl     time.Duration // 0: nobody else held it
@@ -84,7 +84,7 @@ func (c *contender) trust(token uint64, v, length time.Duration, sure bool) {
 		t.sure = max(t.sure, until)
 	}
 	c.trusts[token] = t
-	c.seen = sighting{v: c.w.now()}
+	c.seen = observation{v: c.w.now()}
 	c.w.alarm(c.machine.when(until))
 }
 
@@ -155,7 +155,7 @@ func (c *contender) ill(v time.Duration) bool {
 
 // wait takes note of an addition to a record, which its writer has seen then.
 func (c *contender) wait(rec record, holder *contender) {
-	seen := sighting{v: c.w.now()}
+	seen := observation{v: c.w.now()}
 	if rec.held() && holder != c {
 		seen.written, seen.ttl = seen.v, rec.ttl()
 	}
@@ -166,7 +166,7 @@ func (c *contender) wait(rec record, holder *contender) {
 
 // sees takes note of what was read.
 func (c *contender) sees(pair *store.KVPair) {
-	seen := sighting{v: c.w.now()}
+	seen := observation{v: c.w.now()}
 	if e, who, known := c.w.ledger.find(pair); known && e.rec.held() && who != c {
 		seen.written, seen.ttl = e.v, e.rec.ttl()
 	}
@@ -176,7 +176,7 @@ func (c *contender) sees(pair *store.KVPair) {
 }
 
 // sight returns what was last read in this campaign, or written.
-func (c *contender) sight() (s sighting, ok bool) {
+func (c *contender) sight() (s observation, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.seen, c.seen.v > c.began

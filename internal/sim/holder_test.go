@@ -259,7 +259,7 @@ func (p *process) travel(c *chance) bool {
 	return !c.p(p.wire.lose)
 }
 
-// answered is told of the answer to a claim, be it late.
+// answered is told of the answer to a claim, even a late one.
 func (p *process) answered(by leadership.Claim, start clock.Instant, got leadership.Claimed, err error) {
 	now := p.who.machine.Now()
 	p.mu.Lock()

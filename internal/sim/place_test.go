@@ -9,7 +9,7 @@ import (
 // place is where the processes of one node run, one after the other.
 type place struct {
 	stays bool          // one is running when the faults end
-	quit  chan struct{} // closed to have it stop for good
+	quit  chan struct{} // closed to make it stop for good
 	ended chan struct{} // closed when it has
 	up    atomic.Bool   // a process is running, and not about to end
 

@@ -173,7 +173,7 @@ func (n *racingNode) live(b *book) {
 func (n *racingNode) enroll(i int, b *book) *racer {
 	w, name := n.r, fmt.Sprintf("%s%d", n.node, i)
 	d := n.dice.child(name)
-	p := &racer{node: n, views: map[*job][]*leadership.Round{}, seen: map[*job]sighting{}, contender: &contender{
+	p := &racer{node: n, views: map[*job][]*leadership.Round{}, seen: map[*job]observation{}, contender: &contender{
 		w: w.world, name: name, node: n.node, ttl: n.ttl, machine: newMachine(w.world, name, n.machine, d.child("machine")),
 		trusts: map[uint64]trust{},
 	}}

@@ -19,7 +19,7 @@ type racer struct {
 
 	mu    sync.Mutex
 	views map[*job][]*leadership.Round // the one in use last
-	seen  map[*job]sighting            // what was read last
+	seen  map[*job]observation         // what was read last
 	doing *doing
 }
 
@@ -117,7 +117,7 @@ func (p *racer) view(c *chance, j *job) *leadership.Round {
 }
 
 // saw returns what the process has read last of a job's round.
-func (p *racer) saw(j *job) sighting {
+func (p *racer) saw(j *job) observation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.seen[j]
@@ -130,7 +130,7 @@ func (p *racer) knows(j *job) bool {
 	return ok
 }
 
-func (p *racer) saws(j *job, s sighting) {
+func (p *racer) saws(j *job, s observation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.seen[j] = s

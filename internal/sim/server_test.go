@@ -205,5 +205,5 @@ func (p *served) tells(got leadership.Claimed) {
 	p.first = firstSight{p.index, p.w.now()}
 	p.who.mu.Lock()
 	defer p.who.mu.Unlock()
-	p.who.seen = sighting{p.w.now(), p.start.v, ttl}
+	p.who.seen = observation{p.w.now(), p.start.v, ttl}
 }

@@ -338,7 +338,7 @@ func (w *world) note(who, format string, args ...any) {
 	w.trace.add(event{w.now(), who, format, args})
 }
 
-// recheck has the checker look at once.
+// recheck makes the checker look at once.
 func (w *world) recheck() {
 	select {
 	case w.checker.wake <- struct{}{}:
@@ -346,7 +346,7 @@ func (w *world) recheck() {
 	}
 }
 
-// alarm has the checker look just before v, at v, and just after.
+// alarm makes the checker look just before v, at v, and just after.
 func (w *world) alarm(v time.Duration) {
 	now := w.now()
 	for _, at := range []time.Duration{v - 1, v, v + 1} {

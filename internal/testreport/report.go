@@ -145,7 +145,7 @@ func reason(said []string) string {
 	return "no reason given"
 }
 
-// summarize prints the suites and the skips, and tells whether all is well.
+// summarize prints the suites and the skips, and reports whether all is well.
 func (r *report) summarize(out io.Writer, strict bool) bool {
 	ok := r.failed == 0 && !r.broken && r.passed > 0
 	fmt.Fprintf(out, "\n%-32s%16s%16s\n", "tests passed on", "conformance", "elections")

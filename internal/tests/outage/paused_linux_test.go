@@ -220,7 +220,7 @@ func (w *worker) kill() {
 	<-w.done
 }
 
-// end has the process end, and returns what it was told in each term.
+// end makes the process end, and returns what it was told in each term.
 func (w *worker) end() (map[uint64]*answers, error) {
 	if err := w.in.Close(); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ func plainURL(kind, addr string) string {
 	return kind + "://" + addr
 }
 
-// write has the server go on, with n writes that nobody is interested in.
+// write makes the server go on, with n writes that nobody is interested in.
 func write(t *testing.T, url string, n int) {
 	t.Helper()
 	kv := opener(url)(t)
