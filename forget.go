@@ -53,8 +53,8 @@ func Forget(ctx context.Context, kv store.Store, key string) error {
 			}
 			err = fmt.Errorf("leadership: forget %q: %w", key, err)
 		}
-		if ctx.Err() != nil && f.seen.Rec.Held() && !f.deleted && errors.Is(err, context.Cause(ctx)) {
-			err = fmt.Errorf("leadership: forget %q: %w by %q, as far as can be told: %w", key, ErrHeld, f.seen.Rec.Leader, context.Cause(ctx))
+		if held := f.holder(); ctx.Err() != nil && held.Held() && !f.deleted && errors.Is(err, context.Cause(ctx)) {
+			err = fmt.Errorf("leadership: forget %q: %w by %q, as far as can be told: %w", key, ErrHeld, held.Leader, context.Cause(ctx))
 		}
 		return err
 	}
@@ -69,9 +69,18 @@ type forgetting struct {
 	wait    time.Duration // before the next look
 }
 
+// holder returns the record of who may lead: that which was seen, or one that has
+// vanished since; a zero one where there is none.
+func (f *forgetting) holder() election.Record {
+	if f.seen.Rec.Held() {
+		return f.seen.Rec
+	}
+	return f.seen.Gone()
+}
+
 // look looks at the record, and has it deleted where it may be.
 func (f *forgetting) look(pair *store.KVPair, _ register.Earlier) (register.Change, error) {
-	found, now, before := parsed(pair, nil), clock.System{}.Now(), f.seen
+	found, now, before, held := parsed(pair, nil), clock.System{}.Now(), f.seen, f.holder().Held()
 	f.gone = false
 	switch {
 	case found.foreign != nil:
@@ -79,7 +88,7 @@ func (f *forgetting) look(pair *store.KVPair, _ register.Earlier) (register.Chan
 	case pair == nil && f.deleted:
 		f.gone = true
 		return register.Leave, nil
-	case pair == nil && !before.Rec.Held():
+	case pair == nil && !held:
 		return register.Leave, fmt.Errorf("leadership: forget %q: %w", f.key, ErrNoElection)
 	}
 	f.seen.See(pair, found.rec, now.Mono)
@@ -92,7 +101,7 @@ func (f *forgetting) look(pair *store.KVPair, _ register.Earlier) (register.Chan
 	case before.Known && rec.Held() && (rec.Token != before.Rec.Token || rec.Beat != before.Rec.Beat):
 		return register.Leave, fmt.Errorf("leadership: forget %q: %w by %q", f.key, ErrHeld, rec.Leader)
 	case left > 0:
-		f.wait = min(left, max(rec.TTL()/20, time.Millisecond), maxForgetPoll)
+		f.wait = min(left, max(f.holder().TTL()/20, time.Millisecond), maxForgetPoll)
 		return register.Leave, nil
 	case ahead > 0 && ahead < maxForgetPoll:
 		f.wait = ahead

@@ -185,3 +185,43 @@ func TestForgetToleratesALostReplyOfADeletion(t *testing.T) {
 		gone(t, kv)
 	})
 }
+
+// Its holder may lead on, and write it again.
+func TestForgetWaitsForARecordThatVanishes(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		for name, again := range map[string]bool{"stays gone": false, "is written again": true} {
+			kv := memory.New()
+			link := faultstore.New(kv)
+			held := election.Record{Leader: "a", Instance: instanceA, Token: 7, Millis: ttl.Milliseconds(), Beat: 1, Since: time.Now().UTC()}
+			if err := kv.Put(ctx, key, held.Encode(), nil); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			time.AfterFunc(ttl/2, func() { _ = kv.Delete(ctx, key) })
+			if again {
+				held.Beat++
+				time.AfterFunc(ttl, func() { _ = kv.Put(ctx, key, held.Encode(), nil) })
+			}
+			err := Forget(ctx, link, key)
+			took := time.Since(began)
+			switch {
+			case link.Calls(faultstore.OpGet) > 40:
+				t.Errorf("%s: %d looks", name, link.Calls(faultstore.OpGet))
+			case again && !errors.Is(err, ErrHeld):
+				t.Errorf("%s: %v, want ErrHeld", name, err)
+			case !again && (err != nil || took < ttl*3/2 || took > ttl*2):
+				t.Errorf("%s: %v after %v", name, err, took)
+			}
+		}
+		kv := memory.New()
+		if err := kv.Put(ctx, key, election.Record{Leader: "a", Instance: instanceA, Token: 7, Millis: ttl.Milliseconds(), Beat: 1, Since: time.Now().UTC()}.Encode(), nil); err != nil {
+			t.Fatal(err)
+		}
+		hasty, cancel := context.WithTimeout(ctx, ttl)
+		defer cancel()
+		time.AfterFunc(ttl/2, func() { _ = kv.Delete(ctx, key) })
+		if err := Forget(hasty, kv, key); !errors.Is(err, ErrHeld) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, want ErrHeld and why", err)
+		}
+	})
+}
