@@ -15,33 +15,36 @@ SIM_SEEDS ?= 1000
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help servers build test test-quick fuzz bench lint tidy release format api cover clean
+.PHONY: help servers build test test-quick fuzz proof bench lint tidy release format api cover clean
 
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
 
-servers: ## Install what the tests run against: etcd, Consul, ZooKeeper, Redis, PostgreSQL, PgBouncer, MariaDB, Chromium
+servers: ## Install what the tests run against: etcd, Consul, ZooKeeper, Redis, PostgreSQL, PgBouncer, MariaDB, Chromium, z3, cvc5
 	@./internal/servers/install.sh
 
 build: ## Compile everything
 	$(GO) build $(ALL)
 
 # What runs on real servers waits most of its time, so several packages go at
-# once, those that take longest first; the simulations take the processors that
-# these leave idle. The report fails for a failed test, one that was skipped, a
+# once, those that take longest first; the simulations and the proof take the
+# processors that these leave idle. The report fails for a failed test, one that was skipped, a
 # suite that is missing, or a `go test` that failed for any other reason.
-SIMULATIONS = ./internal/sim
+SIMULATIONS = ./internal/sim ./proof
 LONG = ./store/postgres ./store/redis ./internal/tests/recovery ./internal/tests/kvtools
 FAILED = echo '{"Action":"fail"}'
 test: servers ## Run all tests, on real servers, with the race detector
 	@export LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS); later=$$(mktemp); \
 	{ nice -n 19 $(GO) test -json -race -timeout 30m $(SIMULATIONS) > "$$later" 2>&1 & simulations=$$!; \
-	  $(GO) test -json -race -p 3 -timeout 30m $(LONG) $$($(GO) list $(ALL) | grep -v /internal/sim) || $(FAILED); \
+	  $(GO) test -json -race -p 3 -timeout 30m $(LONG) $$($(GO) list $(ALL) | grep -v -e /internal/sim -e '/proof$$') || $(FAILED); \
 	  ($(DEPLOY) $(GO) test -json -race -timeout 10m ./...) || $(FAILED); \
 	  wait $$simulations || $(FAILED); cat "$$later"; rm -f "$$later"; } 2>&1 | $(GO) run ./internal/testreport -strict
 
 test-quick: ## Run the tests that need no servers
 	$(GO) test -short $(ALL)
+
+proof: ## Prove the law of elections and rounds by z3, and again by cvc5; break each rule, and print what happens
+	$(GO) run ./proof
 
 # FUZZTIME=10m for longer, FUZZ=httpapi for those of a folder or name alone.
 fuzz: ## Fuzz what is read from others, a minute each: records, URLs, requests, specs

@@ -103,7 +103,7 @@ func refuteAll(ctx context.Context, w io.Writer) error {
 		}
 	})
 	for i := range told {
-		io.WriteString(w, told[i].String())
+		fmt.Fprint(w, told[i].String())
 	}
 	return errors.Join(errs...)
 }

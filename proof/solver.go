@@ -39,8 +39,11 @@ func (s solver) ask(ctx context.Context, script string) (string, error) {
 	if strings.HasPrefix(text, "unsat") {
 		return "unsat", nil // there are no values of what there is not
 	}
-	if err != nil || strings.Contains(text, "(error") {
-		return "", fmt.Errorf("%s: %v: %.300s", s.name, err, text)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w: %.300s", s.name, err, text)
+	}
+	if strings.Contains(text, "(error") {
+		return "", fmt.Errorf("%s: %.300s", s.name, text)
 	}
 	return text, nil
 }

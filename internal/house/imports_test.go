@@ -70,6 +70,7 @@ var arrows = []struct{ from, to string }{
 	{"faults/resource", "faults/history fence"},
 	{"faults/worker", ". faults/history faults/resource internal/clock internal/sabotage store"},
 	{"faults/cmd/worker", "faults/worker store/all"},
+	{"proof", ""},
 	{"internal/tests/release", "golang.org/x/mod"},
 	{"internal/tests/*", ""},
 	{"internal/*", ""},

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need and this machine lacks, without asking: the servers
-# that they start, of which none is running afterwards, a browser for the page, and
-# what Go's race detector needs. Quick when there is nothing to do.
+# that they start, of which none is running afterwards, a browser for the page, two
+# solvers for the proof, and what Go's race detector needs. Quick when there is nothing to do.
 set -eu
 
 consul_version=1.21.0
@@ -26,6 +26,8 @@ has gcc || has cc || need gcc
 has python3 || need python3
 has systemd-analyze || need systemd
 has chromium || has chromium-browser || has google-chrome || need chromium
+has z3 || need z3
+has cvc5 || need cvc5
 has pgbouncer || [ -x /usr/sbin/pgbouncer ] || need pgbouncer
 
 install_packages() {
@@ -100,4 +102,4 @@ build_consul() {
 
 if [ -n "$packages" ]; then install_packages; fi
 has consul || build_consul
-say "etcd, Consul, ZooKeeper, Redis, PostgreSQL, MariaDB and Chromium are there"
+say "etcd, Consul, ZooKeeper, Redis, PostgreSQL, MariaDB, Chromium, z3 and cvc5 are there"

@@ -25,6 +25,11 @@ type sabotage struct {
 
 var sabotages = []sabotage{
 	{
+		"compare-and-swap", "the store does not compare", "store/memory/store.go",
+		"\t\t\treturn unchanged(e, found, previous)\n",
+		"\t\t\treturn nil\n",
+	},
+	{
 		"S1", "trust runs from the reply", "internal/election/answers.go",
 		"m.writes.acked = attempt{rec.Beat, c.start}",
 		"m.writes.acked = attempt{rec.Beat, now}",
