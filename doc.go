@@ -33,29 +33,28 @@
 //
 // # What is not
 //
-// Between an answer and what is done upon it, a process may be paused for any
-// time. No election can cover that. Where it matters, send the token along,
-// and let whatever is acted upon refuse a token lower than the highest it has
-// seen: package fence has the checks.
+// A process may be paused for any time between the answer that it leads and what it
+// does then. No election can cover that. Where it matters, send the token along, and let
+// the receiver refuse a token that is lower than the highest that it has seen: package
+// fence has the checks.
 //
 // A context derived from that of the work, and a channel that Done returned earlier,
-// do not compute. They are closed by the first that notices the end of the term: a
-// timer, or any call of Err or Done of the work's own context, IsLeader, Term or
-// TermFromContext. After a pause of the process, code that goes on before the timer
-// does may still find them open. So before a step that only a leader may take, ask one
-// of those; where only a derived context is at hand, call [TermFromContext] with it, and
-// then its Err. The same goes for the context that [Round.Do] gives to its work, whose
-// own Err and Done compute, and for the channels and callbacks that tell of changes.
-// After the machine was suspended, all of them end, or tell, within 250 ms, whatever the
-// TTL.
+// do not read the clock. They are closed when something notices that the term is over: a
+// timer, or a call of Err or Done of the work's own context, of IsLeader, Term or
+// TermFromContext. If the process was paused, its code may run again before that timer
+// does, and find them still open. So ask one of those calls before each step that only a
+// leader may take; where there is only a derived context, call [TermFromContext] with it,
+// and then its Err. The same goes for the context that [Round.Do] gives to its work, and
+// for the channels and callbacks that tell of changes. After the machine was suspended,
+// all of them end, or tell, within 250 ms, whatever the TTL.
 //
 // A store that loses the record, or goes back to an older one, forgets who
 // leads. Candidates that saw the record wait for its TTL all the same, and the
 // leader writes it again; but a candidate that never saw it takes the seat at
 // once, and until the old leader looks, or its trust runs out, there are two.
 // Deleting the record by hand does that too. The token of the new term is
-// still higher, as far as the wall clocks of the two agree, for it is at least
-// the time in milliseconds.
+// higher even then, if the wall clocks of the two machines agree, because a token
+// is at least the time in milliseconds at which its term began.
 //
 // # Why it is safe
 //
@@ -80,26 +79,31 @@
 // other, and neither relies on the store to expire anything, on a session, or
 // on a watch: a watch is a hint to look again, and a poll stands behind it.
 //
-// A reply that was lost leaves open whether a write has happened. The record is
-// read back: it names the candidate, the term and the attempt. But a read may show
-// what a failover can still take back, so trust begins, and is renewed, only by a write
-// that the store acknowledged: what turns out to be ours is written once more. A call of the
-// store that does not return, though its context has ended, is neither waited
-// for nor repeated. A term whose trust has run out is over, whatever succeeds
-// later. The rules are numbered in docs/decisions.md, and each has
-// tests that fail when it is broken: most of them simulations of whole
-// elections in virtual time (internal/sim).
+// If the reply to a write is lost, the write may have happened or not. So the candidate
+// reads the record, and writes again: a claim with a new token, a renewal with a new beat.
+// Even if it finds its own write there it does not trust that, for a failover may still
+// take back what a read shows: trust begins, and is renewed, only by a write that the store
+// acknowledged. A call of the store that does not return, though its context has ended, is
+// neither waited for nor repeated. A term whose trust has run out is over, whatever succeeds
+// later.
+//
+// A request of an operator is written into the record, too. The leader finds it there, ends
+// its work, and gives up the seat; what holds for all candidates (a transfer, a pause) stays
+// in the record that it leaves.
+//
+// The rules are numbered in docs/decisions.md, and each has tests that fail when it is
+// broken: most of them simulations of whole elections in virtual time (internal/sim).
 //
 // # The record
 //
 // It is JSON, for people to read:
 //
-//	v, kind   format 1 of an "election"; what is not exactly that is never overwritten
+//	v, kind   1 and "election"; a value that is not exactly of this form is never overwritten
 //	leader    node name; empty when the seat is vacant
 //	instance  random id of one campaign
 //	token     fencing token of the term, kept through a vacancy
 //	ttl       milliseconds, as the holder promised
-//	beat      another with each of the holder's writes, raised at random
+//	beat      raised by a random number with each write of the holder
 //	since     when the term began
 //	payload   what WithPayload set
 //	last      who led before, with which token, and why that term ended
