@@ -28,7 +28,7 @@ type campaign struct {
 	previous *campaign       // that has to end first, or nil
 	machine  *election.Machine
 	work     work
-	health   health
+	health   *health // nil without a check
 	audience audience
 	streams  streams
 	err      error       // what ended the campaign, other than a stop
@@ -50,8 +50,11 @@ type mode struct {
 func newCampaign(ctx context.Context, by *Candidate, previous *campaign, m mode) *campaign {
 	c := &campaign{
 		on: observer{kv: by.kv, key: by.key, opts: by.opts}, by: by, ctx: ctx, previous: previous,
-		work: work{do: m.work, function: m.function}, health: health{healthOptions: by.opts.health},
+		work: work{do: m.work, function: m.function},
 		streams: streams{used: m.stream != nil}, done: make(chan struct{}),
+	}
+	if by.opts.health.probe != nil {
+		c.health = &health{healthOptions: by.opts.health}
 	}
 	c.on.report = c.problem
 	c.on.loop.Init(by.opts.clock, c.step)
@@ -128,10 +131,13 @@ func (c *campaign) enter() bool {
 	}
 	o := c.on.opts
 	c.on.open(c.ctx, func() time.Duration { return o.config.Retry })
-	c.health.next = o.clock.Now().Mono
+	now := o.clock.Now().Mono
+	if c.health != nil {
+		c.health.next = now
+	}
 	c.machine = election.NewMachine(&o.config, election.Claimant{
 		Node: c.by.node, Instance: rand.Text(), Priority: o.priority, TTL: c.by.ttl, Hold: o.config.Retry, Payload: o.payload,
-	}, c.work.do != nil, &c.by.issued, c.health.next)
+	}, c.work.do != nil, &c.by.issued, now)
 	return true
 }
 
@@ -326,6 +332,10 @@ func (c *campaign) outcome() error {
 
 // checkHealth goes on with the checks of health.
 func (c *campaign) checkHealth(now time.Duration) {
+	if c.health == nil {
+		c.machine.Health(true, false)
+		return
+	}
 	switch err := c.health.step(context.WithoutCancel(c.ctx), now, c.on.loop.Wake); {
 	case err != nil:
 		quiet := !c.health.sick.failed("check", now)

@@ -20,7 +20,7 @@ const startGap = time.Millisecond
 // NewGroup; the zero value is not usable. All methods are safe for concurrent
 // use.
 //
-// 10,000 elections with a TTL of 15 s cost a process some 200 MB, or 150 MB with
+// 10,000 elections with a TTL of 15 s cost a process some 200 MB, or 140 MB with
 // GOGC=25, and a fifth of a core, with a store in memory.
 //
 // Callbacks are called for all elections, also at once, and health is checked for

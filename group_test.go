@@ -236,14 +236,17 @@ func TestBadGroupsAreRefused(t *testing.T) {
 }
 
 // BenchmarkTenThousandElections measures what a process costs that leads 10,000
-// elections with a TTL of 15 s: its memory, all that it has, and its share of one
-// core over some seconds of real time.
+// elections with a TTL of 15 s: its memory, all that it has and what each election has
+// of it, and its share of one core over some seconds of real time.
 func BenchmarkTenThousandElections(b *testing.B) {
 	const elections, span = 10_000, 15 * time.Second
 	for _, percent := range []int{25, 100} { // the one that needs more memory last
 		b.Run(fmt.Sprintf("GOGC=%d", percent), func(b *testing.B) {
 			defer debug.SetGCPercent(debug.SetGCPercent(percent))
 			for b.Loop() {
+				var before, after runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
 				kv := memory.New()
 				g := NewGroup(kv, "a", DefaultTTL)
 				var ended sync.WaitGroup
@@ -263,6 +266,10 @@ func BenchmarkTenThousandElections(b *testing.B) {
 				}
 				b.ReportMetric(float64(resident(b))/1e6, "MB")
 				b.ReportMetric(share, "cores")
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				b.ReportMetric((float64(after.HeapAlloc)-float64(before.HeapAlloc))/elections, "heap-B/election")
+				b.ReportMetric((float64(after.StackInuse)-float64(before.StackInuse))/elections, "stack-B/election")
 				b.ReportMetric(float64(runtime.NumGoroutine())/elections, "goroutines/election")
 				g.Stop()
 				ended.Wait()

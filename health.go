@@ -12,8 +12,8 @@ import (
 // errHanging means that a check has not returned in time.
 var errHanging = errors.New("the check has not returned")
 
-// health is what a campaign knows of its own health. Only its turns touch
-// it.
+// health is what a campaign knows of its own health, where that is checked. Only its
+// steps touch it.
 type health struct {
 	healthOptions
 	passed bool          // a check has passed
@@ -30,9 +30,6 @@ type health struct {
 // due. It returns what went wrong, if something did just now. returned is
 // called when a check returns; its context is made of ctx.
 func (h *health) step(ctx context.Context, now time.Duration, returned func()) error {
-	if h.probe == nil {
-		return nil
-	}
 	if h.result != nil {
 		select {
 		case err := <-h.result:
@@ -78,22 +75,22 @@ func (h *health) judge(err error) error {
 }
 
 // well reports whether the candidate may claim the seat.
-func (h *health) well() bool { return h.probe == nil || h.passed && h.failed == 0 }
+func (h *health) well() bool { return h.passed && h.failed == 0 }
 
 // ill reports whether a leader is to step down.
-func (h *health) ill() bool { return h.probe != nil && h.failed >= h.failures }
+func (h *health) ill() bool { return h.failed >= h.failures }
 
-// due returns when step is to be called next.
+// due returns when step is to be called next. h may be nil.
 func (h *health) due() time.Duration {
-	if h.probe == nil {
+	if h == nil {
 		return clock.Never
 	}
 	return h.next
 }
 
-// end ends the context of a check that is under way.
+// end ends the context of a check that is under way. h may be nil.
 func (h *health) end() {
-	if h.result != nil {
+	if h != nil && h.result != nil {
 		h.cancel()
 	}
 }

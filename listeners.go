@@ -120,7 +120,7 @@ type audience struct {
 	listeners []*notices
 	informed  atomic.Bool   // the record has been seen
 	told      chan struct{} // closed when the callbacks have been told all; nil without
-	leader    Term          // that the listeners were told of last
+	leader    *Term         // that the listeners were told of last; nil without
 }
 
 // open begins to tell the callbacks, and signals, if not nil.
@@ -128,15 +128,17 @@ func (a *audience) open(callbacks Callbacks, signals *notices) {
 	if signals != nil {
 		a.listeners = append(a.listeners, signals)
 	}
-	if callbacks.none() {
-		return
+	if !callbacks.none() {
+		n := newNotices()
+		a.listeners, a.told = append(a.listeners, n), make(chan struct{})
+		go func() {
+			defer close(a.told)
+			callbacks.listen(n)
+		}()
 	}
-	n := newNotices()
-	a.listeners, a.told = append(a.listeners, n), make(chan struct{})
-	go func() {
-		defer close(a.told)
-		callbacks.listen(n)
-	}()
+	if len(a.listeners) > 0 {
+		a.leader = new(Term)
+	}
 }
 
 func (a *audience) began(t *term) {
@@ -187,10 +189,10 @@ func (c *campaign) announce(now time.Duration) {
 	default:
 		leader.Last = endingOf(view.Rec.LastEnding())
 	}
-	if leader.same(a.leader) {
+	if leader.same(*a.leader) {
 		return
 	}
-	a.leader = leader
+	*a.leader = leader
 	for _, n := range a.listeners {
 		n.leads(leader.clone())
 	}

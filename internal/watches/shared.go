@@ -19,13 +19,14 @@ type shared struct {
 	key       string
 	originKey any
 
-	ctx    context.Context
-	cancel context.CancelFunc
+	values context.Context // without an end
 	again  chan struct{}
-	done   chan struct{}
+	left   chan struct{} // closed when the last user has left
+	done   chan struct{} // made then, and closed when run has returned
 
-	mu    sync.Mutex
-	users []*Watch // never called after they have left
+	mu     sync.Mutex
+	cancel context.CancelFunc // ends the store's watch; nil until there is one
+	users  []*Watch           // never called after they have left
 }
 
 // tell passes on what the watch says.
@@ -52,24 +53,44 @@ func (s *shared) pause() time.Duration {
 	return shortest
 }
 
-// run watches until ctx ends.
+// run watches until the last user has left.
 func (s *shared) run() {
-	defer close(s.done)
 	var rest <-chan (<-chan *store.KVPair)
-	for s.ctx.Err() == nil {
+	for !s.over() {
 		rest = s.once()
-		pause := s.pause()
-		select {
-		case <-s.ctx.Done():
-		case <-time.After(pause / 16):
-			// Never opened again and again on top of itself.
-		}
-		select {
-		case <-s.ctx.Done():
-		case <-time.After(pause):
-		case <-s.again:
-		}
+		s.rest()
 	}
+	s.finish(rest)
+	close(s.done)
+}
+
+// over reports whether the last user has left.
+func (s *shared) over() bool {
+	select {
+	case <-s.left:
+		return true
+	default:
+		return false
+	}
+}
+
+// rest waits before a watch that has ended is opened again.
+func (s *shared) rest() {
+	pause := s.pause()
+	select {
+	case <-s.left:
+	case <-time.After(pause / 16):
+		// Never opened again and again on top of itself.
+	}
+	select {
+	case <-s.left:
+	case <-time.After(pause):
+	case <-s.again:
+	}
+}
+
+// finish waits for the end of the watch that has been left, if there is one, for Grace.
+func (s *shared) finish(rest <-chan (<-chan *store.KVPair)) {
 	if rest == nil {
 		s.pool.release()
 		return
@@ -89,11 +110,43 @@ func (s *shared) run() {
 	}
 }
 
-// once opens a watch and follows it until it ends. When ctx has ended before, it
-// returns where to get what has yet to be drained.
+// once opens a watch and follows it until it ends. When the last user has left before, it
+// returns where to get what has yet to be drained. Thousands may wait in it: so what needs
+// a large stack is done by other functions.
 func (s *shared) once() <-chan (<-chan *store.KVPair) {
-	ctx, cancel := context.WithCancel(s.ctx)
-	defer cancel()
+	opened := s.open()
+	pairs, over := s.opened(opened)
+	if over {
+		return opened
+	}
+	for pairs != nil {
+		select {
+		case pair, ok := <-pairs:
+			if !ok {
+				pairs = nil
+				break
+			}
+			s.tell(pair)
+		case <-s.left:
+			rest := make(chan (<-chan *store.KVPair), 1)
+			rest <- pairs
+			return rest
+		}
+	}
+	s.cancel()
+	return nil
+}
+
+// open begins to open a watch, and returns where it is to come from.
+func (s *shared) open() <-chan (<-chan *store.KVPair) {
+	// It is no child of another context, which would have to keep a list of its own.
+	ctx, cancel := context.WithCancel(s.values)
+	s.mu.Lock()
+	s.cancel = cancel
+	if len(s.users) == 0 {
+		cancel()
+	}
+	s.mu.Unlock()
 	opened := make(chan (<-chan *store.KVPair), 1)
 	go func() {
 		defer close(opened)
@@ -101,32 +154,22 @@ func (s *shared) once() <-chan (<-chan *store.KVPair) {
 			opened <- pairs
 		}
 	}()
+	return opened
+}
 
+// opened waits for a watch, nil for one that could not be opened. It reports whether the
+// last user has left before.
+func (s *shared) opened(opened <-chan (<-chan *store.KVPair)) (pairs <-chan *store.KVPair, over bool) {
 	// A watch that takes too long to open is given up, but not opened again
 	// before that has come to an end.
-	slow := time.AfterFunc(4*s.pause(), cancel)
+	slow := time.AfterFunc(4*s.pause(), s.cancel)
 	defer slow.Stop()
-	var pairs <-chan *store.KVPair
 	select {
 	case pairs = <-opened:
-		slow.Stop()
-	case <-s.ctx.Done():
-		return opened
+		return pairs, false
+	case <-s.left:
+		return nil, true
 	}
-	for pairs != nil {
-		select {
-		case pair, ok := <-pairs:
-			if !ok {
-				return nil
-			}
-			s.tell(pair)
-		case <-s.ctx.Done():
-			rest := make(chan (<-chan *store.KVPair), 1)
-			rest <- pairs
-			return rest
-		}
-	}
-	return nil
 }
 
 // drain reads until a channel is closed, for there are stores that otherwise

@@ -41,16 +41,18 @@ func Open(ctx context.Context, kv store.Store, key string, pause func() time.Dur
 	}
 	s := p.keys[originKey]
 	if s == nil {
-		s = &shared{pool: p, kv: kv, key: key, originKey: originKey, again: make(chan struct{}, 1), done: make(chan struct{})}
-		s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		s = &shared{
+			pool: p, kv: kv, key: key, originKey: originKey,
+			values: context.WithoutCancel(ctx), again: make(chan struct{}, 1), left: make(chan struct{}),
+		}
 		p.keys[originKey] = s
 		p.waiting = append(p.waiting, s)
-		p.admit()
 	}
 	w.shared = s
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.users = append(s.users, w)
+	s.mu.Unlock()
+	p.admit()
 	return w
 }
 
@@ -82,7 +84,11 @@ func (w *Watch) Close() <-chan struct{} {
 		w.done = ended
 		return w.done
 	}
-	s.cancel()
+	s.done = make(chan struct{})
+	close(s.left)
+	if s.cancel != nil {
+		s.cancel()
+	}
 	p := s.pool
 	delete(p.keys, s.originKey)
 	if i := slices.Index(p.waiting, s); i >= 0 { // it was never opened
