@@ -50,7 +50,7 @@ type mode struct {
 func newCampaign(ctx context.Context, by *Candidate, previous *campaign, m mode) *campaign {
 	c := &campaign{
 		on: observer{kv: by.kv, key: by.key, opts: by.opts}, by: by, ctx: ctx, previous: previous,
-		work: work{do: m.work, function: m.function},
+		work:    work{do: m.work, function: m.function},
 		streams: streams{used: m.stream != nil}, done: make(chan struct{}),
 	}
 	if by.opts.health.probe != nil {
