@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/seed-a1d591d3/leadership/internal/certs"
@@ -93,4 +95,50 @@ func copyAll(t testing.TB, from, to string) {
 	if out, err := exec.CommandContext(t.Context(), "cp", "-a", from, to).CombinedOutput(); err != nil {
 		t.Fatal(fmt.Errorf("copy %s: %w: %s", from, err, out))
 	}
+}
+
+// TerminateBackends ends all sessions that clients have on a PostgreSQL.
+func (s *Server) TerminateBackends() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	const statement = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+	if _, err := queryPostgres(ctx, s.hostport(0), statement); err != nil {
+		s.t.Fatalf("terminate the backends of %s: %v", s.kind.name, err)
+	}
+}
+
+// AskRedis has a Redis carry out a command, and returns its answer.
+func (s *Server) AskRedis(command string) string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	answer, err := askRedis(ctx, s, command)
+	if err != nil || strings.HasPrefix(answer, "-") {
+		s.t.Fatalf("%s: %q, %v", command, answer, err)
+	}
+	return answer
+}
+
+// Version returns what the program of the server of that name calls its version.
+func Version(name string) (string, error) {
+	k, ok := kinds[name]
+	if name == "pgbouncer" {
+		k, ok = pgBouncerKind(nil), true
+	}
+	if !ok {
+		return "", fmt.Errorf("no server %q", name)
+	}
+	program, err := k.find()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command(program, "--version")
+	if name == "zookeeper" {
+		jar, err := filepath.EvalSymlinks(zooKeeperJar)
+		return strings.TrimSuffix(filepath.Base(jar), ".jar"), err
+	}
+	out, err := cmd.Output()
+	first, _, _ := strings.Cut(string(out), "\n")
+	return first, err
 }

@@ -140,7 +140,7 @@ var etcdEnsemble = ensembleKind{
 		if i >= ensembleSize {
 			state = "existing"
 			for j, s := range e.all[:ensembleSize] {
-				if s.stopped() {
+				if s.Stopped() {
 					cluster[j] = fmt.Sprintf("m%d=%s", i, e.etcdPeer(i))
 				}
 			}
@@ -217,7 +217,7 @@ var zooKeeperEnsemble = ensembleKind{
 				port = 0
 			}
 			if i >= ensembleSize && j < ensembleSize {
-				if e.all[j].stopped() {
+				if e.all[j].Stopped() {
 					continue
 				}
 			}

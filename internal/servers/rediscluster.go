@@ -104,3 +104,64 @@ func mustAskRedis(t testing.TB, s *Server, command string) {
 		t.Fatalf("%s: %q, %v", command, answer, err)
 	}
 }
+
+// MoveSlot moves the slot of a key from the master that has it to another one of the
+// nodes, and returns when all nodes know.
+func MoveSlot(t testing.TB, nodes []*Server, key string) {
+	t.Helper()
+	slot := strings.TrimSpace(strings.TrimPrefix(nodes[0].AskRedis("CLUSTER KEYSLOT "+key), ":"))
+	from, to := SlotOwner(t, nodes, key), -1
+	for i, s := range nodes {
+		if i != from && strings.Contains(s.AskRedis("ROLE"), "master") {
+			to = i
+		}
+	}
+	if to < 0 {
+		t.Fatalf("no other master takes slot %s", slot)
+	}
+	source, target := clusterID(t, nodes[from]), clusterID(t, nodes[to])
+	nodes[to].AskRedis("CLUSTER SETSLOT " + slot + " IMPORTING " + source)
+	nodes[from].AskRedis("CLUSTER SETSLOT " + slot + " MIGRATING " + target)
+	for answer := ""; ; {
+		answer = nodes[from].AskRedis("CLUSTER GETKEYSINSLOT " + slot + " 10")
+		lines := strings.Split(answer, "\r\n") // a number, and a length before each key
+		if len(lines) < 4 {
+			break
+		}
+		nodes[from].AskRedis(fmt.Sprintf("MIGRATE 127.0.0.1 %d %s 0 5000", nodes[to].ports[0], lines[2]))
+	}
+	for _, i := range []int{to, from} {
+		nodes[i].AskRedis("CLUSTER SETSLOT " + slot + " NODE " + target)
+	}
+	eventually(t, "all nodes know where the slot is", func(context.Context) error {
+		if owner := SlotOwner(t, nodes, key); owner != to {
+			return fmt.Errorf("it is at %d", owner)
+		}
+		return nil
+	})
+}
+
+// SlotOwner returns the number of the master that has the slot of a key, as all nodes
+// tell that answer.
+func SlotOwner(t testing.TB, nodes []*Server, key string) int {
+	t.Helper()
+	owner := -1
+	eventually(t, "one master has the slot", func(ctx context.Context) error {
+		owners := make(map[int]bool)
+		for i, s := range nodes {
+			// The owner answers by a value, others by the address of the owner.
+			answer, err := askRedis(ctx, s, "EXISTS "+key)
+			if err != nil {
+				continue
+			}
+			if strings.HasPrefix(answer, ":") {
+				owner, owners[i] = i, true
+			}
+		}
+		if len(owners) != 1 {
+			return fmt.Errorf("%d say that they have it", len(owners))
+		}
+		return nil
+	})
+	return owner
+}

@@ -40,6 +40,9 @@ type kind struct {
 	// ready makes a real request and returns nil if the server served it.
 	ready func(ctx context.Context, s *Server) error
 
+	// base is the folder in which it has its own; empty for the usual one.
+	base string
+
 	// plain says that it has the limits that its kind has by default.
 	plain bool
 
@@ -142,7 +145,11 @@ func (s *Server) create() error {
 	var err error
 	// Not t.TempDir: only its owner may enter that, and PostgreSQL runs as
 	// somebody else; and a shared server outlives the test that asked first.
-	if s.dir, err = os.MkdirTemp(baseFolder(), "leadership-"+s.kind.name+"-"); err != nil {
+	base := s.kind.base
+	if base == "" {
+		base = baseFolder()
+	}
+	if s.dir, err = os.MkdirTemp(base, "leadership-"+s.kind.name+"-"); err != nil {
 		return err
 	}
 	if s.claim, err = claim(s.dir); err != nil {
@@ -341,6 +348,9 @@ func (s *Server) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)
 }
 
+// HostPort returns where it listens, host:port, of whatever kind its Addr is.
+func (s *Server) HostPort() string { return s.hostport(0) }
+
 // hostport returns the address of its i-th port.
 func (s *Server) hostport(i int) string {
 	return fmt.Sprintf("127.0.0.1:%d", s.ports[i])
@@ -370,8 +380,8 @@ func (s *Server) logAfter(offset int64) []byte {
 	return log[max(0, len(log)-most):]
 }
 
-// stopped reports whether Stop has stopped the server.
-func (s *Server) stopped() bool {
+// Stopped reports whether Stop has stopped the server.
+func (s *Server) Stopped() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.process == nil

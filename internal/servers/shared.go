@@ -43,6 +43,16 @@ func Plain(t testing.TB, name string) *Server {
 	return s
 }
 
+// NewOn is New for a server that has its data on a disk.
+func NewOn(t testing.TB, name string, d *Disk) *Server {
+	t.Helper()
+	k := find(t, name)
+	k.base = d.Dir
+	s := start(t, k, nil)
+	t.Cleanup(s.remove)
+	return s
+}
+
 // Secure starts the server of that name for t, which ends it, with TLS and a
 // login: its clients have to show what is in its Secret.
 func Secure(t testing.TB, name string) *Server {

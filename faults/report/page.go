@@ -1,0 +1,134 @@
+package report
+
+import (
+	_ "embed" // for the texts of the page
+	"fmt"
+	"strings"
+
+	"github.com/seed-a1d591d3/leadership/faults/run"
+	"github.com/seed-a1d591d3/leadership/faults/stage"
+)
+
+//go:embed intro.md
+var intro string
+
+//go:embed findings.md
+var findings string
+
+// Page returns the page that tells the results.
+func (r *Results) Page() string {
+	var b strings.Builder
+	b.WriteString(intro)
+	r.total(&b)
+	for _, k := range stage.Kinds {
+		r.table(&b, k)
+	}
+	b.WriteString("\n## The faults\n\n| fault | what happens |\n|---|---|\n")
+	for _, f := range run.Faults {
+		fmt.Fprintf(&b, "| %s | %s |\n", f.Name, f.About)
+	}
+	b.WriteString("\n" + findings)
+	return b.String()
+}
+
+// WritePage writes the page.
+func (r *Results) WritePage(path string) error { return replace(path, []byte(r.Page())) }
+
+// total writes what all cells come to.
+func (r *Results) total(b *strings.Builder) {
+	var sum Cell
+	cells, lost, open := 0, 0, 0
+	for _, k := range stage.Kinds {
+		for _, f := range run.Faults {
+			if !f.Strikes(k) {
+				continue
+			}
+			cells++
+			c := r.Cell(k.Name, f.Name)
+			if c == nil || c.Runs == 0 {
+				open++
+				continue
+			}
+			sum.Runs += c.Runs
+			sum.Terms += c.Terms
+			sum.Yes += c.Yes
+			sum.Stale += c.Stale
+			sum.Accepted += c.Accepted
+			sum.Refused += c.Refused
+			sum.Violations = append(sum.Violations, c.Violations...)
+			if f.Lost {
+				lost++
+			} else {
+				sum.Overlaps += c.Overlaps
+				sum.Empty = max(sum.Empty, c.Empty)
+			}
+		}
+	}
+	b.WriteString("\n## The results\n\n")
+	fmt.Fprintf(b, "In %s runs of %d cells there were %s terms, and %s questions were answered 'I lead'.\n",
+		number(sum.Runs), cells-open, number(sum.Terms), number(sum.Yes))
+	fmt.Fprintf(b, "Overlaps: %d, but for the %d cells in which the store loses what it has acknowledged.\n", sum.Overlaps, lost)
+	fmt.Fprintf(b, "Stale writes that the fenced resource accepted: %d, in all cells; it accepted %s others, and refused %s.\n",
+		sum.Stale, number(sum.Accepted), number(sum.Refused))
+	fmt.Fprintf(b, "Other violations: %d.", len(sum.Violations))
+	if open > 0 {
+		fmt.Fprintf(b, " Cells not run yet: %d.", open)
+	}
+	b.WriteString("\n")
+}
+
+// table writes the cells of a store.
+func (r *Results) table(b *strings.Builder, k *stage.Kind) {
+	fmt.Fprintf(b, "\n### %s\n\n%s.", k.Name, capital(k.About))
+	for _, program := range k.Programs {
+		if version := r.Versions[program]; version != "" {
+			fmt.Fprintf(b, " %s.", version)
+		}
+	}
+	fmt.Fprintf(b, "\nTo repeat a row: `go run ./faults/cmd/faults --store %s --fault FAULT --seed 1 --runs 20`\n\n", k.Name)
+	b.WriteString("| fault | result | runs | seeds | TTL | terms | 'I lead' | overlaps | fenced: stale accepted | refused | unfenced: stale accepted | longest empty seat |\n")
+	b.WriteString("|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	for _, f := range run.Faults {
+		if !f.Strikes(k) {
+			continue
+		}
+		c := r.Cell(k.Name, f.Name)
+		if c == nil || c.Runs == 0 {
+			fmt.Fprintf(b, "| %s | not run yet | | | | | | | | | | |\n", f.Name)
+			continue
+		}
+		fmt.Fprintf(b, "| %s | %s | %d | %s | %s | %s | %s | %d | %d | %s | %s | %.2f s |\n", f.Name, c.result(f), c.Runs, c.Seeds, c.TTL,
+			number(c.Terms), number(c.Yes), c.Overlaps, c.Stale, number(c.Refused), number(c.StaleUnfenced), c.Empty)
+	}
+	for _, f := range run.Faults {
+		if c := r.Cell(k.Name, f.Name); c != nil && f.Strikes(k) {
+			for _, v := range c.Violations {
+				fmt.Fprintf(b, "\n- %s, %s", f.Name, v)
+			}
+		}
+	}
+}
+
+// result returns what the cell comes to.
+func (c *Cell) result(f *run.Fault) string {
+	switch {
+	case len(c.Violations) > 0:
+		return "**VIOLATION**"
+	case f.Lost && c.Expected == 0:
+		return "expected: overlap by lost data; none came"
+	case f.Lost:
+		return fmt.Sprintf("expected: overlap by lost data, in %d; fence held", c.Expected)
+	}
+	return "none"
+}
+
+// number writes a number with its thousands set apart.
+func number(n int) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -1,0 +1,127 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/faults/stage"
+	"github.com/seed-a1d591d3/leadership/faults/worker"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// callLimit bounds what a fault does by the store.
+const callLimit = 10 * time.Second
+
+var recordFaults = []*Fault{
+	{
+		Name: "key-deleted", About: "the record is deleted", Scope: Record, Lasts: [2]float64{0.5, 1.5},
+		Begin: func(e *Episode) { e.deleteKey() },
+	},
+	{
+		Name: "key-overwritten", About: "the record is replaced by what is none, and that is deleted later", Scope: Record, Lasts: [2]float64{0, 2},
+		Begin: func(e *Episode) { e.write([]byte("somebody else's")) },
+		End:   func(e *Episode) { e.deleteKey() },
+	},
+	{
+		Name: "key-put-back", About: "an older value of the record is written", Scope: Record, Lasts: [2]float64{0.5, 1.5},
+		Begin: func(e *Episode) {
+			older, _ := e.state.([]byte)
+			if older == nil {
+				older = e.read().Value
+				e.must(pause(context.Background(), e.TTL)) // the leader has renewed it
+			}
+			e.state = e.read().Value
+			e.write(older)
+		},
+	},
+	{
+		Name: "key-lost", About: "the record is deleted while the leader is halted, and a process is started that has never seen it",
+		Scope: Record, Lasts: [2]float64{1, 1}, Episodes: 2, TTL: 4 * time.Second, Lost: true,
+		Begin: func(e *Episode) { e.lose(func() { e.deleteKey() }) },
+		End:   (*Episode).dismiss,
+	},
+}
+
+// must ends the episode for an error.
+func (e *Episode) must(err error) {
+	if err != nil {
+		stage.Fail(fmt.Errorf("%s: %w", e.Fault.Name, err))
+	}
+}
+
+func (e *Episode) read() *store.KVPair {
+	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
+	defer cancel()
+	pair, err := e.KV.Get(ctx, e.Key, nil)
+	e.must(err)
+	return pair
+}
+
+// write replaces the record, whatever it is.
+func (e *Episode) write(value []byte) {
+	e.change(func(ctx context.Context, pair *store.KVPair) error {
+		_, _, err := e.KV.AtomicPut(ctx, e.Key, value, pair, nil)
+		return err
+	})
+}
+
+func (e *Episode) deleteKey() {
+	e.change(func(ctx context.Context, pair *store.KVPair) error {
+		_, err := e.KV.AtomicDelete(ctx, e.Key, pair)
+		return err
+	})
+}
+
+// change has do change the record, again until nobody else has been faster.
+func (e *Episode) change(do func(ctx context.Context, pair *store.KVPair) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
+	defer cancel()
+	for {
+		pair, err := e.KV.Get(ctx, e.Key, nil)
+		if errors.Is(err, store.ErrKeyNotFound) {
+			return
+		}
+		if err == nil {
+			err = do(ctx, pair)
+		}
+		if !errors.Is(err, store.ErrKeyModified) && !errors.Is(err, store.ErrKeyNotFound) {
+			e.must(err)
+			return
+		}
+	}
+}
+
+// lose provokes the overlap that no election over a store that loses data can prevent:
+// while the leader is halted do loses its claim, and a process that has never seen it
+// claims the seat. Then the leader goes on, and trusts its claim until it looks.
+func (e *Episode) lose(do func()) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	leader, err := e.awaitLeader(ctx, 20*time.Second)
+	e.must(err)
+	leader.process.signal(syscall.SIGSTOP, true)
+	defer leader.process.signal(syscall.SIGCONT, true)
+	do()
+	fresh, err := e.addNode(fmt.Sprintf("fresh%d", e.Number+1), worker.Run)
+	e.must(err)
+	e.must(fresh.Start())
+	e.state = fresh
+	for began := time.Now(); time.Since(began) < e.TTL; {
+		if now, err := e.leader(ctx); err == nil && now == fresh.Name {
+			return
+		}
+		e.must(pause(ctx, 5*time.Millisecond))
+	}
+	// Another was faster, or the store not fast enough: there is no overlap.
+}
+
+// dismiss ends what lose has started.
+func (e *Episode) dismiss() {
+	if fresh, ok := e.state.(*Node); ok {
+		e.must(fresh.end())
+		fresh.process = nil
+	}
+}

@@ -1,0 +1,311 @@
+// Package run strikes elections of real processes on real servers with faults, by a
+// seeded schedule, and has what they witnessed checked.
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/faults/history"
+	"github.com/seed-a1d591d3/leadership/faults/stage"
+	"github.com/seed-a1d591d3/leadership/faults/worker"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// Options are common to all runs.
+type Options struct {
+	Worker     string        // the program of faults/cmd/worker
+	Leadership string        // the program of cmd/leadership
+	Logs       string        // the folder in which each run has one
+	Keep       bool          // keep the logs of all runs, not only of those that found something
+	TTL        time.Duration // of the elections, unless the fault needs a longer one
+	Nodes      int           // candidates by the library; one more is `leadership run`
+	Every      time.Duration // between two rounds of questions
+}
+
+// Run is one run of a cell.
+type Run struct {
+	Fault *Fault
+	Stage *stage.Stage
+	Seed  uint64
+	Key   string
+	TTL   time.Duration
+	Dir   string // of its logs
+	Nodes []*Node
+	KV    store.Store // by no proxy
+
+	options  *Options
+	resource string
+	log      *history.Writer
+	state    any // what a fault remembers from one episode to the next
+}
+
+// plan is what the seed decides of an episode.
+type plan struct {
+	gap, lasts time.Duration
+	seed       uint64
+}
+
+// schedule returns the episodes of a seed.
+func (f *Fault) schedule(seed uint64, ttl time.Duration) []plan {
+	dice := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // times of faults
+	between := func(low, high float64) time.Duration {
+		return time.Duration((low + (high-low)*dice.Float64()) * float64(ttl))
+	}
+	var plans []plan
+	for range f.episodes() {
+		plans = append(plans, plan{between(0.4, 1.4), between(f.Lasts[0], f.Lasts[1]), dice.Uint64()})
+	}
+	return plans
+}
+
+// Episode is one fault that is under way.
+type Episode struct {
+	*Run
+	Number int // from 0
+	Lasts  time.Duration
+	Victim *Node // of a fault that strikes one
+	Rand   *rand.Rand
+}
+
+// do makes the run, in its folder, and returns what the processes have witnessed. It blocks
+// until all of them have ended.
+func (r *Run) do(ctx context.Context) (result *history.Result, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 5*time.Minute, errors.New("the run took more than 5 minutes"))
+	defer cancel()
+	if r.log, err = history.Create(filepath.Join(r.Dir, "runner.log"), history.Process{Role: history.Runner, Key: r.Key}); err != nil {
+		return nil, err
+	}
+	resource, err := worker.Serve("127.0.0.1:0", filepath.Join(r.Dir, "resource.log"), r.Key)
+	if err != nil {
+		return nil, errors.Join(err, r.log.Close())
+	}
+	r.resource = resource.Addr()
+	err = r.strike(ctx)
+	err = errors.Join(err, resource.Close(), r.log.Close())
+	if err != nil {
+		return nil, err
+	}
+	logs, err := history.ReadDir(r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return history.Check(logs, history.Limits{}), nil
+}
+
+// strike has the nodes campaign, and the faults strike.
+func (r *Run) strike(ctx context.Context) (err error) {
+	if r.KV, err = openPatiently(ctx, r.Stage.URL(r.Stage.Hosts)); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.KV.Close()) }()
+	defer func() { err = errors.Join(err, r.endNodes()) }()
+	if err := r.addNodes(); err != nil {
+		return err
+	}
+	if r.Fault.Set != nil {
+		r.Fault.Set(r, rand.New(rand.NewPCG(r.Seed, 1))) //nolint:gosec // as above
+	}
+	for _, n := range r.Nodes {
+		if err := n.Start(); err != nil {
+			return err
+		}
+	}
+	for _, n := range r.Nodes {
+		n.awaitLog(10 * time.Second)
+	}
+	if _, err := r.awaitLeader(ctx, 30*time.Second); err != nil {
+		return err
+	}
+	r.sound(r.Nodes...)
+	for i, p := range r.Fault.schedule(r.Seed, r.TTL) {
+		if err := pause(ctx, p.gap); err != nil {
+			return err
+		}
+		e := &Episode{Run: r, Number: i, Lasts: p.lasts, Rand: rand.New(rand.NewPCG(p.seed, 2))} //nolint:gosec // as above
+		if err := e.happen(ctx); err != nil {
+			return fmt.Errorf("episode %d: %w", i+1, err)
+		}
+	}
+	err = pause(ctx, 2*r.TTL)
+	r.unsound(r.Nodes...)
+	return err
+}
+
+// happen has one fault begin and end.
+func (e *Episode) happen(ctx context.Context) error {
+	struck := e.Nodes
+	if e.Fault.Scope == One {
+		e.Victim = e.pick(ctx)
+		struck = []*Node{e.Victim}
+	}
+	e.unsound(struck...)
+	began := history.Now()
+	err := stage.Try(func() { e.Fault.Begin(e) })
+	if err == nil {
+		err = pause(ctx, e.Lasts)
+	}
+	if e.Fault.End != nil {
+		err = errors.Join(err, stage.Try(func() { e.Fault.End(e) }))
+	}
+	whom := "all"
+	if e.Victim != nil {
+		whom = e.Victim.Name
+	}
+	e.log.Add(history.Line{Kind: history.Fault, Before: began, After: history.Now(), What: e.Fault.Name, Answer: whom})
+	e.sound(struck...)
+	return err
+}
+
+// pick returns whom a fault strikes: mostly the leader.
+func (e *Episode) pick(ctx context.Context) *Node {
+	var may []*Node
+	for _, n := range e.Nodes {
+		if n.Mode != worker.Command || !e.Fault.Library {
+			may = append(may, n)
+		}
+	}
+	victim := may[e.Rand.IntN(len(may))]
+	if e.Rand.IntN(4) > 0 {
+		leader, err := e.awaitLeader(ctx, e.TTL)
+		for _, n := range may {
+			if err == nil && n == leader {
+				victim = n
+			}
+		}
+	}
+	return victim
+}
+
+// addNodes adds the candidates, half of which use Run and half RunForElection, and one
+// `leadership run`.
+func (r *Run) addNodes() error {
+	for i := range r.options.Nodes + 1 {
+		mode := worker.Run
+		switch {
+		case i == r.options.Nodes:
+			mode = worker.Command
+		case i%2 == 1:
+			mode = worker.RunForElection
+		}
+		if _, err := r.addNode(fmt.Sprintf("n%d", i+1), mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addNode adds a candidate, which is not started yet, behind proxies of its own.
+func (r *Run) addNode(name, mode string) (*Node, error) {
+	n := &Node{Name: name, Mode: mode, Rate: 1, run: r}
+	r.Nodes = append(r.Nodes, n)
+	var err error
+	if n.Proxies, n.endProxies, err = r.Stage.Proxies(); err != nil {
+		return nil, err
+	}
+	var hosts []string
+	for _, p := range n.Proxies {
+		hosts = append(hosts, p.Addr)
+	}
+	n.store = r.Stage.URL(hosts)
+	return n, nil
+}
+
+func (r *Run) endNodes() error {
+	errs := make([]error, len(r.Nodes))
+	var ending sync.WaitGroup
+	for i, n := range r.Nodes {
+		ending.Go(func() {
+			errs[i] = n.end()
+			if n.endProxies != nil {
+				n.endProxies()
+			}
+		})
+	}
+	ending.Wait()
+	return errors.Join(errs...)
+}
+
+// sound notes that from now on no fault strikes these nodes, and unsound that one does.
+func (r *Run) sound(nodes ...*Node) {
+	for _, n := range nodes {
+		n.sound = history.Now()
+	}
+}
+
+func (r *Run) unsound(nodes ...*Node) {
+	for _, n := range nodes {
+		if n.sound != 0 {
+			r.log.Add(history.Line{Kind: history.Sound, Before: n.sound, After: history.Now(), What: n.Name})
+		}
+		n.sound = 0
+	}
+}
+
+// awaitLeader waits until the record names one of the nodes as the leader.
+func (r *Run) awaitLeader(ctx context.Context, limit time.Duration) (*Node, error) {
+	var err error
+	for began := time.Now(); time.Since(began) < limit; {
+		var leader string
+		if leader, err = r.leader(ctx); err == nil {
+			for _, n := range r.Nodes {
+				if n.Name == leader {
+					return n, nil
+				}
+			}
+		}
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("nobody leads within %v: %w", limit, err)
+}
+
+func (r *Run) leader(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	pair, err := r.KV.Get(ctx, r.Key, nil)
+	if err != nil {
+		return "", err
+	}
+	var record struct{ Leader string }
+	return record.Leader, json.Unmarshal(pair.Value, &record)
+}
+
+// openPatiently opens a store, for which a server that is busy may take its time.
+func openPatiently(ctx context.Context, url string) (kv store.Store, err error) {
+	for range 5 {
+		if kv, err = store.Open(ctx, url); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return kv, err
+}
+
+// pause waits for d, and returns the error of ctx if that ends before.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// newFolder makes the folder of a run.
+func newFolder(parent, name string) (string, error) {
+	dir := filepath.Join(parent, name)
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	return dir, os.MkdirAll(dir, 0o755)
+}
