@@ -15,7 +15,7 @@ SIM_SEEDS ?= 1000
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help servers build test test-quick fuzz proof bench lint tidy release format api cover clean
+.PHONY: help servers build test test-quick fuzz faults faults-long bench lint tidy release format api cover clean proof
 
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -49,6 +49,14 @@ proof: ## Prove the law of elections and rounds by z3, and again by cvc5; break 
 # FUZZTIME=10m for longer, FUZZ=httpapi for those of a folder or name alone.
 fuzz: ## Fuzz what is read from others, a minute each: records, URLs, requests, specs
 	@GO=$(GO) FUZZTIME=$(FUZZTIME) FUZZ='$(FUZZ)' internal/fuzzing/run.sh
+
+# `make faults-long RUNS=100 FAULTS='--store redis'` makes more runs of fewer cells.
+RUNS ?= 20
+faults: servers ## Strike real processes and servers with faults, each store in short (10 minutes)
+	$(GO) run ./faults/cmd/faults --short --parallel 6 --limit 9m $(FAULTS)
+
+faults-long: servers ## The same for all cells, 20 seeds each (hours); adds to docs/faults.md
+	$(GO) run ./faults/cmd/faults --record --parallel 6 --runs $(RUNS) $(FAULTS)
 
 bench: servers ## Measure handovers and calls, on real servers
 	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' -p 1 $(ALL)

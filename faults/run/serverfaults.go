@@ -73,8 +73,8 @@ var serverFaults = []*Fault{
 		Begin: func(e *Episode) { e.Stage.Rotate() },
 	},
 	{
-		Name: "password-rotated", About: "the password is replaced; the former one is refused", Scope: Servers, Variant: stage.Secure,
-		Lasts: [2]float64{0.5, 1.5}, Episodes: 2,
+		Name: "password-rotated", About: "the password is replaced; the former one is refused", Scope: Servers, Variant: stage.Secure, Spoils: true,
+		Lasts: [2]float64{0.5, 1.5}, Episodes: 1,
 		Begin: func(e *Episode) { e.must(e.Stage.NewPassword()) },
 	},
 }

@@ -19,10 +19,11 @@ import (
 type Ensemble struct {
 	Members []*Server // the first three
 
-	t     testing.TB
-	all   []*Server
-	kind  ensembleKind
-	peers []int // ports at which they talk to each other, one each or two
+	t       testing.TB
+	all     []*Server
+	kind    ensembleKind
+	clients []int // ports for clients, one each
+	peers   []int // ports at which they talk to each other, one each or two
 }
 
 // ensembleSize is how many members there are at first.
@@ -47,11 +48,11 @@ func NewEnsemble(t testing.TB, name string) *Ensemble {
 	if !ok {
 		t.Fatalf("no ensemble of %q: there are those of etcd and zookeeper", name)
 	}
-	peers, err := freePorts((ensembleSize + 1) * k.peerPorts)
+	ports, err := freePorts((ensembleSize + 1) * (1 + k.peerPorts))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &Ensemble{t: t, kind: k, peers: peers}
+	e := &Ensemble{t: t, kind: k, clients: ports[:ensembleSize+1], peers: ports[ensembleSize+1:]}
 	for range ensembleSize {
 		e.add()
 	}
@@ -66,7 +67,7 @@ func (e *Ensemble) add() *Server {
 	e.t.Helper()
 	i := len(e.all)
 	k := e.kind.kind
-	k.ports = 1
+	k.fixed = e.clients[i : i+1]
 	k.setup, k.secure, k.enforce = nil, false, nil
 	if e.kind.setup != nil {
 		k.setup = func(s *Server) error { return e.kind.setup(e, s, i) }
@@ -212,16 +213,10 @@ var zooKeeperEnsemble = ensembleKind{
 			"standaloneEnabled=false\ndynamicConfigFile=%s\n", s.path("data"), s.path("members"))
 		var members strings.Builder
 		for j := range max(ensembleSize, i+1) {
-			port := s.ports[0]
-			if j != i {
-				port = 0
+			if i >= ensembleSize && j < ensembleSize && e.all[j].Stopped() {
+				continue
 			}
-			if i >= ensembleSize && j < ensembleSize {
-				if e.all[j].Stopped() {
-					continue
-				}
-			}
-			members.WriteString(e.zooKeeperMember(j, port))
+			members.WriteString(e.zooKeeperMember(j))
 		}
 		if err := os.WriteFile(s.path("members"), []byte(members.String()), 0o644); err != nil {
 			return err
@@ -244,7 +239,7 @@ var zooKeeperEnsemble = ensembleKind{
 			case old:
 				args = append(args, "-remove", strconv.Itoa(i+1))
 			case newcomer:
-				args = append(args, "-add", strings.TrimSpace(e.zooKeeperMember(i, s.ports[0])))
+				args = append(args, "-add", strings.TrimSpace(e.zooKeeperMember(i)))
 			}
 		}
 		cmd := exec.CommandContext(ctx, by.program, args...)
@@ -256,12 +251,7 @@ var zooKeeperEnsemble = ensembleKind{
 	},
 }
 
-// zooKeeperMember returns a line of the list of members. A client port of 0 is one that
-// the member tells by itself.
-func (e *Ensemble) zooKeeperMember(i, client int) string {
-	line := fmt.Sprintf("server.%d=127.0.0.1:%d:%d:participant", i+1, e.peers[2*i], e.peers[2*i+1])
-	if client != 0 {
-		line += fmt.Sprintf(";127.0.0.1:%d", client)
-	}
-	return line + "\n"
+// zooKeeperMember returns a line of the list of members.
+func (e *Ensemble) zooKeeperMember(i int) string {
+	return fmt.Sprintf("server.%d=127.0.0.1:%d:%d:participant;127.0.0.1:%d\n", i+1, e.peers[2*i], e.peers[2*i+1], e.clients[i])
 }

@@ -15,7 +15,8 @@ func TestEnsembleServesWhileMembersComeAndGo(t *testing.T) {
 			if another := e.Leader(); another == leader {
 				t.Errorf("the member that is stopped leads")
 			}
-			e.Members[leader].Start()
+			e.Members[leader].Restart()
+			e.Members[leader].Restart() // with what the others have told it
 			e.Await()
 			follower := (e.Leader() + 1) % len(e.Members)
 			e.Replace(follower)

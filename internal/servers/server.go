@@ -40,6 +40,9 @@ type kind struct {
 	// ready makes a real request and returns nil if the server served it.
 	ready func(ctx context.Context, s *Server) error
 
+	// fixed are the ports, where others have to know them before.
+	fixed []int
+
 	// base is the folder in which it has its own; empty for the usual one.
 	base string
 
@@ -158,8 +161,10 @@ func (s *Server) create() error {
 	if err := os.Chmod(s.dir, 0o711); err != nil {
 		return err
 	}
-	if s.ports, err = freePorts(s.kind.ports); err != nil {
-		return err
+	if s.ports = s.kind.fixed; s.ports == nil {
+		if s.ports, err = freePorts(s.kind.ports); err != nil {
+			return err
+		}
 	}
 	s.Addr = s.hostport(0)
 	if s.kind.addr != nil && s.Secret == nil {

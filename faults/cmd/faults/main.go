@@ -69,6 +69,7 @@ func parse(args []string) (*config, error) {
 	f.BoolVar(&c.list, "list", false, "list the cells, with about how long each takes, and what has been found so far")
 	f.BoolVar(&c.json, "json", false, "print one JSON object for each run")
 	f.BoolVar(&c.record, "record", false, "add to faults/report/results.json, and write docs/faults.md")
+	f.BoolVar(&c.pageOnly, "page", false, "write docs/faults.md from faults/report/results.json, and do nothing else")
 	f.BoolVar(&c.fresh, "fresh", false, "with -record: forget what was found before for the cells that are run")
 	f.DurationVar(&c.limit, "limit", 0, "begin no run later than this (default no limit)")
 	f.DurationVar(&c.options.TTL, "ttl", time.Second, "TTL of the elections")
@@ -175,8 +176,11 @@ func (c *config) sit(ctx context.Context, jobs []run.Job) (code int, err error) 
 	if err != nil {
 		return 0, err
 	}
-	if c.list {
+	switch {
+	case c.list:
 		return 0, c.listJobs(jobs, results)
+	case c.pageOnly:
+		return 0, results.WritePage(c.page)
 	}
 	temporary, err := os.MkdirTemp("", "leadership-faults-")
 	if err != nil {

@@ -1,0 +1,75 @@
+package report
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/seed-a1d591d3/leadership/faults/run"
+)
+
+func TestPageTellsTheResults(t *testing.T) {
+	r, err := Read("results.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(page) != r.Page() {
+		t.Error("docs/faults.md is not what faults/report has: `go run ./faults/cmd/faults --page` writes it")
+	}
+}
+
+func TestRunsAddUpOverSittings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.json")
+	outcomes := []run.Outcome{
+		{Store: "redis", Fault: "flushall", Seed: 1, Verdict: run.Sound, Terms: 2, Yes: 1000, Refused: 1, Empty: 1.5},
+		{Store: "redis", Fault: "flushall", Seed: 3, Verdict: run.Sound, Terms: 1, Yes: 234, Empty: 0.5},
+		{Store: "redis", Fault: "flushall", Seed: 2, Verdict: run.Sound},
+		{Store: "redis", Fault: "flushall", Seed: 9, Verdict: run.Broken},
+		{Store: "redis", Fault: "flushall-lost", Seed: 1, Verdict: run.Expected, Overlaps: 7, Violations: []string{"overlap"}},
+		{Store: "etcd", Fault: "worker-killed", Seed: 5, Verdict: run.Violation, Violations: []string{"empty seat\n\tby whom"}},
+	}
+	for _, o := range outcomes {
+		r, err := Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Add(o)
+		if err := r.Write(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := r.Cell("redis", "flushall")
+	if c.Runs != 3 || c.Seeds != "1-3" || c.Terms != 3 || c.Yes != 1234 || c.Empty != 1.5 || c.Broken != 1 {
+		t.Errorf("the cell is %+v", c)
+	}
+	page := r.Page()
+	for _, want := range []string{
+		"| flushall | none | 3 | 1-3 |", "| 1,234 |",
+		"| flushall-lost | expected: overlap by lost data, in 1; fence held | 1 | 1 |",
+		"| worker-killed | **VIOLATION** | 1 | 5 |", "- worker-killed, seed 5: empty seat\n",
+		"Overlaps: 0, but for", "Other violations: 1.",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %q:\n%s", want, page)
+		}
+	}
+}
+
+func TestSeedsAreToldAsRanges(t *testing.T) {
+	text := ""
+	for _, seed := range []uint64{7, 1, 2, 3, 9, 2, 8} {
+		text = addSeed(text, seed)
+	}
+	if text != "1-3,7-9" {
+		t.Errorf("the seeds are told as %q", text)
+	}
+}
