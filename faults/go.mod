@@ -3,10 +3,13 @@ module github.com/seed-a1d591d3/leadership/faults
 go 1.26.0
 
 require (
+	github.com/redis/go-redis/v9 v9.21.0
 	github.com/seed-a1d591d3/leadership v0.0.0
 	github.com/seed-a1d591d3/leadership/store/all v0.0.0
 	golang.org/x/sys v0.49.0
 )
+
+require go.uber.org/goleak v1.3.0 // indirect
 
 require (
 	github.com/armon/go-metrics v0.4.1 // indirect
@@ -39,7 +42,6 @@ require (
 	github.com/mitchellh/go-homedir v1.1.0 // indirect
 	github.com/mitchellh/mapstructure v1.5.0 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
-	github.com/redis/go-redis/v9 v9.21.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/robfig/cron/v3 v3.0.1 // indirect
 	github.com/seed-a1d591d3/leadership/store/consul v0.0.0 // indirect

@@ -15,6 +15,7 @@ import (
 type Node struct {
 	Name    string
 	Mode    string // of package worker; Command is `leadership run`
+	Clock   bool   // it has a clock of its own, of this rate
 	Rate    float64
 	Proxies []*servers.Proxy // one for each host of the stage
 
@@ -32,7 +33,7 @@ func (n *Node) Start() error {
 	n.incarnation++
 	name := fmt.Sprintf("%s.%d", n.Name, n.incarnation)
 	config := worker.Config{
-		Mode: n.Mode, Store: n.store, Key: r.Key, Node: n.Name, Incarnation: n.incarnation, TTL: r.TTL, Rate: n.Rate,
+		Mode: n.Mode, Store: n.store, Key: r.Key, Node: n.Name, Incarnation: n.incarnation, TTL: r.TTL, Clock: n.Clock, Rate: n.Rate,
 		Log: filepath.Join(r.Dir, name+".log"), Resource: r.resource, Every: r.options.Every, Writes: 10,
 	}
 	argv := append([]string{r.options.Worker}, config.Args()...)

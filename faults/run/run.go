@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/faults/history"
+	"github.com/seed-a1d591d3/leadership/faults/resource"
 	"github.com/seed-a1d591d3/leadership/faults/stage"
 	"github.com/seed-a1d591d3/leadership/faults/worker"
 	"github.com/seed-a1d591d3/leadership/store"
@@ -83,14 +84,16 @@ func (r *Run) do(ctx context.Context) (result *history.Result, err error) {
 	if r.log, err = history.Create(filepath.Join(r.Dir, "runner.log"), history.Process{Role: history.Runner, Key: r.Key}); err != nil {
 		return nil, err
 	}
-	resource, err := worker.Serve("127.0.0.1:0", filepath.Join(r.Dir, "resource.log"), r.Key)
+	written, err := history.Create(filepath.Join(r.Dir, "resource.log"), history.Process{Role: history.Resource, Key: r.Key})
 	if err != nil {
 		return nil, errors.Join(err, r.log.Close())
 	}
-	r.resource = resource.Addr()
-	err = r.strike(ctx)
-	err = errors.Join(err, resource.Close(), r.log.Close())
-	if err != nil {
+	target, err := resource.Start(written)
+	if err == nil {
+		r.resource = target.Addr
+		err = errors.Join(r.strike(ctx), target.Close())
+	}
+	if err = errors.Join(err, written.Close(), r.log.Close()); err != nil {
 		return nil, err
 	}
 	logs, err := history.ReadDir(r.Dir)

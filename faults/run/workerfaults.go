@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/faults/stage"
+	"github.com/seed-a1d591d3/leadership/faults/worker"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 )
 
@@ -40,7 +41,8 @@ func clocks(name, about string, rate float64) *Fault {
 		Name: name, About: about, Library: true,
 		Lasts: [2]float64{0.5, 2.5}, Episodes: 4,
 		Set: func(r *Run, dice *rand.Rand) {
-			for i, n := range r.Nodes[:len(r.Nodes)-1] {
+			ownClocks(r, dice)
+			for i, n := range r.Nodes {
 				if i%2 == int(r.Seed%2) || dice.IntN(8) == 0 {
 					n.Rate = rate
 				}
@@ -55,10 +57,18 @@ func wall(name, about string, sign time.Duration) *Fault {
 	return &Fault{
 		Name: name, About: about, Library: true,
 		Lasts: [2]float64{0.2, 1.5}, Episodes: 4,
+		Set: ownClocks,
 		Begin: func(e *Episode) {
 			d := time.Second << e.Rand.IntN(12)
 			e.Victim.Order(fmt.Sprintf("wall %v", sign*d))
 		},
+	}
+}
+
+// ownClocks gives the nodes that use the library clocks of their own.
+func ownClocks(r *Run, _ *rand.Rand) {
+	for _, n := range r.Nodes {
+		n.Clock = n.Mode != worker.Command
 	}
 }
 

@@ -72,7 +72,7 @@ var arrows = []struct{ from, to string }{
 	{"faults/cmd/worker", "faults/worker store/all"},
 	{"proof", ""},
 	{"faults/stage", "internal/servers"},
-	{"faults/run", "faults/history faults/stage faults/worker internal/servers store"},
+	{"faults/run", "faults/history faults/resource faults/stage faults/worker internal/servers store"},
 	{"faults/report", "faults/run faults/stage"},
 	{"faults/cmd/faults", "faults/report faults/run faults/stage internal/servers store/all github.com/redis/go-redis/v9"},
 	{"internal/tests/release", "golang.org/x/mod"},

@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/seed-a1d591d3/leadership/faults/report"
 	"github.com/seed-a1d591d3/leadership/faults/run"
 	"github.com/seed-a1d591d3/leadership/faults/stage"
@@ -43,13 +45,20 @@ type config struct {
 	runs, parallel    int
 	short, list, json bool
 	record, fresh     bool
+	pageOnly          bool
 	limit             time.Duration
 	options           run.Options
 	results, page     string
 	root              string
 }
 
+// silent keeps the client of Redis from telling what the faults do to it.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
 func main() {
+	goredis.SetLogger(silent{})
 	testing.Init() // package servers starts servers for tests
 	if err := flag.CommandLine.Parse(nil); err != nil {
 		panic(err)
