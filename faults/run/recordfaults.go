@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/faults/stage"
 	"github.com/seed-a1d591d3/leadership/faults/worker"
+	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -41,7 +42,7 @@ var recordFaults = []*Fault{
 		},
 	},
 	{
-		Name: "key-lost", About: "the record is deleted while the leader is halted, and a process is started that has never seen it",
+		Name: "key-lost", About: "the record is deleted while the leader does not reach the store, and a process is started that has never seen it",
 		Scope: Record, Lasts: [2]float64{1, 1}, Episodes: 2, TTL: 4 * time.Second, Lost: true,
 		Begin: func(e *Episode) { e.lose(func() { e.deleteKey() }) },
 		End:   (*Episode).dismiss,
@@ -77,48 +78,52 @@ func (e *Episode) read() *store.KVPair {
 
 // write replaces the record, whatever it is.
 func (e *Episode) write(value []byte) {
-	e.change(func(ctx context.Context, pair *store.KVPair) error {
-		_, _, err := e.KV.AtomicPut(ctx, e.Key, value, pair, nil)
-		return err
+	e.change(func(ctx context.Context, pair *store.KVPair) (bool, error) {
+		ok, _, err := e.KV.AtomicPut(ctx, e.Key, value, pair, nil)
+		return ok, err
 	})
 }
 
 func (e *Episode) deleteKey() {
-	e.change(func(ctx context.Context, pair *store.KVPair) error {
-		_, err := e.KV.AtomicDelete(ctx, e.Key, pair)
-		return err
+	e.change(func(ctx context.Context, pair *store.KVPair) (bool, error) {
+		return e.KV.AtomicDelete(ctx, e.Key, pair)
 	})
 }
 
 // change has do change the record, again until nobody else has been faster.
-func (e *Episode) change(do func(ctx context.Context, pair *store.KVPair) error) {
+func (e *Episode) change(do func(ctx context.Context, pair *store.KVPair) (bool, error)) {
 	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
 	defer cancel()
-	for {
+	for done := false; !done; {
 		pair, err := e.KV.Get(ctx, e.Key, nil)
 		if errors.Is(err, store.ErrKeyNotFound) {
 			return
 		}
 		if err == nil {
-			err = do(ctx, pair)
+			done, err = do(ctx, pair)
 		}
 		if !errors.Is(err, store.ErrKeyModified) && !errors.Is(err, store.ErrKeyNotFound) {
 			e.must(err)
-			return
 		}
 	}
 }
 
 // lose provokes the overlap that no election over a store that loses data can prevent:
-// while the leader is halted do loses its claim, and a process that has never seen it
-// claims the seat. Then the leader goes on, and trusts its claim until it looks.
+// while the leader does not reach the store, or is halted where no proxy is between, do
+// loses its claim, and a process that has never seen it claims the seat. The leader trusts
+// its claim until it looks, or that runs out.
 func (e *Episode) lose(do func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	leader, err := e.awaitLeader(ctx, 20*time.Second)
 	e.must(err)
-	leader.process.signal(syscall.SIGSTOP, true)
-	defer leader.process.signal(syscall.SIGCONT, true)
+	if len(leader.Proxies) > 0 {
+		leader.setFlow(servers.Flow{Hold: true}, servers.Up, servers.Down)
+		e.healed = func() { leader.setFlow(servers.Flow{}, servers.Up, servers.Down) }
+	} else {
+		leader.process.signal(syscall.SIGSTOP, true)
+		defer leader.process.signal(syscall.SIGCONT, true)
+	}
 	do()
 	fresh, err := e.addNode(fmt.Sprintf("fresh%d", e.Number+1), worker.Run)
 	e.must(err)
@@ -133,8 +138,11 @@ func (e *Episode) lose(do func()) {
 	// Another was faster, or the store not fast enough: there is no overlap.
 }
 
-// dismiss ends what lose has started.
+// dismiss heals the leader's network, and ends what lose has started.
 func (e *Episode) dismiss() {
+	if e.healed != nil {
+		e.healed()
+	}
 	if fresh, ok := e.state.(*Node); ok {
 		e.must(fresh.end())
 		fresh.process = nil

@@ -18,7 +18,7 @@ var redisFaults = []*Fault{
 		Begin: func(e *Episode) { e.master().AskRedis("FLUSHALL") },
 	},
 	{
-		Name: "flushall-lost", About: "FLUSHALL while the leader is halted, and a process is started that has never seen the record",
+		Name: "flushall-lost", About: "FLUSHALL while the leader does not reach the server, and a process is started that has never seen the record",
 		Scope: Servers, On: on("redis"), Lasts: [2]float64{1, 1}, Episodes: 2, TTL: 4 * time.Second, Lost: true,
 		Begin: func(e *Episode) { e.lose(func() { e.master().AskRedis("FLUSHALL") }) },
 		End:   (*Episode).dismiss,

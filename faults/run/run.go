@@ -74,6 +74,7 @@ type Episode struct {
 	Lasts  time.Duration
 	Victim *Node // of a fault that strikes one
 	Rand   *rand.Rand
+	healed func() // ends what Begin has done to a network; nil for nothing
 }
 
 // do makes the run, in its folder, and returns what the processes have witnessed. It blocks
