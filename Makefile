@@ -15,7 +15,7 @@ SIM_SEEDS ?= 1000
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help servers build test test-quick fuzz faults faults-long bench lint tidy release format api cover clean proof
+.PHONY: help servers build test test-quick fuzz proof faults faults-long bench lint tidy release format api cover clean
 
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
