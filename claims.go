@@ -37,7 +37,7 @@ type Claims struct {
 	view   election.View[election.Record] // of nobody: every record is somebody else's
 	looked time.Duration                  // when the last look that succeeded began
 	token  uint64                         // the highest that was issued
-	over   election.Record                // the last whose term was seen to run out, or was given up
+	over   []election.Record              // whose terms were seen to end, the latest last
 	unsafe error                          // the store does not compare and swap
 }
 
@@ -119,9 +119,8 @@ func (c *Claims) Resign(ctx context.Context, instance string, token uint64) erro
 		return err
 	}
 	defer c.end()
-	var rec election.Record
 	left, err := c.write(ctx, func() (*election.Record, error) {
-		rec = c.view.Rec
+		rec := c.view.Rec
 		if rec.Instance != instance || token != 0 && rec.Token != token {
 			return nil, nil
 		}
@@ -129,7 +128,6 @@ func (c *Claims) Resign(ctx context.Context, instance string, token uint64) erro
 		return &next, nil
 	})
 	if err == nil && left != nil {
-		c.over = rec
 		c.opts.log.Info("no longer leading", "key", c.key, "node", left.Last.Leader, "token", left.Token, "reason", left.Last.Reason)
 	}
 	return err
@@ -209,22 +207,48 @@ func (c *Claims) saw(pair *store.KVPair) error {
 	if found.foreign != nil {
 		return fmt.Errorf("leadership: key %q: %w", c.key, found.foreign)
 	}
-	c.view.See(pair, found.rec, c.opts.clock.Now().Mono) // after the reply (S2)
+	c.see(pair, found.rec)
 	return nil
+}
+
+// see takes note of what a call that has just returned has found, or written.
+func (c *Claims) see(pair *store.KVPair, rec election.Record) {
+	before := c.view.Rec
+	c.view.See(pair, rec, c.opts.clock.Now().Mono) // after the reply (S2)
+	if before.Held() && rec.Instance != before.Instance && rec.Token >= before.Token {
+		c.ended(before) // it was given up, or taken
+	}
+}
+
+// maxOver is of how many terms it is remembered that they have ended.
+const maxOver = 16
+
+// ended takes note that the term of a record has ended, whatever is put back later.
+func (c *Claims) ended(rec election.Record) {
+	if !c.lapsed(rec) {
+		c.over = append(c.over[max(len(c.over)-maxOver+1, 0):], election.Record{Instance: rec.Instance, Token: rec.Token})
+	}
 }
 
 // renewable reports whether what is known of the record is enough to try to renew
 // it: if it has changed meanwhile the write is refused.
 func (c *Claims) renewable(by Claim) bool {
-	rec := c.view.Rec
+	rec, now := c.view.Rec, c.opts.clock.Now().Mono
 	return rec.Instance == by.Instance && (by.Token == 0 || by.Token == rec.Token) &&
-		!c.lapsed(rec) && c.opts.clock.Now().Mono < c.view.Expires() && asked(rec.Ask, by.Node) == nil
+		!c.lapsed(rec) && !c.contested(now) && now < c.view.Expires() && asked(rec.Ask, by.Node) == nil
 }
 
-// lapsed reports whether the term of a record is over, whatever others have added to it:
-// it has run out, or was given up, or a later one was seen, and the record was put back.
+// lapsed reports whether the term of a record has ended, whatever others have added to
+// the record. It is told by its instance: tokens may go back with the store.
 func (c *Claims) lapsed(rec election.Record) bool {
-	return rec.Token < c.view.High || rec.Instance == c.over.Instance && rec.Token <= c.over.Token
+	return slices.ContainsFunc(c.over, func(r election.Record) bool { return r.Instance == rec.Instance && r.Token >= rec.Token })
+}
+
+// contested reports whether another may lead by a later record than the one that
+// stands, which was put back over it.
+func (c *Claims) contested(now time.Duration) bool {
+	gone := c.view.Gone()
+	return gone.Held() && !c.lapsed(gone) && now < c.view.Vacant()
 }
 
 // answer returns what to answer a claimant, or what to write for it.
@@ -235,9 +259,9 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 	// A record that was seen unchanged for its whole TTL is that of a term which its
 	// holder has lost, and is not to lead again (S7).
 	if own && c.view.Left(now.Mono) == 0 {
-		c.over = rec
+		c.ended(rec)
 	}
-	holds := own && !c.lapsed(rec)
+	holds := own && !c.lapsed(rec) && !c.contested(now.Mono)
 	if own && rec.Leader != by.Node {
 		return nil, a, invalid("node", fmt.Sprintf("%q", by.Node), "is not the node of this instance")
 	}
@@ -316,7 +340,7 @@ func (c *Claims) write(ctx context.Context, next func() (*election.Record, error
 		return nil, err
 	}
 	if rec != nil {
-		c.view.See(pair, *rec, c.opts.clock.Now().Mono)
+		c.see(pair, *rec)
 	}
 	return rec, nil
 }

@@ -50,6 +50,29 @@ func TestTermThatIsPutBackIsNotRenewedBesideALaterOne(t *testing.T) {
 	})
 }
 
+// Of the term that is put back the server has not known.
+func TestTermThatIsPutBackIsNotRenewedWhileAnotherMayLead(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c, other := NewClaims(kv, key), NewClaims(kv, key)
+		claimed(ctx, t, other, claimFor("a"))
+		putBack := backup(t, kv)
+		claimed(ctx, t, other, claimFor("b"))
+		time.Sleep(ttl)
+		claimed(ctx, t, other, claimFor("b"))
+		if later := claimed(ctx, t, c, claimFor("b")); !later.Won {
+			t.Fatalf("b got %+v", later)
+		}
+		putBack()
+		for range 2 {
+			if got := claimed(ctx, t, c, claimFor("a")); got.Won || got.Wait == 0 {
+				t.Errorf("a got %+v while b leads", got)
+			}
+			time.Sleep(ttl*4/5 - 1) // then b's trust is over
+		}
+	})
+}
+
 func TestTermThatIsPutBackAfterALaterOneIsOver(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()

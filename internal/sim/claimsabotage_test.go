@@ -69,14 +69,14 @@ var claimSabotages = []switched{
 		"holds := own && (BROKEN || !c.lapsed(rec))",
 	}, ""},
 	{sabotage{
-		"claims", "a term that was put back is renewed after a later one", "claims.go",
-		"return rec.Token < c.view.High ||",
-		"return rec.Token < c.view.High && !BROKEN ||",
+		"claims", "a term that was put back is renewed while another may lead", "claims.go",
+		"return gone.Held() && !c.lapsed(gone)",
+		"return !BROKEN && gone.Held() && !c.lapsed(gone)",
 	}, "PutBack"},
 	{sabotage{
-		"claims", "a term that was given up and is put back is renewed", "claims.go",
-		"\t\tc.over = rec\n\t\tc.opts.log",
-		"\t\tif !BROKEN {\n\t\t\tc.over = rec\n\t\t}\n\t\tc.opts.log",
+		"claims", "a term that has ended and is put back is renewed", "claims.go",
+		"\t\tc.ended(before) // it",
+		"\t\tif BROKEN {\n\t\t\treturn\n\t\t}\n\t\tc.ended(before) // it",
 	}, "PutBack"},
 	{sabotage{
 		"claims", "another term's token is good", "claims.go",
