@@ -48,6 +48,13 @@ func Parse(value []byte) (Record, error) {
 		return Record{}, fmt.Errorf("ttl %d ms", r.Millis)
 	case r.Attempt >= election.MaxToken:
 		return Record{}, fmt.Errorf("attempt %d", r.Attempt)
+	case r.Millis > 0 && (r.Attempt == 0 || r.Mark == ""):
+		return Record{}, errors.New("an attempt with a TTL that is there in part")
+	}
+	for _, o := range []*Outcome{r.Failed, r.Completed} {
+		if o != nil && (o.By == "" || o.At.IsZero()) {
+			return Record{}, errors.New("an outcome that is there in part")
+		}
 	}
 	return r, nil
 }

@@ -40,6 +40,11 @@ func TestForeignValueIsNoRecord(t *testing.T) {
 		`{"v":1,"kind":"round","winner":"","elected":"2026-01-02T12:00:00Z"}`,
 		`{"v":1,"kind":"round","winner":"a","elected":"2026-01-02T12:00:00Z","ttl":-1}`,
 		`{"v":1,"kind":"round","winner":"a","elected":"2026-01-02T12:00:00Z","attempt":4611686018427387904}`,
+		`{"v":1,"kind":"round","winner":"a","elected":"2026-01-02T12:00:00Z","ttl":500,"bid":"m"}`,
+		`{"v":1,"kind":"round","winner":"a","elected":"2026-01-02T12:00:00Z","attempt":1,"ttl":500}`,
+		`{"v":1,"kind":"round","winner":"a","elected":"2026-01-02T12:00:00Z","failed":{"by":"","at":"2026-01-02T12:00:00Z"}}`,
+		`{"v":1,"kind":"round","winner":"a","elected":"2026-01-02T12:00:00Z","completed":{"by":"","at":"2026-01-02T12:00:00Z"}}`,
+		`{"v":1,"kind":"round","winner":"a","elected":"2026-01-02T12:00:00Z","completed":{"by":"a","at":"0001-01-01T00:00:00Z"}}`,
 		`{"v":1,"kind":"election","leader":"a","instance":"i","token":7,"ttl":500,"beat":3,"since":"2026-01-02T03:04:05Z"}`,
 		`{"v":1,"kind":"fence","token":7,"check":"x"}`,
 	} {
