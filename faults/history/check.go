@@ -138,7 +138,8 @@ type checker struct {
 	limits Limits
 	key    string
 	logs   []*Log
-	terms  []*term // by token
+	terms  []*term   // by token
+	untold []Witness // answers 'I lead' in terms that are not known
 }
 
 func (c *checker) check() {

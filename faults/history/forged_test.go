@@ -2,6 +2,7 @@ package history_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -80,6 +81,11 @@ var forged = []struct {
 		history.Overlap, "a flag that tells no token stays up in the term of another",
 		"a.1 ask 10 11 Term yes 1\n b.1 ask 30 31 Term yes 2\n b.1 ask 40 41 Term yes 2",
 		"a.1 ask 32 40 IsLeader yes 0", "a.1 ask 32 39 IsLeader yes 0", "IsLeader",
+	},
+	{
+		history.Overlap, "an answer that tells no token is of the term around it",
+		"a.1 ask 10 11 Term yes 1\n a.1 ask 40 41 IsLeader yes 0\n a.1 ask 50 51 Term yes 1",
+		"b.1 ask 49 50 IsLeader yes 2", "b.1 ask 30 31 Term yes 2", "IsLeader",
 	},
 	{
 		history.Overlap, "the same process leads by an old term and by a new one",
@@ -250,5 +256,23 @@ func TestEveryForgeryIsFound(t *testing.T) {
 		if !kinds[kind] {
 			t.Errorf("no history has the violation %q", kind)
 		}
+	}
+}
+
+func TestOverlapIsOfTheAnswersWithTheLowerToken(t *testing.T) {
+	r := history.Check(forge(t, `
+		a.1 ask 10 11 Term yes 1
+		b.1 ask 30 31 Term yes 2
+		b.1 ask 32 33 IsLeader yes 0
+		b.1 ask 34 35 Err yes 2
+		a.1 ask 40 41 IsLeader yes 0
+		a.1 ask 42 43 Term yes 1
+		b.1 ask 44 45 IsLeader yes 0
+		b.1 ask 60 61 Err yes 2`), slack)
+	if want := map[string]int{history.IsLeader: 1, history.Term: 1}; !maps.Equal(r.Overlaps, want) {
+		t.Errorf("overlaps by %v, want %v: %v", r.Overlaps, want, r.Violations)
+	}
+	if want := map[string]int{history.IsLeader: 3, history.Term: 3, history.Err: 2}; !maps.Equal(r.Yes, want) || r.Terms != 2 {
+		t.Errorf("yes by %v, want %v", r.Yes, want)
 	}
 }

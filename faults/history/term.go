@@ -18,7 +18,7 @@ type holder struct {
 type term struct {
 	token  uint64
 	holder holder
-	yes    []Witness // all that tell the token
+	yes    []Witness // all that are known to be of it
 	first  Witness   // the yes that ended first
 	last   Witness   // the yes that was asked last
 	shared bool      // another has said yes by the same token
@@ -86,6 +86,35 @@ func (c *checker) collect() {
 	}
 	slices.SortFunc(c.terms, func(a, b *term) int { return cmp.Compare(a.token, b.token) })
 	c.Terms += len(c.terms)
+	c.attribute()
+}
+
+// attribute finds the terms of answers that tell no token: a holder that led the same term
+// before and after it led no other meanwhile. The others are c.untold.
+func (c *checker) attribute() {
+	of := make(map[holder][]*term)
+	for _, t := range c.terms {
+		of[t.holder] = append(of[t.holder], t)
+	}
+	own := make(map[holder]*spans)
+	for h, terms := range of {
+		own[h] = newSpans(terms, func(a, b *term) bool { return a == b })
+	}
+	for _, log := range c.logs {
+		for _, line := range log.Lines {
+			if !line.leads() || line.Token != 0 {
+				continue
+			}
+			w := Witness{log, line}
+			if spans := own[log.holder()]; spans != nil {
+				if t := spans.around(line.Before, line.After, func(*term) bool { return true }); t != nil {
+					t.yes = append(t.yes, w)
+					continue
+				}
+			}
+			c.untold = append(c.untold, w)
+		}
+	}
 }
 
 // leaders looks for answers 'I lead' that another's term proves wrong.
@@ -116,7 +145,7 @@ func (c *checker) leaders() {
 				question, t.token, w.Line.Before.Sub(next.from()), next.token), next.first, w)
 		}
 	}
-	c.untold()
+	c.within()
 }
 
 // later returns for each term the one of those with higher tokens that began first.
@@ -132,22 +161,16 @@ func (c *checker) later() []*term {
 	return later
 }
 
-// untold looks for answers to IsLeader, which tells no token, that lie within a term of
-// another holder.
-func (c *checker) untold() {
+// within looks for answers of unknown terms within a term of another holder.
+func (c *checker) within() {
 	spans := newSpans(c.terms, func(a, b *term) bool { return a.holder == b.holder })
 	worst := make(map[*term]Witness)
-	for _, log := range c.logs {
-		me := log.holder()
-		for _, line := range log.Lines {
-			if !line.leads() || line.Token != 0 {
-				continue
-			}
-			if of := spans.around(line.Before, line.After, func(t *term) bool { return t.holder != me }); of != nil {
-				c.Overlaps[line.question()]++
-				if w, ok := worst[of]; !ok || line.Before > w.Line.Before {
-					worst[of] = Witness{log, line}
-				}
+	for _, w := range c.untold {
+		me := w.Log.holder()
+		if of := spans.around(w.Line.Before, w.Line.After, func(t *term) bool { return t.holder != me }); of != nil {
+			c.Overlaps[w.Line.question()]++
+			if known, ok := worst[of]; !ok || w.Line.Before > known.Line.Before {
+				worst[of] = w
 			}
 		}
 	}

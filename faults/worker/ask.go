@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -52,23 +53,44 @@ func (w *worker) left(token uint64) history.Line {
 	return line
 }
 
+// all asks each of questions, in an order that is another each time: a question may end
+// the term for those after it. It returns whether all said yes.
+func (w *worker) all(questions ...func() history.Line) bool {
+	rand.Shuffle(len(questions), func(i, j int) { questions[i], questions[j] = questions[j], questions[i] })
+	yes := true
+	for _, question := range questions {
+		line := question()
+		w.log.Add(line)
+		yes = yes && line.Answer == history.Yes
+	}
+	return yes
+}
+
 // work asks until its context ends, and then as long as it is to wind up. While it runs no
 // other term of the candidate can begin: so IsLeader and Trust tell of its term, too.
 func (w *worker) work(ctx context.Context, term leadership.Term) error {
 	w.event(history.Work, history.Begun, term.Token)
+	questions := []func() history.Line{
+		func() history.Line {
+			return ask(history.Err, term.Token, func() (uint64, bool) { return 0, ctx.Err() == nil })
+		},
+		func() history.Line {
+			return ask(history.Done, term.Token, func() (uint64, bool) {
+				select {
+				case <-ctx.Done():
+					return 0, false
+				default:
+					return 0, true
+				}
+			})
+		},
+		func() history.Line { return w.isLeader(term.Token) },
+		func() history.Line { return w.term(term.Token) },
+		func() history.Line { return w.left(term.Token) },
+	}
 	var over time.Time // when it has to return
 	for over.IsZero() || time.Now().Before(over) {
-		err := ask(history.Err, term.Token, func() (uint64, bool) { return 0, ctx.Err() == nil })
-		done := ask(history.Done, term.Token, func() (uint64, bool) {
-			select {
-			case <-ctx.Done():
-				return 0, false
-			default:
-				return 0, true
-			}
-		})
-		w.log.Add(err, done, w.isLeader(term.Token), w.term(term.Token), w.left(term.Token))
-		if done.Answer == history.No && over.IsZero() {
+		if !w.all(questions...) && over.IsZero() {
 			over = time.Now().Add(w.Wind)
 		}
 		time.Sleep(w.Every)
@@ -107,14 +129,16 @@ func (w *worker) stream(elected <-chan bool) {
 const seldom = 10 * time.Millisecond
 
 // outside asks as a program does that has no context of work: with RunForElection as often
-// as the leader is to be asked, beside the work of Run less often.
+// as the leader is to be asked, beside the work of Run less often. IsLeader and Trust tell
+// no token here, for a term may have begun since Term was asked.
 func (w *worker) outside(ctx context.Context) {
+	questions := []func() history.Line{
+		func() history.Line { return w.term(0) },
+		func() history.Line { return w.isLeader(0) },
+		func() history.Line { return w.left(0) },
+	}
 	for ctx.Err() == nil {
-		// IsLeader tells no token, and the next term may have begun since Term did.
-		first, flag := w.term(0), w.isLeader(0)
-		w.log.Add(first, flag)
-		if flag.Answer == history.Yes && w.Mode == RunForElection {
-			w.log.Add(w.left(0))
+		if w.all(questions...) && w.Mode == RunForElection {
 			time.Sleep(w.Every)
 		} else {
 			time.Sleep(max(seldom, w.Every))

@@ -69,6 +69,7 @@ var arrows = []struct{ from, to string }{
 	{"faults/history", "golang.org/x/sys"},
 	{"faults/resource", "faults/history fence"},
 	{"faults/worker", ". faults/history faults/resource internal/clock internal/sabotage store"},
+	{"faults/sabotaged", "internal/sabotage"},
 	{"faults/cmd/worker", "faults/worker store/all"},
 	{"proof", ""},
 	{"faults/stage", "internal/servers"},
