@@ -198,7 +198,7 @@ func TestRequestThatAnotherRepeatsIsNotReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(ttl / 2)
-		if err := NewClaims(kv, key).Resign(ctx, instanceA, 0); err != nil {
+		if err := NewClaims(kv, key).Resign(ctx, instanceA, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-answers; err != nil {

@@ -190,7 +190,7 @@ func TestFollowerCallsBackOnEveryChangeOfTheRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if err := claims.Resign(ctx, a.Instance, 0); err != nil {
+		if err := claims.Resign(ctx, a.Instance, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

@@ -60,9 +60,8 @@ func NewClaims(kv store.Store, key string, opts ...Option) *Claims {
 // It returns ErrEvicted or ErrTransferred where an operator asks the holder to
 // go: it was not renewed, and is to end its work, and then to resign, before its
 // trust is over. It returns ErrPaused where an operator keeps the seat empty;
-// ErrLost where the term of by.Token is over, or another process renews as by.Instance
-// and so leads: then do not resign; ErrInvalidArgument,
-// ErrForeignRecord, ErrUnsafeStore, and errors of the store. After an error of
+// ErrLost where the term of by.Token is over, or has been renewed since by.Beat;
+// ErrInvalidArgument, ErrForeignRecord, ErrUnsafeStore, and errors of the store. After an error of
 // the store it is not known whether the claim stands: the claimant does not lead
 // by it, and may ask again.
 func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
@@ -107,11 +106,13 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 
 // Resign gives up the term of that instance, which must have ended its work. With a
 // token that is not 0 it gives up only the term of that token; without, the instance is
-// not to claim again: a call that comes late would end its next term, too.
-// Where it does not hold the seat nothing happens. It blocks for as long as the
+// not to claim again: a call that comes late would end its next term, too. With the beat
+// of the last claim that was won, if that is not 0, it gives up no term that was renewed
+// since, by another process with the same memory, and returns ErrLost.
+// Where the instance does not hold the seat nothing happens. It blocks for as long as the
 // store takes. It returns ErrInvalidArgument, ErrForeignRecord, and errors of the
 // store, after which it may be called again.
-func (c *Claims) Resign(ctx context.Context, instance string, token uint64) error {
+func (c *Claims) Resign(ctx context.Context, instance string, token, beat uint64) error {
 	if err := errors.Join(c.err, checkInstance(instance), checkContext(ctx)); err != nil {
 		return err
 	}
@@ -123,6 +124,9 @@ func (c *Claims) Resign(ctx context.Context, instance string, token uint64) erro
 		rec := c.view.Rec
 		if rec.Instance != instance || token != 0 && rec.Token != token {
 			return nil, nil
+		}
+		if beat != 0 && rec.Beat > beat {
+			return nil, c.copied()
 		}
 		next := rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), reasonOf(asked(rec.Ask, rec.Leader)))
 		return &next, nil
@@ -147,6 +151,11 @@ func (c *Claims) Look(ctx context.Context) (Standing, error) {
 	s := standing(c.view.Rec, c.key)
 	s.Left = c.view.Left(c.opts.clock.Now().Mono)
 	return s, nil
+}
+
+// copied is the error of a claimant whose term was renewed since its last answer.
+func (c *Claims) copied() error {
+	return fmt.Errorf("leadership: key %q: %w: it was renewed since that beat: by an unanswered claim, or by another process with this instance, such as that of a copy of the machine", c.key, ErrLost)
 }
 
 // trust returns how long a claim of that TTL can be trusted.
@@ -269,7 +278,8 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 		return nil, a, fmt.Errorf("leadership: key %q: %w: term %d is over", c.key, ErrLost, by.Token)
 	}
 	if holds && by.Beat != 0 && rec.Beat > by.Beat && !slices.Contains(by.wrote, rec.Beat) {
-		return nil, a, fmt.Errorf("leadership: key %q: %w: another process renews as this instance, such as a copy of this machine", c.key, ErrLost)
+		a.Beat = rec.Beat
+		return nil, a, c.copied()
 	}
 	o := c.opts
 	if err := o.candidate(by.TTL); err != nil {

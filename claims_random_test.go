@@ -122,7 +122,7 @@ func (p *parish) hold(ctx context.Context, who string, servers func(n int) *Clai
 		case roll == 0: // its work has ended
 			p.ends(who)
 			if instance != "" {
-				_ = servers(dice.IntN(1<<20)).Resign(ctx, instance, token*dice.Uint64N(2))
+				_ = servers(dice.IntN(1<<20)).Resign(ctx, instance, token*dice.Uint64N(2), 0)
 			}
 		case roll == 1: // it crashes, and is another one from now on
 			p.ends(who)

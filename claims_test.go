@@ -231,7 +231,7 @@ func TestTermThatIsOverIsNotRenewed(t *testing.T) {
 		// A server that has seen only the term before must look again.
 		other := NewClaims(kv, key)
 		claimed(ctx, t, other, renewal)
-		if err := c.Resign(ctx, instanceA, 0); err != nil {
+		if err := c.Resign(ctx, instanceA, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		third := claimed(ctx, t, c, claimFor("a"))
@@ -246,14 +246,14 @@ func TestResignGivesUpTheSeatOfItsInstanceAlone(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := faultstore.New(memory.New())
 		c := NewClaims(kv, key)
-		if err := c.Resign(ctx, instanceA, 0); err != nil {
+		if err := c.Resign(ctx, instanceA, 0, 0); err != nil {
 			t.Error(err)
 		}
 		first := claimed(ctx, t, c, claimFor("a"))
-		if err := c.Resign(ctx, instanceB, 0); err != nil {
+		if err := c.Resign(ctx, instanceB, 0, 0); err != nil {
 			t.Error(err)
 		}
-		if err := c.Resign(ctx, instanceA, first.Term.Token-1); err != nil {
+		if err := c.Resign(ctx, instanceA, first.Term.Token-1, 0); err != nil {
 			t.Error(err)
 		}
 		if rec := stored(t, kv); rec.Leader != "a" {
@@ -261,7 +261,7 @@ func TestResignGivesUpTheSeatOfItsInstanceAlone(t *testing.T) {
 		}
 		kv.SetPlan(faultstore.Always(faultstore.Fault{LoseReply: true}, faultstore.OpAtomicPut))
 		for range 2 {
-			if err := c.Resign(ctx, instanceA, first.Term.Token); err != nil {
+			if err := c.Resign(ctx, instanceA, first.Term.Token, 0); err != nil {
 				t.Error(err)
 			}
 		}
@@ -289,7 +289,7 @@ func TestClaimsHoldBackForPreferredCandidates(t *testing.T) {
 		if stands, err := c.Look(ctx); err != nil || !slices.Equal(stands.Waiting, []Waiting{{"p", 1}}) {
 			t.Fatalf("it stands %+v, %v", stands, err)
 		}
-		if err := c.Resign(ctx, instanceA, 0); err != nil {
+		if err := c.Resign(ctx, instanceA, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		if got := claimed(ctx, t, c, claimFor("b")); got.Won {
@@ -334,7 +334,7 @@ func TestClaimRefusesInvalidArguments(t *testing.T) {
 			if _, err := c.Look(ctx); !errors.Is(err, ErrInvalidArgument) {
 				t.Errorf("%s: %v", what, err)
 			}
-			if err := c.Resign(ctx, instanceA, 0); !errors.Is(err, ErrInvalidArgument) {
+			if err := c.Resign(ctx, instanceA, 0, 0); !errors.Is(err, ErrInvalidArgument) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}

@@ -53,7 +53,7 @@ func TestHolderIsToldWhatAnOperatorAsks(t *testing.T) {
 				if got, err := c.Claim(ctx, claimFor("b")); got.Won || err != nil && !errors.Is(err, ErrPaused) {
 					t.Errorf("b got %+v, %v while a is trusted", got, err)
 				}
-				if err := c.Resign(ctx, instanceA, 0); err != nil {
+				if err := c.Resign(ctx, instanceA, 0, 0); err != nil {
 					t.Fatal(err)
 				}
 				if rec := stored(t, kv); rec.Held() || rec.Last == nil || *rec.Last != (election.Ending{Leader: "a", Token: first.Term.Token, Reason: test.reason}) {
@@ -70,7 +70,7 @@ func TestHolderThatWasEvictedLeavesTheSeatToOthersForAWhile(t *testing.T) {
 		c := NewClaims(kv, key)
 		claimed(ctx, t, c, claimFor("a"))
 		written(ctx, t, kv, Request{Action: Resign})
-		if err := c.Resign(ctx, instanceA, 0); err != nil {
+		if err := c.Resign(ctx, instanceA, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		if got := claimed(ctx, t, c, claimFor("a")); got.Won || got.Wait != ttl/3 {
@@ -114,7 +114,7 @@ func TestSeatOfClaimsIsTransferredToTheNodeThatIsNamed(t *testing.T) {
 		go func() { done <- Ask(ctx, kv, key, Request{Action: Transfer, To: "c", Hold: 5 * ttl}) }()
 		synctest.Wait()
 		refusedWith(ctx, t, c, claimFor("a"), ErrTransferred)
-		if err := c.Resign(ctx, instanceA, 0); err != nil {
+		if err := c.Resign(ctx, instanceA, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		for _, node := range []string{"a", "b"} {

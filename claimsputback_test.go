@@ -79,11 +79,11 @@ func TestTermThatIsPutBackAfterALaterOneIsOver(t *testing.T) {
 		c := NewClaims(kv, key)
 		claimed(ctx, t, c, claimFor("a"))
 		putBack := backup(t, kv)
-		if err := c.Resign(ctx, instanceA, 0); err != nil {
+		if err := c.Resign(ctx, instanceA, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		later := claimed(ctx, t, c, claimFor("b"))
-		if err := c.Resign(ctx, instanceB, 0); err != nil || !later.Won {
+		if err := c.Resign(ctx, instanceB, 0, 0); err != nil || !later.Won {
 			t.Fatalf("b got %+v, %v", later, err)
 		}
 		putBack()
@@ -103,7 +103,7 @@ func TestTermThatWasResignedAndIsPutBackIsOver(t *testing.T) {
 		c := NewClaims(kv, key)
 		first := claimed(ctx, t, c, claimFor("a"))
 		putBack := backup(t, kv)
-		if err := c.Resign(ctx, instanceA, first.Term.Token); err != nil {
+		if err := c.Resign(ctx, instanceA, first.Term.Token, 0); err != nil {
 			t.Fatal(err)
 		}
 		putBack()

@@ -2,6 +2,7 @@ package leadership
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -159,7 +160,7 @@ func TestForeignRecordIsNotClaimed(t *testing.T) {
 				t.Fatal(err)
 			}
 			refusedWith(ctx, t, c, claimFor("a"), ErrForeignRecord)
-			_ = c.Resign(ctx, instanceA, 0)
+			_ = c.Resign(ctx, instanceA, 0, 0)
 			if pair, err := kv.Get(ctx, key, nil); err != nil || string(pair.Value) != value {
 				t.Errorf("%s became %+v, %v", value, pair, err)
 			}
@@ -255,15 +256,27 @@ func TestCopyOfAHolderLosesItsTermToTheOther(t *testing.T) {
 		renewal.Token, renewal.Beat = first.Term.Token, first.Beat
 		twin := renewal
 		renewal.Beat = claimed(ctx, t, c, renewal).Beat
-		refusedWith(ctx, t, c, twin, ErrLost)
-		refusedWith(ctx, t, other, twin, ErrLost)
+		for _, server := range []*Claims{c, other} {
+			if got, err := server.Claim(ctx, twin); !errors.Is(err, ErrLost) || got.Beat != renewal.Beat {
+				t.Errorf("the copy is told %+v, %v, after beat %d", got, err, renewal.Beat)
+			}
+			if err := server.Resign(ctx, twin.Instance, 0, twin.Beat); !errors.Is(err, ErrLost) {
+				t.Errorf("the copy resigns: %v", err)
+			}
+		}
 		// Not so what this very call has written, nor what a stale server knows.
 		kv.SetPlan(every(2))
 		renewal.Beat = claimed(ctx, t, c, renewal).Beat
 		renewal.Beat = claimed(ctx, t, other, renewal).Beat
 		kv.SetPlan(nil)
-		twin.Beat = 0 // as of a holder that had no answer
-		claimed(ctx, t, c, twin)
+		twin.Beat = 0
+		twin.Beat = claimed(ctx, t, c, twin).Beat
 		refusedWith(ctx, t, other, renewal, ErrLost)
+		if err := other.Resign(ctx, twin.Instance, twin.Token, twin.Beat); err != nil {
+			t.Error(err)
+		}
+		if rec := stored(t, kv); rec.Held() {
+			t.Errorf("the record is %+v", rec)
+		}
 	})
 }

@@ -26,7 +26,7 @@ func FuzzForeignValue(f *testing.F) {
 				return err
 			},
 			func(ctx context.Context, kv *memory.Store) error {
-				return leadership.NewClaims(kv, key).Resign(ctx, strings.Repeat("i", 16), 0)
+				return leadership.NewClaims(kv, key).Resign(ctx, strings.Repeat("i", 16), 0, 0)
 			},
 			func(ctx context.Context, kv *memory.Store) error {
 				return leadership.Ask(ctx, kv, key, leadership.Request{Action: leadership.Pause, Create: true})

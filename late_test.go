@@ -244,7 +244,7 @@ func TestTokensRiseAfterTheLastWasForgotten(t *testing.T) {
 		if err != nil || !a.Won {
 			t.Fatal(a, err)
 		}
-		if err := c.Resign(ctx, a.Instance, 0); err != nil {
+		if err := c.Resign(ctx, a.Instance, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		b, err := c.Claim(ctx, Claim{Node: "b", TTL: ttl})

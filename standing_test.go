@@ -18,7 +18,7 @@ func TestElectionsAreListed(t *testing.T) {
 		claimed(ctx, t, NewClaims(kv, "service/z"), claimFor("a"))
 		c := NewClaims(kv, "service/b")
 		claimed(ctx, t, c, claimFor("b"))
-		if err := c.Resign(ctx, instanceB, 0); err != nil {
+		if err := c.Resign(ctx, instanceB, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		claimed(ctx, t, NewClaims(kv, "other/z"), claimFor("a"))

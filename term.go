@@ -175,11 +175,11 @@ type Claim struct {
 	// given.
 	Token uint64
 
-	// Beat, if it is not 0, is that of the answer to the claimant's last claim:
-	// where the record has been renewed since, another process with the same memory
-	// does so, as that of a copy of the machine, and the claim ends with ErrLost. Give
-	// it only if that answer has arrived, with no error, and no claim of this term
-	// without a Beat is unanswered: that could still arrive, and renew.
+	// Beat, if it is not 0, is that of the last answer. Where the term was renewed
+	// since, nothing is written: the claim ends with ErrLost, and tells the present
+	// Beat. Another process with the same memory, such as that of a copy of the
+	// machine, leads then. Or it was an earlier claim of this one that was not
+	// answered: if there is such a claim, claim again with the Beat that was told.
 	Beat uint64
 
 	// wrote are the beats that this call has tried to write: to find one of them is
@@ -205,8 +205,8 @@ type Claimed struct {
 	// leader. Its Leader is empty where the seat is vacant.
 	Term Term
 
-	// Beat is that of the record that stands for a claimant that has won, for its
-	// next claim; else 0.
+	// Beat is for the next claim of a claimant that has won, or whose term was renewed
+	// since the Beat of its claim; else 0.
 	Beat uint64
 
 	// Instance is that of the claimant, for its next claim. It is told with

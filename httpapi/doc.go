@@ -69,7 +69,7 @@
 //
 // A program leads by claiming the seat, and by claiming it again in time:
 //
-//	{"node": "a", "ttl": "15s", "instance": "K3Q7...", "token": 0, "payload": "10.0.0.7:80"}
+//	{"node": "a", "ttl": "15s", "instance": "K3Q7...", "token": 0, "beat": "", "payload": "10.0.0.7:80"}
 //
 // node is the name that others see. ttl is how long the claim lasts, from 50 ms to an
 // hour, 15 s by default; a renewal keeps the TTL of its term. instance is a secret of 16
@@ -88,6 +88,12 @@
 // the instance must not claim again. 500, or no answer, changes nothing: the present trust
 // lasts, and the program may ask again, of any server. Send the token along with whatever
 // only the leader may do: see package fence.
+//
+// beat, if it is given, is that of the last answer with 200. If the term was renewed since,
+// by another process with the same memory, such as that of a copy of the machine, a renewal
+// and a request to resign change nothing, and are answered with 409. That to a renewal has
+// the present beat: if an earlier claim of the program was not answered, that may be the one
+// that has renewed, and the program claims again with this beat.
 //
 // After 409 with a term the program may claim again. That is of no use before
 // retry_after_ms, unless the leader resigns; but a server replaces a silent leader only

@@ -72,17 +72,10 @@ func (h *Handler) claim(c *call) error {
 	if ttl := time.Duration(body.TTL); ttl < 0 || ttl > maxTTL {
 		c.fail(refuse(http.StatusBadRequest, "ttl is %v: must be from %v to %v", ttl, leadership.MinTTL, maxTTL))
 	}
-	var beat uint64
-	if body.Beat != "" {
-		var err error
-		if beat, err = strconv.ParseUint(body.Beat, 10, 64); err != nil {
-			c.fail(refuse(http.StatusBadRequest, "beat is %.30q: must be that of an answer to a claim, unchanged", body.Beat))
-		}
-	}
 	if c.err != nil {
 		return c.err
 	}
-	by := leadership.Claim{Node: body.Node, Instance: body.Instance, Token: body.Token, Beat: beat, TTL: time.Duration(body.TTL)}
+	by := leadership.Claim{Node: body.Node, Instance: body.Instance, Token: body.Token, Beat: uint64(body.Beat), TTL: time.Duration(body.TTL)}
 	if body.Payload != "" {
 		by.Payload = []byte(body.Payload)
 	}
@@ -91,7 +84,7 @@ func (h *Handler) claim(c *call) error {
 	began := time.Now()
 	got, err := h.claims.of(key).Claim(ctx, by)
 	h.metrics.claimed(claimResult(by, got, err), began)
-	lost := lostView{Instance: got.Instance, Wait: view.Ceil(got.Wait)}
+	lost := lostView{Instance: got.Instance, Beat: got.Beat, Wait: view.Ceil(got.Wait)}
 	switch {
 	case err == nil && got.Won && got.Trust >= time.Millisecond:
 		return c.json(http.StatusOK, wonView{view.OfTerm(got.Term), got.Instance, got.Trust.Milliseconds(), got.Beat})
@@ -127,6 +120,7 @@ func (h *Handler) resign(c *call) error {
 	var body struct {
 		Instance string `json:"instance"`
 		Token    uint64 `json:"token"`
+		Beat     beat   `json:"beat"`
 	}
 	key := c.key()
 	c.decode(&body)
@@ -135,10 +129,14 @@ func (h *Handler) resign(c *call) error {
 	}
 	ctx, cancel := h.storing(c)
 	defer cancel()
-	if err := h.claims.of(key).Resign(ctx, body.Instance, body.Token); err != nil {
+	switch err := h.claims.of(key).Resign(ctx, body.Instance, body.Token, uint64(body.Beat)); {
+	case err == nil:
+		return c.none()
+	case errors.Is(err, leadership.ErrLost):
+		return refuse(http.StatusConflict, "%s", reason(err))
+	default:
 		return err
 	}
-	return c.none()
 }
 
 // look returns the state of an election.

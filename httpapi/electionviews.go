@@ -3,6 +3,8 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
@@ -29,12 +31,28 @@ func (s *span) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// beat is a beat in JSON: a string, because it passes 2^53. Empty means 0.
+type beat uint64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *beat) UnmarshalJSON(b []byte) error {
+	if text := string(b); text == "null" || text == `""` {
+		return nil
+	}
+	number, err := strconv.ParseUint(strings.Trim(string(b), `"`), 10, 64)
+	if err != nil || b[0] != '"' {
+		return fmt.Errorf("beat is %.40s: must be that of an answer to a claim, unchanged", b)
+	}
+	*n = beat(number)
+	return nil
+}
+
 // claimBody is the body of a claim.
 type claimBody struct {
 	Node     string `json:"node"`
 	Instance string `json:"instance"`
 	Token    uint64 `json:"token"`
-	Beat     string `json:"beat"`
+	Beat     beat   `json:"beat"`
 	TTL      span   `json:"ttl"`
 	Payload  string `json:"payload"`
 }
@@ -44,13 +62,14 @@ type wonView struct {
 	view.Term
 	Instance string `json:"instance"`
 	Trust    int64  `json:"trust_ms"`
-	Beat     uint64 `json:"beat,string"` // it passes 2^53
+	Beat     uint64 `json:"beat,string"`
 }
 
 // lostView is the answer to a claimant that does not.
 type lostView struct {
 	Error    string            `json:"error"`
 	Instance string            `json:"instance,omitempty"`
+	Beat     uint64            `json:"beat,string,omitempty"`
 	Term     *view.Term        `json:"term,omitempty"`
 	Wait     int64             `json:"retry_after_ms,omitempty"`
 	Asked    leadership.Action `json:"asked,omitempty"`

@@ -200,6 +200,9 @@ func (w *walk) elections() {
 		w.t.Fatal(err)
 	}
 	w.ask(api, 200, post(election("/claim"), fmt.Sprintf(`{"node":"a","ttl":30,"instance":%q,"token":%d}`, instanceA, a.Token)))
+	stale := fmt.Sprintf(`{"node":"a","instance":%q,"token":%d,"beat":%q}`, instanceA, a.Token, a.Beat)
+	w.ask(api, 409, post(election("/claim"), stale))
+	w.ask(api, 409, post(election("/resign"), fmt.Sprintf(`{"instance":%q,"token":%d,"beat":%q}`, instanceA, a.Token, a.Beat)))
 	w.ask(api, 409, post(election("/claim"), `{"node":"b","ttl":1.5}`))
 	w.ask(api, 409, post(election("/claim"), fmt.Sprintf(`{"node":"a","instance":%q,"token":1}`, instanceA)))
 	w.ask(api, 200, get(election("/leader"), httpapi.NodeHeader, "a"))

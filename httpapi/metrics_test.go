@@ -114,7 +114,7 @@ func TestMetricsTellOfElections(t *testing.T) {
 			leadership_election_renewals_total{key="service/a/leader"} 1
 			leadership_election_trust_seconds{key="service/a/leader"} 9
 			leadership_election_vacant_seconds_total{key="service/a/leader"} 0`, float64(a.Term.Token)))
-		if err := claims.Resign(t.Context(), a.Instance, 0); err != nil {
+		if err := claims.Resign(t.Context(), a.Instance, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(4 * time.Second)

@@ -118,7 +118,7 @@ func FuzzResumption(f *testing.F) {
 					}
 				case 2:
 					if held.Instance != "" {
-						_ = claims.Resign(t.Context(), held.Instance, held.Term.Token)
+						_ = claims.Resign(t.Context(), held.Instance, held.Term.Token, 0)
 					}
 				case 3:
 					time.Sleep(time.Duration(step) * 100 * time.Millisecond)

@@ -38,9 +38,10 @@ class Term:
     def __init__(self, instance, stopped):
         self.instance = instance
         self.token = 0
-        self.beat = ""  # of the last answer; empty if that is not known
-        self.sure = True  # no claim without a beat is unanswered: it could yet renew
-        self.mine = True  # False: another leads, perhaps as this instance
+        self.beat = ""  # of the last claim that succeeded
+        self._next = ""  # what the next claim names
+        self._doubt = False  # a claim that named it was not answered
+        self._loose = 0  # claims that named none, and were not answered
         self._stopped = stopped
         self._leaving = False
         self._until = 0.0
@@ -66,11 +67,21 @@ class Term:
             self._leaving, self._until = True, 0.0
 
     def _heard(self, status, answer):
-        """Notes the beat of an answer, or that there is none."""
+        """Notes the beat of an answer, or that there is none. Returns False if the term
+        was renewed since the beat of the claim, though perhaps by an unanswered claim
+        of this process: then it is to claim again. Each that named no beat may yet
+        renew once."""
         if status == 200:
-            self.beat = answer.get("beat", "") if self.sure else ""
+            self.beat = self._next = answer.get("beat", "")
+            self._doubt = False
         elif status == 0 or status >= 500:
-            self.sure, self.beat = self.sure and self.beat != "", ""
+            self._doubt = self._doubt or self._next != ""
+            self._loose += self._next == ""
+        elif status == 409 and "beat" in answer and (self._doubt or self._loose > 0):
+            self._loose -= not self._doubt
+            self._next, self._doubt = answer["beat"], True
+            return False
+        return True
 
     def _trust(self, token, until):
         """Notes a claim that has succeeded. Returns False if its trust, or that
@@ -120,8 +131,7 @@ class Election:
                 quit_keeper.set()
                 if keeper.ident:
                     keeper.join()
-                if term.mine:  # else it could end the term of a copy that leads on
-                    self._resign(term)
+                self._resign(term)
         return None
 
     def _campaign(self, term):
@@ -155,27 +165,28 @@ class Election:
             elif status == 409 and answer.get("asked"):
                 return term._leave()  # an operator wants it to go
             elif status == 409:
-                term.mine = False
                 return term._lose()
             else:  # nothing is known: the present trust lasts
                 wait = max(min(self._ttl / 20, term.remaining() / 8), 0.02)
 
     def _claim(self, term):
         body = {"node": self._node, "ttl": f"{self._ttl}s", "instance": term.instance, "token": term.token}
-        if term.beat:
-            body["beat"] = term.beat
+        if term._next:
+            body["beat"] = term._next
         if self._payload:
             body["payload"] = self._payload
         # While it leads, a try that fails leaves time for another.
         left = term.remaining() / 2
         status, answer = self._post("/claim", body, min(self._ttl / 5, left) if left else self._ttl / 5)
-        term._heard(status, answer)
-        return status, answer
+        return (status, answer) if term._heard(status, answer) else (0, {})
 
     def _resign(self, term):
         """Gives up the seat. If no server answers, others wait for the TTL."""
+        body = {"instance": term.instance, "token": term.token}
+        if term.beat:  # else it could end the term of a copy that leads on
+            body["beat"] = term.beat
         for _ in self._urls:
-            if self._post("/resign", {"instance": term.instance, "token": term.token}, self._ttl / 5)[0] == 204:
+            if self._post("/resign", body, self._ttl / 5)[0] in (204, 409):
                 return
 
     def _post(self, route, body, timeout):

@@ -84,7 +84,7 @@ func TestObserverCountsTermsRenewalsAndTheTimeWithoutALeader(t *testing.T) {
 		if e := one(t, o); e.Renewals != 3 || e.Trust <= 8*time.Second || e.Trust > 9*time.Second {
 			t.Errorf("renewed: %+v", e)
 		}
-		if err := claims.Resign(t.Context(), a.Instance, 0); err != nil {
+		if err := claims.Resign(t.Context(), a.Instance, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		if e := one(t, o); e.Leader != "" || e.Trust != 0 || !maps.Equal(e.Ended, map[string]uint64{"resigned": 1}) {

@@ -67,7 +67,7 @@ var claimSabotages = []switched{
 		"claims", "a term that has run out is renewed", "claims.go",
 		"holds := own && !c.lapsed(rec)",
 		"holds := own && (BROKEN || !c.lapsed(rec))",
-	}, ""},
+	}, "Claim|Holder|Term|Renewal"},
 	{sabotage{
 		"claims", "a term that was put back is renewed while another may lead", "claims.go",
 		"return gone.Held() && !c.lapsed(gone)",

@@ -98,9 +98,7 @@ type process struct {
 	dead     bool
 	instance string // empty: one is to be made
 	leaving  bool   // it is to resign
-	beat     uint64 // of the last answer; 0 if that is not known
-	number   uint64 // of the last claim
-	loose    int    // claims of this instance without a beat that are unanswered
+	beats    beats  // of its instance
 	leads    bool
 	term     leadership.Term
 	from     clock.Instant // what its trust counts from
@@ -164,7 +162,9 @@ func (p *process) turn(c *chance) bool {
 	if c.p(p.twice) && !w.over() {
 		n, by.Beat = 2, 0
 	}
-	number := p.asking(by, n)
+	p.mu.Lock()
+	number, doubted := p.beats.asking(by, n)
+	p.mu.Unlock()
 	answers := make(chan struct{}, n)
 	for range n {
 		switch {
@@ -178,7 +178,7 @@ func (p *process) turn(c *chance) bool {
 		p.request(s, answers, func(ctx context.Context, s *served) func() {
 			got, err := s.claim(ctx, by)
 			return func() {
-				if p.knows(by, number, n, got, err) {
+				if p.knows(by, number, doubted, got, err) {
 					p.answered(by, start, got, err)
 				}
 			}
@@ -275,7 +275,7 @@ func (p *process) answered(by leadership.Claim, start clock.Instant, got leaders
 		// It has given that up.
 		if p.resigned[by.Instance] && by.Instance != p.instance {
 			p.w.note(p.who.name, "resigns again term %d", token)
-			p.background(by.Instance, token)
+			p.background(by.Instance, token, got.Beat)
 		}
 		if p.over[token] && by.Instance == p.instance {
 			p.leaving = true // else it would renew for ever what it does not lead by
@@ -317,13 +317,14 @@ func (p *process) resign() {
 	p.w.note(p.who.name, "resigns")
 	p.w.recheck()
 	p.resigned[p.instance] = true
-	p.background(p.instance, token)
+	p.background(p.instance, token, p.beats.won)
 	p.instance = ""
 }
 
 // background asks servers to give up the seat of an instance, a few times, or its term of
-// that token alone, if it is not 0. The lock is held.
-func (p *process) background(instance string, token uint64) {
+// that token alone, if it is not 0, unless it was renewed since that beat, if that is not
+// 0. The lock is held.
+func (p *process) background(instance string, token, beat uint64) {
 	p.pending.Add(1)
 	p.w.background.Go(func() {
 		defer p.pending.Done()
@@ -333,14 +334,14 @@ func (p *process) background(instance string, token uint64) {
 			var failed error
 			s := p.w.servers[c.n(len(p.w.servers))]
 			p.request(s, done, func(ctx context.Context, s *served) func() {
-				err := s.claims.Resign(ctx, instance, token)
+				err := s.claims.Resign(ctx, instance, token, beat)
 				return func() { failed = err }
 			})
 			timer := time.NewTimer(p.timeout)
 			select {
 			case <-done:
 				timer.Stop()
-				if failed == nil {
+				if failed == nil || errors.Is(failed, leadership.ErrLost) {
 					return
 				}
 			case <-timer.C:

@@ -234,7 +234,7 @@ func TestMalformedRequestsOfElectionsChangeNothing(t *testing.T) {
 		{"POST", claim, `{"node":"b","token":-1}`, 400, "token"},
 		{"POST", claim, `{"node":"b","token":1e99}`, 400, "token"},
 		{"POST", claim, `{"node":"a","instance":"instance-of-holder-a","token":1}`, 409, "over"},
-		{"POST", claim, `{"node":"b","beat":1}`, 400, "beat"},
+		{"POST", claim, `{"node":"b","beat":1}`, 400, "beat is 1:"},
 		{"POST", claim, `{"node":"b","beat":"-1"}`, 400, "beat is"},
 		{"POST", claim, `{"node":"b","beat":"18446744073709551616"}`, 400, "beat is"},
 		{"POST", claim, `{"node":"b","payload":7}`, 400, "payload"},
