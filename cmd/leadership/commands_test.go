@@ -55,7 +55,7 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"no election is named", "forget"},
 		{"no election is named", "resign"},
 		{"no node is named: set --to, such as --to node-b", "transfer --key k"},
-		{"--to is empty", "transfer --key k --to="},
+		{"--to is empty: give it a value\n", "transfer --key k --to="},
 		{"--key is empty", "status --key="},
 		{"--store is empty", "status --key k --store="},
 		{"--tls-client-ca is empty", "serve --tls-client-ca="},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,10 @@ func checkFlags(cmd *cobra.Command, _ []string) error {
 		switch why := f.Annotations[noEffect]; {
 		case len(why) > 0:
 			errs = append(errs, fmt.Errorf("--%s has no effect: %s", f.Name, why[0]))
-		case (value == "" || value == "[]") && !slices.Contains(mayBeEmpty, f.Name):
+		case value != "" && value != "[]" || slices.Contains(mayBeEmpty, f.Name):
+		case strings.Contains(f.Usage, "(required)"):
+			errs = append(errs, fmt.Errorf("--%s is empty: give it a value", f.Name))
+		default:
 			errs = append(errs, fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name))
 		}
 	})
