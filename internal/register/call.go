@@ -27,22 +27,31 @@ const HeldUp = 250 * time.Millisecond
 // waited for, and whether this process was held up.
 func InTime[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
 	late := make(chan time.Duration, 1)
-	stop := context.AfterFunc(ctx, func() {
-		end, _ := ctx.Deadline()
-		late <- time.Since(end)
-	})
+	stop := context.AfterFunc(ctx, func() { late <- overdue(ctx) })
 	v, err := call(ctx)
 	if stop() || !errors.Is(err, context.DeadlineExceeded) {
 		return v, err
 	}
+	return v, explained(ctx, err, <-late)
+}
+
+// overdue returns how long ago the deadline of ctx was.
+func overdue(ctx context.Context) time.Duration {
+	end, _ := ctx.Deadline()
+	return time.Since(end)
+}
+
+// explained adds to the error of a call that was given up at the end of ctx what InTime
+// says. late is by how much that end came too late.
+func explained(ctx context.Context, err error, late time.Duration) error {
 	var told, within NoAnswer
 	if !errors.As(err, &told) && errors.As(context.Cause(ctx), &within) { // the store does not tell
 		err = fmt.Errorf("%w: no answer within %v", err, clock.About(time.Duration(within)))
 	}
-	if d := <-late; d > HeldUp { // a context ends in time, but where this process does not run
-		err = fmt.Errorf("%w; this process was stopped, or had no time to run, for %v of it", err, clock.About(d))
+	if late > HeldUp { // a context ends in time, but where this process does not run
+		err = fmt.Errorf("%w; this process was stopped, or had no time to run, for %v of it", err, clock.About(late))
 	}
-	return v, err
+	return err
 }
 
 // Call makes a call of the store for one who waits for it, but no longer than ctx
@@ -54,8 +63,11 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 	if r.Limit != nil {
 		limit = r.Limit(time.Duration(r.took.Load()))
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, NoAnswer(limit))
-	defer cancel()
+	if end, ok := ctx.Deadline(); !ok || time.Until(end) > limit {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, NoAnswer(limit))
+		defer cancel()
+	}
 	var none T
 	if ctx.Err() != nil {
 		return none, fmt.Errorf("%s: key %q: %w", r.Package, r.Key, context.Cause(ctx))
@@ -75,16 +87,17 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 		v, err := call(ctx)
 		done <- answer{v, err}
 	}()
-	v, err := InTime(ctx, func(ctx context.Context) (T, error) {
-		select {
-		case a := <-done:
-			return a.v, a.err
-		case <-ctx.Done():
-			return none, fmt.Errorf("%s: key %q: %w", r.Package, r.Key, context.Cause(ctx))
-		}
-	})
-	if err == nil {
-		r.took.Store(max(int64(r.Clock.Now().Mono-began), r.took.Load()/2))
+	var a answer
+	select {
+	case a = <-done:
+	case <-ctx.Done():
+		a.err = fmt.Errorf("%s: key %q: %w", r.Package, r.Key, context.Cause(ctx))
 	}
-	return v, err
+	switch {
+	case a.err == nil:
+		r.took.Store(max(int64(r.Clock.Now().Mono-began), r.took.Load()/2))
+	case ctx.Err() != nil && errors.Is(a.err, context.DeadlineExceeded):
+		a.err = explained(ctx, a.err, overdue(ctx))
+	}
+	return a.v, a.err
 }
