@@ -18,9 +18,10 @@ const (
 	// lookPause is how often an election is looked at whose leader does not renew.
 	lookPause = 15 * time.Second
 
-	// failedPause is the longest pause between looks while they fail, and between two
-	// watches of the store.
-	failedPause = 5 * time.Second
+	// failedPause is the longest pause between looks while they fail, and readPause where
+	// the election has readers: it is also that between two watches of the store, and for an
+	// election with readers of its own that between looks while it has no leader.
+	failedPause, readPause = 5 * time.Second, time.Second
 
 	// renewedPause is the shortest time between two events of renewals of one election.
 	renewedPause = 250 * time.Millisecond
@@ -101,7 +102,7 @@ func (e *election) run(ctx context.Context) {
 func (l *looks) setWatch(ctx context.Context, open bool) {
 	switch {
 	case open && l.watch == nil:
-		l.watch = watches.Open(ctx, l.of.Store, l.key, func() time.Duration { return failedPause }, func(*store.KVPair) { signal(l.hints) })
+		l.watch = watches.Open(ctx, l.of.Store, l.key, func() time.Duration { return readPause }, func(*store.KVPair) { signal(l.hints) })
 	case !open && l.watch != nil:
 		<-l.watch.Close()
 		l.watch = nil
@@ -118,6 +119,9 @@ func (l *looks) look(ctx context.Context) {
 	case err != nil:
 		l.fails++
 		pause := min(l.failed(err), failedPause)
+		if l.watch != nil {
+			pause = min(pause, readPause)
+		}
 		l.next = time.Now().Add(min(pause, pause/16<<min(l.fails-1, 4)))
 		return
 	}
@@ -177,6 +181,9 @@ func (e *election) failed(err error) time.Duration {
 func (e *election) pause(now time.Time) time.Duration {
 	if e.history.trust(now) > 0 {
 		return min(lookPause, time.Duration(e.history.view.TTL)*time.Millisecond/3)
+	}
+	if len(e.feed.readers) > 0 {
+		return readPause
 	}
 	return lookPause
 }
