@@ -1,7 +1,7 @@
-//go:build !linux
+//go:build unix && !linux
 
-package soak
+package child
 
 import "syscall"
 
-func attributes() *syscall.SysProcAttr { return nil }
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

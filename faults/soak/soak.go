@@ -12,10 +12,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/faults/child"
 	"github.com/seed-a1d591d3/leadership/faults/stage"
 )
 
@@ -58,7 +58,6 @@ func Do(ctx context.Context, c Config) (_ []Sample, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Duration)
 	defer cancel()
 	worker := exec.Command(c.Worker[0], append(c.Worker[1:len(c.Worker):len(c.Worker)], args...)...)
-	worker.SysProcAttr = attributes()
 	worker.Stderr = os.Stderr
 	out, err := worker.StdoutPipe()
 	if err != nil {
@@ -68,15 +67,9 @@ func Do(ctx context.Context, c Config) (_ []Sample, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("soak: %w", err)
 	}
-	started, over := make(chan error), make(chan struct{})
-	defer close(over)
-	go func() {
-		runtime.LockOSThread() // the kernel takes the thread for the parent
-		started <- worker.Start()
-		<-over
-	}()
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("soak: start worker: %w", err)
+	wait, err := child.Start(worker)
+	if err != nil {
+		return nil, fmt.Errorf("soak: %w", err)
 	}
 	struck := make(chan struct{})
 	faults := &schedule{Config: c, places: places, worker: worker.Process, dice: rand.New(rand.NewPCG(c.Seed, 0))}
@@ -92,8 +85,8 @@ func Do(ctx context.Context, c Config) (_ []Sample, err error) {
 	if err != nil {
 		cancel()
 	}
-	if wait := worker.Wait(); wait != nil {
-		err = errors.Join(err, fmt.Errorf("soak: worker: %w", wait))
+	if errWait := wait(); errWait != nil {
+		err = errors.Join(err, fmt.Errorf("soak: worker: %w", errWait))
 	}
 	cancel()
 	<-struck
