@@ -15,7 +15,7 @@ SIM_SEEDS ?= 1000
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help servers build test test-quick fuzz proof faults faults-long bench lint tidy release format api cover clean
+.PHONY: help servers build test test-quick fuzz proof faults faults-long faults-service faults-soak bench lint tidy release format api cover clean
 
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -57,6 +57,12 @@ faults: servers ## Strike real processes and servers with faults, each store in 
 
 faults-long: servers ## The same for all cells, 20 seeds each (hours); adds to docs/faults.md
 	$(GO) run ./faults/cmd/faults --record --parallel 6 --runs $(RUNS) $(FAULTS)
+
+faults-service: servers ## Kill servers and stores under 500 clients of the HTTP service (5 minutes)
+	$(GO) run ./faults/cmd/service $(FAULTS)
+
+faults-soak: servers ## Elections on every store for an hour, a fault every 10 s; fails if they need more in the end
+	$(GO) run ./faults/cmd/soak $(FAULTS)
 
 bench: servers ## Measure handovers and calls, on real servers
 	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' -p 1 $(ALL)

@@ -94,8 +94,12 @@ func (p *place) delete(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	pair, err := p.kv.Get(ctx, key, nil)
-	if err == nil {
-		_, err = p.kv.AtomicDelete(ctx, key, pair)
+	if err != nil {
+		return err
+	}
+	gone, err := p.kv.AtomicDelete(ctx, key, pair)
+	if err == nil && !gone {
+		err = store.ErrKeyModified
 	}
 	return err
 }

@@ -141,3 +141,20 @@ func Summary(samples []Sample) string {
 	}
 	return b.String()
 }
+
+// Page returns the section of docs/faults.md that tells of the samples.
+func Page(samples []Sample) string {
+	return `## Flat for an hour
+
+One process stands in an election on every store at once, with three candidates and a
+follower in each, TTL 1 s, and wins a round on each every 10 s, while a fault comes every 10 s: on
+the way of one candidate to its store, of a server, of a record, or of the process itself. What the
+process needs in the end is compared with what it needed after a tenth of the time:
+
+` + Summary(samples) + `
+![Memory, goroutines, file descriptors and connections over the time](soak.svg)
+
+Each number is the median of a fifth of the samples. The ` + "[samples](../faults/soak/soak.csv)" + ` are a line every 10 s.
+` + "`make faults-soak`" + ` repeats it, and fails if one of them rises.
+`
+}

@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -55,11 +56,21 @@ func run() error {
 	f.Uint64Var(&c.Seed, "seed", 1, "seed of the faults")
 	names := f.String("store", strings.Join(soak.Stores(), ","), "stores, separated by commas")
 	dir := f.String("dir", os.TempDir(), "folder for soak.csv, soak.svg and soak.md")
-	only := f.Bool("plot", false, "plot the samples in the folder, and do nothing else")
+	record := f.Bool("record", false, "write faults/soak/soak.csv, docs/soak.svg and faults/report/soak.md instead")
+	only := f.Bool("plot", false, "plot the samples that there are, and do nothing else")
 	if err := f.Parse(os.Args[1:]); err != nil {
 		return err
 	}
+	svg, md := filepath.Join(*dir, "soak.svg"), filepath.Join(*dir, "soak.md")
 	c.Stores, c.Samples = strings.Split(*names, ","), filepath.Join(*dir, "soak.csv")
+	if *record {
+		root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/seed-a1d591d3/leadership").Output()
+		if err != nil {
+			return fmt.Errorf("soak: find the repository: %w", err)
+		}
+		in := func(path string) string { return filepath.Join(strings.TrimSpace(string(root)), path) }
+		c.Samples, svg, md = in("faults/soak/soak.csv"), in("docs/soak.svg"), in("faults/report/soak.md")
+	}
 	var samples []soak.Sample
 	if *only {
 		samples, err = soak.Read(c.Samples)
@@ -73,6 +84,5 @@ func run() error {
 	}
 	summary := soak.Summary(samples)
 	fmt.Print(summary)
-	return errors.Join(err, soak.Flat(samples), soak.Plot(samples, filepath.Join(*dir, "soak.svg")),
-		os.WriteFile(filepath.Join(*dir, "soak.md"), []byte(summary), 0o644))
+	return errors.Join(err, soak.Flat(samples), soak.Plot(samples, svg), os.WriteFile(md, []byte(soak.Page(samples)), 0o644))
 }
