@@ -5,12 +5,12 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"time"
 	"unicode/utf8"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	specs "github.com/seed-a1d591d3/leadership/internal/schedule"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -287,11 +287,8 @@ func (o *options) follower() error {
 }
 
 func checkStore(kv store.Store) error {
-	if kv == nil {
-		return invalid("store", "nil", "must be a store")
-	}
-	if v := reflect.ValueOf(kv); v.Kind() == reflect.Pointer && v.IsNil() {
-		return invalid("store", "nil", "must be a store, not a nil %v", v.Type())
+	if rule := register.NoStore(kv); rule != "" {
+		return invalid("store", "nil", "%s", rule)
 	}
 	return nil
 }

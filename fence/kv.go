@@ -68,8 +68,8 @@ func (k *KV) Check(ctx context.Context, resource string, token uint64) error {
 	switch {
 	case ctx == nil:
 		return invalid("context", "nil", "must not be nil")
-	case k.kv == nil:
-		return invalid("store", "nil", "must be a store")
+	case register.NoStore(k.kv) != "":
+		return invalid("store", "nil", register.NoStore(k.kv))
 	case k.folder == "":
 		return invalid("folder", `""`, "must not be empty")
 	}

@@ -128,9 +128,10 @@ func TestKVDoesNotOverwriteWhatIsNoToken(t *testing.T) {
 
 func TestKVArgumentsAreChecked(t *testing.T) {
 	for name, err := range map[string]error{
-		"no store":   fence.NewKV(nil, "fences").Check(t.Context(), "orders", 1),
-		"no folder":  fence.NewKV(memory.New(), "").Check(t.Context(), "orders", 1),
-		"no context": fence.NewKV(memory.New(), "fences").Check(nil, "orders", 1), //nolint:staticcheck // SA1012: as a user may
+		"no store":    fence.NewKV(nil, "fences").Check(t.Context(), "orders", 1),
+		"a nil store": fence.NewKV((*memory.Store)(nil), "fences").Check(t.Context(), "orders", 1),
+		"no folder":   fence.NewKV(memory.New(), "").Check(t.Context(), "orders", 1),
+		"no context":  fence.NewKV(memory.New(), "fences").Check(nil, "orders", 1), //nolint:staticcheck // SA1012: as a user may
 	} {
 		if !errors.Is(err, leadership.ErrInvalidArgument) {
 			t.Errorf("%s: got %v, want ErrInvalidArgument", name, err)

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -74,8 +75,10 @@ var _ http.Handler = (*Handler)(nil)
 // makes no call of the store. It returns leadership.ErrInvalidArgument for a nil
 // store and for invalid options.
 func New(kv store.Store, opts ...Option) (*Handler, error) {
-	if kv == nil {
-		return nil, fmt.Errorf("httpapi: %w: store is nil: must be a store", leadership.ErrInvalidArgument)
+	ended, cancel := context.WithCancel(context.Background())
+	cancel() // so that no call is made: what is no store is told before
+	if _, err := leadership.Elections(ended, kv, ""); errors.Is(err, leadership.ErrInvalidArgument) {
+		return nil, fmt.Errorf("httpapi: %w", err)
 	}
 	m := newMetrics()
 	h := &Handler{

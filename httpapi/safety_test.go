@@ -315,12 +315,13 @@ func TestFailuresAreLoggedWithTheirCause(t *testing.T) {
 func TestNewRefusesInvalidOptions(t *testing.T) {
 	kv := memory.New()
 	for says, made := range map[string]func() (*httpapi.Handler, error){
-		"store":     func() (*httpapi.Handler, error) { return httpapi.New(nil) },
-		"5 bytes":   func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithTokens(nil, []string{"short"})) },
-		"0 bytes":   func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithTokens([]string{""}, nil)) },
-		"retention": func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithRetention(time.Second)) },
-		"margin":    func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithMargin(time.Microsecond)) },
-		"grace":     func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithGrace(-1)) },
+		"store":                   func() (*httpapi.Handler, error) { return httpapi.New(nil) },
+		"not a nil *memory.Store": func() (*httpapi.Handler, error) { return httpapi.New((*memory.Store)(nil)) },
+		"5 bytes":                 func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithTokens(nil, []string{"short"})) },
+		"0 bytes":                 func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithTokens([]string{""}, nil)) },
+		"retention":               func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithRetention(time.Second)) },
+		"margin":                  func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithMargin(time.Microsecond)) },
+		"grace":                   func() (*httpapi.Handler, error) { return httpapi.New(kv, httpapi.WithGrace(-1)) },
 		"less the margin": func() (*httpapi.Handler, error) {
 			return httpapi.New(kv, httpapi.WithMargin(time.Minute), httpapi.WithGrace(time.Hour-time.Minute))
 		},

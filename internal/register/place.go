@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -14,6 +15,17 @@ type Place struct {
 	Store   store.Store
 	Key     string
 	Package string // of the caller, which begins the text of each error
+}
+
+// NoStore returns what is wrong with a store that is nil, or a nil pointer; or "".
+func NoStore(kv store.Store) string {
+	if kv == nil {
+		return "must be a store"
+	}
+	if v := reflect.ValueOf(kv); v.Kind() == reflect.Pointer && v.IsNil() {
+		return fmt.Sprintf("must be a store, not a nil %v", v.Type())
+	}
+	return ""
 }
 
 // Get returns the pair under the key, nil if there is none.
