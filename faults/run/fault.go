@@ -38,6 +38,9 @@ type Fault struct {
 	// On reports whether it can strike a store; nil means every one.
 	On func(k *stage.Kind) bool
 
+	// HTTP means that it strikes stores of HTTP too, where On reports so.
+	HTTP bool
+
 	// Lost means that the store loses what it has acknowledged, so that an overlap is
 	// expected. The fence has to hold all the same.
 	Lost bool
@@ -60,7 +63,7 @@ func (f *Fault) Strikes(k *stage.Kind) bool {
 	if f.Variant != stage.Plain && !slices.Contains(k.Variants, f.Variant) {
 		return false
 	}
-	return f.On == nil || f.On(k)
+	return (f.HTTP || !k.HTTP) && (f.On == nil || f.On(k))
 }
 
 // ttl returns the TTL of runs that would have this one.
@@ -85,4 +88,4 @@ func on(names ...string) func(*stage.Kind) bool {
 }
 
 // singles are the stores that are one server.
-var singles = []string{"etcd", "consul", "zookeeper", "redis", "postgres", "pgbouncer"}
+var singles = []string{"etcd", "consul", "zookeeper", "redis", "postgres", "pgbouncer", "memory"}

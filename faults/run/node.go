@@ -1,6 +1,8 @@
 package run
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +16,7 @@ import (
 // Node is one candidate of a run, which is a process at a time.
 type Node struct {
 	Name    string
-	Mode    string // of package worker; Command is `leadership run`
+	Mode    string // of package worker, where Command is `leadership run`; or Python
 	Clock   bool   // it has a clock of its own, of this rate
 	Rate    float64
 	Proxies []*servers.Proxy // one for each host of the stage
@@ -36,18 +38,35 @@ func (n *Node) Start() error {
 		Mode: n.Mode, Store: n.store, Key: r.Key, Node: n.Name, Incarnation: n.incarnation, TTL: r.TTL, Clock: n.Clock, Rate: n.Rate,
 		Log: filepath.Join(r.Dir, name+".log"), Resource: r.resource, Every: r.options.Every, Writes: 10,
 	}
-	argv := append([]string{r.options.Worker}, config.Args()...)
-	if n.Mode == worker.Command {
-		// What runs while it leads is started by a shell.
+	config.Mode = cmp.Or(commands[n.Mode], n.Mode)
+	argv, environ := append([]string{r.options.Worker}, config.Args()...), []string(nil)
+	// What runs while it leads is started by a shell.
+	shell := append([]string{"--", "sh", "-c", `"$0" "$@"`}, argv...)
+	switch n.Mode {
+	case worker.Command:
 		argv = append([]string{
 			r.options.Leadership, "run", "--store", n.store, "--key", r.Key, "--node", n.Name, "--ttl", r.TTL.String(), "--local", "--restart",
-			"--", "sh", "-c", `"$0" "$@"`,
-		}, argv...)
+		}, shell...)
+	case Python:
+		argv = append([]string{
+			"python3", r.options.Python, "--url", n.store, "--key", r.Key, "--node", n.Name, "--ttl", fmt.Sprint(r.TTL.Seconds()),
+		}, shell...)
+		environ = []string{"LEADERSHIP_KEY=" + r.Key, "LEADERSHIP_NODE=" + n.Name}
 	}
 	var err error
-	n.process, err = start(argv, nil, filepath.Join(r.Dir, name+".out"))
+	n.process, err = start(argv, environ, filepath.Join(r.Dir, name+".out"))
 	return err
 }
+
+// Python is the mode of a node that claims the seat over HTTP.
+const Python = "python"
+
+// commands are the modes in which a node starts a worker only while it leads, and that
+// worker's.
+var commands = map[string]string{worker.Command: worker.Command, Python: worker.Command}
+
+// library reports whether the node is a worker all the time, which uses the library.
+func (n *Node) library() bool { return commands[n.Mode] == "" }
 
 // Kill kills the node's process with -9. What it had started is ended by the guard of
 // `leadership run`.
@@ -55,7 +74,7 @@ func (n *Node) Kill() { n.process.kill() }
 
 // Order sends an order of worker.Main.
 func (n *Node) Order(order string) {
-	if n.Mode != worker.Command {
+	if n.library() {
 		_, _ = fmt.Fprintln(n.process.in, order) // it may be gone
 	}
 }
@@ -65,9 +84,9 @@ func (n *Node) end() error {
 	if n.process == nil {
 		return nil
 	}
-	err := n.process.end(n.Mode == worker.Command)
-	if n.Mode == worker.Command && n.process.cmd.ProcessState.ExitCode() >= 128 {
-		err = nil // it tells the signal
+	err := n.process.end(!n.library())
+	if state := n.process.cmd.ProcessState; !n.library() && (state.ExitCode() < 0 || state.ExitCode() >= 128) && !errors.Is(err, errStuck) {
+		err = nil // it tells the signal, or was ended by it as it had just begun
 	}
 	if err != nil {
 		return fmt.Errorf("%s.%d: %w", n.Name, n.incarnation, err)
@@ -87,7 +106,7 @@ func (n *Node) setFlow(f servers.Flow, ways ...servers.Way) {
 // awaitLog waits until the node's present process has begun its log.
 func (n *Node) awaitLog(limit time.Duration) {
 	path := filepath.Join(n.run.Dir, fmt.Sprintf("%s.%d.log", n.Name, n.incarnation))
-	for began := time.Now(); n.Mode != worker.Command && time.Since(began) < limit; time.Sleep(5 * time.Millisecond) {
+	for began := time.Now(); n.library() && time.Since(began) < limit; time.Sleep(5 * time.Millisecond) {
 		if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 			return
 		}

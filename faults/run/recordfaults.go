@@ -125,7 +125,11 @@ func (e *Episode) lose(do func()) {
 		defer leader.process.signal(syscall.SIGCONT, true)
 	}
 	do()
-	fresh, err := e.addNode(fmt.Sprintf("fresh%d", e.Number+1), worker.Run)
+	mode := worker.Run
+	if e.Stage.Kind.HTTP {
+		mode = Python
+	}
+	fresh, err := e.addNode(fmt.Sprintf("fresh%d", e.Number+1), mode)
 	e.must(err)
 	e.must(fresh.Start())
 	e.state = fresh

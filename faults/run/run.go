@@ -7,7 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -24,6 +27,7 @@ import (
 type Options struct {
 	Worker     string        // the program of faults/cmd/worker
 	Leadership string        // the program of cmd/leadership
+	Python     string        // examples/python/leader.py
 	Logs       string        // the folder in which each run has one
 	Keep       bool          // keep the logs of all runs, not only of those that found something
 	TTL        time.Duration // of the elections, unless the fault needs a longer one
@@ -40,7 +44,7 @@ type Run struct {
 	TTL   time.Duration
 	Dir   string // of its logs
 	Nodes []*Node
-	KV    store.Store // by no proxy
+	KV    store.Store // by no proxy; nil for one of HTTP
 
 	options  *Options
 	resource string
@@ -106,10 +110,12 @@ func (r *Run) do(ctx context.Context) (result *history.Result, err error) {
 
 // strike has the nodes campaign, and the faults strike.
 func (r *Run) strike(ctx context.Context) (err error) {
-	if r.KV, err = openPatiently(ctx, r.Stage.URL(r.Stage.Hosts)); err != nil {
-		return err
+	if !r.Stage.Kind.HTTP {
+		if r.KV, err = openPatiently(ctx, r.Stage.URL(r.Stage.Hosts)); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, r.KV.Close()) }()
 	}
-	defer func() { err = errors.Join(err, r.KV.Close()) }()
 	defer func() { err = errors.Join(err, r.endNodes()) }()
 	if err := r.addNodes(); err != nil {
 		return err
@@ -172,7 +178,7 @@ func (e *Episode) happen(ctx context.Context) error {
 func (e *Episode) pick(ctx context.Context) *Node {
 	var may []*Node
 	for _, n := range e.Nodes {
-		if n.Mode != worker.Command || !e.Fault.Library {
+		if n.library() || !e.Fault.Library {
 			may = append(may, n)
 		}
 	}
@@ -194,6 +200,8 @@ func (r *Run) addNodes() error {
 	for i := range r.options.Nodes + 1 {
 		mode := worker.Run
 		switch {
+		case r.Stage.Kind.HTTP:
+			mode = Python
 		case i == r.options.Nodes:
 			mode = worker.Command
 		case i%2 == 1:
@@ -275,12 +283,34 @@ func (r *Run) awaitLeader(ctx context.Context, limit time.Duration) (*Node, erro
 func (r *Run) leader(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	pair, err := r.KV.Get(ctx, r.Key, nil)
+	value, err := r.value(ctx)
 	if err != nil {
 		return "", err
 	}
 	var record struct{ Leader string }
-	return record.Leader, json.Unmarshal(pair.Value, &record)
+	return record.Leader, json.Unmarshal(value, &record)
+}
+
+// value returns the record, or what is told of it over HTTP.
+func (r *Run) value(ctx context.Context) ([]byte, error) {
+	if r.KV == nil {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Stage.URL(r.Stage.Hosts)+"/api/v1/elections/"+url.PathEscape(r.Key), nil)
+		if err != nil {
+			return nil, err
+		}
+		request.Close = true
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return nil, err
+		}
+		defer response.Body.Close()
+		return io.ReadAll(response.Body)
+	}
+	pair, err := r.KV.Get(ctx, r.Key, nil)
+	if err != nil {
+		return nil, err
+	}
+	return pair.Value, nil
 }
 
 // openPatiently opens a store, for which a server that is busy may take its time.

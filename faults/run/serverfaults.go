@@ -18,7 +18,7 @@ func (r *Run) first() *servers.Server { return r.Stage.Servers[0] }
 
 var serverFaults = []*Fault{
 	{
-		Name: "server-frozen", About: "the server is halted with SIGSTOP", Scope: Servers, On: on(singles...),
+		Name: "server-frozen", About: "the server is halted with SIGSTOP", Scope: Servers, On: on(singles...), HTTP: true,
 		Lasts: [2]float64{0.3, 3},
 		Begin: func(e *Episode) { e.first().Freeze() },
 		End:   func(e *Episode) { e.first().Thaw() },
@@ -33,6 +33,12 @@ var serverFaults = []*Fault{
 		Name: "server-restarted", About: "the server is killed with -9, and started again at once", Scope: Servers, On: on(singles...),
 		Lasts: [2]float64{0, 0.5},
 		Begin: func(e *Episode) { e.first().Restart() },
+	},
+	{
+		Name: "memory-lost", About: "the server, which keeps all in memory, is killed and started again while the leader does not reach it, and a process is started",
+		Scope: Servers, On: on("memory"), HTTP: true, Lasts: [2]float64{1, 1}, Episodes: 2, TTL: 4 * time.Second, Lost: true,
+		Begin: func(e *Episode) { e.lose(e.first().Restart) },
+		End:   (*Episode).dismiss,
 	},
 	{
 		Name: "data-restored", About: "the server is started with data that it had before", Scope: Servers, Spoils: true,

@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/faults/stage"
-	"github.com/seed-a1d591d3/leadership/faults/worker"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 )
 
 var workerFaults = []*Fault{
 	{
-		Name: "worker-killed", About: "a process is killed with -9, and started again",
+		Name: "worker-killed", About: "a process is killed with -9, and started again", HTTP: true,
 		Lasts: [2]float64{0, 2.5},
 		Begin: func(e *Episode) { e.Victim.Kill() },
 		End:   func(e *Episode) { e.must(e.Victim.Start()) },
@@ -68,7 +67,7 @@ func wall(name, about string, sign time.Duration) *Fault {
 // ownClocks gives the nodes that use the library clocks of their own.
 func ownClocks(r *Run, _ *rand.Rand) {
 	for _, n := range r.Nodes {
-		n.Clock = n.Mode != worker.Command
+		n.Clock = n.library()
 	}
 }
 
@@ -81,7 +80,7 @@ var networkFaults = []*Fault{
 	blackhole("network-held", "what goes either way is held back, and arrives late", servers.Up, servers.Down),
 	{
 		Name: "network-cut", About: "the connections of a process are cut, and no new ones can be made",
-		On: proxied, Lasts: [2]float64{0, 2},
+		On: proxied, HTTP: true, Lasts: [2]float64{0, 2},
 		Begin: func(e *Episode) {
 			for _, p := range e.Victim.Proxies {
 				p.Stop()
@@ -95,7 +94,7 @@ var networkFaults = []*Fault{
 	},
 	{
 		Name: "network-slow", About: "a process's requests and answers are delayed, by up to a TTL each, with jitter",
-		On: proxied, Lasts: [2]float64{1, 4},
+		On: proxied, HTTP: true, Lasts: [2]float64{1, 4},
 		Begin: func(e *Episode) {
 			half := time.Duration(e.Rand.Float64() * float64(e.TTL) / 2)
 			e.Victim.setFlow(servers.Flow{Delay: half, Jitter: half}, servers.Up, servers.Down)
@@ -104,7 +103,7 @@ var networkFaults = []*Fault{
 	},
 	{
 		Name: "network-trickles", About: "1 to 20 bytes go through in 10 ms, each way",
-		On: proxied, Lasts: [2]float64{1, 4},
+		On: proxied, HTTP: true, Lasts: [2]float64{1, 4},
 		Begin: func(e *Episode) {
 			e.Victim.setFlow(servers.Flow{Trickle: 1 + e.Rand.IntN(20)}, servers.Up, servers.Down)
 		},
@@ -114,7 +113,7 @@ var networkFaults = []*Fault{
 
 func blackhole(name, about string, ways ...servers.Way) *Fault {
 	return &Fault{
-		Name: name, About: about, On: proxied, Lasts: [2]float64{0.3, 3},
+		Name: name, About: about, On: proxied, HTTP: true, Lasts: [2]float64{0.3, 3},
 		Begin: func(e *Episode) { e.Victim.setFlow(servers.Flow{Hold: true}, ways...) },
 		End:   release,
 	}

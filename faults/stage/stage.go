@@ -27,6 +27,10 @@ type Kind struct {
 	// proxy can stand between, or that they use a file.
 	Direct bool
 
+	// HTTP means that the store is that of a `leadership serve`, from which programs in
+	// other languages claim the seat.
+	HTTP bool
+
 	// Variants are what else there is than Plain.
 	Variants []Variant
 
@@ -60,6 +64,9 @@ type Stage struct {
 	login *login
 	bench *bench
 }
+
+// Leadership is the program of cmd/leadership, for stores of HTTP. It is to be set first.
+var Leadership string
 
 // Start starts the servers of a kind.
 func Start(k *Kind, v Variant) (*Stage, error) {
@@ -110,6 +117,7 @@ var Kinds = []*Kind{
 	{Name: "postgres-sync", About: "a primary and a synchronous standby", Programs: []string{"postgres"}, start: func(s *Stage) { s.pair(servers.PostgresWithStandby(s.bench)) }},
 	{Name: "postgres-async", About: "a primary and an asynchronous standby", Programs: []string{"postgres"}, start: func(s *Stage) { s.pair(servers.PostgresWithAsyncStandby(s.bench)) }},
 	{Name: "pgbouncer", About: "PostgreSQL behind PgBouncer, which pools transactions", Programs: []string{"postgres", "pgbouncer"}, start: startBouncer},
+	{Name: "memory", About: "the memory of a `leadership serve`, from which examples/python/leader.py claims the seat over HTTP", HTTP: true, start: startServe},
 	{Name: "sqlite", About: "a file, which all workers open", Direct: true, Variants: []Variant{Small}, start: startFile},
 }
 
@@ -198,6 +206,12 @@ func startBouncer(s *Stage) {
 	bouncer := servers.PgBouncer(s.bench, s.Postgres)
 	s.Servers, s.Hosts = []*servers.Server{bouncer}, []string{bouncer.HostPort()}
 	s.url = postgresURL
+}
+
+func startServe(s *Stage) {
+	server := servers.Serve(s.bench, Leadership, "memory://faults")
+	s.Servers, s.Hosts = []*servers.Server{server}, []string{server.HostPort()}
+	s.url = func(hosts []string) string { return "http://" + hosts[0] }
 }
 
 func startFile(s *Stage) {

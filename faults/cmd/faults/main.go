@@ -242,6 +242,8 @@ func (c *config) build(ctx context.Context, dir string) error {
 			return err
 		}
 	}
+	c.options.Python = filepath.Join(c.root, "examples/python/leader.py")
+	stage.Leadership = c.options.Leadership
 	return nil
 }
 
