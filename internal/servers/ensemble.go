@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Ensemble is three members of etcd or ZooKeeper, which vote, and a fourth that is not
@@ -169,21 +171,29 @@ var etcdEnsemble = ensembleKind{
 		if newcomer != nil {
 			return nil // it became one when old ceased to be
 		}
-		var list struct{ Members []struct{ ID, Name string } }
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // it may wait for a leader for good
+		defer cancel()
+		var list struct {
+			Members []struct {
+				ID, Name string
+				PeerURLs []string
+			}
+		}
 		if err := askEtcd(ctx, by, "/v3/cluster/member/list", "{}", &list); err != nil {
 			return err
 		}
-		for i, s := range e.all {
-			for _, m := range list.Members {
-				if s != old || m.Name != fmt.Sprintf("m%d", i) {
-					continue
-				}
+		peer := e.etcdPeer(ensembleSize)
+		for _, m := range list.Members {
+			if slices.Contains(m.PeerURLs, peer) {
+				return nil
+			}
+			if i := slices.Index(e.all, old); m.Name == fmt.Sprintf("m%d", i) {
 				if err := askEtcd(ctx, by, "/v3/cluster/member/remove", fmt.Sprintf(`{"ID": %q}`, m.ID), nil); err != nil {
 					return err
 				}
 			}
 		}
-		return askEtcd(ctx, by, "/v3/cluster/member/add", fmt.Sprintf(`{"peerURLs": [%q]}`, e.etcdPeer(ensembleSize)), nil)
+		return askEtcd(ctx, by, "/v3/cluster/member/add", fmt.Sprintf(`{"peerURLs": [%q]}`, peer), nil)
 	},
 }
 
