@@ -222,8 +222,9 @@ def die_with_parent():
 
 def run_command(argv, grace):
     """Returns a work function that runs a command, and kills it before its term is
-    over, or when this process is killed. It cannot do so while it is frozen, nor kill
-    what has left the process group: leadership run can."""
+    over, or when this process is killed: then the command alone, and not what that has
+    started, as a shell does. It cannot do so while it is frozen, nor kill what has left
+    the process group: leadership run can."""
 
     def work(term):
         environ = dict(os.environ, LEADERSHIP_TOKEN=str(term.token))

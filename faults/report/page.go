@@ -97,8 +97,8 @@ func (r *Results) table(b *strings.Builder, k *stage.Kind) {
 			fmt.Fprintf(b, "| %s | not run yet | | | | | | | | | | |\n", f.Name)
 			continue
 		}
-		fmt.Fprintf(b, "| %s | %s | %d | %s | %s | %s | %s | %d | %d | %s | %s | %.2f s |\n", f.Name, c.result(f), c.Runs, c.Seeds, c.TTL,
-			number(c.Terms), number(c.Yes), c.Overlaps, c.Stale, number(c.Refused), number(c.StaleUnfenced), c.Empty)
+		fmt.Fprintf(b, "| %s | %s | %d | %s | %s | %s | %s | %d | %d | %s | %s | %s |\n", f.Name, c.result(f), c.Runs, c.Seeds, c.TTL,
+			number(c.Terms), number(c.Yes), c.Overlaps, c.Stale, number(c.Refused), number(c.StaleUnfenced), c.empty())
 	}
 	for _, f := range run.Faults {
 		if c := r.Cell(k.Name, f.Name); c != nil && f.Strikes(k) {
@@ -120,6 +120,18 @@ func (c *Cell) result(f *run.Fault) string {
 		return fmt.Sprintf("expected: overlap by lost data, in %d; fence held", c.Expected)
 	}
 	return "none"
+}
+
+// empty returns the longest time for which nobody led, and in which share of the time that
+// was looked for.
+func (c *Cell) empty() string {
+	switch share := 100 * c.Calm / c.Seconds; {
+	case share < 1:
+		return "not looked for"
+	case share < 95:
+		return fmt.Sprintf("%.2f s (in %.0f %%)", c.Empty, share)
+	}
+	return fmt.Sprintf("%.2f s", c.Empty)
 }
 
 // number writes a number with its thousands set apart.

@@ -26,12 +26,12 @@ func TestPageTellsTheResults(t *testing.T) {
 func TestRunsAddUpOverSittings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.json")
 	outcomes := []run.Outcome{
-		{Store: "redis", Fault: "flushall", Seed: 1, Verdict: run.Sound, Terms: 2, Yes: 1000, Refused: 1, Empty: 1.5},
+		{Store: "redis", Fault: "flushall", Seed: 1, Verdict: run.Sound, Terms: 2, Yes: 1000, Refused: 1, Empty: 1.5, Seconds: 10, Calm: 5},
 		{Store: "redis", Fault: "flushall", Seed: 3, Verdict: run.Sound, Terms: 1, Yes: 234, Empty: 0.5},
 		{Store: "redis", Fault: "flushall", Seed: 2, Verdict: run.Sound},
 		{Store: "redis", Fault: "flushall", Seed: 9, Verdict: run.Broken},
 		{Store: "redis", Fault: "flushall-lost", Seed: 1, Verdict: run.Expected, Overlaps: 7, Violations: []string{"overlap"}},
-		{Store: "etcd", Fault: "worker-killed", Seed: 5, Verdict: run.Violation, Violations: []string{"empty seat\n\tby whom"}},
+		{Store: "etcd", Fault: "worker-killed", Seed: 5, Seconds: 10, Verdict: run.Violation, Violations: []string{"empty seat\n\tby whom"}},
 	}
 	for _, o := range outcomes {
 		r, err := Read(path)
@@ -53,7 +53,7 @@ func TestRunsAddUpOverSittings(t *testing.T) {
 	}
 	page := r.Page()
 	for _, want := range []string{
-		"| flushall | none | 3 | 1-3 |", "| 1,234 |",
+		"| flushall | none | 3 | 1-3 |", "| 1,234 |", "| 1.50 s (in 50 %) |", "| not looked for |",
 		"| flushall-lost | expected: overlap by lost data, in 1; fence held | 1 | 1 |",
 		"| worker-killed | **VIOLATION** | 1 | 5 |", "- worker-killed, seed 5: empty seat\n",
 		"Overlaps: 0, but for", "Other violations: 1.",

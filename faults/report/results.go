@@ -37,6 +37,7 @@ type Cell struct {
 	Stale         int      `json:"stale"`
 	StaleUnfenced int      `json:"stale_unfenced"`
 	Empty         float64  `json:"longest_empty_seconds"`
+	Calm          float64  `json:"calm_seconds"`         // of all, those in which empty seats were looked for
 	Expected      int      `json:"expected,omitempty"`   // runs with an overlap by lost data
 	Violations    []string `json:"violations,omitempty"` // of other runs, the first line of each
 	Broken        int      `json:"broken,omitempty"`     // runs that could not be made
@@ -104,6 +105,7 @@ func (r *Results) Add(o run.Outcome) {
 	c.Runs++
 	c.Seeds = addSeed(c.Seeds, o.Seed)
 	c.Seconds += o.Seconds
+	c.Calm += o.Calm
 	c.Terms += o.Terms
 	c.Yes += o.Yes
 	c.Overlaps += o.Overlaps

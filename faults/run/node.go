@@ -40,17 +40,18 @@ func (n *Node) Start() error {
 	}
 	config.Mode = cmp.Or(commands[n.Mode], n.Mode)
 	argv, environ := append([]string{r.options.Worker}, config.Args()...), []string(nil)
-	// What runs while it leads is started by a shell.
-	shell := append([]string{"--", "sh", "-c", `"$0" "$@"`}, argv...)
 	switch n.Mode {
 	case worker.Command:
+		// What runs while it leads is started by a shell.
 		argv = append([]string{
 			r.options.Leadership, "run", "--store", n.store, "--key", r.Key, "--node", n.Name, "--ttl", r.TTL.String(), "--local", "--restart",
-		}, shell...)
+			"--", "sh", "-c", `"$0" "$@"`,
+		}, argv...)
 	case Python:
+		// Without a shell: where this is killed, its command is, and what that has started is not.
 		argv = append([]string{
-			"python3", r.options.Python, "--url", n.store, "--key", r.Key, "--node", n.Name, "--ttl", fmt.Sprint(r.TTL.Seconds()),
-		}, shell...)
+			"python3", r.options.Python, "--url", n.store, "--key", r.Key, "--node", n.Name, "--ttl", fmt.Sprint(r.TTL.Seconds()), "--",
+		}, argv...)
 		environ = []string{"LEADERSHIP_KEY=" + r.Key, "LEADERSHIP_NODE=" + n.Name}
 	}
 	var err error

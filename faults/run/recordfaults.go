@@ -24,10 +24,7 @@ var recordFaults = []*Fault{
 	{
 		Name: "key-overwritten", About: "the record is replaced by what is none, and that is deleted later", Scope: Record, Lasts: [2]float64{0, 2},
 		Begin: func(e *Episode) { e.write([]byte("somebody else's")) },
-		End: func(e *Episode) {
-			e.deleteKey()
-			e.startEnded()
-		},
+		End:   func(e *Episode) { e.deleteKey() },
 	},
 	{
 		Name: "key-put-back", About: "an older value of the record is written", Scope: Record, Lasts: [2]float64{0.5, 1.5},
@@ -47,18 +44,6 @@ var recordFaults = []*Fault{
 		Begin: func(e *Episode) { e.lose(func() { e.deleteKey() }) },
 		End:   (*Episode).dismiss,
 	},
-}
-
-// startEnded starts the nodes whose process has ended by itself, as a service manager does: a
-// candidate does not go on under a key that holds something else.
-func (e *Episode) startEnded() {
-	for _, n := range e.Nodes {
-		select {
-		case <-n.process.done:
-			e.must(n.Start())
-		default:
-		}
-	}
 }
 
 // must ends the episode for an error.

@@ -47,6 +47,7 @@ type Run struct {
 	KV    store.Store // by no proxy; nil for one of HTTP
 
 	options  *Options
+	busy     *busy
 	resource string
 	log      *history.Writer
 	state    any // what a fault remembers from one episode to the next
@@ -165,6 +166,9 @@ func (e *Episode) happen(ctx context.Context) error {
 	if e.Fault.End != nil {
 		err = errors.Join(err, stage.Try(func() { e.Fault.End(e) }))
 	}
+	if err == nil {
+		err = e.startEnded()
+	}
 	whom := "all"
 	if e.Victim != nil {
 		whom = e.Victim.Name
@@ -172,6 +176,30 @@ func (e *Episode) happen(ctx context.Context) error {
 	e.log.Add(history.Line{Kind: history.Fault, Before: began, After: history.Now(), What: e.Fault.Name, Answer: whom})
 	e.sound(struck...)
 	return err
+}
+
+// startEnded starts the nodes whose process has ended by itself, as a service manager does. A
+// candidate ends under a key that holds something else, and `leadership run` if it is started
+// while the store cannot be opened; nothing else may.
+func (r *Run) startEnded() error {
+	for _, n := range r.Nodes {
+		if n.process == nil {
+			continue
+		}
+		select {
+		case <-n.process.done:
+		default:
+			continue
+		}
+		const cannotRun = 125
+		if code := n.process.cmd.ProcessState.ExitCode(); code != 0 && (n.library() || code != cannotRun) {
+			return fmt.Errorf("%s.%d has ended by itself: %w", n.Name, n.incarnation, n.process.err)
+		}
+		if err := n.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pick returns whom a fault strikes: mostly the leader.
@@ -253,9 +281,13 @@ func (r *Run) sound(nodes ...*Node) {
 }
 
 func (r *Run) unsound(nodes ...*Node) {
+	now := history.Now()
 	for _, n := range nodes {
-		if n.sound != 0 {
-			r.log.Add(history.Line{Kind: history.Sound, Before: n.sound, After: history.Now(), What: n.Name})
+		if n.sound == 0 {
+			continue
+		}
+		for _, calm := range r.busy.calm(n.sound, now) {
+			r.log.Add(history.Line{Kind: history.Sound, Before: calm.from, After: calm.to, What: n.Name})
 		}
 		n.sound = 0
 	}

@@ -20,6 +20,9 @@ type Job struct {
 	Seed  uint64
 }
 
+// shares reports whether other runs may use the same servers at the same time.
+func (j Job) shares() bool { return j.Fault.Scope != Servers && !j.Kind.Alone }
+
 // Seconds is about how long the job takes, without the start of servers.
 func (j Job) Seconds(ttl time.Duration) float64 {
 	ttl = j.Fault.ttl(ttl)
@@ -55,8 +58,10 @@ type Outcome struct {
 	Stale         int     `json:"stale"`
 	StaleUnfenced int     `json:"stale_unfenced"`
 	Empty         float64 `json:"longest_empty_seconds"`
+	Calm          float64 `json:"calm_seconds"` // in which the machine was not busy, so that empty seats were looked for
 
 	Violations []string `json:"violations,omitempty"`
+	Notes      []string `json:"notes,omitempty"` // what the servers have told of themselves
 	Error      string   `json:"error,omitempty"`
 	Logs       string   `json:"logs,omitempty"`
 	Repeat     string   `json:"repeat"`
@@ -73,6 +78,7 @@ type Sitting struct {
 	Done     func(Outcome) // one call at a time
 	Begun    func(Job)     // likewise; nil for none
 
+	busy busy
 	pool pool
 	mu   sync.Mutex
 	jobs []Job // not begun yet
@@ -86,6 +92,11 @@ func (s *Sitting) Do(ctx context.Context, jobs []Job) error {
 		working sync.WaitGroup
 		errs    []error
 	)
+	watching, stop := context.WithCancel(context.Background())
+	var watch sync.WaitGroup
+	watch.Go(func() { s.busy.watch(watching) })
+	defer watch.Wait()
+	defer stop()
 	for range s.Parallel {
 		working.Go(func() {
 			for ctx.Err() == nil {
@@ -132,7 +143,7 @@ func (s *Sitting) needed(p *pooled) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.jobs, func(j Job) bool {
-		return j.Kind == p.kind && j.Fault.Variant == p.variant && (j.Fault.Scope != Servers) == p.shared
+		return j.Kind == p.kind && j.Fault.Variant == p.variant && j.shares() == p.shared
 	})
 }
 
@@ -148,7 +159,7 @@ func (s *Sitting) run(ctx context.Context, job Job) Outcome {
 		o.Verdict, o.Error = Broken, err.Error()
 		return o
 	}
-	p, err := s.pool.take(job.Kind, f.Variant, f.Scope != Servers)
+	p, err := s.pool.take(job.Kind, f.Variant, job.shares())
 	if err != nil {
 		_ = s.pool.give(p, true)
 		return broken(err)
@@ -159,13 +170,18 @@ func (s *Sitting) run(ctx context.Context, job Job) Outcome {
 		return broken(errors.Join(err, s.pool.give(p, false)))
 	}
 	o.Logs = dir
-	began := time.Now()
-	r := &Run{Fault: f, Stage: p.stage, Seed: job.Seed, TTL: ttl, Dir: dir, options: &s.Options}
+	began := history.Now()
+	r := &Run{Fault: f, Stage: p.stage, Seed: job.Seed, TTL: ttl, Dir: dir, options: &s.Options, busy: &s.busy}
 	// Its own also where a sitting before had the same servers.
 	r.Key = fmt.Sprintf("faults/%s/%d-%d", f.Name, job.Seed, time.Now().UnixNano())
 	result, err := r.do(ctx)
-	err = errors.Join(err, s.pool.give(p, f.Spoils || err != nil && f.Scope == Servers))
-	o.Seconds = time.Since(began).Seconds()
+	o.Notes = p.stage.Notes()
+	err = errors.Join(err, s.pool.give(p, f.Spoils || err != nil && !job.shares()))
+	ended := history.Now()
+	o.Seconds = ended.Sub(began).Seconds()
+	for _, part := range s.busy.calm(began, ended) {
+		o.Calm += part.to.Sub(part.from).Seconds()
+	}
 	if err != nil {
 		return broken(err)
 	}

@@ -65,6 +65,14 @@ func (b *bench) note(text string) {
 	b.problems = append(b.problems, text)
 }
 
+func (b *bench) notes() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	notes := b.problems
+	b.problems = nil
+	return notes
+}
+
 func (b *bench) Cleanup(f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

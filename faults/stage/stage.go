@@ -27,6 +27,10 @@ type Kind struct {
 	// proxy can stand between, or that they use a file.
 	Direct bool
 
+	// Alone means that no two runs can share the servers, though their faults do not
+	// strike these.
+	Alone bool
+
 	// HTTP means that the store is that of a `leadership serve`, from which programs in
 	// other languages claim the seat.
 	HTTP bool
@@ -79,6 +83,10 @@ func Start(k *Kind, v Variant) (*Stage, error) {
 	return s, nil
 }
 
+// Notes returns what servers have told of themselves, such as that one had to be started
+// again, since the last call.
+func (s *Stage) Notes() []string { return s.bench.notes() }
+
 // End ends the servers.
 func (s *Stage) End() error { return s.bench.end() }
 
@@ -95,11 +103,18 @@ func (s *Stage) SlotOwner(key string) int { return servers.SlotOwner(s.bench, s.
 func (s *Stage) Proxies() (proxies []*servers.Proxy, end func(), err error) {
 	b := newBench("proxy")
 	end = func() { _ = b.end() }
-	err = Try(func() {
-		for _, host := range s.Hosts {
-			proxies = append(proxies, servers.NewProxy(b, host))
+	for _, host := range s.Hosts {
+		// A port that was free may be taken by then.
+		for range 5 {
+			err = Try(func() { proxies = append(proxies, servers.NewProxy(b, host)) })
+			if err == nil {
+				break
+			}
 		}
-	})
+		if err != nil {
+			break
+		}
+	}
 	return proxies, end, err
 }
 
@@ -116,7 +131,7 @@ var Kinds = []*Kind{
 	single("postgres", "one server", Secure, Small),
 	{Name: "postgres-sync", About: "a primary and a synchronous standby", Programs: []string{"postgres"}, start: func(s *Stage) { s.pair(servers.PostgresWithStandby(s.bench)) }},
 	{Name: "postgres-async", About: "a primary and an asynchronous standby", Programs: []string{"postgres"}, start: func(s *Stage) { s.pair(servers.PostgresWithAsyncStandby(s.bench)) }},
-	{Name: "pgbouncer", About: "PostgreSQL behind PgBouncer, which pools transactions", Programs: []string{"postgres", "pgbouncer"}, start: startBouncer},
+	{Name: "pgbouncer", About: "PostgreSQL behind PgBouncer, which pools transactions over 4 connections", Alone: true, Programs: []string{"postgres", "pgbouncer"}, start: startBouncer},
 	{Name: "memory", About: "the memory of a `leadership serve`, from which examples/python/leader.py claims the seat over HTTP", HTTP: true, start: startServe},
 	{Name: "sqlite", About: "a file, which all workers open", Direct: true, Variants: []Variant{Small}, start: startFile},
 }

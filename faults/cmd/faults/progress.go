@@ -100,6 +100,9 @@ func (p *progress) tell(o run.Outcome) {
 		}
 		fmt.Printf("\t%s\n", strings.ReplaceAll(v, "\n", "\n\t"))
 	}
+	for _, note := range o.Notes {
+		fmt.Printf("\tserver: %s\n", strings.ReplaceAll(note, "\n", "\n\t"))
+	}
 	fmt.Printf("\trepeat: %s\n\tlogs:   %s\n", o.Repeat, o.Logs)
 }
 
