@@ -116,3 +116,40 @@ func TestTermThatWasResignedAndIsPutBackIsOver(t *testing.T) {
 		}
 	})
 }
+// Another server may issue a token below some that this one has seen.
+func TestTermThatBeginsAfterARecordWasPutBackIsRenewed(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		c := NewClaims(kv, key)
+		claimed(ctx, t, c, claimFor("a"))
+		putBack := backup(t, kv)
+		for range 3 { // so that tokens are used up which the other server will issue
+			if err := c.Resign(ctx, instanceA, 0); err != nil {
+				t.Fatal(err)
+			}
+			claimed(ctx, t, c, claimFor("a"))
+		}
+		putBack()
+		other := NewClaims(kv, key)
+		if err := other.Resign(ctx, instanceA, 0); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		for range 2 { // at first the last holder that c has seen may lead beside it
+			again := claimed(ctx, t, other, claimFor("b"))
+			if !again.Won {
+				t.Fatalf("b got %+v", again)
+			}
+			renewal := claimFor("b")
+			renewal.Token = again.Term.Token
+			if _, err = c.Claim(ctx, renewal); err == nil {
+				return
+			}
+			if err := other.Resign(ctx, instanceB, 0); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(ttl)
+		}
+		t.Errorf("b is told %v", err)
+	})
+}

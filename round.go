@@ -61,7 +61,7 @@ func newRound(kv store.Store, seen *observations, system, name, node string, opt
 	}
 	r.by = round.Claimant{Node: node, Instance: r.opts.instance, TTL: r.opts.ttl}
 	r.register = register.New(register.Config{
-		Place: at(kv, r.key), Timeout: r.opts.timeout, Unsafe: ErrUnsafeStore, Clock: r.opts.clock, Slots: seen.calls, Proof: &seen.proof, Reads: &seen.reads,
+		Place: at(kv, r.key), Timeout: r.opts.timeout, Unsafe: ErrUnsafeStore, Clock: r.opts.clock, Shared: seen.calls, Proof: &seen.proof, Reads: &seen.reads,
 	})
 	r.err = r.check(system, name)
 	return r

@@ -125,7 +125,7 @@ func (r *Rounds) pages(ctx context.Context, system string, f func(name string, r
 	if err := view.ready(ctx); err != nil {
 		return err
 	}
-	folder := register.New(register.Config{Place: at(r.kv, system+"/"), Timeout: view.opts.timeout, Slots: r.seen.calls})
+	folder := register.New(register.Config{Place: at(r.kv, system+"/"), Timeout: view.opts.timeout, Shared: r.seen.calls})
 	return register.Pages(ctx, folder, func(pairs []*store.KVPair) error {
 		for _, pair := range pairs {
 			of, name, ok := strings.Cut(strings.TrimPrefix(pair.Key, "/"), "/")

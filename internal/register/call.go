@@ -72,10 +72,17 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 	if ctx.Err() != nil {
 		return none, fmt.Errorf("%s: key %q: %w", r.Package, r.Key, context.Cause(ctx))
 	}
-	select {
-	case r.Slots <- struct{}{}:
-	case <-ctx.Done():
-		return none, fmt.Errorf("%s: key %q: an earlier call of the store has not returned: %w", r.Package, r.Key, context.Cause(ctx))
+	slots := []chan struct{}{r.Slots, r.Shared}
+	if r.Shared == nil {
+		slots = slots[:1]
+	}
+	for i, free := range slots {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			release(slots[:i])
+			return none, fmt.Errorf("%s: key %q: an earlier call of the store has not returned: %w", r.Package, r.Key, context.Cause(ctx))
+		}
 	}
 	type answer struct {
 		v   T
@@ -83,7 +90,7 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 	}
 	done := make(chan answer, 1)
 	go func() {
-		defer func() { <-r.Slots }()
+		defer release(slots)
 		v, err := call(ctx)
 		done <- answer{v, err}
 	}()
@@ -100,4 +107,10 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 		a.err = explained(ctx, a.err, overdue(ctx))
 	}
 	return a.v, a.err
+}
+
+func release(slots []chan struct{}) {
+	for _, s := range slots {
+		<-s
+	}
 }

@@ -39,10 +39,11 @@ type Config struct {
 	// Timeout. took is how long the store takes, at most, by the last calls.
 	Limit func(took time.Duration) time.Duration
 
-	Clock clock.Clock   // the default is the machine's
-	Slots chan struct{} // as many calls are under way at a time as it holds; the default is 1
-	Proof *Proof        // what is known of the store; the default is that of this register alone
-	Reads *Reads        // shares the reads with others; the default is not to
+	Clock  clock.Clock   // the default is the machine's
+	Slots  chan struct{} // as many calls are under way at a time as it holds; the default is 1
+	Shared chan struct{} // likewise for all registers that have it; the default is no such bound
+	Proof  *Proof        // what is known of the store; the default is that of this register alone
+	Reads  *Reads        // shares the reads with others; the default is not to
 }
 
 // Register is one record under one key. Make it with New. It is safe for concurrent
