@@ -116,6 +116,7 @@ func TestTermThatWasResignedAndIsPutBackIsOver(t *testing.T) {
 		}
 	})
 }
+
 // Another server may issue a token below some that this one has seen.
 func TestTermThatBeginsAfterARecordWasPutBackIsRenewed(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
