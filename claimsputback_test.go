@@ -125,14 +125,14 @@ func TestTermThatBeginsAfterARecordWasPutBackIsRenewed(t *testing.T) {
 		claimed(ctx, t, c, claimFor("a"))
 		putBack := backup(t, kv)
 		for range 3 { // so that tokens are used up which the other server will issue
-			if err := c.Resign(ctx, instanceA, 0); err != nil {
+			if err := c.Resign(ctx, instanceA, 0, 0); err != nil {
 				t.Fatal(err)
 			}
 			claimed(ctx, t, c, claimFor("a"))
 		}
 		putBack()
 		other := NewClaims(kv, key)
-		if err := other.Resign(ctx, instanceA, 0); err != nil {
+		if err := other.Resign(ctx, instanceA, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		var err error
@@ -146,7 +146,7 @@ func TestTermThatBeginsAfterARecordWasPutBackIsRenewed(t *testing.T) {
 			if _, err = c.Claim(ctx, renewal); err == nil {
 				return
 			}
-			if err := other.Resign(ctx, instanceB, 0); err != nil {
+			if err := other.Resign(ctx, instanceB, 0, 0); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(ttl)
