@@ -17,10 +17,9 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/register"
 )
 
-// campaign is one run of a candidate: it drives a Machine, which decides, and has what
-// that has not: the clock, calls of the store, the lease, work and listeners. Its steps
-// do not block, but for the last, and are never taken at once. What may be called from
-// other goroutines says so.
+// campaign is one run of a candidate. It drives a Machine, which decides, and has the clock, the
+// calls of the store, the lease, work and listeners. Its steps are taken one after another, and
+// none but the last blocks. Methods that other goroutines may call say so.
 type campaign struct {
 	on       observer
 	by       *Candidate

@@ -74,7 +74,7 @@ func (p *process) kill() {
 	p.in.Close()
 }
 
-// end has the process end in order, by the end of its input and, if it is told so, by
+// end makes the process end in order, by the end of its input and, if it is told so, by
 // SIGTERM.
 func (p *process) end(term bool) error {
 	p.signal(syscall.SIGCONT, true)

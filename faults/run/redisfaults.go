@@ -24,7 +24,7 @@ var redisFaults = []*Fault{
 		End:   (*Episode).dismiss,
 	},
 	{
-		Name: "failover", About: "the master is killed once the replica has all writes, and Sentinel, or the Cluster, has the replica take over", Scope: Servers,
+		Name: "failover", About: "the master is killed once the replica has all writes, and Sentinel, or the Cluster, makes the replica take over", Scope: Servers,
 		On: on("redis-sentinel", "redis-cluster"), Spoils: true, Lasts: [2]float64{0.5, 1}, Episodes: 1,
 		Begin: func(e *Episode) {
 			master := e.master()
