@@ -52,8 +52,9 @@ fuzz: ## Fuzz what is read from others, a minute each: records, URLs, requests, 
 
 # `make faults-long RUNS=100 FAULTS='--store redis'` makes more runs of fewer cells.
 RUNS ?= 20
-faults: servers ## Strike real processes and servers with faults, each store in short (10 minutes)
-	$(GO) run ./faults/cmd/faults --short --parallel 6 --limit 9m $(FAULTS)
+faults: servers ## Strike real processes and servers with faults, each store in short, and find sabotaged ones (10 minutes)
+	$(GO) run ./faults/cmd/faults --short --parallel 6 --limit 7m $(FAULTS)
+	$(GO) run ./faults/cmd/faults --sabotaged --parallel 4
 
 faults-long: servers ## The same for all cells, 20 seeds each (hours); adds to docs/faults.md
 	$(GO) run ./faults/cmd/faults --record --parallel 6 --runs $(RUNS) $(FAULTS)

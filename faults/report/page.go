@@ -23,6 +23,7 @@ func (r *Results) Page() string {
 	for _, k := range stage.Kinds {
 		r.table(&b, k)
 	}
+	r.sabotages(&b)
 	b.WriteString("\n## The faults\n\n| fault | what happens |\n|---|---|\n")
 	for _, f := range run.Faults {
 		fmt.Fprintf(&b, "| %s | %s |\n", f.Name, f.About)
@@ -106,6 +107,27 @@ func (r *Results) table(b *strings.Builder, k *stage.Kind) {
 				fmt.Fprintf(b, "\n- %s, %s", f.Name, v)
 			}
 		}
+	}
+}
+
+// sabotages writes which sabotaged workers were found.
+func (r *Results) sabotages(b *strings.Builder) {
+	b.WriteString("\n## Sabotaged workers\n\n" +
+		"A check that cannot fail is worth nothing. So rules of the library are broken in the workers, one at a time, and runs with other seeds\n" +
+		"follow each other until one finds it; then a run of the same kind has to find nothing in sound workers. To repeat it: `go run ./faults/cmd/faults --sabotaged`\n\n" +
+		"| rule | what is broken | store | fault | found | in runs | after | in sound workers |\n|---|---|---|---|---|--:|--:|---|\n")
+	for _, f := range r.Sabotages {
+		found, sound := "**NOT FOUND**", "nothing"
+		if f.Violation != "" {
+			first, _, _ := strings.Cut(f.Violation, "\n")
+			kind, text, _ := strings.Cut(first, " of ")
+			_, text, _ = strings.Cut(text, ": ")
+			found = kind + ": " + text
+		}
+		if len(f.Sound) > 0 {
+			sound = fmt.Sprintf("**%d VIOLATIONS**", len(f.Sound))
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %d | %.0f s | %s |\n", f.Rule, f.How, f.Store, f.Fault, found, f.Runs, f.Seconds, sound)
 	}
 }
 

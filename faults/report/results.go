@@ -13,12 +13,15 @@ import (
 	"strings"
 
 	"github.com/seed-a1d591d3/leadership/faults/run"
+	"github.com/seed-a1d591d3/leadership/faults/sabotaged"
 )
 
 // Results are what has been found so far.
 type Results struct {
 	Versions map[string]string `json:"versions"` // of servers, by their names
 	Cells    []*Cell           `json:"cells"`
+
+	Sabotages []sabotaged.Found `json:"sabotages,omitempty"`
 }
 
 // Cell is what has been found for one store and one fault.

@@ -20,6 +20,8 @@ type Node struct {
 	Clock   bool   // it has a clock of its own, of this rate
 	Rate    float64
 	Proxies []*servers.Proxy // one for each host of the stage
+	Wind    time.Duration    // how long its work goes on after the context has ended
+	Deaf    bool             // its store ignores the ends of contexts
 
 	run         *Run
 	store       string // URL, by the proxies
@@ -37,6 +39,7 @@ func (n *Node) Start() error {
 	config := worker.Config{
 		Mode: n.Mode, Store: n.store, Key: r.Key, Node: n.Name, Incarnation: n.incarnation, TTL: r.TTL, Clock: n.Clock, Rate: n.Rate,
 		Log: filepath.Join(r.Dir, name+".log"), Resource: r.resource, Every: r.options.Every, Writes: 10,
+		Wind: n.Wind, Deaf: n.Deaf,
 	}
 	config.Mode = cmp.Or(commands[n.Mode], n.Mode)
 	argv, environ := append([]string{r.options.Worker}, config.Args()...), []string(nil)
@@ -55,7 +58,7 @@ func (n *Node) Start() error {
 		environ = []string{"LEADERSHIP_KEY=" + r.Key, "LEADERSHIP_NODE=" + n.Name}
 	}
 	var err error
-	n.process, err = start(argv, environ, filepath.Join(r.Dir, name+".out"))
+	n.process, err = start(argv, append(environ, r.options.Environ...), filepath.Join(r.Dir, name+".out"))
 	return err
 }
 

@@ -26,6 +26,7 @@ import (
 // Options are common to all runs.
 type Options struct {
 	Worker     string        // the program of faults/cmd/worker
+	Environ    []string      // what its environment has besides
 	Leadership string        // the program of cmd/leadership
 	Python     string        // examples/python/leader.py
 	Logs       string        // the folder in which each run has one

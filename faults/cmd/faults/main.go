@@ -46,6 +46,7 @@ type config struct {
 	short, list, json bool
 	record, fresh     bool
 	pageOnly          bool
+	sabotaged         bool
 	limit             time.Duration
 	options           run.Options
 	results, page     string
@@ -79,6 +80,7 @@ func parse(args []string) (*config, error) {
 	f.BoolVar(&c.json, "json", false, "print one JSON object for each run")
 	f.BoolVar(&c.record, "record", false, "add to faults/report/results.json, and write docs/faults.md")
 	f.BoolVar(&c.pageOnly, "page", false, "write docs/faults.md from faults/report/results.json, and do nothing else")
+	f.BoolVar(&c.sabotaged, "sabotaged", false, "break rules of the library in the workers, one at a time, and fail unless runs find each of them")
 	f.BoolVar(&c.fresh, "fresh", false, "with -record: forget what was found before for the cells that are run")
 	f.DurationVar(&c.limit, "limit", 0, "begin no run later than this (default no limit)")
 	f.DurationVar(&c.options.TTL, "ttl", time.Second, "TTL of the elections")
@@ -194,6 +196,10 @@ func (c *config) sit(ctx context.Context, jobs []run.Job) (code int, err error) 
 	temporary, err := os.MkdirTemp("", "leadership-faults-")
 	if err != nil {
 		return 0, err
+	}
+	if c.sabotaged {
+		code, err := c.findSabotages(ctx, temporary, results)
+		return code, errors.Join(err, os.RemoveAll(temporary))
 	}
 	if err := c.build(ctx, temporary); err != nil {
 		return 0, errors.Join(err, os.RemoveAll(temporary))
