@@ -110,7 +110,7 @@ func (e *explorer) explore() {
 // broke reports whether a rule is broken in a state, or will be, though all is well from
 // now on.
 func (e *explorer) broke(s *model, id int32) bool {
-	if s.broken == "" {
+	if s.hold(); s.broken == "" {
 		s.copyTo(&e.spare)
 		e.recovers(&e.spare)
 		if e.spare.broken == "" {

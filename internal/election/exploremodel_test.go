@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/invariants"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -20,6 +21,7 @@ type cell struct {
 	pair    *store.KVPair
 	rec     Record
 	foreign bool // it is no record
+	at      time.Duration
 }
 
 func (c *cell) record() Record {
@@ -91,7 +93,9 @@ type process struct {
 // flight is a write whose writer has given it up: it may yet happen.
 type flight struct {
 	by    int
+	op    string
 	rec   Record
+	start time.Duration
 	value []byte
 	prev  *store.KVPair
 }
@@ -111,15 +115,17 @@ type model struct {
 	procs   []process
 	late    []flight
 	left    budget
-	paused  bool      // an operator has asked for it
-	highest uint64    // the token of the last term that has begun
-	broken  string    // which rule was broken, and how
+	paused  bool   // an operator has asked for it
+	highest uint64 // the token of the last term that has begun
+	broken  string // which rule was broken, and how
+	lost    invariants.Loss
+	watch   *watch
 	script  *[]string // what has happened, as commands of a world, if it is recorded
 }
 
 // newModel makes the state in which all begin at once, and nothing is stored.
 func newModel(p *plan, script *[]string) *model {
-	s := &model{plan: p, procs: make([]process, p.processes), left: p.faults, script: script}
+	s := &model{plan: p, procs: make([]process, p.processes), left: p.faults, watch: new(watch), script: script}
 	for i := range s.procs {
 		s.record("%s", s.introduce(i))
 		s.start(i)

@@ -177,9 +177,11 @@ func (s *model) do(v move) {
 		s.run(i)
 	case vanish:
 		s.left.vanish--
+		s.lose()
 		s.before, s.cell = s.cell, nil
 	case spoil:
 		s.left.spoil--
+		s.lose()
 		s.index++
 		s.before, s.cell = s.cell, &cell{pair: &store.KVPair{Value: []byte("garbage"), LastIndex: s.index}, foreign: true}
 	case wipe:
@@ -220,7 +222,7 @@ func (s *model) swap(rec Record, value []byte, prev *store.KVPair) *cell {
 		s.violate("requests: the seat is taken during a pause")
 	}
 	s.index++
-	s.before, s.cell = s.cell, &cell{pair: &store.KVPair{Value: value, LastIndex: s.index}, rec: rec}
+	s.before, s.cell = s.cell, &cell{pair: &store.KVPair{Value: value, LastIndex: s.index}, rec: rec, at: s.now}
 	return s.cell
 }
 
@@ -254,7 +256,7 @@ func (s *model) deliver(i int) {
 func (s *model) abandon(i int) {
 	p := &s.procs[i]
 	if p.phase == sent && p.step.Do == Put {
-		s.late = append(s.late, flight{i, p.step.Record, p.value, p.step.Previous})
+		s.late = append(s.late, flight{i, p.step.Op, p.step.Record, p.m.call.start.Mono, p.value, p.step.Previous})
 	}
 }
 

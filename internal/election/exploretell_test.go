@@ -139,6 +139,7 @@ func (e *explorer) retell() string {
 	s := e.plan.first(&script)
 	for _, v := range e.moves {
 		s.do(v)
+		s.hold()
 	}
 	if s.broken == "" {
 		s.record("# From here on all is well.")

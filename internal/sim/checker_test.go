@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing/synctest"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/invariants"
 )
 
 // jumpNoticed is how long after a jump of its clock, or after it woke up, a process
@@ -21,6 +23,7 @@ type checker struct {
 	forgot  time.Duration
 	reigns  *contender // who has to lead, and nobody else, when all is calm
 	quiet   *chance
+	state   invariants.State
 }
 
 // truth is that a candidate's stream told true.
@@ -60,7 +63,7 @@ func (k *checker) check() {
 	tampered := w.ledger.excused(v)
 	var leaders []*contender
 	for _, c := range w.contenders() {
-		if w.plan.shy && (c.machine.frozen(v) || c.machine.torn(v-jumpNoticed, v)) {
+		if k.unasked(c, v) {
 			continue
 		}
 		if k.examine(c, v) {
@@ -73,6 +76,7 @@ func (k *checker) check() {
 	for _, c := range w.contenders() {
 		k.windingUp(c, leaders, v, tampered)
 	}
+	k.hold(v, tampered)
 	for _, t := range w.takeTruths() {
 		if c := t.who; t.v == v && !c.leading && !c.machine.frozen(v) && !c.machine.torn(v-2*slowest(c.ttl), v) {
 			w.violate("S9", "%s was told true and does not lead", c.name)

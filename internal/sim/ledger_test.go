@@ -25,6 +25,7 @@ type ledger struct {
 	renamed atomic.Pointer[renamed] // the index of a record that a failover brought back
 
 	mu       sync.Mutex
+	attempts []*attempt            // under way
 	cut      *cut                  // while nothing is acknowledged
 	history  []entry               // of the key; a deletion is an entry without a value
 	claimed  map[string]*contender // the holders, by the instances that they have made
@@ -98,6 +99,7 @@ func (d desk) AtomicPut(ctx context.Context, key string, value []byte, previous 
 	if err == nil && ok && key == d.key {
 		start, _ := ctx.Value(departed{}).(departure)
 		d.wrote(d.who, pair, start)
+		d.applied(ctx, d.last())
 		if d.cut != nil {
 			return false, nil, errNotAcknowledged
 		}

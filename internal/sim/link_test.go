@@ -19,6 +19,7 @@ type link struct {
 	store.Store // the faultstore
 	w           *world
 	name        string
+	who         *contender // of an election
 	machine     *machine
 	dice        dice
 	linkPlan
@@ -166,7 +167,11 @@ func (l *link) Get(ctx context.Context, key string, opts *store.ReadOptions) (*s
 
 // AtomicPut implements store.Store.
 func (l *link) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	waits := ctx
 	return l.call(ctx, "put", func(ctx context.Context) (bool, *store.KVPair, error) {
+		if l.who != nil {
+			defer l.w.ledger.sends(ctx, waits, l.who, value, previous)()
+		}
 		return l.faults.AtomicPut(ctx, key, value, previous, opts)
 	})
 }
