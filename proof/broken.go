@@ -170,8 +170,8 @@ var brokens = []broken{
 var outside = map[string]string{
 	"S5 a record that a copy of the machine wrote is taken for one's own": "in the models an instance is one process",
 	"claims a term that has run out is renewed":                           "the models permit it: a holder takes back no term that is over by its own count",
-	"claims a term that was put back is renewed after a later one":        "lost.model has no servers, and there all have seen the term that was lost",
-	"claims a term that was given up and is put back is renewed":          "likewise",
+	"claims a term that was put back is renewed while another may lead":   "lost.model has no servers, and there all have seen the term that was lost",
+	"claims a term that has ended and is put back is renewed":             "likewise",
 	"claims a copy of a holder renews for ever":                           "in the models an instance is one process",
 	"claims another term's token is good":                                 "the models permit it: a token is compared where trust begins",
 	"rounds an attempt that vanished, or was put back, is not waited for": "it is the View of elections, which lost.model has",

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/seed-a1d591d3/leadership/internal/invariants"
 )
 
 // declared returns the functions and methods, those of interfaces too, that a folder's Go
@@ -201,4 +203,24 @@ func (m *model) rows() (rows []string) {
 		}
 	}
 	return rows
+}
+
+func TestSimulationsAreHeldToTheSameInvariants(t *testing.T) {
+	for name, list := range map[string][]invariants.Invariant{"election": invariants.All, "lost": invariants.AfterLoss} {
+		m, err := newModel(name, read(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range list {
+			if !slices.ContainsFunc(m.invariants, func(n named) bool { return n.name == i.Name }) {
+				t.Errorf("%s.model has no invariant %q", name, i.Name)
+			}
+		}
+		for _, n := range m.invariants {
+			seen := slices.ContainsFunc(list, func(i invariants.Invariant) bool { return i.Name == n.name })
+			if name == "election" && seen == (invariants.Unseen[n.name] != "") {
+				t.Errorf("simulations are to be held to %q, or Unseen is to tell why not", n.name)
+			}
+		}
+	}
 }
