@@ -12,7 +12,7 @@ import (
 
 // attempt is a write of the record that is under way.
 type attempt struct {
-	by      *contender // the candidate, or the server
+	by      *contender      // the candidate, or the server
 	waits   context.Context // of who waits for it
 	start   time.Duration
 	rec     record
