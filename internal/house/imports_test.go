@@ -80,6 +80,7 @@ var arrows = []struct{ from, to string }{
 	{"faults/cmd/service", "faults/history faults/service faults/stage store/all"},
 	{"faults/soak", ". faults/child faults/stage internal/servers store gonum.org/v1/plot"},
 	{"faults/cmd/soak", "faults/soak store/all"},
+	{"faults/cmd/faults", "faults/report faults/run faults/sabotaged faults/stage internal/servers store/all github.com/redis/go-redis/v9"},
 	{"internal/tests/release", "golang.org/x/mod"},
 	{"internal/tests/*", ""},
 	{"internal/*", ""},
