@@ -193,7 +193,7 @@ func (c *campaign) follow(r result, now clock.Instant) {
 			}
 		case election.EndLease:
 			if t != nil {
-				t.lease.End(reasonToEnd(e, c.by.node, c.err))
+				t.lease.End(reasonToEnd(e, c.by.node))
 				c.follow(r, now) // it ends before an error is told
 			}
 		case election.WoundUp:

@@ -192,3 +192,36 @@ func TestStoreIsNotCondemnedForAValueThatWasWrittenAgain(t *testing.T) {
 		equal(t, "stream", got(), []bool{false, true})
 	})
 }
+
+func TestStoreThatReturnsNoValueShowsItsIndexesFirst(t *testing.T) {
+	for name, unsafe := range map[string]bool{"it keeps them": false, "it does not": true} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+				kv := memory.New()
+				mute := &standin.Store{Store: kv, OnPut: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+					ok, pair, err := kv.AtomicPut(ctx, key, value, previous, nil)
+					if err != nil {
+						return ok, nil, err
+					}
+					index := pair.LastIndex
+					if unsafe {
+						index += 1000
+					}
+					return ok, &store.KVPair{Key: key, LastIndex: index}, nil
+				}}
+				c := NewCandidate(mute, key, "a", ttl)
+				_, errs := c.RunForElection(ctx)
+				time.Sleep(ttl)
+				if c.IsLeader() == unsafe {
+					t.Errorf("it leads: %v", c.IsLeader())
+				}
+				if unsafe {
+					if err := <-errs; !errors.Is(err, ErrUnsafeStore) {
+						t.Errorf("got %v", err)
+					}
+				}
+				c.Stop()
+			})
+		})
+	}
+}

@@ -125,9 +125,8 @@ func parse(value []byte) (election.Record, error) {
 	return rec, foreign(err)
 }
 
-// reasonToEnd returns why the lease of a leader of that node is to end. unsafe is what is
-// wrong with the store, where it is that.
-func reasonToEnd(e election.Event, node string, unsafe error) error {
+// reasonToEnd returns why the lease of a leader of that node is to end.
+func reasonToEnd(e election.Event, node string) error {
 	switch e.Cause {
 	case election.ByRequest:
 		return asked(e.Request, node)
@@ -139,8 +138,6 @@ func reasonToEnd(e election.Event, node string, unsafe error) error {
 		return fmt.Errorf("%w: %w", ErrLost, ErrForeignRecord)
 	case election.LostToCopy:
 		return copied(e.Record)
-	case election.LostStore:
-		return unsafe
 	default:
 		return fmt.Errorf("%w: the record is now of term %d", ErrLost, e.Record.Token)
 	}

@@ -118,10 +118,7 @@ func (m *Machine) believed(found *store.KVPair) bool {
 	case indexes.Unsafe:
 		m.writes.unknown, m.stop.begun, m.stop.unsafe = false, true, true
 		m.tell(Event{Kind: Condemned, Wrote: wrote, Found: found})
-		if m.hasTerm() {
-			m.tell(Event{Kind: EndLease, Cause: LostStore})
-		}
-		return false
+		return false // there is no term: see begin
 	default:
 		return true
 	}
@@ -143,7 +140,7 @@ func (m *Machine) Wrote(pair *store.KVPair, value []byte, now clock.Instant) {
 	if !m.issued.Proof.Verified() || !bytes.Equal(pair.Value, value) {
 		// Not every store returns what it wrote, and one that is not known to compare
 		// and swap has to show that its indexes hold.
-		m.writes.unknown, m.writes.check = true, pair
+		m.writes.unknown, m.writes.check = true, &store.KVPair{Key: pair.Key, Value: value, LastIndex: pair.LastIndex}
 		m.hurry(now)
 		return
 	}
@@ -230,9 +227,11 @@ func (m *Machine) settle(now clock.Instant) {
 }
 
 // begin begins the term of a claim that was acknowledged, unless the seat is about to be
-// given up, or a term of that token is over.
+// given up, or a term of that token is over, or the store has yet to show that its indexes
+// hold (S10): an operator's request between the claim and the look after it hides that.
+// Then the claim is made once more.
 func (m *Machine) begin(rec Record) {
-	if m.leave.vacating || m.stop.begun || rec.Token <= m.leave.endedToken {
+	if !m.issued.Proof.Verified() || m.leave.vacating || m.stop.begun || rec.Token <= m.leave.endedToken {
 		return
 	}
 	start := m.writes.acked.start

@@ -325,8 +325,6 @@ func reasonTo(e Event, node string) Reason {
 		return Unhealthy
 	case BySchedule:
 		return Relinquished
-	case LostStore:
-		return Resigned
 	default:
 		return Expired
 	}

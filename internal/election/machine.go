@@ -194,7 +194,6 @@ const (
 	LostTo Cause = iota + 1
 	LostToForeign
 	LostToCopy
-	LostStore
 	ByRequest
 	ByHealth
 	BySchedule

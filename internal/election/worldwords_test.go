@@ -109,8 +109,6 @@ func because(e Event) string {
 		return "its record was overwritten"
 	case LostToCopy:
 		return "the record is not as it wrote it"
-	case LostStore:
-		return "the store does not compare and swap"
 	case ByRequest:
 		return asks(e.Request)
 	case ByHealth:

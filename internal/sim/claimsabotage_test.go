@@ -50,8 +50,8 @@ var claimSabotages = []switched{
 	}, "GivenUp"},
 	{sabotage{
 		"S10", "indexes are not verified", "internal/indexes/indexes.go",
-		"case p.verified || wrote == nil",
-		"case BROKEN || p.verified || wrote == nil",
+		"\tcase p.verified || wrote == nil",
+		"\tcase BROKEN:\n\t\tp.verified = true\n\t\treturn Believe\n\tcase p.verified || wrote == nil",
 	}, "StoreThatDoesNotKeep|Unsafe|Index"},
 	{sabotage{
 		"requests", "a request takes a beat of the leader's", "ask.go",
