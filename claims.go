@@ -122,7 +122,7 @@ func (c *Claims) Resign(ctx context.Context, instance string, token, beat uint64
 	defer c.end()
 	left, err := c.write(ctx, func() (*election.Record, error) {
 		rec := c.view.Rec
-		if rec.Instance != instance || token != 0 && rec.Token != token {
+		if rec.Instance != instance || token != 0 && rec.Token != token || c.contested(c.opts.clock.Now().Mono) {
 			return nil, nil
 		}
 		if beat != 0 && rec.Beat > beat {

@@ -64,6 +64,9 @@ func TestTermThatIsPutBackIsNotRenewedWhileAnotherMayLead(t *testing.T) {
 			t.Fatalf("b got %+v", later)
 		}
 		putBack()
+		if err := c.Resign(ctx, instanceA, 0, 0); err != nil || stored(t, kv).Leader != "a" { // or a newcomer would lead
+			t.Errorf("%v, and a resigns while b leads: %+v", err, stored(t, kv))
+		}
 		for range 2 {
 			if got := claimed(ctx, t, c, claimFor("a")); got.Won || got.Wait == 0 {
 				t.Errorf("a got %+v while b leads", got)
