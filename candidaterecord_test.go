@@ -216,8 +216,13 @@ func TestStoreThatReturnsNoValueShowsItsIndexesFirst(t *testing.T) {
 					t.Errorf("it leads: %v", c.IsLeader())
 				}
 				if unsafe {
-					if err := <-errs; !errors.Is(err, ErrUnsafeStore) {
-						t.Errorf("got %v", err)
+					select {
+					case err := <-errs:
+						if !errors.Is(err, ErrUnsafeStore) {
+							t.Errorf("got %v", err)
+						}
+					default:
+						t.Error("no error tells it")
 					}
 				}
 				c.Stop()
