@@ -243,7 +243,7 @@ func (w *waiting) wait(ctx context.Context, kv store.Store) error {
 			}
 		}
 		if err := pause(ctx, askPoll); err != nil {
-			if found.err != nil {
+			if found.err != nil && !errors.Is(found.err, err) { // and not only for the end of ctx
 				return fmt.Errorf("%w; the request to %s is written: %w: %w", found.err, w.request.Action, ErrNotObeyed, err)
 			}
 			return w.failed(fmt.Errorf("%w: %s: %w", ErrNotObeyed, w.leads(), err))
@@ -296,6 +296,8 @@ func (w *waiting) leads() string {
 	switch rec := w.view.Rec; {
 	case !w.view.Known:
 		return "it is not known who leads"
+	case !rec.Held() && w.request.Action == Transfer:
+		return fmt.Sprintf("nobody leads, and %q has not taken the seat", w.request.To)
 	case !rec.Held():
 		return "nobody leads"
 	case w.view.Left(clock.System{}.Now().Mono) == 0:

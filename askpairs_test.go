@@ -191,6 +191,20 @@ func TestTransferWithoutCandidatesEndsAfterTheHold(t *testing.T) {
 	})
 }
 
+func TestTransferThatIsHalfDoneSaysWhatIsMissing(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		NewCandidate(kv, key, "a", ttl).RunForElection(ctx)
+		synctest.Wait()
+		asking, cancel := context.WithTimeout(ctx, ttl)
+		defer cancel()
+		err := Ask(asking, kv, key, Request{Action: Transfer, To: "b"})
+		if !errors.Is(err, ErrNotObeyed) || !strings.Contains(err.Error(), `nobody leads, and "b" has not taken the seat`) {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRequestThatIsReplacedSaysSo(t *testing.T) {
 	for _, first := range []Request{{Action: Resign}, {Action: Transfer, To: "b"}, {Action: Pause}} {
 		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
