@@ -243,7 +243,8 @@ func (w *waiting) wait(ctx context.Context, kv store.Store) error {
 			}
 		}
 		if err := pause(ctx, askPoll); err != nil {
-			if found.err != nil && !errors.Is(found.err, err) { // and not only for the end of ctx
+			var silent register.NoAnswer
+			if found.err != nil && (!errors.Is(found.err, err) || errors.As(found.err, &silent)) { // not only by the end of ctx
 				return fmt.Errorf("%w; the request to %s is written: %w: %w", found.err, w.request.Action, ErrNotObeyed, err)
 			}
 			return w.failed(fmt.Errorf("%w: %s: %w", ErrNotObeyed, w.leads(), err))
