@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -61,28 +60,19 @@ func TestWorkOfRunIsToldTheMomentItsTrustIsOver(t *testing.T) {
 	}
 }
 
-// TestContextOfAnAttemptIsOverWithItsTrust has work spin, so that it is often awake
-// before the timers are.
 func TestContextOfAnAttemptIsOverWithItsTrust(t *testing.T) {
-	kv := faultstore.New(memory.New())
-	for i := range 5 {
-		round := NewRound(kv, "system", strconv.Itoa(i), "node", WithAttemptTTL(MinTTL))
-		kv.SetPlan(nil)
-		won, err := round.Do(t.Context(), func(ctx context.Context) error {
-			kv.SetPlan(faultstore.Always(faultstore.Fault{Err: faultstore.ErrInjected}, faultstore.OpAtomicPut))
-			for {
-				if _, left := round.Attempt(); left == 0 {
-					break
-				}
-			}
-			if err := ctx.Err(); err == nil {
-				t.Error("ctx.Err() is nil after the end of the trust")
-			}
-			return context.Cause(ctx)
-		})
-		if !won || !errors.Is(err, ErrLost) {
-			t.Errorf("got %v, %v; want ErrLost", won, err)
+	c := &clocktest.Hand{}
+	round := NewRound(memory.New(), "system", "round", "node", WithAttemptTTL(MaxTTL), clock.RoundOption(c).(RoundOption))
+	won, err := round.Do(t.Context(), func(ctx context.Context) error {
+		_, left := round.Attempt()
+		c.Move(left, left)
+		if ctx.Err() == nil || !isDone(ctx.Done()) {
+			t.Error("the context goes on after the end of the trust")
 		}
+		return context.Cause(ctx)
+	})
+	if !won || !errors.Is(err, ErrLost) {
+		t.Errorf("got %v, %v; want ErrLost", won, err)
 	}
 }
 
