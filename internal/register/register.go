@@ -135,9 +135,8 @@ func (r *Register) write(ctx context.Context, previous *store.KVPair, next Chang
 		return outcome{pair: found, why: failure}, nil //nolint:nilerr // what became of the write is known
 	case found == nil || !bytes.Equal(found.Value, next.value):
 		return outcome{pair: found, overtaken: true, why: r.wrapped("put", store.ErrKeyModified)}, nil
-	case !returned:
-		return outcome{acknowledged: true, pair: found}, nil
 	}
+	wrote = &store.KVPair{Key: r.Key, Value: next.value, LastIndex: wrote.LastIndex}
 	switch r.Proof.judge(wrote, found) {
 	case indexes.Unsafe:
 		return outcome{}, r.unsafe(wrote, found)

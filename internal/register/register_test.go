@@ -192,6 +192,16 @@ func TestStoreIsCondemnedAfterTwoMismatches(t *testing.T) {
 			t.Errorf("again: %v after %d writes", err, f.writes)
 		}
 
+		f = fresh{}
+		r = newTest(&standin.Store{Store: inner, OnGet: shows, OnPut: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+			ok, pair, err := put(ctx, key, value, previous)
+			pair.Value = nil
+			return ok, pair, err
+		}})
+		if _, err := r.Update(t.Context(), f.change); !errors.Is(err, errUnsafe) {
+			t.Errorf("one that returns no value: %v", err)
+		}
+
 		// One that cares refuses the write that was to dispel the doubt.
 		f, inner = fresh{}, memory.New()
 		r = newTest(&standin.Store{Store: inner, OnGet: shows})
