@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -79,5 +80,19 @@ func TestAnswersThatAreLostAreFound(t *testing.T) {
 	}
 	if l.completed() != 4 || len(l.names()) != 8 {
 		t.Errorf("%d are completed, of %s", l.completed(), strings.Join(l.names(), " "))
+	}
+}
+
+func TestTimesThatAreSlowAreNotSound(t *testing.T) {
+	sound := []history.Line{{Before: at(0), After: at(10)}, {Before: at(20), After: at(30)}}
+	got := ""
+	for _, s := range without(sound, []span{{at(2), at(3)}, {at(9), at(21)}, {at(25), at(26)}, {at(29), at(31)}}) {
+		got += fmt.Sprint(time.Duration(s.Before), "-", time.Duration(s.After), " ")
+	}
+	if got != "0s-2s 3s-9s 21s-25s 26s-29s " {
+		t.Error(got)
+	}
+	if left := without(sound, []span{{at(-1), at(40)}}); len(left) != 0 {
+		t.Error(left)
 	}
 }

@@ -28,7 +28,7 @@ func (c *client) claim(ctx context.Context) {
 		var a claimed
 		switch {
 		case !ok || json.Unmarshal(text, &a) != nil:
-			rest(ctx, 20*time.Millisecond+c.random(80*time.Millisecond))
+			w.pause(ctx)
 		case status == http.StatusOK:
 			c.lead(ctx, w, instance, a, start)
 			instance = rand.Text()
@@ -112,7 +112,7 @@ func (c *client) lead(ctx context.Context, w *way, instance string, a claimed, s
 // resign gives up a term: the work has ended.
 func (c *client) resign(ctx context.Context, w *way, instance string, token uint64) {
 	for range 5 {
-		if _, _, _, ok := w.ask(ctx, c.TTL/2, http.MethodPost, c.election("/resign"), map[string]any{"instance": instance, "token": token}); ok || !rest(ctx, 50*time.Millisecond) {
+		if _, _, _, ok := w.ask(ctx, c.TTL/2, http.MethodPost, c.election("/resign"), map[string]any{"instance": instance, "token": token}); ok || !w.pause(ctx) {
 			return
 		}
 	}

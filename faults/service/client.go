@@ -39,11 +39,15 @@ func (r *run) newClient(ctx context.Context, i int) *client {
 	}
 	c.log = &history.Log{Process: process}
 	c.rounds = &history.Log{Process: history.Process{Role: history.Worker, Key: "rounds", Node: c.name, Mode: history.Following}}
-	if claims {
-		r.running.Go(func() { c.claim(ctx) })
-	} else {
-		r.running.Go(func() { c.follow(ctx) })
-	}
+	r.running.Go(func() {
+		switch {
+		case !rest(ctx, c.random(r.TTL/3)): // not all at once
+		case claims:
+			c.claim(ctx)
+		default:
+			c.follow(ctx)
+		}
+	})
 	r.running.Go(func() { c.elect(ctx) })
 	return c
 }
@@ -57,7 +61,8 @@ func (c *client) random(n time.Duration) time.Duration {
 // way is how one part of a client reaches the service: by one server, until that fails it.
 type way struct {
 	*client
-	at int
+	at    int
+	fails int // requests in a row without an answer
 }
 
 // url returns that of a path on the server of the moment.
@@ -93,9 +98,18 @@ func (w *way) ask(ctx context.Context, timeout time.Duration, method, path strin
 	if err != nil || response.StatusCode >= 500 {
 		w.unanswered.Add(1)
 		w.next()
+		w.fails++
 		return 0, nil, nil, false
 	}
+	w.fails = 0
 	return response.StatusCode, response.Header, answer, true
+}
+
+// pause waits before another try, the longer the more have failed; or returns false if ctx
+// ends before.
+func (w *way) pause(ctx context.Context) bool {
+	d := min(w.TTL/120<<min(w.fails, 10), w.TTL/6)
+	return rest(ctx, d/2+w.random(d))
 }
 
 // rest waits, and returns false if ctx ends before.

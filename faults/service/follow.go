@@ -26,7 +26,8 @@ func (c *client) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		c.stream(ctx, w, &last)
 		w.next()
-		rest(ctx, 10*time.Millisecond+c.random(40*time.Millisecond))
+		w.fails++
+		w.pause(ctx)
 	}
 }
 
@@ -56,6 +57,7 @@ func (c *client) stream(ctx context.Context, w *way, last *string) {
 		w.unanswered.Add(1)
 		return
 	}
+	w.fails = 0
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
 		if id, ok := bytes.CutPrefix(lines.Bytes(), []byte("id: ")); ok {

@@ -20,7 +20,7 @@ const system = "svc"
 // and completes those that it wins. Every other round has attempts with a TTL.
 func (c *client) elect(ctx context.Context) {
 	w := &way{client: c, at: c.number * 7}
-	every := c.Clients / askers
+	every, pause := c.Clients/askers, c.TTL/paced
 	for n := (every - c.number%every) % every; ; n += every {
 		due := c.began.Add(time.Duration(n) * pause)
 		if wait := due.Sub(history.Now()); wait < -time.Minute {
@@ -45,7 +45,7 @@ func (c *client) round(ctx context.Context, w *way, name, ttl string) {
 		line := history.Line{Kind: history.Round, Before: before, After: history.Now(), What: name + "#" + head.Get("X-Leadership-Attempt")}
 		switch {
 		case !ok:
-			if !rest(ctx, 20*time.Millisecond+c.random(80*time.Millisecond)) {
+			if !w.pause(ctx) {
 				return
 			}
 			continue
@@ -82,7 +82,7 @@ func (c *client) round(ctx context.Context, w *way, name, ttl string) {
 		case ok: // another attempt has begun
 			return
 		}
-		if !rest(ctx, 20*time.Millisecond+c.random(80*time.Millisecond)) {
+		if !w.pause(ctx) {
 			return
 		}
 	}

@@ -25,9 +25,10 @@ const (
 	// claimants is how many clients stand in each election; all others follow it.
 	claimants = 3
 
-	// askers is how many clients ask for each round, and pause the time between two rounds.
+	// askers is how many clients ask for each round, and paced how many rounds there are in
+	// a TTL.
 	askers = 10
-	pause  = 200 * time.Millisecond
+	paced  = 15
 )
 
 // Config is what a run does.
@@ -51,6 +52,7 @@ type Result struct {
 	Faults                       int
 	Rounds, Completed            int           // that were answered
 	Wrong                        time.Duration // the longest that a follower was, while it could know better
+	Sound                        time.Duration // for how long all that ran answered in time
 }
 
 // run is a run under way.
@@ -64,6 +66,7 @@ type run struct {
 	clients []*client
 	ledger  ledger
 	sound   []history.Line
+	slow    []span
 
 	requests, unanswered, events atomic.Uint64
 }
@@ -98,8 +101,14 @@ func Do(ctx context.Context, c Config) (_ *Result, err error) {
 	for i := range c.Clients {
 		r.clients = append(r.clients, r.newClient(living, i))
 	}
+	probing := make(chan struct{})
+	go func() {
+		defer close(probing)
+		r.probe(living)
+	}()
 	faults, err := r.strike(ctx, rand.New(rand.NewPCG(c.Seed, 0)))
 	end()
+	<-probing
 	r.running.Wait()
 	if err != nil {
 		return nil, err
@@ -109,6 +118,7 @@ func Do(ctx context.Context, c Config) (_ *Result, err error) {
 
 // check looks at what the clients have witnessed, and at what there is in the end.
 func (r *run) check(ctx context.Context, faults int) (*Result, error) {
+	r.sound = without(r.sound, r.slow)
 	var logs []*history.Log
 	elections := make(map[string]bool)
 	for _, c := range r.clients {
@@ -121,6 +131,9 @@ func (r *run) check(ctx context.Context, faults int) (*Result, error) {
 	res := &Result{
 		Result: history.Check(logs, history.Limits{}), Faults: faults,
 		Requests: r.requests.Load(), Unanswered: r.unanswered.Load(), Events: r.events.Load(),
+	}
+	for _, s := range r.sound {
+		res.Sound += s.After.Sub(s.Before)
 	}
 	var wrong []history.Violation
 	res.Wrong, wrong = wrongFollowers(logs, r.sound, r.TTL+time.Second)

@@ -76,7 +76,7 @@ var arrows = []struct{ from, to string }{
 	{"faults/run", "faults/history faults/resource faults/stage faults/worker internal/servers store golang.org/x/sys"},
 	{"faults/report", "faults/run faults/sabotaged faults/stage"},
 	{"faults/child", ""},
-	{"faults/service", "faults/child faults/history faults/stage"},
+	{"faults/service", "faults/child faults/history faults/stage store"},
 	{"faults/cmd/service", "faults/history faults/service faults/stage store/all"},
 	{"faults/soak", ". faults/child faults/stage internal/servers store gonum.org/v1/plot"},
 	{"faults/cmd/soak", "faults/soak store/all"},

@@ -11,10 +11,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,11 +86,17 @@ func runs(ctx context.Context, c service.Config, names []string) (code int, err 
 			return 0, errors.Join(err, fmt.Errorf("the servers have logged to %s", c.Output))
 		}
 		fmt.Printf("%s, seed %d, %d clients, %d faults: %d requests, %d of them unanswered; %d terms, %d answers 'I lead', %d overlaps; "+
-			"%d rounds, %d completed; %d events, a follower wrong for %v at most, a seat empty for %v at most; %d violations\n",
+			"%d rounds, %d completed; %d events; sound for %v, and in that a follower wrong for %v at most, a seat empty for %v at most; %d violations\n",
 			name, c.Seed, c.Clients, r.Faults, r.Requests, r.Unanswered, r.Terms, r.Yes[history.Term], r.Overlaps[history.Term],
-			r.Rounds, r.Completed, r.Events, r.Wrong.Round(time.Millisecond), r.LongestEmpty.Round(time.Millisecond), len(r.Violations))
-		for _, v := range r.Violations[:min(len(r.Violations), 10)] {
-			fmt.Println(v)
+			r.Rounds, r.Completed, r.Events, r.Sound.Round(time.Second), r.Wrong.Round(time.Millisecond), r.LongestEmpty.Round(time.Millisecond), len(r.Violations))
+		kinds := make(map[string]int)
+		for _, v := range r.Violations {
+			if kinds[v.Kind]++; kinds[v.Kind] <= 5 {
+				fmt.Println(v)
+			}
+		}
+		for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+			fmt.Printf("%s: %d\n", kind, kinds[kind])
 		}
 		if len(r.Violations) > 0 {
 			code = 1
