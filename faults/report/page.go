@@ -15,6 +15,14 @@ var intro string
 //go:embed findings.md
 var findings string
 
+// What faults/cmd/service and faults/cmd/soak have found.
+//
+//go:embed service.md
+var ofService string
+
+//go:embed soak.md
+var ofSoak string
+
 // Page returns the page that tells the results.
 func (r *Results) Page() string {
 	var b strings.Builder
@@ -28,7 +36,7 @@ func (r *Results) Page() string {
 	for _, f := range run.Faults {
 		fmt.Fprintf(&b, "| %s | %s |\n", f.Name, f.About)
 	}
-	b.WriteString("\n" + findings)
+	b.WriteString("\n" + ofService + "\n" + ofSoak + "\n" + findings)
 	return b.String()
 }
 

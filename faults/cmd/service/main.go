@@ -1,7 +1,7 @@
 // Command service has 500 clients elect, claim and follow over HTTP, while the servers of
 // `leadership serve` and their store are killed, halted and started again.
 //
-//	go run ./faults/cmd/service -store etcd,redis -seed 1 -duration 2m
+//	go run ./faults/cmd/service -store etcd,redis -seed 1 -duration 150s
 //
 // It exits with 1 if an answer was wrong, and 2 if a run could not be made.
 package main
@@ -41,10 +41,10 @@ func execute() int {
 	f := flag.NewFlagSet("service", flag.ContinueOnError)
 	names := f.String("store", "etcd,redis", "stores, separated by commas")
 	f.Uint64Var(&c.Seed, "seed", 1, "seed of the faults")
-	f.DurationVar(&c.Duration, "duration", 2*time.Minute, "how long there are faults, on each store")
+	f.DurationVar(&c.Duration, "duration", 150*time.Second, "how long there are faults, on each store")
 	f.IntVar(&c.Clients, "clients", 500, "clients")
 	f.IntVar(&c.Elections, "elections", 50, "elections")
-	f.DurationVar(&c.TTL, "ttl", 3*time.Second, "TTL of the elections")
+	f.DurationVar(&c.TTL, "ttl", 10*time.Second, "TTL of the elections")
 	f.StringVar(&c.Program, "leadership", "", "program of the servers (default cmd/leadership, built now)")
 	if err := f.Parse(os.Args[1:]); err != nil {
 		return 2
