@@ -45,6 +45,9 @@ type Fault struct {
 	// expected. The fence has to hold all the same.
 	Lost bool
 
+	// Forgets means that the store goes back or is emptied, so that a round may be won again.
+	Forgets bool
+
 	// Set, if not nil, is called before the nodes start. End may be nil.
 	Set   func(r *Run, dice *rand.Rand)
 	Begin func(e *Episode)

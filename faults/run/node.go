@@ -41,6 +41,9 @@ func (n *Node) Start() error {
 		Log: filepath.Join(r.Dir, name+".log"), Resource: r.resource, Every: r.options.Every, Writes: 10,
 		Wind: n.Wind, Deaf: n.Deaf,
 	}
+	if n.library() && !r.Fault.Lost && !r.Fault.Forgets {
+		config.Rounds = 1 // one won twice is found
+	}
 	config.Mode = cmp.Or(commands[n.Mode], n.Mode)
 	argv, environ := append([]string{r.options.Worker}, config.Args()...), []string(nil)
 	switch n.Mode {

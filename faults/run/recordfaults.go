@@ -32,7 +32,7 @@ var recordFaults = []*Fault{
 			older, _ := e.state.([]byte)
 			if older == nil {
 				older = e.read().Value
-				e.must(pause(context.Background(), e.TTL)) // the leader has renewed it
+				e.must(pause(e.ctx, e.TTL)) // the leader has renewed it
 			}
 			e.state = e.read().Value
 			e.write(older)
@@ -54,7 +54,7 @@ func (e *Episode) must(err error) {
 }
 
 func (e *Episode) read() *store.KVPair {
-	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
+	ctx, cancel := context.WithTimeout(e.ctx, callLimit)
 	defer cancel()
 	pair, err := e.KV.Get(ctx, e.Key, nil)
 	e.must(err)
@@ -77,7 +77,7 @@ func (e *Episode) deleteKey() {
 
 // change has do change the record, again until nobody else has been faster.
 func (e *Episode) change(do func(ctx context.Context, pair *store.KVPair) (bool, error)) {
-	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
+	ctx, cancel := context.WithTimeout(e.ctx, callLimit)
 	defer cancel()
 	for done := false; !done; {
 		pair, err := e.KV.Get(ctx, e.Key, nil)
@@ -98,7 +98,7 @@ func (e *Episode) change(do func(ctx context.Context, pair *store.KVPair) (bool,
 // loses its claim, and a process that has never seen it claims the seat. The leader trusts
 // its claim until it looks, or that runs out.
 func (e *Episode) lose(do func()) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(e.ctx, time.Minute)
 	defer cancel()
 	leader, err := e.awaitLeader(ctx, 20*time.Second)
 	e.must(err)

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,7 +13,7 @@ import (
 
 var redisFaults = []*Fault{
 	{
-		Name: "flushall", About: "FLUSHALL", Scope: Servers, On: on("redis", "redis-sentinel"), Lasts: [2]float64{0.5, 1.5},
+		Name: "flushall", About: "FLUSHALL", Scope: Servers, Forgets: true, On: on("redis", "redis-sentinel"), Lasts: [2]float64{0.5, 1.5},
 		Begin: func(e *Episode) { e.master().AskRedis("FLUSHALL") },
 	},
 	{
@@ -79,7 +78,7 @@ func (e *Episode) awaitReplica(master *servers.Server) {
 		if time.Since(began) > callLimit {
 			e.must(fmt.Errorf("the replica does not catch up: %s", info))
 		}
-		e.must(pause(context.Background(), 5*time.Millisecond))
+		e.must(pause(e.ctx, 5*time.Millisecond))
 	}
 }
 
@@ -94,6 +93,6 @@ func (e *Episode) awaitMaster(former *servers.Server) {
 		if time.Since(began) > 30*time.Second {
 			e.must(errors.Join(errors.New("no other server takes over within 30s"), err))
 		}
-		e.must(pause(context.Background(), 10*time.Millisecond))
+		e.must(pause(e.ctx, 10*time.Millisecond))
 	}
 }

@@ -76,7 +76,8 @@ func (f *Fault) schedule(seed uint64, ttl time.Duration) []plan {
 // Episode is one fault that is under way.
 type Episode struct {
 	*Run
-	Number int // from 0
+	ctx    context.Context // of the run
+	Number int             // from 0
 	Lasts  time.Duration
 	Victim *Node // of a fault that strikes one
 	Rand   *rand.Rand
@@ -141,8 +142,8 @@ func (r *Run) strike(ctx context.Context) (err error) {
 		if err := pause(ctx, p.gap); err != nil {
 			return err
 		}
-		e := &Episode{Run: r, Number: i, Lasts: p.lasts, Rand: rand.New(rand.NewPCG(p.seed, 2))} //nolint:gosec // as above
-		if err := e.happen(ctx); err != nil {
+		e := &Episode{Run: r, ctx: ctx, Number: i, Lasts: p.lasts, Rand: rand.New(rand.NewPCG(p.seed, 2))} //nolint:gosec // as above
+		if err := e.happen(); err != nil {
 			return fmt.Errorf("episode %d: %w", i+1, err)
 		}
 	}
@@ -152,17 +153,17 @@ func (r *Run) strike(ctx context.Context) (err error) {
 }
 
 // happen has one fault begin and end.
-func (e *Episode) happen(ctx context.Context) error {
+func (e *Episode) happen() error {
 	struck := e.Nodes
 	if e.Fault.Scope == One {
-		e.Victim = e.pick(ctx)
+		e.Victim = e.pick()
 		struck = []*Node{e.Victim}
 	}
 	e.unsound(struck...)
 	began := history.Now()
 	err := stage.Try(func() { e.Fault.Begin(e) })
 	if err == nil {
-		err = pause(ctx, e.Lasts)
+		err = pause(e.ctx, e.Lasts)
 	}
 	if e.Fault.End != nil {
 		err = errors.Join(err, stage.Try(func() { e.Fault.End(e) }))
@@ -204,7 +205,7 @@ func (r *Run) startEnded() error {
 }
 
 // pick returns whom a fault strikes: mostly the leader.
-func (e *Episode) pick(ctx context.Context) *Node {
+func (e *Episode) pick() *Node {
 	var may []*Node
 	for _, n := range e.Nodes {
 		if n.library() || !e.Fault.Library {
@@ -213,7 +214,7 @@ func (e *Episode) pick(ctx context.Context) *Node {
 	}
 	victim := may[e.Rand.IntN(len(may))]
 	if e.Rand.IntN(4) > 0 {
-		leader, err := e.awaitLeader(ctx, e.TTL)
+		leader, err := e.awaitLeader(e.ctx, e.TTL)
 		for _, n := range may {
 			if err == nil && n == leader {
 				victim = n

@@ -3,6 +3,8 @@ package run
 import (
 	"bytes"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -41,7 +43,7 @@ var serverFaults = []*Fault{
 		End:   (*Episode).dismiss,
 	},
 	{
-		Name: "data-restored", About: "the server is started with data that it had before", Scope: Servers, Spoils: true,
+		Name: "data-restored", About: "the server is started with data that it had before", Scope: Servers, Spoils: true, Forgets: true,
 		On:    on("etcd", "consul", "zookeeper", "redis", "postgres"),
 		Lasts: [2]float64{0.5, 1}, Episodes: 2,
 		Begin: func(e *Episode) {
@@ -53,13 +55,26 @@ var serverFaults = []*Fault{
 		},
 	},
 	{
-		Name: "snapshot-restored", About: "a snapshot is restored while the server runs", Scope: Servers, Spoils: true, On: on("consul"),
+		Name: "snapshot-restored", About: "a snapshot is restored while the server runs", Scope: Servers, Spoils: true, Forgets: true, On: on("consul"),
 		Lasts: [2]float64{0.3, 1.5},
 		Begin: func(e *Episode) {
 			if e.Number > 0 {
 				e.snapshot(http.MethodPut, e.state.([]byte))
 			}
 			e.state = e.snapshot(http.MethodGet, nil)
+		},
+	},
+	{
+		Name: "file-locked", About: "another process holds the lock of the file", Scope: Servers, On: on("sqlite"), Lasts: [2]float64{0.3, 3},
+		Begin: func(e *Episode) {
+			unlock, err := lockFile(e.ctx, e.Stage.File)
+			e.must(err)
+			e.healed = unlock
+		},
+		End: func(e *Episode) {
+			if e.healed != nil {
+				e.healed()
+			}
 		},
 	},
 	{
@@ -85,9 +100,34 @@ var serverFaults = []*Fault{
 	},
 }
 
+// lockFile locks the file of a SQLite database, and returns what unlocks it. The program
+// has to have the driver.
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(ctx)
+	for _, statement := range []string{"PRAGMA busy_timeout = 5000", "BEGIN EXCLUSIVE"} {
+		if err == nil {
+			_, err = conn.ExecContext(context.WithoutCancel(ctx), statement)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return func() {
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		conn.Close()
+		db.Close()
+	}, nil
+}
+
 // snapshot takes or restores a snapshot of a Consul.
 func (e *Episode) snapshot(method string, body []byte) []byte {
-	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
+	ctx, cancel := context.WithTimeout(e.ctx, callLimit)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+e.first().Addr+"/v1/snapshot", bytes.NewReader(body))
 	e.must(err)
@@ -182,14 +222,14 @@ var postgresFaults = []*Fault{
 		Begin: func(e *Episode) {
 			if e.Rand.IntN(2) == 0 {
 				e.Stage.Pair.Cut() // what is written from now on is not acknowledged
-				e.must(pause(context.Background(), time.Duration(e.Rand.Float64()*float64(e.TTL))))
+				e.must(pause(e.ctx, time.Duration(e.Rand.Float64()*float64(e.TTL))))
 			}
 			e.Stage.Pair.Primary.Stop()
 			e.Stage.Pair.Promote()
 		},
 	},
 	{
-		Name: "failover-async", About: "the primary is killed, and the asynchronous standby, which has all, is promoted", Scope: Servers, Spoils: true,
+		Name: "failover-async", About: "the primary is killed, and the asynchronous standby, which has all, is promoted", Scope: Servers, Spoils: true, Forgets: true,
 		On: on("postgres-async"), Lasts: [2]float64{1, 2}, Episodes: 1,
 		Begin: func(e *Episode) {
 			e.Stage.Pair.Heal()

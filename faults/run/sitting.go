@@ -132,9 +132,6 @@ func (s *Sitting) next() (Job, bool) {
 	}
 	job := s.jobs[0]
 	s.jobs = s.jobs[1:]
-	if s.Begun != nil {
-		s.Begun(job)
-	}
 	return job, true
 }
 
@@ -185,8 +182,10 @@ func (s *Sitting) run(ctx context.Context, job Job) Outcome {
 	if err != nil {
 		return broken(err)
 	}
-	o.judge(f, result)
-	if o.Verdict == Sound && !s.Options.Keep {
+	if o.judge(f, result); o.Yes == 0 && o.Verdict == Sound {
+		return broken(errors.New("no process said that it leads"))
+	}
+	if o.Verdict != Violation && !s.Options.Keep {
 		o.Logs = ""
 		if err := os.RemoveAll(dir); err != nil {
 			return broken(err)

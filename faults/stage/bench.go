@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -95,9 +96,9 @@ func (b *bench) end() error {
 	cleanups := b.cleanups
 	b.cleanups = nil
 	b.mu.Unlock()
-	return Try(func() {
-		for _, f := range slices.Backward(cleanups) {
-			f()
-		}
-	})
+	var errs []error
+	for _, f := range slices.Backward(cleanups) {
+		errs = append(errs, Try(f))
+	}
+	return errors.Join(errs...)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -135,10 +134,12 @@ func Version(name string) (string, error) {
 	}
 	cmd := exec.Command(program, "--version")
 	if name == "zookeeper" {
-		jar, err := filepath.EvalSymlinks(zooKeeperJar)
-		return strings.TrimSuffix(filepath.Base(jar), ".jar"), err
+		cmd = exec.Command(program, "-cp", zooKeeperJar, "org.apache.zookeeper.Version", "--short")
 	}
 	out, err := cmd.Output()
 	first, _, _ := strings.Cut(string(out), "\n")
+	if name == "zookeeper" {
+		first = "ZooKeeper " + first
+	}
 	return first, err
 }

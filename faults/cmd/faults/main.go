@@ -4,7 +4,7 @@
 //	go run ./faults/cmd/faults --store redis,etcd --fault worker-stopped --seed 1 --runs 20
 //
 // It exits with 1 if a run has found a violation, 3 if a run could not be made, and 2 for
-// wrong usage.
+// wrong usage, 130 if it was interrupted.
 package main
 
 import (
@@ -36,6 +36,8 @@ const (
 	exitViolation = 1
 	exitUsage     = 2
 	exitBroken    = 3
+
+	exitInterrupted = 130
 )
 
 // config is the command line.
@@ -193,19 +195,22 @@ func (c *config) sit(ctx context.Context, jobs []run.Job) (code int, err error) 
 	case c.pageOnly:
 		return 0, results.WritePage(c.page)
 	}
-	temporary, err := os.MkdirTemp("", "leadership-faults-")
+	programs, err := os.MkdirTemp("", "leadership-faults-")
 	if err != nil {
 		return 0, err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(programs)) }()
 	if c.sabotaged {
-		code, err := c.findSabotages(ctx, temporary, results)
-		return code, errors.Join(err, os.RemoveAll(temporary))
+		return c.findSabotages(ctx, programs, results)
 	}
-	if err := c.build(ctx, temporary); err != nil {
-		return 0, errors.Join(err, os.RemoveAll(temporary))
+	if err := c.build(ctx, programs); err != nil {
+		return 0, err
 	}
-	if c.options.Logs == "" {
-		c.options.Logs = filepath.Join(temporary, "logs")
+	temporary := c.options.Logs == ""
+	if temporary {
+		if c.options.Logs, err = os.MkdirTemp("", "leadership-faults-logs-"); err != nil {
+			return 0, err
+		}
 	}
 	p := newProgress(c, jobs)
 	if c.record && c.fresh {
@@ -213,7 +218,7 @@ func (c *config) sit(ctx context.Context, jobs []run.Job) (code int, err error) 
 			results.Forget(job.Kind.Name, job.Fault.Name)
 		}
 	}
-	sitting := run.Sitting{Options: c.options, Parallel: c.parallel, Begun: p.begun, Done: func(o run.Outcome) {
+	sitting := run.Sitting{Options: c.options, Parallel: c.parallel, Done: func(o run.Outcome) {
 		p.done(o)
 		if c.record {
 			results.Add(o)
@@ -227,11 +232,23 @@ func (c *config) sit(ctx context.Context, jobs []run.Job) (code int, err error) 
 	if c.record {
 		err = errors.Join(err, c.versions(jobs, results), results.Write(c.results), results.WritePage(c.page))
 	}
-	kept := p.end()
-	if !kept && !c.options.Keep {
-		err = errors.Join(err, os.RemoveAll(temporary))
+	p.end()
+	if temporary && !c.options.Keep {
+		err = errors.Join(err, removeEmpty(c.options.Logs))
+	}
+	if ctx.Err() != nil {
+		return exitInterrupted, err
 	}
 	return p.code(), err
+}
+
+// removeEmpty removes a folder unless it has something in it.
+func removeEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) > 0 {
+		return err
+	}
+	return os.Remove(dir)
 }
 
 // build builds the programs that runs need.

@@ -49,8 +49,6 @@ func (p *progress) left() time.Duration {
 	return time.Duration(p.seconds / float64(p.parallel) * float64(time.Second)).Round(time.Second)
 }
 
-func (p *progress) begun(run.Job) {}
-
 func (p *progress) done(o run.Outcome) {
 	p.finished++
 	p.seconds -= p.jobs[name(o.Store, o.Fault, o.Seed)].Seconds(p.ttl)
@@ -106,8 +104,8 @@ func (p *progress) tell(o run.Outcome) {
 	fmt.Printf("\trepeat: %s\n\tlogs:   %s\n", o.Repeat, o.Logs)
 }
 
-// end prints what all runs come to, and reports whether logs are kept.
-func (p *progress) end() (kept bool) {
+// end prints what all runs come to.
+func (p *progress) end() {
 	if !p.json {
 		if p.terminal {
 			fmt.Print("\r\x1b[K")
@@ -118,7 +116,6 @@ func (p *progress) end() (kept bool) {
 			fmt.Printf("%s: %s\n", o.Verdict, o.Repeat)
 		}
 	}
-	return len(p.worst) > 0
 }
 
 func (p *progress) code() int {
