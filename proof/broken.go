@@ -112,7 +112,7 @@ var brokens = []broken{
 	{
 		"rounds", "a round that was read back is won", "round",
 		"(when (= (phase a) acknowledged) (or (= (kind a) completion)", "(when (or (= (phase a) acknowledged) (and (= (phase a) applied) (= current (made a)))) (or (= (kind a) completion)",
-		"two have won for ever", "claim, apply, tell, fail over, claim, apply, tell", []string{"(forever anna)", "(forever ben)"},
+		"two have won for ever", "claim, apply, tell, fail over, claim, apply, tell", []string{"(forall ((a Attempt)) (endless a))"},
 	},
 	{
 		"rounds", "a round that was read back is completed", "round",
@@ -121,13 +121,13 @@ var brokens = []broken{
 	},
 	{
 		"rounds", "trust in an attempt runs from the reply", "round",
-		"(then ((trust (owner a)) (ite (and (leads (owner a)) (< (+ (start a) (lease (owner a))) (trust (owner a)))) (trust (owner a)) (+ (start a) (lease (owner a)))))",
-		"(then ((trust (owner a)) (+ now (lease (owner a))))",
+		"(then ((trust (owner a)) (ite (and (leads (owner a)) (< (+ (start a) (lease a)) (trust (owner a)))) (trust (owner a)) (+ (start a) (lease a))))",
+		"(then ((trust (owner a)) (+ now (lease a)))",
 		"two trust in attempts at once", "claim, apply, look, acknowledge, trust, claim, apply, acknowledge, trust", nil,
 	},
 	{
 		"rounds", "an attempt is superseded at once", "round",
-		"(>= now (+ (since c) (wait (winner (seen c)))))", "true",
+		"(>= now (+ (since c) (waits (seen c))))", "true",
 		"two trust in attempts at once", "claim, apply, acknowledge, trust, look, claim, apply, acknowledge, trust", nil,
 	},
 	{
@@ -145,6 +145,12 @@ var brokens = []broken{
 		"rounds", "attempts are not counted", "round",
 		"(> n (number (seen c))) ; one more", "(>= n (number (seen c)))",
 		"two attempts have one number", "claim, apply, acknowledge, look, claim, apply, acknowledge", nil,
+	},
+	{
+		"attempts", "a renewal shortens the TTL", "round",
+		"(not (done (seen c)))\n        (>= (wait a) (waits (seen c)))) ; or longer", "(not (done (seen c))))",
+		"two trust in attempts at once", "claim, apply, acknowledge, trust, look, renew, apply, look, claim, apply, acknowledge, trust",
+		[]string{"(= (lease A1) (wait A1) (lease A3) (wait A3) 13.5)", "(= (lease A2) (wait A2) 4.5)"},
 	},
 
 	// Premises.

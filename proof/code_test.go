@@ -100,7 +100,7 @@ func TestActionsNameFunctionsThatExist(t *testing.T) {
 }
 
 // covered are the rules of sabotages that the models cover.
-var covered = []string{"compare-and-swap", "S1", "S2", "S5", "S7", "S8", "S11", "terms", "tokens", "priority", "claims", "register", "rounds"}
+var covered = []string{"compare-and-swap", "S1", "S2", "S5", "S7", "S8", "S11", "terms", "tokens", "priority", "claims", "register", "rounds", "attempts"}
 
 // sabotages returns the names of those that the tests of a folder have, each with its
 // rule.

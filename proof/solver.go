@@ -20,8 +20,8 @@ type solver struct {
 
 var solvers = []solver{{"z3", []string{"-in"}}, {"cvc5", []string{"--lang=smt2"}}}
 
-// patience is how long one question is waited for.
-const patience = 60 * time.Second
+// patience is how long one question is waited for, on a machine that has others to answer.
+const patience = 5 * time.Minute
 
 // ask returns what a solver prints.
 func (s solver) ask(ctx context.Context, script string) (string, error) {

@@ -46,14 +46,18 @@ func two(model string, steps, facts []string) world {
 	people := []string{"nobody", "anna", "ben"}
 	w.values["Claimant"], w.values["Node"] = people, people
 	text := strings.Join(facts, " ")
-	if !strings.Contains(text, "lease") {
+	switch {
+	case strings.Contains(text, "lease"):
+	case model == "round":
+		w.facts = append(w.facts, "(forall ((a Attempt)) (= (lease a) (wait a) 13.5))")
+	default:
 		w.facts = append(w.facts, drifts(12, 1.0/9)...)
 	}
 	if model == "election" && !strings.Contains(text, "hold") {
 		w.facts = append(w.facts, "(forall ((i Int) (c Claimant)) (= (hold i c) 0.0))")
 	}
-	if model == "round" && !strings.Contains(text, "forever") {
-		w.facts = append(w.facts, "(forall ((c Node)) (not (forever c)))")
+	if model == "round" && !strings.Contains(text, "endless") {
+		w.facts = append(w.facts, "(forall ((a Attempt)) (not (endless a)))")
 	}
 	return w
 }
