@@ -18,7 +18,7 @@ type solver struct {
 	args []string
 }
 
-var solvers = []solver{{"z3", []string{"-in"}}, {"cvc5", []string{"--lang=smt2"}}}
+var solvers = []solver{{"z3", []string{"-in"}}, {"cvc5", []string{"--lang=smt2", "--full-saturate-quant"}}}
 
 // patience is how long one question is waited for, on a machine that has others to answer.
 const patience = 5 * time.Minute

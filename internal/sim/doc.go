@@ -7,8 +7,8 @@
 // the seeds there are holders as well, who lead by asking servers as package httpapi
 // documents it: servers pause and crash, requests and answers are late or lost, and
 // holders resign, and ask others, or two at once. A checker holds what happens
-// against the safety rules S1 to S9 at every event, and, when the faults are over,
-// that one leader stands and goes on standing.
+// against the safety rules S1 to S9 and the invariants of the proof (internal/invariants)
+// at every event, and, when the faults are over, that one leader stands and goes on standing.
 //
 // Rounds are played in worlds of their own, on the same kind of machines and links: nodes
 // ask for jobs, do them, complete them or fail, crash and come back. The checker holds that
