@@ -2,7 +2,10 @@ package report
 
 import (
 	_ "embed" // for the texts of the page
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/seed-a1d591d3/leadership/faults/run"
@@ -40,8 +43,19 @@ func (r *Results) Page() string {
 	return b.String()
 }
 
-// WritePage writes the page.
-func (r *Results) WritePage(path string) error { return replace(path, []byte(r.Page())) }
+// WritePages writes the page, and the summary in the README, of the project in that folder.
+func (r *Results) WritePages(root string) error {
+	readme := filepath.Join(root, "README.md")
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		return err
+	}
+	summed, err := r.withSummary(string(text))
+	if err != nil {
+		return err
+	}
+	return errors.Join(replace(filepath.Join(root, "docs/faults.md"), []byte(r.Page())), replace(readme, []byte(summed)))
+}
 
 // total writes what all cells come to.
 func (r *Results) total(b *strings.Builder) {

@@ -21,6 +21,13 @@ func TestPageTellsTheResults(t *testing.T) {
 	if string(page) != r.Page() {
 		t.Error("docs/faults.md is not what faults/report has: `go run ./faults/cmd/faults --page` writes it")
 	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if summed, err := r.withSummary(string(readme)); err != nil || summed != string(readme) {
+		t.Errorf("README.md does not sum it up: `go run ./faults/cmd/faults --page` does; %v", err)
+	}
 }
 
 func TestRunsAddUpOverSittings(t *testing.T) {

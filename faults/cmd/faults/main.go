@@ -51,7 +51,7 @@ type config struct {
 	sabotaged         bool
 	limit             time.Duration
 	options           run.Options
-	results, page     string
+	results           string
 	root              string
 }
 
@@ -81,7 +81,7 @@ func parse(args []string) (*config, error) {
 	f.BoolVar(&c.list, "list", false, "list the cells, with about how long each takes, and what has been found so far")
 	f.BoolVar(&c.json, "json", false, "print one JSON object for each run")
 	f.BoolVar(&c.record, "record", false, "add to faults/report/results.json, and write docs/faults.md")
-	f.BoolVar(&c.pageOnly, "page", false, "write docs/faults.md from faults/report/results.json, and do nothing else")
+	f.BoolVar(&c.pageOnly, "page", false, "write docs/faults.md, and the summary in README.md, from faults/report/results.json, and do nothing else")
 	f.BoolVar(&c.sabotaged, "sabotaged", false, "break rules of the library in the workers, one at a time, and fail unless runs find each of them")
 	f.BoolVar(&c.fresh, "fresh", false, "with -record: forget what was found before for the cells that are run")
 	f.DurationVar(&c.limit, "limit", 0, "begin no run later than this (default no limit)")
@@ -184,7 +184,7 @@ func (c *config) sit(ctx context.Context, jobs []run.Job) (code int, err error) 
 	if c.root, err = output(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}", "github.com/seed-a1d591d3/leadership"); err != nil {
 		return 0, err
 	}
-	c.results, c.page = filepath.Join(c.root, "faults/report/results.json"), filepath.Join(c.root, "docs/faults.md")
+	c.results = filepath.Join(c.root, "faults/report/results.json")
 	results, err := report.Read(c.results)
 	if err != nil {
 		return 0, err
@@ -193,7 +193,7 @@ func (c *config) sit(ctx context.Context, jobs []run.Job) (code int, err error) 
 	case c.list:
 		return 0, c.listJobs(jobs, results)
 	case c.pageOnly:
-		return 0, results.WritePage(c.page)
+		return 0, results.WritePages(c.root)
 	}
 	programs, err := os.MkdirTemp("", "leadership-faults-")
 	if err != nil {
@@ -230,7 +230,7 @@ func (c *config) sit(ctx context.Context, jobs []run.Job) (code int, err error) 
 	}
 	err = errors.Join(err, sitting.Do(ctx, jobs))
 	if c.record {
-		err = errors.Join(err, c.versions(jobs, results), results.Write(c.results), results.WritePage(c.page))
+		err = errors.Join(err, c.versions(jobs, results), results.Write(c.results), results.WritePages(c.root))
 	}
 	p.end()
 	if temporary && !c.options.Keep {

@@ -61,7 +61,7 @@ func (c *config) findSabotages(ctx context.Context, dir string, results *report.
 		return code, nil
 	}
 	results.Sabotages = found
-	return code, errors.Join(results.Write(c.results), results.WritePage(c.page))
+	return code, errors.Join(results.Write(c.results), results.WritePages(c.root))
 }
 
 func tellSabotage(f sabotaged.Found) {
