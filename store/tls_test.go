@@ -77,7 +77,7 @@ func TestCertificateWithoutItsKeyIsNotTakenYet(t *testing.T) {
 
 func TestExpiredCertificateWithoutAnotherIsAnError(t *testing.T) {
 	a := certs.New(t)
-	a.RenewClient(t, time.Second)
+	a.RenewClient(t, 3*time.Second) // which is long enough to read it on a busy machine
 	secure := secured(t, a)
 	if err := os.Remove(a.ClientKey); err != nil {
 		t.Fatal(err)
