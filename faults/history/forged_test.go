@@ -276,3 +276,16 @@ func TestOverlapIsOfTheAnswersWithTheLowerToken(t *testing.T) {
 		t.Errorf("yes by %v, want %v", r.Yes, want)
 	}
 }
+
+func TestEmptySeatIsToldOnce(t *testing.T) {
+	r := history.Check(forge(t, `
+		a.1 ask 10 11 Term yes 1
+		b.1 ask 10 11 Term no 0
+		b.1 ask 50 51 Term yes 2
+		runner sound 0 60 a - 0
+		runner sound 0 30 b - 0
+		runner sound 31 49 b - 0`), slack)
+	if len(r.Violations) != 1 || r.Violations[0].By != "a" || r.LongestEmpty != 39 {
+		t.Errorf("found %v, the longest %d", r.Violations, r.LongestEmpty)
+	}
+}

@@ -10,6 +10,14 @@ import (
 // span is an interval of time.
 type span struct{ from, to Stamp }
 
+func (s span) length() time.Duration { return s.to.Sub(s.from) }
+
+// gap is a time in which nobody led, and a line by which somebody could.
+type gap struct {
+	span
+	sound Witness
+}
+
 // allowed is for how long a seat may be empty, or a follower wrong: the longest TTL and
 // retry interval, and the slack.
 func (c *checker) allowed() time.Duration {
@@ -61,7 +69,7 @@ func (c *checker) seat() {
 		}
 		all.from = max(all.from, s.to)
 	}
-	allowed := c.allowed()
+	worst := make(map[Stamp]gap) // by when the seat fell empty
 	for node, intervals := range sound {
 		if !c.stands(node) {
 			continue
@@ -76,12 +84,19 @@ func (c *checker) seat() {
 				if e.from >= w.Line.After {
 					break
 				}
-				d := min(e.to, w.Line.After).Sub(max(e.from, w.Line.Before))
-				c.LongestEmpty = max(c.LongestEmpty, d)
-				if d > allowed {
-					c.found(EmptySeat, node, fmt.Sprintf("nobody led for %v, from %v on, while %s could", d, time.Duration(max(e.from, w.Line.Before)), node), w)
+				g := gap{span{max(e.from, w.Line.Before), min(e.to, w.Line.After)}, w}
+				if g.length() > worst[e.from].length() {
+					worst[e.from] = g
 				}
 			}
+		}
+	}
+	allowed := c.allowed()
+	for _, g := range worst {
+		c.LongestEmpty = max(c.LongestEmpty, g.length())
+		if g.length() > allowed {
+			c.found(EmptySeat, g.sound.Line.What, fmt.Sprintf("nobody led for %v, from %v on, while %s could",
+				g.length(), time.Duration(g.from), g.sound.Line.What), g.sound)
 		}
 	}
 }
