@@ -60,6 +60,9 @@ func (c *config) findSabotages(ctx context.Context, dir string, results *report.
 	if !c.record {
 		return code, nil
 	}
+	for i := range found {
+		found[i].Violation, _, _ = strings.Cut(found[i].Violation, "\n") // the logs are gone
+	}
 	results.Sabotages = found
 	return code, errors.Join(results.Write(c.results), results.WritePages(c.root))
 }
