@@ -87,12 +87,14 @@ var brokens = []broken{
 	{
 		"priority", "the seat is not left to the node that it is transferred to", "election",
 		"(hold (seen e) c))", "(/ (hold (seen e) c) 2.0))",
-		leftAlone, "look, claim", []string{"(= (hold 0 anna) (hold 0 ben) 5.0)"},
+		leftAlone, "look, claim",
+		[]string{"(= (hold 0 anna) (hold 0 ben) 5.0)"},
 	},
 	{
 		"priority", "the seat is not left to those of a higher priority", "election",
 		"(hold (seen e) c))", "0.0)",
-		leftAlone, "look, claim", []string{"(= (hold 0 anna) (hold 0 ben) 5.0)"},
+		leftAlone, "look, claim",
+		[]string{"(= (hold 0 anna) (hold 0 ben) 5.0)"},
 	},
 	{
 		"claims", "trust runs from the reply", "election",
@@ -112,7 +114,8 @@ var brokens = []broken{
 	{
 		"rounds", "a round that was read back is won", "round",
 		"(when (= (phase a) acknowledged) (or (= (kind a) completion)", "(when (or (= (phase a) acknowledged) (and (= (phase a) applied) (= current (made a)))) (or (= (kind a) completion)",
-		"two have won for ever", "claim, apply, tell, fail over, claim, apply, tell", []string{"(forall ((a Attempt)) (endless a))"},
+		"two have won for ever", "claim, apply, tell, fail over, claim, apply, tell",
+		[]string{"(forall ((a Attempt)) (endless a))"},
 	},
 	{
 		"rounds", "a round that was read back is completed", "round",

@@ -33,7 +33,7 @@ type Server struct {
 
 // Start starts a server on the loopback interface, which logs to log.
 func Start(log *history.Writer) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("resource: %w", err)
 	}

@@ -52,14 +52,14 @@ func clocks(name, about string, rate float64) *Fault {
 	}
 }
 
-func wall(name, about string, sign time.Duration) *Fault {
+func wall(name, about string, sign int) *Fault {
 	return &Fault{
 		Name: name, About: about, Library: true,
 		Lasts: [2]float64{0.2, 1.5}, Episodes: 4,
 		Set: ownClocks,
 		Begin: func(e *Episode) {
-			d := time.Second << e.Rand.IntN(12)
-			e.Victim.Order(fmt.Sprintf("wall %v", sign*d))
+			seconds := sign << e.Rand.IntN(12)
+			e.Victim.Order(fmt.Sprintf("wall %v", time.Duration(seconds)*time.Second))
 		},
 	}
 }

@@ -24,7 +24,7 @@ type server struct {
 }
 
 func newServer(program, store, output string) (*server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	defer out.Close()
-	cmd := exec.Command(s.argv[0], s.argv[1:]...)
+	cmd := exec.CommandContext(context.Background(), s.argv[0], s.argv[1:]...)
 	cmd.Stdout, cmd.Stderr = out, out
 	if s.wait, err = child.Start(cmd); err != nil {
 		return err

@@ -57,7 +57,7 @@ func Do(ctx context.Context, c Config) (_ []Sample, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Duration)
 	defer cancel()
-	worker := exec.Command(c.Worker[0], append(c.Worker[1:len(c.Worker):len(c.Worker)], args...)...)
+	worker := exec.CommandContext(context.Background(), c.Worker[0], append(c.Worker[1:len(c.Worker):len(c.Worker)], args...)...)
 	worker.Stderr = os.Stderr
 	out, err := worker.StdoutPipe()
 	if err != nil {

@@ -230,7 +230,7 @@ func startServe(s *Stage) {
 }
 
 func startFile(s *Stage) {
-	folder := ""
+	var folder string
 	if s.Variant == Small {
 		s.Disk = servers.NewDisk(s.bench, 4<<20)
 		folder = s.Disk.Dir

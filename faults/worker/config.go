@@ -100,9 +100,11 @@ func Parse(args []string, getenv func(string) string) (Config, error) {
 
 // Args returns the command line that Parse reads c from.
 func (c Config) Args() []string {
-	args := []string{"-mode", c.Mode, "-incarnation", strconv.Itoa(c.Incarnation), "-ttl", c.TTL.String(), "-grace", c.Grace.String(), "-log", c.Log,
+	args := []string{
+		"-mode", c.Mode, "-incarnation", strconv.Itoa(c.Incarnation), "-ttl", c.TTL.String(), "-grace", c.Grace.String(), "-log", c.Log,
 		"-resource", c.Resource, "-every", c.Every.String(), "-writes", strconv.Itoa(c.Writes), "-clock=" + strconv.FormatBool(c.Clock), "-rate", fmt.Sprint(c.Rate), "-wind", c.Wind.String(),
-		"-rounds", strconv.Itoa(c.Rounds), "-deaf=" + strconv.FormatBool(c.Deaf)}
+		"-rounds", strconv.Itoa(c.Rounds), "-deaf=" + strconv.FormatBool(c.Deaf),
+	}
 	if c.Mode != Command {
 		args = append(args, "-store", c.Store, "-key", c.Key, "-node", c.Node)
 	}

@@ -152,7 +152,7 @@ func TestWorkersWitnessAnElection(t *testing.T) {
 		return tells("", history.Line{Kind: history.Work, Answer: history.Begun})(slices.DeleteFunc(logs, func(l *history.Log) bool { return l.Incarnation != 2 }))
 	})
 	fmt.Fprintln(a.in, "resign")
-	logs := await(t, dir, "a has resigned", tells("a", history.Line{Kind: history.Resign}))
+	await(t, dir, "a has resigned", tells("a", history.Line{Kind: history.Resign}))
 	for _, p := range []*process{a, b, f} {
 		p.end(t)
 	}
@@ -215,8 +215,10 @@ func TestCommandWitnessesThatItRuns(t *testing.T) {
 func TestCommandLineIsReadAsItIsMade(t *testing.T) {
 	environ := map[string]string{"LEADERSHIP_KEY": "k", "LEADERSHIP_NODE": "n"}
 	for _, mode := range []string{worker.Run, worker.RunForElection, worker.Follow, worker.Command} {
-		want := worker.Config{Mode: mode, Key: "k", Node: "n", Incarnation: 2, TTL: time.Second, Grace: time.Millisecond, Log: "a.log", Resource: "r",
-			Every: 3, Writes: 4, Clock: true, Rate: 1.1, Wind: 5, Rounds: 6, Deaf: true}
+		want := worker.Config{
+			Mode: mode, Key: "k", Node: "n", Incarnation: 2, TTL: time.Second, Grace: time.Millisecond, Log: "a.log", Resource: "r",
+			Every: 3, Writes: 4, Clock: true, Rate: 1.1, Wind: 5, Rounds: 6, Deaf: true,
+		}
 		if mode != worker.Command {
 			want.Store = "s"
 		}

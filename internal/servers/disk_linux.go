@@ -20,11 +20,7 @@ type Disk struct {
 // NewDisk makes a disk of size bytes for t, which removes it. Only root may.
 func NewDisk(t testing.TB, size int) *Disk {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "leadership-disk-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.Remove(dir) })
+	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=755,size="+strconv.Itoa(size)); err != nil {
 		t.Fatalf("mount a small disk, which root may: %v", err)
 	}

@@ -255,7 +255,7 @@ var zooKeeperEnsemble = ensembleKind{
 		cmd := exec.CommandContext(ctx, by.program, args...)
 		cmd.Dir = filepath.Dir(by.dir)
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "Committed new configuration") {
-			return fmt.Errorf("reconfig: %v: %s", err, out)
+			return fmt.Errorf("reconfig: %w: %s", err, out)
 		}
 		return nil
 	},

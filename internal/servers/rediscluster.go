@@ -122,8 +122,8 @@ func MoveSlot(t testing.TB, nodes []*Server, key string) {
 	source, target := clusterID(t, nodes[from]), clusterID(t, nodes[to])
 	nodes[to].AskRedis("CLUSTER SETSLOT " + slot + " IMPORTING " + source)
 	nodes[from].AskRedis("CLUSTER SETSLOT " + slot + " MIGRATING " + target)
-	for answer := ""; ; {
-		answer = nodes[from].AskRedis("CLUSTER GETKEYSINSLOT " + slot + " 10")
+	for {
+		answer := nodes[from].AskRedis("CLUSTER GETKEYSINSLOT " + slot + " 10")
 		lines := strings.Split(answer, "\r\n") // a number, and a length before each key
 		if len(lines) < 4 {
 			break

@@ -64,7 +64,7 @@ func run() error {
 	svg, md := filepath.Join(*dir, "soak.svg"), filepath.Join(*dir, "soak.md")
 	c.Stores, c.Samples = strings.Split(*names, ","), filepath.Join(*dir, "soak.csv")
 	if *record {
-		root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/seed-a1d591d3/leadership").Output()
+		root, err := exec.CommandContext(context.Background(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/seed-a1d591d3/leadership").Output()
 		if err != nil {
 			return fmt.Errorf("soak: find the repository: %w", err)
 		}
