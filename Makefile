@@ -36,7 +36,7 @@ FAILED = echo '{"Action":"fail"}'
 test: servers ## Run all tests, on real servers, with the race detector
 	@export LEADERSHIP_REQUIRE_SERVERS=1 SIM_SEEDS=$(SIM_SEEDS); later=$$(mktemp); \
 	{ nice -n 19 $(GO) test -json -race -timeout 30m $(SIMULATIONS) > "$$later" 2>&1 & simulations=$$!; \
-	  $(GO) test -json -race -p 3 -timeout 30m $(LONG) $$($(GO) list $(ALL) | grep -v -e /internal/sim -e '/proof$$') || $(FAILED); \
+	  $(GO) test -json -race -p 4 -timeout 30m $(LONG) $$($(GO) list $(ALL) | grep -v -e /internal/sim -e '/proof$$') || $(FAILED); \
 	  ($(DEPLOY) $(GO) test -json -race -timeout 10m ./...) || $(FAILED); \
 	  wait $$simulations || $(FAILED); cat "$$later"; rm -f "$$later"; } 2>&1 | $(GO) run ./internal/testreport -strict
 
