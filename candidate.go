@@ -36,7 +36,7 @@ type Candidate struct {
 // node is what others know the candidate by; two candidates of the same name
 // are two rivals. ttl is how long its claim stands without being renewed, in
 // whole milliseconds, at least MinTTL; a leader that crashes is replaced that
-// long after its last renewal. 0 means DefaultTTL. Candidates of one election
+// long after a rival has seen its last renewal. 0 means DefaultTTL. Candidates of one election
 // may differ in their TTLs and options.
 //
 // Invalid arguments and options are reported by RunForElection and Run, as

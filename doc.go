@@ -20,16 +20,16 @@
 // [Candidate.IsLeader], [Candidate.Term] or the Err and Done of a context that
 // [Candidate.Run] gave to its work; whatever the network, the store's replies and the
 // scheduler do. All of them are computed from the clock when they are called.
-// This rests on two things only: that the store compares and swaps, and that
-// the clocks of two machines do not run at speeds that differ by more than the
+// This rests on three things: that the store compares and swaps, that it keeps what it
+// has acknowledged (see below for what happens where it does not), and that the clocks of two machines do not run at speeds that differ by more than the
 // margin allows, with the default, a fifth of the TTL, 11 percent either way.
 // It does not matter what time they show.
 //
 // Every term has a fencing token ([Term].Token) that is higher than those of
-// all terms before it.
+// all terms before it, as long as the store keeps the record.
 //
-// A leader that crashes is replaced one TTL after its last renewal; one that
-// resigns, at once.
+// A leader that crashes is replaced one TTL after a rival has seen its last renewal,
+// which takes up to a retry interval where no watch shows it; one that resigns, at once.
 //
 // # What is not
 //
@@ -55,6 +55,9 @@
 // Deleting the record by hand does that too. The token of the new term is
 // higher even then, if the wall clocks of the two machines agree, because a token
 // is at least the time in milliseconds at which its term began.
+//
+// A machine that is copied while it leads leads twice, until one of the two finds the
+// other's renewal.
 //
 // # Why it is safe
 //

@@ -18,7 +18,7 @@ const (
 // have a column of their own.
 func (r *Results) Summary() string {
 	var b strings.Builder
-	b.WriteString("| store | faults | runs | terms | 'I lead' | overlaps | overlaps provoked, by losing acknowledged writes | stale writes that the fence accepted |\n" +
+	b.WriteString("| store | faults | runs | terms | 'I lead' | overlaps | runs that lose acknowledged writes on purpose: with an overlap | stale writes that the fence accepted |\n" +
 		"|---|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, k := range stage.Kinds {
 		var sound, lost Cell
@@ -43,7 +43,7 @@ func (r *Results) Summary() string {
 		}
 		risk := "none"
 		if provoked > 0 {
-			risk = fmt.Sprintf("in %d of %d runs", lost.Expected, lost.Runs)
+			risk = fmt.Sprintf("%d of %d", lost.Expected, lost.Runs)
 		}
 		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %d | %s | %d |\n", k.Name, faults, number(sound.Runs+lost.Runs),
 			number(sound.Terms+lost.Terms), number(sound.Yes+lost.Yes), sound.Overlaps, risk, sound.Stale+lost.Stale)
