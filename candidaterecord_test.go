@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -227,6 +228,45 @@ func TestStoreThatReturnsNoValueShowsItsIndexesFirst(t *testing.T) {
 				}
 				c.Stop()
 			})
+		})
+	}
+}
+
+func TestClaimThatShowsLateIsLedBy(t *testing.T) {
+	for _, lag := range []time.Duration{ttl / 1000, ttl / 4} {
+		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+			kv := memory.New()
+			var mu sync.Mutex
+			var written time.Time
+			var before *store.KVPair
+			puts := 0
+			late := &standin.Store{Store: kv}
+			late.OnPut = func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				before, _ = kv.Get(ctx, key, nil)
+				puts, written = puts+1, time.Now()
+				return kv.AtomicPut(ctx, key, value, previous, nil)
+			}
+			late.OnGet = func(ctx context.Context, key string) (*store.KVPair, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case time.Since(written) >= lag:
+					return kv.Get(ctx, key, nil)
+				case before == nil:
+					return nil, store.ErrKeyNotFound
+				}
+				return before, nil
+			}
+			c := NewCandidate(late, key, "a", ttl)
+			c.RunForElection(ctx)
+			time.Sleep(ttl / 2)
+			if mu.Lock(); !c.IsLeader() || puts > 3 {
+				t.Errorf("a read that is %v late: it leads: %v, after %d writes", lag, c.IsLeader(), puts)
+			}
+			mu.Unlock()
+			c.Stop()
 		})
 	}
 }

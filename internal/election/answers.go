@@ -78,6 +78,10 @@ func (m *Machine) Read(pair *store.KVPair, rec Record, now clock.Instant) {
 		m.calls.fails = 0
 	default: // the acknowledged write does not show: look again
 		m.failAgain(now.Mono)
+		if now.Mono < clock.Later(m.writes.acked.start.Mono, m.by.TTL) { // a claim may show yet, and has to (S10)
+			m.hurry(now)
+			return
+		}
 	}
 	if m.believed(pair) {
 		m.settle(now)
