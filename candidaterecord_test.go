@@ -233,7 +233,7 @@ func TestStoreThatReturnsNoValueShowsItsIndexesFirst(t *testing.T) {
 }
 
 func TestClaimThatShowsLateIsLedBy(t *testing.T) {
-	for _, lag := range []time.Duration{ttl / 1000, ttl / 4} {
+	for _, lag := range []time.Duration{ttl / 1000, ttl / 100} {
 		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 			kv := memory.New()
 			var mu sync.Mutex
