@@ -72,15 +72,11 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 	if ctx.Err() != nil {
 		return none, fmt.Errorf("%s: key %q: %w", r.Package, r.Key, context.Cause(ctx))
 	}
-	slots := []chan struct{}{r.Slots, r.Shared}
-	if r.Shared == nil {
-		slots = slots[:1]
-	}
-	for i, free := range slots {
+	for i, free := range r.slots {
 		select {
 		case free <- struct{}{}:
 		case <-ctx.Done():
-			release(slots[:i])
+			release(r.slots[:i])
 			return none, fmt.Errorf("%s: key %q: an earlier call of the store has not returned: %w", r.Package, r.Key, context.Cause(ctx))
 		}
 	}
@@ -90,7 +86,7 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 	}
 	done := make(chan answer, 1)
 	go func() {
-		defer release(slots)
+		defer release(r.slots)
 		v, err := call(ctx)
 		done <- answer{v, err}
 	}()

@@ -50,7 +50,8 @@ type Config struct {
 // use.
 type Register struct {
 	Config
-	took atomic.Int64
+	slots []chan struct{} // a call takes one of each
+	took  atomic.Int64
 }
 
 // New makes a register. It makes no call of the store.
@@ -64,7 +65,11 @@ func New(c Config) *Register {
 	if c.Proof == nil {
 		c.Proof = new(Proof)
 	}
-	return &Register{Config: c}
+	slots := []chan struct{}{c.Slots}
+	if c.Shared != nil {
+		slots = append(slots, c.Shared)
+	}
+	return &Register{Config: c, slots: slots}
 }
 
 // Proof is an indexes.Proof that is safe for concurrent use: registers of one store
