@@ -59,43 +59,18 @@ func (r *Results) WritePages(root string) error {
 
 // total writes what all cells come to.
 func (r *Results) total(b *strings.Builder) {
-	var sum Cell
-	cells, lost, open := 0, 0, 0
-	for _, k := range stage.Kinds {
-		for _, f := range run.Faults {
-			if !f.Strikes(k) {
-				continue
-			}
-			cells++
-			c := r.Cell(k.Name, f.Name)
-			if c == nil || c.Runs == 0 {
-				open++
-				continue
-			}
-			sum.Runs += c.Runs
-			sum.Terms += c.Terms
-			sum.Yes += c.Yes
-			sum.Stale += c.Stale
-			sum.Accepted += c.Accepted
-			sum.Refused += c.Refused
-			sum.Violations = append(sum.Violations, c.Violations...)
-			if f.Lost {
-				lost++
-			} else {
-				sum.Overlaps += c.Overlaps
-				sum.Empty = max(sum.Empty, c.Empty)
-			}
-		}
-	}
+	t := r.sum(stage.Kinds...)
+	all := t.sound
+	all.plus(&t.lost)
 	b.WriteString("\n## The results\n\n")
 	fmt.Fprintf(b, "In %s runs of %d cells there were %s terms, and %s questions were answered 'I lead'.\n",
-		number(sum.Runs), cells-open, number(sum.Terms), number(sum.Yes))
-	fmt.Fprintf(b, "Overlaps: %d, but for the %d cells in which the store loses what it has acknowledged.\n", sum.Overlaps, lost)
+		number(all.Runs), t.cells, number(all.Terms), number(all.Yes))
+	fmt.Fprintf(b, "Overlaps: %d, but for the %d cells in which the store loses what it has acknowledged.\n", t.sound.Overlaps, t.losing)
 	fmt.Fprintf(b, "Stale writes that the fenced resource accepted: %d, in all cells; it accepted %s others, and refused %s.\n",
-		sum.Stale, number(sum.Accepted), number(sum.Refused))
-	fmt.Fprintf(b, "Other violations: %d.", len(sum.Violations))
-	if open > 0 {
-		fmt.Fprintf(b, " Cells not run yet: %d.", open)
+		all.Stale, number(all.Accepted), number(all.Refused))
+	fmt.Fprintf(b, "Other violations: %d.", len(all.Violations))
+	if t.open > 0 {
+		fmt.Fprintf(b, " Cells not run yet: %d.", t.open)
 	}
 	b.WriteString("\n")
 }

@@ -14,6 +14,52 @@ const (
 	end   = "<!-- faults: end -->\n"
 )
 
+// totals are what cells come to: those in which the store keeps what it has acknowledged, and
+// those in which it loses that.
+type totals struct {
+	sound, lost Cell
+	cells       int // that were run
+	losing      int // of them, those of lost
+	open        int // that were not run yet
+}
+
+// sum returns what the cells of these stores come to.
+func (r *Results) sum(kinds ...*stage.Kind) (t totals) {
+	for _, k := range kinds {
+		for _, f := range run.Faults {
+			if !f.Strikes(k) {
+				continue
+			}
+			c := r.Cell(k.Name, f.Name)
+			switch {
+			case c == nil || c.Runs == 0:
+				t.open++
+				continue
+			case f.Lost:
+				t.losing++
+				t.lost.plus(c)
+			default:
+				t.sound.plus(c)
+			}
+			t.cells++
+		}
+	}
+	return t
+}
+
+// plus adds the counts of another cell.
+func (c *Cell) plus(d *Cell) {
+	c.Runs += d.Runs
+	c.Terms += d.Terms
+	c.Yes += d.Yes
+	c.Overlaps += d.Overlaps
+	c.Accepted += d.Accepted
+	c.Refused += d.Refused
+	c.Stale += d.Stale
+	c.Expected += d.Expected
+	c.Violations = append(c.Violations, d.Violations...)
+}
+
 // Summary returns a table of the stores. Faults that make a store lose what it has acknowledged
 // have a column of their own.
 func (r *Results) Summary() string {
@@ -21,32 +67,13 @@ func (r *Results) Summary() string {
 	b.WriteString("| store | faults | runs | terms | 'I lead' | overlaps | runs that lose acknowledged writes on purpose: with an overlap | stale writes that the fence accepted |\n" +
 		"|---|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, k := range stage.Kinds {
-		var sound, lost Cell
-		faults, provoked := 0, 0
-		for _, f := range run.Faults {
-			c := r.Cell(k.Name, f.Name)
-			if !f.Strikes(k) || c == nil || c.Runs == 0 {
-				continue
-			}
-			faults++
-			sum := &sound
-			if f.Lost {
-				provoked++
-				sum = &lost
-			}
-			sum.Runs += c.Runs
-			sum.Terms += c.Terms
-			sum.Yes += c.Yes
-			sum.Overlaps += c.Overlaps
-			sum.Expected += c.Expected
-			sum.Stale += c.Stale
-		}
+		t := r.sum(k)
 		risk := "none"
-		if provoked > 0 {
-			risk = fmt.Sprintf("%d of %d", lost.Expected, lost.Runs)
+		if t.losing > 0 {
+			risk = fmt.Sprintf("%d of %d", t.lost.Expected, t.lost.Runs)
 		}
-		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %d | %s | %d |\n", k.Name, faults, number(sound.Runs+lost.Runs),
-			number(sound.Terms+lost.Terms), number(sound.Yes+lost.Yes), sound.Overlaps, risk, sound.Stale+lost.Stale)
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %d | %s | %d |\n", k.Name, t.cells, number(t.sound.Runs+t.lost.Runs),
+			number(t.sound.Terms+t.lost.Terms), number(t.sound.Yes+t.lost.Yes), t.sound.Overlaps, risk, t.sound.Stale+t.lost.Stale)
 	}
 	return b.String()
 }
