@@ -242,7 +242,7 @@ func (w *waiting) wait(ctx context.Context, kv store.Store) error {
 				return err
 			}
 		}
-		if err := pause(ctx, askPoll); err != nil {
+		if err := clock.Pause(ctx, askPoll); err != nil {
 			var silent register.NoAnswer
 			if found.err != nil && (!errors.Is(found.err, err) || errors.As(found.err, &silent)) { // not only by the end of ctx
 				return fmt.Errorf("%w; the request to %s is written: %w: %w", found.err, w.request.Action, ErrNotObeyed, err)
@@ -310,16 +310,4 @@ func (w *waiting) leads() string {
 
 func (w *waiting) failed(why error) error {
 	return fmt.Errorf("leadership: ask %q to %s: %w", w.key, w.request.Action, why)
-}
-
-// pause waits for d, or returns the cause of ctx at its end.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }

@@ -48,7 +48,7 @@ func Forget(ctx context.Context, kv store.Store, key string) error {
 			return nil
 		}
 		if err == nil {
-			if err = pause(ctx, f.wait); err == nil {
+			if err = clock.Pause(ctx, f.wait); err == nil {
 				continue
 			}
 			err = fmt.Errorf("leadership: forget %q: %w", key, err)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -86,7 +87,7 @@ func (g *Group) Run(ctx context.Context, keys []string, work func(ctx context.Co
 			break
 		}
 		campaigns = append(campaigns, campaign)
-		if pause(ctx, min(startGap, c.ttl/3/time.Duration(len(keys)))) != nil {
+		if clock.Pause(ctx, min(startGap, c.ttl/3/time.Duration(len(keys)))) != nil {
 			break
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-a1d591d3/leadership/faults/history"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 )
 
 // A machine is busy if a process that has something to do gets less than a tenth of a
@@ -30,7 +31,7 @@ type span struct{ from, to history.Stamp }
 
 // watch looks until ctx ends.
 func (b *busy) watch(ctx context.Context) {
-	for last := history.Now(); pause(ctx, probeEvery) == nil; {
+	for last := history.Now(); clock.Pause(ctx, probeEvery) == nil; {
 		began := history.Now()
 		burn()
 		now := history.Now()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/faults/stage"
 	"github.com/seed-a1d591d3/leadership/faults/worker"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -32,7 +33,7 @@ var recordFaults = []*Fault{
 			older, _ := e.state.([]byte)
 			if older == nil {
 				older = e.read().Value
-				e.must(pause(e.ctx, e.TTL)) // the leader has renewed it
+				e.must(clock.Pause(e.ctx, e.TTL)) // the leader has renewed it
 			}
 			e.state = e.read().Value
 			e.write(older)
@@ -122,7 +123,7 @@ func (e *Episode) lose(do func()) {
 		if now, err := e.leader(ctx); err == nil && now == fresh.Name {
 			return
 		}
-		e.must(pause(ctx, 5*time.Millisecond))
+		e.must(clock.Pause(ctx, 5*time.Millisecond))
 	}
 	// Another was faster, or the store not fast enough: there is no overlap.
 }

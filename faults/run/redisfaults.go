@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/faults/stage"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 )
 
@@ -78,7 +79,7 @@ func (e *Episode) awaitReplica(master *servers.Server) {
 		if time.Since(began) > callLimit {
 			e.must(fmt.Errorf("the replica does not catch up: %s", info))
 		}
-		e.must(pause(e.ctx, 5*time.Millisecond))
+		e.must(clock.Pause(e.ctx, 5*time.Millisecond))
 	}
 }
 
@@ -93,6 +94,6 @@ func (e *Episode) awaitMaster(former *servers.Server) {
 		if time.Since(began) > 30*time.Second {
 			e.must(errors.Join(errors.New("no other server takes over within 30s"), err))
 		}
-		e.must(pause(e.ctx, 10*time.Millisecond))
+		e.must(clock.Pause(e.ctx, 10*time.Millisecond))
 	}
 }

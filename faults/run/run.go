@@ -20,6 +20,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/faults/resource"
 	"github.com/seed-a1d591d3/leadership/faults/stage"
 	"github.com/seed-a1d591d3/leadership/faults/worker"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -139,7 +140,7 @@ func (r *Run) strike(ctx context.Context) (err error) {
 	}
 	r.sound(r.Nodes...)
 	for i, p := range r.Fault.schedule(r.Seed, r.TTL) {
-		if err := pause(ctx, p.gap); err != nil {
+		if err := clock.Pause(ctx, p.gap); err != nil {
 			return err
 		}
 		e := &Episode{Run: r, ctx: ctx, Number: i, Lasts: p.lasts, Rand: rand.New(rand.NewPCG(p.seed, 2))} //nolint:gosec // as above
@@ -147,7 +148,7 @@ func (r *Run) strike(ctx context.Context) (err error) {
 			return fmt.Errorf("episode %d: %w", i+1, err)
 		}
 	}
-	err = pause(ctx, 2*r.TTL)
+	err = clock.Pause(ctx, 2*r.TTL)
 	r.unsound(r.Nodes...)
 	return err
 }
@@ -163,7 +164,7 @@ func (e *Episode) happen() error {
 	began := history.Now()
 	err := stage.Try(func() { e.Fault.Begin(e) })
 	if err == nil {
-		err = pause(e.ctx, e.Lasts)
+		err = clock.Pause(e.ctx, e.Lasts)
 	}
 	if e.Fault.End != nil {
 		err = errors.Join(err, stage.Try(func() { e.Fault.End(e) }))
@@ -307,7 +308,7 @@ func (r *Run) awaitLeader(ctx context.Context, limit time.Duration) (*Node, erro
 				}
 			}
 		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := clock.Pause(ctx, 10*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}
@@ -355,18 +356,6 @@ func openPatiently(ctx context.Context, url string) (kv store.Store, err error) 
 		}
 	}
 	return kv, err
-}
-
-// pause waits for d, and returns the error of ctx if that ends before.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // newFolder makes the folder of a run.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/faults/stage"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 )
 
@@ -143,7 +144,7 @@ func (e *Episode) snapshot(method string, body []byte) []byte {
 	return content
 }
 
-// halt stops or freezes members, and revive has them back.
+// halt stops or freezes members, and revive starts or thaws them again.
 func (e *Episode) halt(members ...int) {
 	frozen := e.Rand.IntN(2) == 0
 	e.state = halted{members, frozen}
@@ -222,7 +223,7 @@ var postgresFaults = []*Fault{
 		Begin: func(e *Episode) {
 			if e.Rand.IntN(2) == 0 {
 				e.Stage.Pair.Cut() // what is written from now on is not acknowledged
-				e.must(pause(e.ctx, time.Duration(e.Rand.Float64()*float64(e.TTL))))
+				e.must(clock.Pause(e.ctx, time.Duration(e.Rand.Float64()*float64(e.TTL))))
 			}
 			e.Stage.Pair.Primary.Stop()
 			e.Stage.Pair.Promote()

@@ -3,6 +3,7 @@
 package clock
 
 import (
+	"context"
 	crand "crypto/rand"
 	"encoding/binary"
 	"math"
@@ -121,3 +122,15 @@ var Option func(Clock) any
 
 // RoundOption is Option for a leadership.RoundOption.
 var RoundOption func(Clock) any
+
+// Pause waits for d, or returns the cause of ctx if that ends first.
+func Pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

@@ -73,7 +73,7 @@ var arrows = []struct{ from, to string }{
 	{"faults/cmd/worker", "faults/worker store/all"},
 	{"proof", ""},
 	{"faults/stage", "internal/servers"},
-	{"faults/run", "faults/history faults/resource faults/stage faults/worker internal/servers store golang.org/x/sys"},
+	{"faults/run", "faults/history faults/resource faults/stage faults/worker internal/clock internal/servers store golang.org/x/sys"},
 	{"faults/report", "faults/run faults/sabotaged faults/stage"},
 	{"faults/child", ""},
 	{"faults/service", "faults/child faults/history faults/stage store"},
