@@ -192,7 +192,10 @@ func TestCommandWitnessesThatItRuns(t *testing.T) {
 	c = named(c, dir, "a", worker.Command)
 	c.Node, c.Key, c.Wind = "", "", 50*time.Millisecond
 	p := start(t, c, "LEADERSHIP_KEY=k", "LEADERSHIP_NODE=a", "LEADERSHIP_TOKEN=7")
-	await(t, dir, "it runs", tells("a", history.Line{Kind: history.Write, What: history.Fenced, Answer: history.Accepted}))
+	wrote := tells("a", history.Line{Kind: history.Write, What: history.Fenced, Answer: history.Accepted})
+	await(t, dir, "it runs", func(logs []*history.Log) bool {
+		return wrote(logs) && history.Check(logs, history.Limits{}).Yes[history.Runs] >= 20
+	})
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
