@@ -97,6 +97,7 @@ func (o *Observer) logChange(failing *bool, err error, things string, args ...an
 // not read: each is looked at by itself.
 func (o *Observer) list(ctx context.Context) (more bool, err error) {
 	there := make(map[string]bool)
+	o.surplus.next()
 	o.mu.Lock()
 	if o.observed() < o.most {
 		o.surplus.clear()

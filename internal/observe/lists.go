@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"hash/maphash"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -18,8 +17,8 @@ import (
 // maxSettled is how many keys a set of settled keys has, at most.
 const maxSettled = 1 << 20
 
-// A settled key is read again all the same, one time in so many: it may have been deleted,
-// and be something else now.
+// A settled key is read again all the same, in one of so many passes: it may have been
+// deleted, and be something else now.
 const (
 	seldom = 1000 // of rounds and the like, which come in large numbers and stay what they are
 	often  = 20   // of values that are in the way, until somebody deletes them
@@ -32,6 +31,7 @@ type settled struct {
 	mu   sync.Mutex
 	seed maphash.Seed
 	keys map[uint64]struct{}
+	pass uint64 // the number of this pass through what is listed
 }
 
 func (s *settled) add(key string) {
@@ -46,11 +46,18 @@ func (s *settled) add(key string) {
 func (s *settled) has(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.keys == nil {
-		return false
-	}
-	_, ok := s.keys[maphash.String(s.seed, key)]
+	_, ok := s.find(key)
 	return ok
+}
+
+// find returns the hash of a key, and whether it is in the set. It is called with mu held.
+func (s *settled) find(key string) (hash uint64, ok bool) {
+	if s.keys == nil {
+		return 0, false
+	}
+	hash = maphash.String(s.seed, key)
+	_, ok = s.keys[hash]
+	return hash, ok
 }
 
 func (s *settled) remove(key string) {
@@ -61,8 +68,21 @@ func (s *settled) remove(key string) {
 	}
 }
 
-// skips reports whether a key need not be read this time; one in again times it is.
-func (s *settled) skips(key string, again int) bool { return s.has(key) && rand.N(again) != 0 }
+// next begins a pass.
+func (s *settled) next() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pass++
+}
+
+// skips reports whether a key need not be read in this pass; in one of again passes it is,
+// and in each of them other keys.
+func (s *settled) skips(key string, again uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hash, ok := s.find(key)
+	return ok && (hash%again+s.pass)%again != 0
+}
 
 func (s *settled) clear() {
 	s.mu.Lock()
@@ -138,6 +158,8 @@ func (l *Lists) Rounds(ctx context.Context, system, from string) (all []leadersh
 // that were read, and the keys that were not. Of keys that may be elections those are
 // read that are wanted.
 func (l *Lists) electionPages(ctx context.Context, prefix string, wanted func(key string) bool, f func(read []leadership.Standing, unread []string)) error {
+	l.others.next()
+	l.foreign.next()
 	for from := ""; ; {
 		began := time.Now()
 		p := &page{Store: l.kv, from: from, wanted: func(key string) bool { return !l.skips(key) && wanted(key) }}

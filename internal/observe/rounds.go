@@ -176,6 +176,8 @@ type systemRounds struct {
 // look returns the latest rounds of a system, and how many there are.
 func (s *systemRounds) look(ctx context.Context, l *Lists, system string) (latest []leadership.RoundState, total int, err error) {
 	seen, read := make(map[string]bool), make(map[string]leadership.RoundState)
+	s.rounds.next()
+	s.others.next()
 	for from := ""; ; {
 		began := time.Now()
 		p := &page{Store: l.kv, from: from, wanted: func(key string) bool { return !s.rounds.skips(key, seldom) && !s.others.skips(key, often) }}
