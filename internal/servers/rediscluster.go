@@ -3,7 +3,9 @@ package servers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -141,25 +143,28 @@ func MoveSlot(t testing.TB, nodes []*Server, key string) {
 	})
 }
 
-// SlotOwner returns the number of the master that has the slot of a key, as all nodes
-// tell that answer.
+// SlotOwner returns the number of the master that has the slot of a key, once all nodes
+// that answer agree on it.
 func SlotOwner(t testing.TB, nodes []*Server, key string) int {
 	t.Helper()
 	owner := -1
-	eventually(t, "one master has the slot", func(ctx context.Context) error {
-		owners := make(map[int]bool)
+	eventually(t, "all nodes agree which master has the slot", func(ctx context.Context) error {
+		told := make(map[string]bool) // the ports of the masters that the nodes name
+		owner = -1
 		for i, s := range nodes {
 			// The owner answers by a value, others by the address of the owner.
 			answer, err := askRedis(ctx, s, "EXISTS "+key)
 			if err != nil {
 				continue
 			}
+			port := strings.TrimSpace(answer[strings.LastIndex(answer, ":")+1:])
 			if strings.HasPrefix(answer, ":") {
-				owner, owners[i] = i, true
+				owner, port = i, strconv.Itoa(s.ports[0])
 			}
+			told[port] = true
 		}
-		if len(owners) != 1 {
-			return fmt.Errorf("%d say that they have it", len(owners))
+		if owner < 0 || len(told) != 1 {
+			return fmt.Errorf("they name those at the ports %v", slices.Sorted(maps.Keys(told)))
 		}
 		return nil
 	})

@@ -100,6 +100,7 @@ func TestClusterLeaderThroughReshardAndFailover(t *testing.T) {
 		}
 	})
 	t.Run("failover by request", func(t *testing.T) {
+		servers.SlotOwner(t, nodes, slotKey) // known to its replica too, or the slot is nobody's after the failover
 		master, replica := serversOf(t, nodes, slotKey)
 		if err := clientOf(t, replica.Addr).Do(t.Context(), "cluster", "failover").Err(); err != nil {
 			t.Fatal(err)
