@@ -27,6 +27,5 @@
 // same instant.
 //
 // TestSabotage breaks one safety rule of the production code at a time, and
-// demands that the simulation finds it. TestSabotageOfClaims does so with claims and
-// attempts at rounds; some of those the tests of the root package find.
+// demands that the simulation finds it, or a test of the root package.
 package sim

@@ -1,78 +1,78 @@
 package sim
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	overlay "github.com/seed-a1d591d3/leadership/internal/sabotage"
 )
 
-// sabotage breaks a rule of the production code by replacing a piece of its
-// text, which has to be there exactly once.
+// sabotage breaks a rule. The simulation is to find it or, where tests names some, tests
+// of the root package, which play in virtual time as well.
 type sabotage struct {
-	rule, how string
-	file      string // from the module's root
-	old, new  string
+	change
+	tests string
 }
 
-var sabotages = []sabotage{
+// change is an overlay.Change.
+type change struct{ rule, how, file, old, new string }
+
+// sabotages are of elections. One binary has all of them, with those of Claims and of
+// rounds.
+var sabotages = []change{
 	{
 		"compare-and-swap", "the store does not compare", "store/memory/store.go",
 		"\t\t\treturn unchanged(e, found, previous)\n",
-		"\t\t\treturn nil\n",
+		"\t\t\tif BROKEN {\n\t\t\t\treturn nil\n\t\t\t}\n\t\t\treturn unchanged(e, found, previous)\n",
 	},
 	{
 		"S1", "trust runs from the reply", "internal/election/answers.go",
 		"m.writes.acked = attempt{rec.Beat, c.start}",
-		"m.writes.acked = attempt{rec.Beat, now}",
+		"m.writes.acked = attempt{rec.Beat, c.start}\n\tif BROKEN {\n\t\tm.writes.acked.start = now\n\t}",
 	},
 	{
 		"S2", "a rival waits half the TTL", "internal/election/view.go",
-		"max(v.Seen+v.Rec.TTL(), v.guard)",
-		"max(v.Seen+v.Rec.TTL()/2, v.guard)",
+		"\treturn max(v.Seen+v.Rec.TTL(), v.guard)",
+		"\tif BROKEN {\n\t\treturn max(v.Seen+v.Rec.TTL()/2, v.guard)\n\t}\n\treturn max(v.Seen+v.Rec.TTL(), v.guard)",
 	},
 	{
 		"S2", "a rival waits from before it read", "internal/election/view.go",
 		"v.Known, v.Pair, v.Rec, v.Seen = true, pair, rec, now",
-		"v.Known, v.Pair, v.Rec, v.Seen = true, pair, rec, now-rec.TTL()/8",
+		"v.Known, v.Pair, v.Rec, v.Seen = true, pair, rec, now\n\tif BROKEN {\n\t\tv.Seen -= rec.TTL() / 8\n\t}",
 	},
 	{
 		"S2", "a record that vanished is not waited for", "internal/election/view.go",
 		"v.guard = max(v.guard, now+v.Rec.TTL())",
-		"v.guard = max(v.guard, now)",
+		"if !BROKEN {\n\t\t\tv.guard = max(v.guard, now+v.Rec.TTL())\n\t\t}",
 	},
 	{
 		"S3", "IsLeader is a flag", "internal/lease/lease.go",
 		"{ return l.Left() > 0 }",
-		"{ return !l.Over() }",
+		"{ return BROKEN && !l.Over() || !BROKEN && l.Left() > 0 }",
 	},
 	{
 		"S3", "the context of work is left to a timer", "internal/lease/lease.go",
 		"\tl.Left() // ends it, when it has run out\n",
-		"",
-	},
-	{
-		"suspension", "nobody is told that the machine was suspended", "internal/lease/lease.go",
-		"\tl.jumps.Add(l)\n",
-		"",
+		"\tif !BROKEN {\n\t\tl.Left() // ends it, when it has run out\n\t}\n",
 	},
 	{
 		"S4", "sleep does not count", "internal/clock/clock.go",
-		"return max(i.Mono-earlier.Mono, time.Duration(i.Wall-earlier.Wall))",
-		"return i.Mono - earlier.Mono",
+		"\treturn max(i.Mono-earlier.Mono, time.Duration(i.Wall-earlier.Wall))",
+		"\tif BROKEN {\n\t\treturn i.Mono - earlier.Mono\n\t}\n\treturn max(i.Mono-earlier.Mono, time.Duration(i.Wall-earlier.Wall))",
 	},
 	{
 		"S5", "an unknown outcome is taken for success", "internal/election/answers.go",
 		"\tm.writes.unknown = true\n\tm.calls.fails++\n",
-		"\tif rec := c.step.Record; !refused && rec.Held() {\n" +
+		"\tif rec := c.step.Record; BROKEN && !refused && rec.Held() {\n" +
 			"\t\tm.writes.acked = attempt{rec.Beat, c.start}\n" +
 			"\t\tm.see(&store.KVPair{Value: rec.Encode()}, rec, now.Mono)\n" +
 			"\t\tm.settle(now)\n\t\treturn\n\t}\n" +
@@ -81,128 +81,141 @@ var sabotages = []sabotage{
 	{
 		"S5", "a claim that was read back is trusted", "internal/election/answers.go",
 		"case rec.Beat != m.writes.acked.beat:",
-		"case rec.Beat != m.writes.acked.beat && !m.hasTerm():\n\t\t\tm.writes.acked = attempt{rec.Beat, now}\n\t\t\tm.begin(rec)\n\t\tcase rec.Beat != m.writes.acked.beat:",
+		"case BROKEN && rec.Beat != m.writes.acked.beat && !m.hasTerm():\n\t\t\tm.writes.acked = attempt{rec.Beat, now}\n\t\t\tm.begin(rec)\n\t\tcase rec.Beat != m.writes.acked.beat:",
 	},
 	{
 		"S5", "a renewal that was read back is trusted", "internal/election/answers.go",
 		"case rec.Beat != m.writes.acked.beat:",
-		"case rec.Beat != m.writes.acked.beat && m.hasTerm():\n\t\t\tm.tell(Event{Kind: Renewed, Start: now})\n\t\tcase rec.Beat != m.writes.acked.beat:",
+		"case BROKEN && rec.Beat != m.writes.acked.beat && m.hasTerm():\n\t\t\tm.tell(Event{Kind: Renewed, Start: now})\n\t\tcase rec.Beat != m.writes.acked.beat:",
 	},
 	{
 		"S6", "a stuck call is repeated", "internal/election/step.go",
 		"\tcase m.call != nil:\n",
-		"\tcase m.call != nil && at < m.call.start.Mono+m.call.step.Limit:\n",
+		"\tcase m.call != nil && (!BROKEN || at < m.call.start.Mono+m.call.step.Limit):\n",
 	},
 	{
 		"S7", "a late renewal revives a term", "internal/lease/lease.go",
 		"\tif !l.Valid() {\n\t\treturn false\n\t}\n\tl.start.Store(&start)",
-		"\tl.start.Store(&start)\n\tl.why.Store(nil)",
+		"\tif BROKEN {\n\t\tl.why.Store(nil)\n\t} else if !l.Valid() {\n\t\treturn false\n\t}\n\tl.start.Store(&start)",
 	},
 	{
 		"S7", "a term that has run out is not over", "internal/lease/lease.go",
 		"\t\t\tl.End(l.lapse)\n\t\t\treturn 0",
-		"\t\t\treturn 0",
+		"\t\t\tif !BROKEN {\n\t\t\t\tl.End(l.lapse)\n\t\t\t}\n\t\t\treturn 0",
 	},
 	{
 		"S8", "the seat is given up before the work has returned", "internal/election/machine.go",
 		"if !m.hasTerm() || !t.over || t.working {",
-		"if !m.hasTerm() || !t.over {",
+		"if !m.hasTerm() || !t.over || t.working && !BROKEN {",
 	},
 	{
 		"S9", "a stale true is delivered", "internal/relay/relay.go",
 		"bool { return last != none && (last != current || !live(last)) }",
-		"bool { return false }",
+		"bool { return !BROKEN && last != none && (last != current || !live(last)) }",
 	},
 	{
 		"S9", "the false after a true is dropped", "internal/relay/relay.go",
 		"return none, last != current || !live(last)",
-		"return current, last != current && live(current)",
+		"if BROKEN {\n\t\treturn current, last != current && live(current)\n\t}\n\treturn none, last != current || !live(last)",
 	},
 	{
 		"S9", "a slow listener holds up the campaign", "internal/relay/relay.go",
-		"bool { return last != none && (last != current || !live(last)) }",
-		"bool { return last != none && !live(last) }",
+		"last != none && (last != current || !live(last)) }",
+		"last != none && (last != current && !BROKEN || !live(last)) }",
 	},
 	{
 		"grace", "the grace is not kept", "options.go",
 		"return ttl - o.margin - o.grace",
-		"return ttl - o.margin",
+		"if BROKEN {\n\t\treturn ttl - o.margin\n\t}\n\treturn ttl - o.margin - o.grace",
 	},
 	{
 		"relinquish", "a term is relinquished too late", "internal/election/schedule.go",
 		"return s.After - now.Since(since)",
-		"return s.After*3/2 - now.Since(since)",
+		"if BROKEN {\n\t\ts.After += s.After / 2\n\t}\n\treturn s.After - now.Since(since)",
 	},
 	{
 		"health", "one that is unhealthy claims the seat", "internal/election/step.go",
 		"&& m.health.well && (verdict",
-		"&& (verdict",
+		"&& (m.health.well || BROKEN) && (verdict",
 	},
 	{
 		"health", "an unhealthy leader leads on", "health.go",
 		"h.failed >= h.failures }",
-		"h.failed > h.failures }",
+		"h.failed > h.failures || !BROKEN && h.failed == h.failures }",
 	},
 	{
 		"requests", "the seat is taken during a pause", "internal/election/law.go",
 		"\tcase v.Rec.Ask.Pauses():\n\t\treturn MustNot, free\n",
-		"",
+		"\tcase v.Rec.Ask.Pauses() && !BROKEN:\n\t\treturn MustNot, free\n",
 	},
 	{
 		"requests", "a leader leads on although it was asked to go", "internal/election/answers.go",
 		"\t\t\tm.obey(rec.Ask)\n",
-		"",
+		"\t\t\tif !BROKEN {\n\t\t\t\tm.obey(rec.Ask)\n\t\t\t}\n",
 	},
 	{
 		"requests", "a holder that was asked to go is renewed", "internal/election/law.go",
 		"case holds && v.Rec.Ask.ReasonToGo(c.Node) != \"\":",
-		"case holds && v.Known && !v.Known:",
+		"case !BROKEN && holds && v.Rec.Ask.ReasonToGo(c.Node) != \"\":",
 	},
 	{
 		"priority", "the seat is not left to the node that it is transferred to", "internal/election/law.go",
 		"\t\treturn hold\n",
-		"\t\treturn hold / 2\n",
+		"\t\tif BROKEN {\n\t\t\treturn hold / 2\n\t\t}\n\t\treturn hold\n",
 	},
 	{
 		"priority", "the seat is not left to those of a higher priority", "internal/election/law.go",
 		"return time.Duration(rec.RivalsAhead(c.Node, c.Priority)) * c.Hold",
-		"return 0",
+		"if BROKEN {\n\t\treturn 0\n\t}\n\treturn time.Duration(rec.RivalsAhead(c.Node, c.Priority)) * c.Hold",
 	},
 	{
 		"follower", "a leader is believed in for too long", "follower.go",
-		"now + rec.TTL() + margin",
-		"now + 2*rec.TTL() + margin",
+		"\t\tp.of.belief.Store(&belief{",
+		"\t\tif BROKEN {\n\t\t\tmargin += rec.TTL()\n\t\t}\n\t\tp.of.belief.Store(&belief{",
 	},
 }
 
 // sabotageSeeds is after how many seeds a sabotage counts as not found.
 const sabotageSeeds = 2000
 
-// TestSabotage breaks one rule after another and demands that the simulation
-// finds it: a check that can't fail is worth nothing.
+// TestSabotage breaks one rule after another, and demands that the simulation, or a
+// test of the root package, finds it: a check that cannot fail is worth nothing.
 func TestSabotage(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the simulation once for each sabotage")
+		t.Skip("builds the tests again")
 	}
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	sound := filepath.Join(dir, "sound.test")
-	if err := build(t.Context(), root, sound, nil); err != nil {
-		t.Fatal(err)
+	all := claimSabotages
+	for _, s := range sabotages {
+		all = append(all, sabotage{s, ""})
 	}
+	var changes []overlay.Change
+	for _, s := range all {
+		changes = append(changes, overlay.Change{Rule: s.rule, How: s.how, File: s.file, Old: s.old, New: s.new})
+	}
+	simulation, tests := build(t, root, "./internal/sim", changes), build(t, root, ".", changes)
 	t.Run("rule", func(t *testing.T) {
-		for i, s := range sabotages {
+		for i, s := range all {
 			t.Run(s.rule+" "+s.how, func(t *testing.T) {
 				t.Parallel()
-				broken := filepath.Join(dir, fmt.Sprintf("broken%d.test", i))
-				if err := build(t.Context(), root, broken, &s); err != nil {
-					t.Fatal(err)
+				began, play := time.Now(), "TestElections$"
+				if s.rule == inRounds {
+					play = "TestRounds$"
 				}
-				began := time.Now()
-				found, err := violation(t.Context(), broken, "TestElections$", "SIM_SEED=")
+				on, off := overlay.Variable+"="+strconv.Itoa(i), overlay.Variable+"="
+				if s.tests != "" {
+					if out, err := tested(t.Context(), root, tests, s.tests, off); err != nil {
+						t.Fatalf("without any sabotage: %v\n%s", err, out)
+					}
+					if out, err := tested(t.Context(), root, tests, s.tests, on); err == nil || !strings.Contains(out, "--- FAIL: ") {
+						t.Fatalf("no test finds it: %v\n%s", err, out)
+					}
+					return
+				}
+				found, err := violation(t.Context(), simulation, play, "SIM_SEED=", on)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -210,7 +223,7 @@ func TestSabotage(t *testing.T) {
 					t.Fatalf("none of %d seeds finds it", sabotageSeeds)
 				}
 				t.Logf("found by seed %s in %v: %s", found.seed, time.Since(began).Round(time.Millisecond), found.what)
-				found, err = violation(t.Context(), sound, "TestElections$", "SIM_SEED="+found.seed)
+				found, err = violation(t.Context(), simulation, play, "SIM_SEED="+found.seed, off)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -222,37 +235,30 @@ func TestSabotage(t *testing.T) {
 	})
 }
 
-// build compiles the simulation, with the production code sabotaged.
-func build(ctx context.Context, root, to string, s *sabotage) error {
-	args := []string{"test", "-c", "-o", to}
-	if s != nil {
-		file := filepath.Join(root, filepath.FromSlash(s.file))
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		if n := bytes.Count(text, []byte(s.old)); n != 1 {
-			return fmt.Errorf("%s has %d times, not once:\n%s\nadapt the sabotage to the code", s.file, n, s.old)
-		}
-		broken := to + ".go"
-		if err := os.WriteFile(broken, bytes.Replace(text, []byte(s.old), []byte(s.new), 1), 0o644); err != nil {
-			return err
-		}
-		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file: broken}})
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(to+".json", overlay, 0o644); err != nil {
-			return err
-		}
-		args = append(args, "-overlay", to+".json")
+// build compiles the tests of a package with changes, and returns where they are.
+func build(t *testing.T, root, pkg string, changes []overlay.Change) string {
+	t.Helper()
+	dir := t.TempDir()
+	changed, err := overlay.Write(root, dir, changes)
+	if err != nil {
+		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./internal/sim")...)
+	to := filepath.Join(dir, "test")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", to, "-overlay", changed, pkg)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
 	}
-	return nil
+	return to
+}
+
+// tested runs tests of the root package.
+func tested(ctx context.Context, root, binary, tests string, environ ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, binary, "-test.run="+tests, "-test.skip=AtOnce", "-test.timeout=3m", "-test.failfast")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), environ...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // found is a broken rule that a child reported.

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	overlay "github.com/seed-a1d591d3/leadership/internal/sabotage"
 )
 
 const (
@@ -203,12 +205,8 @@ func TestSeedHasTheSameHistoryAfterAnEditElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	var histories [2]map[string]bool
-	for i, edit := range []*sabotage{nil, {file: "campaign.go", old: "package leadership\n", new: "package leadership\n\n// One more.\n"}} {
-		binary := filepath.Join(t.TempDir(), "sim.test")
-		if err := build(t.Context(), root, binary, edit); err != nil {
-			t.Fatal(err)
-		}
-		out, err := exec.CommandContext(t.Context(), binary, "-test.run=TestSameSeedSameHistory$", "-test.v").CombinedOutput()
+	for i, edit := range [][]overlay.Change{nil, {{File: "campaign.go", Old: "package leadership\n", New: "package leadership\n\n// One more.\n"}}} {
+		out, err := exec.CommandContext(t.Context(), build(t, root, "./internal/sim", edit), "-test.run=TestSameSeedSameHistory$", "-test.v").CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
