@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -28,6 +29,11 @@ const asProgram = "LEADERSHIP_TEST_PROGRAM"
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
+	}
+	for _, sig := range append([]os.Signal{os.Interrupt, syscall.SIGTERM}, passedOn...) {
+		if signal.Ignored(sig) { // as nohup has SIGHUP: the programs would ignore it as well
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
 	}
 	os.Exit(servers.VerifyMain(m, nil))
 }
