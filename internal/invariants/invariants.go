@@ -1,6 +1,6 @@
 // Package invariants has those of the proof (see proof/README.md), as far as they can be
 // seen from outside, for all that plays elections: the simulation, and the exploration of
-// the state machine. They have the names that they have in proof/election.model.
+// the state machine. They have the names that they have in the models.
 package invariants
 
 import (
@@ -90,10 +90,10 @@ type State struct {
 	Lost      Loss   // until then, and while it has not been written again: what all have seen that was lost
 }
 
-// Invariant holds at all times.
-type Invariant struct {
+// Invariant holds at all times in states of one kind.
+type Invariant[S any] struct {
 	Name   string
-	broken func(*State) string // how, or nothing
+	broken func(*S) string // how, or nothing
 }
 
 // Broken returns the name of the first invariant that does not hold, and how it is
@@ -103,6 +103,10 @@ func Broken(s *State) (name, how string) {
 	if s.Lost.Holder != Nobody {
 		all = AfterLoss
 	}
+	return first(all, s)
+}
+
+func first[S any](all []Invariant[S], s *S) (name, how string) {
 	for _, i := range all {
 		if how := i.broken(s); how != "" {
 			return i.Name, how
@@ -112,7 +116,7 @@ func Broken(s *State) (name, how string) {
 }
 
 // AfterLoss are the invariants that hold while somebody may lead whose record was lost.
-var AfterLoss = []Invariant{
+var AfterLoss = []Invariant[State]{
 	{"only the holder trusts, or who has lost its record", every(func(s *State, c Claimant) bool {
 		return !c.Leads || c.Name == s.Lost.Holder
 	})},
@@ -130,7 +134,7 @@ var AfterLoss = []Invariant{
 }
 
 // All are the invariants of an election whose record was not lost.
-var All = []Invariant{
+var All = []Invariant[State]{
 	{"writes are in the order of time", func(s *State) string {
 		for i := range s.Writes {
 			if w := s.Writes[i]; w.At > s.Now || i > 0 && w.At < s.Writes[i-1].At {
@@ -148,14 +152,9 @@ var All = []Invariant{
 		}
 		return ""
 	}},
-	{"what is seen was written before", func(s *State) string {
-		for _, v := range s.Views {
-			if v.Write.At > v.Since || v.Since > s.Now {
-				return fmt.Sprintf("%s has seen since %v what was written at %v", v.Who, v.Since, v.Write.At)
-			}
-		}
-		return ""
-	}},
+	{"what is seen was written before", of(func(s *State) []View { return s.Views }, func(s *State, v View) bool {
+		return v.Write.At <= v.Since && v.Since <= s.Now
+	})},
 	{"an attempt begins after the write that it replaces", each(func(s *State, a Attempt) bool {
 		return a.Start <= s.Now && (a.Based == nil || a.Based.At <= a.Start)
 	})},
@@ -205,7 +204,8 @@ var All = []Invariant{
 	})},
 }
 
-// Unseen are the invariants of the proof that do not show from outside, and why.
+// Unseen are the invariants of elections, and of rounds, that do not show from outside, and
+// why.
 var Unseen = map[string]string{
 	"what stands is the last write that no failover has taken back": "a State has no others",
 	"what was acknowledged is kept":                                 "a State has no others",
@@ -222,10 +222,15 @@ func ttl(w Write) time.Duration {
 
 // each makes an invariant of all attempts.
 func each(holds func(*State, Attempt) bool) func(*State) string {
-	return func(s *State) string {
-		for _, a := range s.Attempts {
-			if !holds(s, a) {
-				return a.String()
+	return of(func(s *State) []Attempt { return s.Attempts }, holds)
+}
+
+// of makes an invariant of all the things that a state has of one kind.
+func of[S any, T fmt.Stringer](things func(*S) []T, holds func(*S, T) bool) func(*S) string {
+	return func(s *S) string {
+		for _, t := range things(s) {
+			if !holds(s, t) {
+				return t.String()
 			}
 		}
 		return ""

@@ -21,13 +21,16 @@ type book struct {
 	r *race
 
 	mu  sync.Mutex
-	cut map[*page]cutPage // what the standby has, while it is cut off; nil while it is not
+	cut bool // the standby is cut off
 }
 
 // page is what was written under one key.
 type page struct {
 	mu       sync.Mutex
 	history  []line
+	stands   []line        // those of the history that no failover has taken back, since the record was last tampered with
+	cut      *cutPage      // what the standby has, while it is cut off
+	bids     []*bid        // writes that are under way
 	highest  uint64        // attempt that was made, since the record was last tampered with
 	tampered time.Duration // when that was, or never
 }
@@ -41,15 +44,26 @@ type line struct {
 }
 
 type cutPage struct {
-	last    line
+	stands  []line
 	highest uint64
+}
+
+// last returns the last line. The lock is held.
+func (c cutPage) last() line { return lastOf(c.stands) }
+
+func lastOf(lines []line) line {
+	if len(lines) == 0 {
+		return line{}
+	}
+	return lines[len(lines)-1]
 }
 
 // roundRecord is the part of a round's record that concerns us.
 type roundRecord struct {
-	Winner    string `json:"winner"`
-	Attempt   uint64 `json:"attempt"`
-	TTL       int64  `json:"ttl"`
+	Winner    string    `json:"winner"`
+	Attempt   uint64    `json:"attempt"`
+	TTL       int64     `json:"ttl"`
+	Failed    *struct{} `json:"failed"`
 	Completed *struct {
 		By string `json:"by"`
 	} `json:"completed"`
@@ -78,12 +92,7 @@ func (r roundRecord) same(other roundRecord) bool {
 }
 
 // last returns the last line. The lock is held.
-func (p *page) last() line {
-	if len(p.history) == 0 {
-		return line{}
-	}
-	return p.history[len(p.history)-1]
-}
+func (p *page) last() line { return lastOf(p.history) }
 
 // current returns what the record says now.
 func (p *page) current() roundRecord {
@@ -119,7 +128,7 @@ func (d bookDesk) AtomicPut(ctx context.Context, key string, value []byte, previ
 	if err == nil && ok {
 		start, _ := ctx.Value(departed{}).(departure)
 		d.wrote(d.who, d.of(key), pair, start)
-		if d.cut != nil {
+		if d.cut {
 			return false, nil, errNotAcknowledged
 		}
 	}
@@ -137,7 +146,13 @@ func (b *book) wrote(who *racer, j *job, pair *store.KVPair, start departure) {
 		return
 	}
 	old, m := p.last(), who.machine
-	p.history = append(p.history, line{b.r.now(), pair.LastIndex, pair.Value, rec})
+	made := line{b.r.now(), pair.LastIndex, pair.Value, rec}
+	p.history, p.stands = append(p.history, made), append(p.stands, made)
+	for _, a := range p.bids {
+		if a.by == who && a.start == start.v && a.made == nil {
+			a.made, a.refused = &made, b.cut
+		}
+	}
 	b.r.note(who.name, "job %s, wrote: attempt %d of %s, completed by %q", j.name, rec.number(), rec.Winner, rec.completer())
 	begins := old.value == nil || !rec.same(old.rec)
 	switch {
@@ -166,7 +181,7 @@ func (b *book) wrote(who *racer, j *job, pair *store.KVPair, start departure) {
 	*start.acked = func() {
 		who.saws(j, observation{})
 		if rec.ends() && rec.Winner == node {
-			who.trust(j.key(rec.number()), start.v, rec.ttl()-rec.ttl()/5-who.node.grace, false)
+			who.trust(j.key(rec.number()), start.v, who.length(rec), false)
 		}
 	}
 }
@@ -234,9 +249,12 @@ func (b *book) tamper(c *chance, j *job) {
 		return
 	}
 	b.r.note("operator", "job %s is now: %v", j.name, l.rec)
-	p.tampered, p.highest = b.r.now(), 0
-	if b.cut != nil {
-		b.cut[p] = cutPage{p.last(), 0}
+	p.tampered, p.highest, p.stands = b.r.now(), 0, nil
+	if l.value != nil {
+		p.stands = []line{p.last()}
+	}
+	if b.cut {
+		p.cut = &cutPage{slices.Clone(p.stands), 0}
 	}
 	b.r.tampers.Add(1)
 }
@@ -280,10 +298,10 @@ func (b *book) cutOff() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.r.note("store", "the standby is cut off")
-	b.cut = map[*page]cutPage{}
+	b.cut = true
 	for _, j := range b.r.jobs {
 		j.page.mu.Lock()
-		b.cut[j.page] = cutPage{j.page.last(), j.page.highest}
+		j.page.cut = &cutPage{slices.Clone(j.page.stands), j.page.highest}
 		j.page.mu.Unlock()
 	}
 }
@@ -292,14 +310,18 @@ func (b *book) cutOff() {
 func (b *book) confirm(failover bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	cut := b.cut
-	b.cut = nil
+	b.cut = false
 	b.r.note("store", "the standby is back, and promoted: %v", failover)
 	for _, j := range b.r.jobs {
 		j.page.mu.Lock()
-		if was := cut[j.page]; failover && j.page.last().index != was.last.index && b.put(j, was.last) {
-			b.r.note("store", "job %s is again: %v", j.name, was.last.rec)
-			j.page.highest = was.highest
+		was := j.page.cut
+		j.page.cut = nil
+		if failover && j.page.last().index != was.last().index && b.put(j, was.last()) {
+			b.r.note("store", "job %s is again: %v", j.name, was.last().rec)
+			j.page.highest, j.page.stands = was.highest, was.stands
+			if n := len(was.stands); n > 0 {
+				was.stands[n-1].index = j.page.last().index
+			}
 		}
 		j.page.mu.Unlock()
 	}

@@ -34,24 +34,24 @@ func (c clocks) Waited(from, to time.Duration) time.Duration {
 	return c.waits.mono(to) - c.waits.mono(from)
 }
 
-// sends takes note of a write that is under way, and waited for as long as the other context
-// goes on, until the function returned is called.
-func (l *ledger) sends(ctx, waits context.Context, by *contender, value []byte, previous *store.KVPair) func() {
-	start, _ := ctx.Value(departed{}).(departure)
-	a := &attempt{by: by, waits: waits, start: start.v}
-	if json.Unmarshal(value, &a.rec) != nil {
-		return func() {} // which is told when it takes effect
-	}
-	if e, _, ok := l.find(previous); ok {
-		a.based = &e
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.attempts = append(l.attempts, a)
-	return func() {
+func (l *ledger) sends(by *contender) sends {
+	return func(ctx, waits context.Context, _ string, value []byte, previous *store.KVPair) func() {
+		start, _ := ctx.Value(departed{}).(departure)
+		a := &attempt{by: by, waits: waits, start: start.v}
+		if json.Unmarshal(value, &a.rec) != nil {
+			return func() {} // which is told when it takes effect
+		}
+		if e, _, ok := l.find(previous); ok {
+			a.based = &e
+		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.attempts = slices.DeleteFunc(l.attempts, func(other *attempt) bool { return other == a })
+		l.attempts = append(l.attempts, a)
+		return func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.attempts = slices.DeleteFunc(l.attempts, func(other *attempt) bool { return other == a })
+		}
 	}
 }
 

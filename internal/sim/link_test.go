@@ -19,7 +19,6 @@ type link struct {
 	store.Store // the faultstore
 	w           *world
 	name        string
-	who         *contender // of an election
 	machine     *machine
 	dice        dice
 	linkPlan
@@ -29,8 +28,13 @@ type link struct {
 
 	runs           func() int32        // how many campaigns it had
 	seen           func(*store.KVPair) // is told what was read, if not nil
+	sends          sends               // is told what is written, if not nil
 	calls, watches atomic.Int32
 }
+
+// sends takes note of a write that is under way, and waited for as long as the other context
+// goes on, until the function returned is called.
+type sends func(ctx, waits context.Context, key string, value []byte, previous *store.KVPair) (returned func())
 
 // linkPlan is what is known of a link from the start. Rates are probabilities
 // for each call during the faults.
@@ -169,8 +173,8 @@ func (l *link) Get(ctx context.Context, key string, opts *store.ReadOptions) (*s
 func (l *link) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	waits := ctx
 	return l.call(ctx, "put", func(ctx context.Context) (bool, *store.KVPair, error) {
-		if l.who != nil {
-			defer l.w.ledger.sends(ctx, waits, l.who, value, previous)()
+		if l.sends != nil {
+			defer l.sends(ctx, waits, key, value, previous)()
 		}
 		return l.faults.AtomicPut(ctx, key, value, previous, opts)
 	})

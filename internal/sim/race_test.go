@@ -11,6 +11,7 @@ import (
 
 	leadership "github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/invariants"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
@@ -22,6 +23,8 @@ type race struct {
 
 	mu  sync.Mutex
 	all []*racer
+
+	rounds invariants.RoundState // only the checker touches it
 }
 
 // job is one round.
@@ -178,6 +181,7 @@ func (n *racingNode) enroll(i int, b *book) *racer {
 		trusts: map[uint64]trust{},
 	}}
 	p.contender.link = newLink(w.world, name, p.machine, bookDesk{b, p}, n.link, d.child("link"), p.made.Load)
+	p.contender.link.sends = b.sends(p)
 	p.rounds = leadership.NewRounds(racerLink{p.link, b, p}, clock.RoundOption(p.machine).(leadership.RoundOption),
 		leadership.WithCallTimeout(n.timeout), leadership.WithAttemptGrace(n.grace))
 	w.note(name, "starts, TTL %v", n.ttl)
@@ -246,22 +250,25 @@ func (r *race) check(v time.Duration) {
 			j.forgot, j.highest, j.trusted = at, 0, map[uint64]string{}
 		}
 		var trusting []string
+		var trusts []invariants.Trust
 		for _, p := range r.racers() {
 			if p.dead.Load() || r.plan.shy && (p.machine.frozen(v) || p.machine.torn(v-jumpNoticed, v)) {
 				continue
 			}
-			if p.check(j, v) && !slices.Contains(trusting, p.contender.node) {
+			its := p.check(j, v)
+			if trusts = append(trusts, its...); len(its) > 0 && !slices.Contains(trusting, p.contender.node) {
 				trusting = append(trusting, p.contender.node)
 			}
 		}
+		r.hold(j, v, trusts)
 		if len(trusting) > 1 && v > j.forgot+excused {
 			r.violate("rounds", "%s trust at once in an attempt at job %s", strings.Join(trusting, " and "), j.name)
 		}
 	}
 }
 
-// check reports whether a process trusts in an attempt at a job that ends.
-func (p *racer) check(j *job, v time.Duration) (trusts bool) {
+// check returns the trust of a process in attempts at a job that end.
+func (p *racer) check(j *job, v time.Duration) (trusts []invariants.Trust) {
 	p.mu.Lock()
 	views, doing := p.views[j], p.doing
 	p.mu.Unlock()
@@ -278,7 +285,7 @@ func (p *racer) check(j *job, v time.Duration) (trusts bool) {
 		if left == 0 || left == math.MaxInt64 {
 			continue
 		}
-		trusts = true
+		trusts = append(trusts, invariants.Trust{Node: p.contender.node, Clock: clocks{p.machine, p.machine}, Number: number, Left: left})
 		if !p.trusted(j.key(number), v) {
 			p.w.violate("S1", "%s trusts in attempt %d at job %s for longer than its last write allows", p.name, number, j.name)
 		}

@@ -63,7 +63,7 @@ func (s *server) enroll(n int) {
 	p := &served{server: s, gone: make(chan struct{})}
 	p.who = &contender{w: w, name: name, serves: p, machine: newMachine(w, name, s.machine, d.child("machine"))}
 	p.who.link = newLink(w, name, p.who.machine, desk{w.ledger, p.who}, s.link, d.child("link"), func() int32 { return 1 })
-	p.who.link.who = p.who
+	p.who.link.sends = w.ledger.sends(p.who)
 	opts := append([]leadership.Option{clock.Option(p.who.machine).(leadership.Option)}, s.options...)
 	p.claims = leadership.NewClaims(counter{p.who.link, p}, key, opts...)
 	s.mu.Lock()
