@@ -2,9 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"os"
-	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -38,17 +35,4 @@ func TestElectionThatIsForgottenIsGoneFromMetrics(t *testing.T) {
 		ask(t, h, http.StatusNotFound, http.MethodDelete, path, "")
 		ask(t, h, http.StatusOK, http.MethodPost, path+"/claim", `{"node":"b"}`)
 	})
-}
-
-// What an operator has paused is no seat to be alarmed for.
-func TestAlertOfVacantSeatsLeavesPausedElectionsOut(t *testing.T) {
-	text, err := os.ReadFile("../docs/monitoring/alerts.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rule, _ := strings.Cut(string(text), "alert: LeadershipSeatVacant")
-	rule, _, _ = strings.Cut(rule, "- alert:")
-	if !regexp.MustCompile(`leadership_election_held\) == 0\s+unless on \(key\) max by \(key\) \(leadership_election_paused\) == 1`).MatchString(rule) {
-		t.Errorf("the rule is %s", rule)
-	}
 }

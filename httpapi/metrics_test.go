@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -340,43 +338,5 @@ func TestMetricsAreNamedAsPrometheusWantsIt(t *testing.T) {
 		if !strings.Contains(w.Body.String(), part) {
 			t.Errorf("/metrics does not tell %s", part)
 		}
-	}
-}
-
-// What alerts, dashboard and docs name is there, and they name all that is.
-func TestMonitoringNamesTheMetricsThatThereAre(t *testing.T) {
-	h, err := New(memory.New(), WithObserved(""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	there := metricNames(h)
-	name := regexp.MustCompile(`\bleadership_[a-z_]+`)
-	suffix := regexp.MustCompile(`_(bucket|sum|count)$`)
-	shown := make(map[string][]string)
-	for _, file := range []string{"monitoring.md", "monitoring/alerts.yml", "monitoring/dashboard.json"} {
-		text, err := os.ReadFile(filepath.Join("..", "docs", file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, n := range name.FindAllString(string(text), -1) {
-			if base := suffix.ReplaceAllString(n, ""); slices.Contains(there, base) {
-				n = base
-			}
-			if !slices.Contains(there, n) {
-				t.Errorf("%s names %s, which there is not", file, n)
-			}
-			shown[file] = append(shown[file], n)
-		}
-	}
-	for _, n := range there {
-		for _, file := range []string{"monitoring.md", "monitoring/dashboard.json"} {
-			if !slices.Contains(shown[file], n) {
-				t.Errorf("%s does not name %s", file, n)
-			}
-		}
-	}
-	if len(shown["monitoring/alerts.yml"]) == 0 {
-		t.Error("there are no alerts")
 	}
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need and this machine lacks, without asking: the servers
 # that they start, of which none is running afterwards, a browser for the page, two
-# solvers for the proof, and what Go's race detector needs. Quick when there is nothing to do.
+# solvers for the proof, promtool for the alerts, and what Go's race detector needs. Quick when there is nothing to do.
 set -eu
 
 consul_version=1.21.0
@@ -28,6 +28,7 @@ has systemd-analyze || need systemd
 has chromium || has chromium-browser || has google-chrome || need chromium
 has z3 || need z3
 has cvc5 || need cvc5
+has promtool || need prometheus
 has pgbouncer || [ -x /usr/sbin/pgbouncer ] || need pgbouncer
 
 install_packages() {
@@ -68,7 +69,7 @@ install_packages() {
 		for p in $packages; do
 			case $p in
 			etcd-server) unit=etcd ;;
-			redis-server | postgresql | pgbouncer) unit=$p ;;
+			redis-server | postgresql | pgbouncer | prometheus) unit=$p ;;
 			*) continue ;;
 			esac
 			$sudo systemctl --quiet disable "$unit" || true
@@ -102,4 +103,4 @@ build_consul() {
 
 if [ -n "$packages" ]; then install_packages; fi
 has consul || build_consul
-say "etcd, Consul, ZooKeeper, Redis, PostgreSQL, MariaDB, Chromium, z3 and cvc5 are there"
+say "etcd, Consul, ZooKeeper, Redis, PostgreSQL, MariaDB, Chromium, z3, cvc5 and promtool are there"
