@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -194,6 +195,37 @@ func TestFollowerReportsWhatIsWrong(t *testing.T) {
 		}
 		f.Stop()
 		closed(t, "leader", leader, 0)
+	})
+}
+
+// A record with a token that none can follow was written by hand, and deleted.
+func TestFollowerTakesALowerTokenAfterARecordIsGone(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		byHand := election.Record{Leader: "x", Instance: "x", Token: election.MaxToken - 1, Millis: ttl.Milliseconds(), Since: time.UnixMilli(1).UTC()}
+		if err := kv.Put(ctx, key, byHand.Encode(), nil); err != nil {
+			t.Fatal(err)
+		}
+		f := NewFollower(kv, key)
+		leader, _ := f.FollowElection(ctx)
+		got := collect(leader)
+		synctest.Wait()
+		if err := kv.Delete(ctx, key); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * ttl)
+		c := NewCandidate(kv, key, "a", ttl)
+		c.RunForElection(ctx)
+		time.Sleep(3 * ttl)
+		equal(t, "stream", got(), []string{"x", "", "a"})
+		if term, ok := f.Term(); !ok || term.Token > uint64(time.Now().UnixMilli()) {
+			t.Errorf("follows %+v, %v", term, ok)
+		}
+		if all, err := Elections(ctx, kv, ""); err != nil || len(all) != 1 || all[0].Term.Leader != "a" {
+			t.Errorf("there are %+v, %v", all, err)
+		}
+		c.Stop()
+		f.Stop()
 	})
 }
 
