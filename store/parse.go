@@ -216,9 +216,9 @@ func (u *URL) parseQuery(query string, known []string) error {
 		rawName, rawValue, ok := strings.Cut(piece, "=")
 		name, errName := url.PathUnescape(rawName)
 		value, errValue := url.PathUnescape(rawValue)
-		if !ok || errName != nil || errValue != nil || strings.ContainsAny(piece, "+;") {
-			// The meaning of + and ; depends on the reader.
-			return errors.New("its parameters are not written as name=value&name=value, with & as %26, % as %25, + as %2B, ; as %3B and a blank as %20")
+		if !ok || errName != nil || errValue != nil || strings.ContainsAny(piece, "+;") || strings.Contains(rawValue, "=") {
+			// The meaning of + and ; depends on the reader, and libpq refuses another =.
+			return errors.New("its parameters are not written as name=value&name=value, with & as %26, % as %25, + as %2B, ; as %3B, = as %3D and a blank as %20")
 		}
 		if !slices.Contains(known, name) {
 			which := fmt.Sprintf(" %q", name)

@@ -40,6 +40,7 @@ func TestURLThatTwoReadersTakeDifferentlyIsRefused(t *testing.T) {
 		"test://h?token=":                 {`"token" is empty`},
 		"test://h?fast":                   {"name=value"},
 		"test://h?fast=a+b":               {"%2B", "%20"},
+		"test://h?fast=a=b":               {"%3D"},
 		"test://h?token=a&secret=":        {"unknown parameter: known are"},
 		"test://h?secret/secret=1":        {"unknown parameter: known are"},
 		"test://h?fast=1&fast=1":          {"2 times"},
