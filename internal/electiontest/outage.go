@@ -1,8 +1,10 @@
 package electiontest
 
 import (
-	"runtime"
+	"testing"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/goroutines"
 )
 
 // testRestart: the server is killed in mid-term and comes back. The campaigns
@@ -92,31 +94,37 @@ func testDownAtStart(e *election) {
 
 // testGoroutines: an outage does not cost more goroutines the longer it is.
 func testGoroutines(e *election) {
+	others, _ := calls() // that another test has left behind
 	all := e.stands()
 	e.follow()
 	e.leader(all...)
 	e.env.Server.Freeze()
-	// Some retries into it, all that is stuck is stuck.
-	first := e.mostGoroutines(4 * e.ttl)
-	second := e.mostGoroutines(4 * e.ttl)
-	e.Logf("%d goroutines, later %d", first, second)
-	// What the client's library does by itself comes and goes; a goroutine for
-	// each retry would make a hundred.
-	if second > first+10 {
-		stacks := make([]byte, 1<<20)
-		e.Errorf("%d goroutines became %d:\n%s", first, second, stacks[:runtime.Stack(stacks, true)])
-	}
+	Calls(e, 8*e.ttl, others+len(all)+1)
 	e.env.Server.Thaw()
 	e.leader(all...)
 }
 
-// mostGoroutines returns the highest number of goroutines in the time to come.
-func (e *election) mostGoroutines(d time.Duration) int {
-	most := 0
-	for began := time.Now(); time.Since(began) < d; time.Sleep(time.Millisecond) {
-		most = max(most, runtime.NumGoroutine())
+// Calls fails the test if there are more calls of the store under way, in the time to
+// come, than there are candidates and followers: each has one at most, however long an
+// outage is (S6).
+func Calls(t testing.TB, d time.Duration, most int) {
+	t.Helper()
+	seen := 0
+	for began := time.Now(); time.Since(began) < d; time.Sleep(10 * time.Millisecond) {
+		n, stacks := calls()
+		if seen = max(seen, n); n > most {
+			t.Errorf("%d calls are under way %v into an outage, want %d at most:\n%s", n, time.Since(began), most, stacks)
+			return
+		}
 	}
-	return most
+	if seen == 0 {
+		t.Error("no call was seen: the test shows nothing")
+	}
+}
+
+// calls returns how many calls of candidates and followers are under way, and their stacks.
+func calls() (int, []byte) {
+	return goroutines.CreatedBy("github.com/seed-a1d591d3/leadership.(*observer).start")
 }
 
 // testCancelFrozen: a campaign ends within about a TTL though the store does

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"regexp"
 	"runtime"
 	"runtime/pprof"
@@ -24,18 +25,37 @@ func InBubble() int {
 	if mine == nil {
 		return 0
 	}
-	n := runtime.Stack(stacks, true)
-	for n == len(stacks) {
-		stacks = make([]byte, 2*len(stacks))
-		n = runtime.Stack(stacks, true)
-	}
 	count := 0
-	for stack := range bytes.SplitSeq(stacks[:n], []byte("\n\n")) {
+	for stack := range all() {
 		if m := bubble.FindSubmatch(stack); m != nil && bytes.Equal(m[1], mine[1]) {
 			count++
 		}
 	}
 	return count
+}
+
+// all returns the stacks of all goroutines.
+func all() iter.Seq[[]byte] {
+	stacks := make([]byte, 1<<20)
+	n := runtime.Stack(stacks, true)
+	for n == len(stacks) {
+		stacks = make([]byte, 2*len(stacks))
+		n = runtime.Stack(stacks, true)
+	}
+	return bytes.SplitSeq(stacks[:n], []byte("\n\n"))
+}
+
+// CreatedBy returns how many goroutines there are, in the whole process, that the function
+// of that name has started, and their stacks.
+func CreatedBy(function string) (count int, stacks []byte) {
+	by := []byte("\ncreated by " + function + " ")
+	for stack := range all() {
+		if bytes.Contains(stack, by) {
+			count++
+			stacks = append(append(stacks, stack...), "\n\n"...)
+		}
+	}
+	return count, stacks
 }
 
 const label = "goroutines.Of"

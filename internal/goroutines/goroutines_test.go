@@ -1,6 +1,7 @@
 package goroutines
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,3 +69,22 @@ func TestGoroutinesOutsideOfTheBubbleDoNotCount(t *testing.T) {
 		}
 	})
 }
+
+func TestGoroutinesAreCountedByWhoHasStartedThem(t *testing.T) {
+	const function = "github.com/seed-a1d591d3/leadership/internal/goroutines.starts"
+	end := make(chan struct{})
+	for i := range 3 {
+		if n, _ := CreatedBy(function); n != i {
+			t.Errorf("%d goroutines, want %d", n, i)
+		}
+		starts(end)
+		go func() { <-end }() // started by another
+	}
+	if n, stacks := CreatedBy(function); n != 3 || strings.Count(string(stacks), "created by "+function) != 3 {
+		t.Errorf("%d goroutines:\n%s", n, stacks)
+	}
+	close(end)
+	eventually(t, func() int { n, _ := CreatedBy(function); return n }, 0)
+}
+
+func starts(end <-chan struct{}) { go func() { <-end }() }

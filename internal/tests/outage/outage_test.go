@@ -18,6 +18,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store"
 	_ "github.com/seed-a1d591d3/leadership/store/all"
@@ -102,14 +103,16 @@ func TestOutageOfAMinuteCostsNothingMore(t *testing.T) {
 		}
 	}
 	led()
-	calm, calmHeap := most(t, time.Second)
+	calmHeap := heap()
 
 	for _, s := range subjects {
 		s.freeze()
 	}
 	time.Sleep(outage / 4)
-	early, earlyHeap := most(t, outage/4)
-	late, lateHeap := most(t, outage/2)
+	electiontest.Calls(t, outage/4, 2*len(candidates))
+	earlyHeap := heap()
+	electiontest.Calls(t, outage/2, 2*len(candidates))
+	lateHeap := heap()
 	for i, c := range candidates {
 		if c.IsLeader() {
 			t.Errorf("%s: somebody leads on a server that is frozen", subjects[i/2].name)
@@ -118,15 +121,7 @@ func TestOutageOfAMinuteCostsNothingMore(t *testing.T) {
 	for _, s := range subjects {
 		s.thaw()
 	}
-	t.Logf("goroutines: %d before, %d in the first half of the outage, %d in the second", calm, early, late)
 	t.Logf("heap in use: %d KiB before, %d KiB in the first half, %d KiB in the second", calmHeap>>10, earlyHeap>>10, lateHeap>>10)
-	// What clients do by themselves comes and goes; one goroutine for each retry
-	// of one candidate would make sixty more, and one for each of all more than a
-	// thousand.
-	if late > early+20 {
-		stacks := make([]byte, 4<<20)
-		t.Errorf("%d goroutines became %d:\n%s", early, late, stacks[:runtime.Stack(stacks, true)])
-	}
 	if lateHeap > earlyHeap+4<<20 {
 		t.Errorf("%d bytes in use became %d", earlyHeap, lateHeap)
 	}
@@ -141,17 +136,12 @@ func wait[T any](c <-chan T) {
 	}
 }
 
-// most returns the highest number of goroutines in the time to come, and how
-// much of the heap is in use at its end.
-func most(t *testing.T, d time.Duration) (goroutines int, heap uint64) {
-	t.Helper()
-	for began := time.Now(); time.Since(began) < d; time.Sleep(time.Millisecond) {
-		goroutines = max(goroutines, runtime.NumGoroutine())
-	}
+// heap returns how much of the heap is in use.
+func heap() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return goroutines, stats.HeapAlloc
+	return stats.HeapAlloc
 }
 
 // subjects starts all servers, and returns the stores on them: ours and
