@@ -62,7 +62,7 @@ var arrows = []struct{ from, to string }{
 	{"store/storetest", "internal/goroutines store github.com/anishathalye/porcupine"},
 	{"internal/clock/clocktest", "internal/clock"},
 	{"internal/standin", "store"},
-	{"internal/electiontest", ". store store/faultstore"},
+	{"internal/electiontest", ". internal/goroutines store store/faultstore"},
 	{"internal/servers", "internal/certs go.uber.org/goleak"},
 	{"internal/apitest", "store"},
 	{"internal/fencetest", "fence"},
