@@ -17,10 +17,10 @@ import (
 )
 
 // crowded runs a test in virtual time against a handler on kv.
-func crowded(t *testing.T, plan faultstore.Plan, test func(t *testing.T, kv *faultstore.Store, api *httpapi.Handler)) {
+func crowded(t *testing.T, plan faultstore.Plan, test func(t *testing.T, kv *faultstore.Store, api *httpapi.Handler), opts ...httpapi.Option) {
 	synctest.Test(t, func(t *testing.T) {
 		kv := faultstore.New(memory.New(), faultstore.WithPlan(plan))
-		api, err := httpapi.New(kv)
+		api, err := httpapi.New(kv, opts...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,13 +60,20 @@ func TestReadersLeaveRoomForThoseWhoChangeSomething(t *testing.T) {
 		"looks":                   "/api/v1/elections/read-%d",
 		"health checks":           "/api/v1/elections/read-%d/leader?node=a",
 		"streams of one election": "/api/v1/elections/read-%d/events",
+		"streams of everything":   "/api/v1/events?system=read-%d",
+		"scrapes":                 "/metrics?%d",
+		"pages":                   "/?%d",
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			crowded(t, plan, func(t *testing.T, _ *faultstore.Store, api *httpapi.Handler) {
 				ctx, cancel := context.WithCancel(t.Context())
 				var readers sync.WaitGroup
 				for i := range 2000 {
-					readers.Go(func() { asked(ctx, api, "GET", fmt.Sprintf(path, i), "") })
+					readers.Go(func() {
+						if w := asked(ctx, api, "GET", fmt.Sprintf(path, i), ""); w.Code == 400 || w.Code == 405 {
+							t.Errorf("reader: %d %s", w.Code, w.Body)
+						}
+					})
 				}
 				time.Sleep(time.Second)
 				for _, r := range []struct {
@@ -88,7 +95,7 @@ func TestReadersLeaveRoomForThoseWhoChangeSomething(t *testing.T) {
 				}
 				cancel()
 				readers.Wait()
-			})
+			}, httpapi.WithObserved("", "read-rounds"))
 		})
 	}
 }
