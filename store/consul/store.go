@@ -26,6 +26,7 @@ type Store struct {
 	client *api.Client
 	base   base.Store
 	limits base.Limits
+	passes base.Passes
 	waits  chan struct{} // has an element for each watch that holds a connection
 	target store.Target
 	token  *store.SecretFile // nil: the client's
