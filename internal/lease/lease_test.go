@@ -276,3 +276,12 @@ func TestDerivedContextsNeedNoGoroutine(t *testing.T) {
 		<-called
 	})
 }
+
+// Somebody may ask between the two steps of its end: a log would tell of a reason <nil>.
+func TestCauseIsKnownAsSoonAsALeaseIsOver(t *testing.T) {
+	l := testLease(t, &clocktest.Hand{}, time.Hour)
+	l.why.Store(&errLost)
+	if !l.Over() || !errors.Is(context.Cause(l.Context()), errLost) {
+		t.Errorf("the lease is over: %v, because of %v", l.Over(), context.Cause(l.Context()))
+	}
+}
