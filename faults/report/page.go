@@ -65,6 +65,7 @@ func (r *Results) total(b *strings.Builder) {
 	b.WriteString("\n## The results\n\n")
 	fmt.Fprintf(b, "In %s runs of %d cells there were %s terms, and %s questions were answered 'I lead'.\n",
 		number(all.Runs), t.cells, number(all.Terms), number(all.Yes))
+	fmt.Fprintf(b, "Each cell was run with %d seeds or more.\n", t.seeds)
 	fmt.Fprintf(b, "Overlaps: %d, but for the %d cells in which the store loses what it has acknowledged.\n", t.sound.Overlaps, t.losing)
 	fmt.Fprintf(b, "Stale writes that the fenced resource accepted: %d, in all cells; it accepted %s others, and refused %s.\n",
 		all.Stale, number(all.Accepted), number(all.Refused))

@@ -3,10 +3,12 @@ package report
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/seed-a1d591d3/leadership/faults/run"
+	"github.com/seed-a1d591d3/leadership/faults/stage"
 )
 
 func TestPageTellsTheResults(t *testing.T) {
@@ -68,6 +70,39 @@ func TestRunsAddUpOverSittings(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q:\n%s", want, page)
 		}
+	}
+}
+
+// Wherever the runs end, all cells have about as many.
+func TestCellsWithTheFewestSeedsComeFirst(t *testing.T) {
+	etcd, redis := stage.Find("etcd"), stage.Find("redis")
+	killed, deleted := run.FindFault("worker-killed"), run.FindFault("key-deleted")
+	var jobs []run.Job
+	for _, k := range []*stage.Kind{etcd, redis} {
+		for _, f := range []*run.Fault{killed, deleted} {
+			for seed := range uint64(3) {
+				jobs = append(jobs, run.Job{Kind: k, Fault: f, Seed: seed + 1})
+			}
+		}
+	}
+	r := new(Results)
+	for _, o := range []run.Outcome{
+		{Store: "etcd", Fault: "worker-killed", Seed: 2, TTL: "1s"}, {Store: "etcd", Fault: "worker-killed", Seed: 2, TTL: "500ms"},
+		{Store: "redis", Fault: "key-deleted", Seed: 1, TTL: "1s"}, {Store: "redis", Fault: "key-deleted", Seed: 3, TTL: "1s"},
+		{Store: "redis", Fault: "worker-killed", Seed: 1, Verdict: run.Broken},
+	} {
+		r.Add(o)
+	}
+	want := []run.Job{
+		{Kind: redis, Fault: killed, Seed: 1}, {Kind: etcd, Fault: deleted, Seed: 1},
+		{Kind: etcd, Fault: killed, Seed: 1}, {Kind: redis, Fault: killed, Seed: 2}, {Kind: etcd, Fault: deleted, Seed: 2},
+		{Kind: etcd, Fault: killed, Seed: 3}, {Kind: redis, Fault: killed, Seed: 3}, {Kind: etcd, Fault: deleted, Seed: 3}, {Kind: redis, Fault: deleted, Seed: 2},
+	}
+	if got := r.Missing(jobs); !slices.Equal(got, want) {
+		t.Errorf("the jobs are %v, want %v", got, want)
+	}
+	if ttl := r.Cell("etcd", "worker-killed").TTL; ttl != "1s, 500ms" {
+		t.Errorf("the TTLs are told as %q", ttl)
 	}
 }
 

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ type Results struct {
 type Cell struct {
 	Store         string   `json:"store"`
 	Fault         string   `json:"fault"`
-	TTL           string   `json:"ttl"`
+	TTL           string   `json:"ttl"` // such as "1s, 500ms"
 	Runs          int      `json:"runs"`
 	Seeds         string   `json:"seeds"` // such as 1-20,42
 	Seconds       float64  `json:"seconds"`
@@ -100,7 +101,9 @@ func (r *Results) Add(o run.Outcome) {
 		c = &Cell{Store: o.Store, Fault: o.Fault}
 		r.Cells = append(r.Cells, c)
 	}
-	c.TTL = o.TTL
+	if !slices.Contains(strings.Split(c.TTL, ", "), o.TTL) {
+		c.TTL = strings.TrimPrefix(c.TTL+", "+o.TTL, ", ")
+	}
 	if o.Verdict == run.Broken {
 		c.Broken++
 		return
@@ -128,9 +131,41 @@ func (r *Results) Add(o run.Outcome) {
 	}
 }
 
-// addSeed adds a seed to a text such as 1-20,42.
-func addSeed(text string, seed uint64) string {
-	seeds := []uint64{seed}
+// Missing returns those of jobs whose seeds the cell has not been run with. The cells that
+// were run with the fewest come first, so that wherever that ends all have about as many; and
+// the stores take turns.
+func (r *Results) Missing(jobs []run.Job) []run.Job {
+	type missing struct {
+		run.Job
+		before, fault int
+	}
+	var all []missing
+	has := make(map[string][]uint64)
+	for _, job := range jobs {
+		cell := job.Kind.Name + " " + job.Fault.Name
+		if _, ok := has[cell]; !ok {
+			has[cell] = nil
+			if c := r.Cell(job.Kind.Name, job.Fault.Name); c != nil {
+				has[cell] = parseSeeds(c.Seeds)
+			}
+		}
+		if !slices.Contains(has[cell], job.Seed) {
+			all = append(all, missing{job, len(has[cell]), slices.Index(run.Faults, job.Fault)})
+			has[cell] = append(has[cell], job.Seed)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b missing) int {
+		return cmp.Or(cmp.Compare(a.before, b.before), cmp.Compare(a.fault, b.fault))
+	})
+	ordered := make([]run.Job, len(all))
+	for i, m := range all {
+		ordered[i] = m.Job
+	}
+	return ordered
+}
+
+// parseSeeds returns the seeds that a text such as 1-20,42 tells.
+func parseSeeds(text string) (seeds []uint64) {
 	for part := range strings.SplitSeq(text, ",") {
 		low, high, ranged := strings.Cut(part, "-")
 		if !ranged {
@@ -142,6 +177,12 @@ func addSeed(text string, seed uint64) string {
 			seeds = append(seeds, n)
 		}
 	}
+	return seeds
+}
+
+// addSeed adds a seed to such a text.
+func addSeed(text string, seed uint64) string {
+	seeds := append(parseSeeds(text), seed)
 	slices.Sort(seeds)
 	seeds = slices.Compact(seeds)
 	var parts []string

@@ -21,6 +21,7 @@ type totals struct {
 	cells       int // that were run
 	losing      int // of them, those of lost
 	open        int // that were not run yet
+	seeds       int // that each cell was run with, at least
 }
 
 // sum returns what the cells of these stores come to.
@@ -31,8 +32,15 @@ func (r *Results) sum(kinds ...*stage.Kind) (t totals) {
 				continue
 			}
 			c := r.Cell(k.Name, f.Name)
+			seeds := 0
+			if c != nil {
+				seeds = len(parseSeeds(c.Seeds))
+			}
+			if t.cells+t.open == 0 || seeds < t.seeds {
+				t.seeds = seeds
+			}
 			switch {
-			case c == nil || c.Runs == 0:
+			case seeds == 0:
 				t.open++
 				continue
 			case f.Lost:

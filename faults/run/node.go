@@ -77,7 +77,7 @@ func (n *Node) library() bool { return commands[n.Mode] == "" }
 
 // Kill kills the node's process with -9. What it had started is ended by the guard of
 // `leadership run`.
-func (n *Node) Kill() { n.process.kill() }
+func (n *Node) Kill() { n.process.kill(false) }
 
 // Order sends an order of worker.Main.
 func (n *Node) Order(order string) {

@@ -74,11 +74,13 @@ func (p *pool) trim(needed func(s *pooled) bool) error {
 		return true
 	})
 	p.mu.Unlock()
-	var errs []error
-	for _, s := range idle {
+	errs := make([]error, len(idle))
+	var ending sync.WaitGroup
+	for i, s := range idle {
 		if s.stage != nil {
-			errs = append(errs, s.stage.End())
+			ending.Go(func() { errs[i] = s.stage.End() })
 		}
 	}
+	ending.Wait()
 	return errors.Join(errs...)
 }

@@ -68,9 +68,9 @@ func (p *process) signal(s syscall.Signal, group bool) {
 	_ = syscall.Kill(pid, s)
 }
 
-// kill ends the process, halted or not, and waits for it.
-func (p *process) kill() {
-	p.signal(syscall.SIGKILL, false)
+// kill ends the process or its group, halted or not, and waits for the process.
+func (p *process) kill(group bool) {
+	p.signal(syscall.SIGKILL, group)
 	<-p.done
 	p.in.Close()
 }
@@ -89,7 +89,7 @@ func (p *process) end(term bool) error {
 	case <-p.done:
 		return p.err
 	case <-timer.C:
-		p.kill()
+		p.kill(false)
 		return errStuck
 	}
 }

@@ -120,7 +120,7 @@ func (r *Run) strike(ctx context.Context) (err error) {
 		}
 		defer func() { err = errors.Join(err, r.KV.Close()) }()
 	}
-	defer func() { err = errors.Join(err, r.endNodes()) }()
+	defer func() { err = errors.Join(err, r.endNodes(ctx)) }()
 	if err := r.addNodes(); err != nil {
 		return err
 	}
@@ -261,12 +261,17 @@ func (r *Run) addNode(name, mode string) (*Node, error) {
 	return n, nil
 }
 
-func (r *Run) endNodes() error {
+// endNodes ends the nodes in order or, after the end of ctx, at once.
+func (r *Run) endNodes(ctx context.Context) error {
 	errs := make([]error, len(r.Nodes))
 	var ending sync.WaitGroup
 	for i, n := range r.Nodes {
 		ending.Go(func() {
-			errs[i] = n.end()
+			if ctx.Err() != nil && n.process != nil {
+				n.process.kill(true)
+			} else {
+				errs[i] = n.end()
+			}
 			if n.endProxies != nil {
 				n.endProxies()
 			}

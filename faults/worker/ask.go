@@ -125,7 +125,7 @@ func (w *worker) stream(elected <-chan bool) {
 	}
 }
 
-// seldom is how often a candidate is asked that does not lead.
+// seldom is how long a candidate that does not lead waits between questions, at least.
 const seldom = 10 * time.Millisecond
 
 // outside asks as a program does that has no context of work: with RunForElection as often
@@ -141,7 +141,7 @@ func (w *worker) outside(ctx context.Context) {
 		if w.all(questions...) && w.Mode == RunForElection {
 			time.Sleep(w.Every)
 		} else {
-			time.Sleep(max(seldom, w.Every))
+			time.Sleep(max(seldom, 5*w.Every))
 		}
 	}
 }

@@ -47,6 +47,7 @@ type config struct {
 	runs, parallel    int
 	short, list, json bool
 	record, fresh     bool
+	missing           bool
 	pageOnly          bool
 	sabotaged         bool
 	limit             time.Duration
@@ -84,6 +85,7 @@ func parse(args []string) (*config, error) {
 	f.BoolVar(&c.pageOnly, "page", false, "write docs/faults.md, and the summary in README.md, from faults/report/results.json, and do nothing else")
 	f.BoolVar(&c.sabotaged, "sabotaged", false, "break rules of the library in the workers, one at a time, and fail unless runs find each of them")
 	f.BoolVar(&c.fresh, "fresh", false, "with -record: forget what was found before for the cells that are run")
+	f.BoolVar(&c.missing, "missing", false, "leave out the seeds that are on record, and begin with the cells that have the fewest")
 	f.DurationVar(&c.limit, "limit", 0, "begin no run later than this (default no limit)")
 	f.DurationVar(&c.options.TTL, "ttl", time.Second, "TTL of the elections")
 	f.IntVar(&c.options.Nodes, "nodes", 4, "candidates by the library, beside one `leadership run`")
@@ -189,6 +191,12 @@ func (c *config) sit(ctx context.Context, jobs []run.Job) (code int, err error) 
 	if err != nil {
 		return 0, err
 	}
+	if c.missing && !c.fresh {
+		if jobs = results.Missing(jobs); len(jobs) == 0 {
+			fmt.Println("All of these seeds are on record.")
+			return 0, nil
+		}
+	}
 	switch {
 	case c.list:
 		return 0, c.listJobs(jobs, results)
@@ -272,8 +280,13 @@ func (c *config) build(ctx context.Context, dir string) error {
 
 // versions notes the versions of the servers that were run.
 func (c *config) versions(jobs []run.Job, results *report.Results) error {
+	noted := make(map[string]bool)
 	for _, job := range jobs {
 		for _, program := range job.Kind.Programs {
+			if noted[program] {
+				continue
+			}
+			noted[program] = true
 			version, err := servers.Version(program)
 			if err != nil {
 				return err

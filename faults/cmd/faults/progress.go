@@ -131,12 +131,15 @@ func (p *progress) code() int {
 // listJobs prints the cells, and what has been found so far.
 func (c *config) listJobs(jobs []run.Job, results *report.Results) error {
 	seconds := 0.0
+	listed := make(map[string]bool)
 	for _, job := range jobs {
 		took := job.Seconds(c.options.TTL)
 		seconds += took
-		if job.Seed != c.seed {
+		cell := job.Kind.Name + " " + job.Fault.Name
+		if listed[cell] {
 			continue
 		}
+		listed[cell] = true
 		found := "not run yet"
 		if cell := results.Cell(job.Kind.Name, job.Fault.Name); cell != nil {
 			found = fmt.Sprintf("%d runs, %d terms, %d times 'I lead', %d overlaps", cell.Runs, cell.Terms, cell.Yes, cell.Overlaps)
