@@ -126,6 +126,22 @@ func TestOutageThatIsShortEnoughCostsNoTerm(t *testing.T) {
 	}
 }
 
+// Tries come as often as the TTL demands, and on a TTL of 15 s or more no more than five
+// times a second.
+func TestTriesInAnOutageAreBounded(t *testing.T) {
+	for ttl, most := range map[time.Duration]int{time.Second: 30, 5 * time.Second: 15, 15 * time.Second: 5, time.Minute: 5} {
+		for _, fault := range []faultstore.Fault{refusing, hanging} {
+			inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+				got := suffer(ctx, ttl, 2*ttl, 3, fault)
+				t.Logf("TTL %v: %d tries a second at most", ttl, got.tries)
+				if got.tries > most || got.lost != 3 {
+					t.Errorf("TTL %v: %d tries in a second, want %d at most; %d terms lost", ttl, got.tries, most, got.lost)
+				}
+			})
+		}
+	}
+}
+
 // A store that is slow all the time, and answers, is led on.
 func TestSlowStoreIsLedOn(t *testing.T) {
 	for _, took := range []time.Duration{ttl / 10, ttl / 5, ttl * 3 / 10} {
