@@ -72,7 +72,8 @@ func (e *Episode) write(value []byte) {
 
 func (e *Episode) deleteKey() {
 	e.change(func(ctx context.Context, pair *store.KVPair) (bool, error) {
-		return e.KV.AtomicDelete(ctx, e.Key, pair)
+		ok, err := e.KV.AtomicDelete(ctx, e.Key, pair)
+		return ok, err
 	})
 }
 
