@@ -25,6 +25,7 @@ type busy struct {
 	mu    sync.Mutex
 	spans []span // in order
 	from  history.Stamp
+	calls chan struct{} // one for each look at which it was not; see await
 }
 
 type span struct{ from, to history.Stamp }
@@ -46,6 +47,21 @@ func (b *busy) watch(ctx context.Context) {
 		}
 		b.mu.Unlock()
 		last = now
+		if now.Sub(began) < busyFactor*probeTime/2 {
+			select {
+			case b.calls <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// await waits until the machine is not busy, or ctx ends. At each look it lets one go, which
+// has begun to work by the next one.
+func (b *busy) await(ctx context.Context) {
+	select {
+	case <-b.calls:
+	case <-ctx.Done():
 	}
 }
 

@@ -86,14 +86,17 @@ func (n *Node) Order(order string) {
 	}
 }
 
+// cannotRun is how `leadership run` exits that cannot open its store.
+const cannotRun = 125
+
 // end ends the node's process in order.
 func (n *Node) end() error {
 	if n.process == nil {
 		return nil
 	}
 	err := n.process.end(!n.library())
-	if state := n.process.cmd.ProcessState; !n.library() && (state.ExitCode() < 0 || state.ExitCode() >= 128) && !errors.Is(err, errStuck) {
-		err = nil // it tells the signal, or was ended by it as it had just begun
+	if state := n.process.cmd.ProcessState; !n.library() && (state.ExitCode() < 0 || state.ExitCode() >= cannotRun) && !errors.Is(err, errStuck) {
+		err = nil // it tells the signal, or was ended by it as it had just begun, or could not open the store
 	}
 	if err != nil {
 		return fmt.Errorf("%s.%d: %w", n.Name, n.incarnation, err)

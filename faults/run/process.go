@@ -14,7 +14,7 @@ import (
 )
 
 // endLimit is how long a process may take to end in order.
-const endLimit = 15 * time.Second
+const endLimit = 40 * time.Second
 
 // process is a child of this one. Where the kernel can, it kills it when this one ends.
 type process struct {

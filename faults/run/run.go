@@ -194,7 +194,6 @@ func (r *Run) startEnded() error {
 		default:
 			continue
 		}
-		const cannotRun = 125
 		if code := n.process.cmd.ProcessState.ExitCode(); code != 0 && (n.library() || code != cannotRun) {
 			return fmt.Errorf("%s.%d has ended by itself: %w", n.Name, n.incarnation, n.process.err)
 		}

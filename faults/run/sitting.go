@@ -70,10 +70,14 @@ type Outcome struct {
 // allowed are what a store that loses data may make of an election.
 var allowed = []string{history.Overlap, history.TokenOrder, history.GivenUpEarly}
 
+// few is how many runs are made at once though the machine is busy: more would only make
+// each other slow.
+const few = 4
+
 // Sitting makes runs, several at once.
 type Sitting struct {
 	Options  Options
-	Parallel int
+	Parallel int           // how many, while the machine is not busy
 	Until    time.Time     // no run begins after it; zero for no limit
 	Done     func(Outcome) // one call at a time
 	Begun    func(Job)     // likewise; nil for none
@@ -88,6 +92,7 @@ type Sitting struct {
 // that it has started have ended, and an error for those of its servers that did not.
 func (s *Sitting) Do(ctx context.Context, jobs []Job) error {
 	s.jobs = slices.Clone(jobs)
+	s.busy.calls = make(chan struct{})
 	var (
 		working sync.WaitGroup
 		errs    []error
@@ -97,9 +102,12 @@ func (s *Sitting) Do(ctx context.Context, jobs []Job) error {
 	watch.Go(func() { s.busy.watch(watching) })
 	defer watch.Wait()
 	defer stop()
-	for range s.Parallel {
+	for i := range s.Parallel {
 		working.Go(func() {
 			for ctx.Err() == nil {
+				if i >= few {
+					s.busy.await(ctx)
+				}
 				job, ok := s.next()
 				if !ok {
 					break

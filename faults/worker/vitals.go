@@ -34,8 +34,9 @@ func vitals(answer string) []history.Line {
 	return lines
 }
 
-// settle is for how long a worker waits at its end for what it has closed to be gone.
-const settle = 5 * time.Second
+// settle is for how long a worker waits at its end for what it has closed to be gone. The
+// client of PostgreSQL takes up to 15 s to take leave of a server that does not answer.
+const settle = 20 * time.Second
 
 // settled returns the counts at the end, once they are not above those at the beginning.
 func settled(begun []history.Line) []history.Line {
