@@ -87,16 +87,24 @@ func TestCellsWithTheFewestSeedsComeFirst(t *testing.T) {
 	}
 	r := new(Results)
 	for _, o := range []run.Outcome{
-		{Store: "etcd", Fault: "worker-killed", Seed: 2, TTL: "1s"}, {Store: "etcd", Fault: "worker-killed", Seed: 2, TTL: "500ms"},
-		{Store: "redis", Fault: "key-deleted", Seed: 1, TTL: "1s"}, {Store: "redis", Fault: "key-deleted", Seed: 3, TTL: "1s"},
+		{Store: "etcd", Fault: "worker-killed", Seed: 2, TTL: "1s"},
+		{Store: "etcd", Fault: "worker-killed", Seed: 2, TTL: "500ms"},
+		{Store: "redis", Fault: "key-deleted", Seed: 1, TTL: "1s"},
+		{Store: "redis", Fault: "key-deleted", Seed: 3, TTL: "1s"},
 		{Store: "redis", Fault: "worker-killed", Seed: 1, Verdict: run.Broken},
 	} {
 		r.Add(o)
 	}
 	want := []run.Job{
-		{Kind: redis, Fault: killed, Seed: 1}, {Kind: etcd, Fault: deleted, Seed: 1},
-		{Kind: etcd, Fault: killed, Seed: 1}, {Kind: redis, Fault: killed, Seed: 2}, {Kind: etcd, Fault: deleted, Seed: 2},
-		{Kind: etcd, Fault: killed, Seed: 3}, {Kind: redis, Fault: killed, Seed: 3}, {Kind: etcd, Fault: deleted, Seed: 3}, {Kind: redis, Fault: deleted, Seed: 2},
+		{Kind: redis, Fault: killed, Seed: 1},
+		{Kind: etcd, Fault: deleted, Seed: 1},
+		{Kind: etcd, Fault: killed, Seed: 1},
+		{Kind: redis, Fault: killed, Seed: 2},
+		{Kind: etcd, Fault: deleted, Seed: 2},
+		{Kind: etcd, Fault: killed, Seed: 3},
+		{Kind: redis, Fault: killed, Seed: 3},
+		{Kind: etcd, Fault: deleted, Seed: 3},
+		{Kind: redis, Fault: deleted, Seed: 2},
 	}
 	if got := r.Missing(jobs); !slices.Equal(got, want) {
 		t.Errorf("the jobs are %v, want %v", got, want)

@@ -67,8 +67,8 @@ func (r *race) hold(j *job, v time.Duration, trusts []invariants.Trust) {
 	p := j.page
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	clear := p.tampered + slowest(r.plan.longestTTL)
-	if v <= clear {
+	settled := p.tampered + slowest(r.plan.longestTTL)
+	if v <= settled {
 		return
 	}
 	s := &r.rounds
@@ -87,7 +87,7 @@ func (r *race) hold(j *job, v time.Duration, trusts []invariants.Trust) {
 		}
 	}
 	for _, a := range p.bids {
-		if a.start > clear {
+		if a.start > settled {
 			s.Attempts = append(s.Attempts, a.is())
 		}
 	}
