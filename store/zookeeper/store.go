@@ -14,7 +14,10 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store = (*Store)(nil)
+	_ store.Pager = (*Store)(nil)
+)
 
 // Store is a store in the nodes of ZooKeeper. Make one with New, or by
 // store.Open. All methods are safe for concurrent use, and end within 100 ms of
