@@ -7,7 +7,9 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/fence"
@@ -49,15 +51,7 @@ func FuzzCheck(f *testing.F) {
 
 // named reports whether a text is the name of a resource.
 func named(s string) bool {
-	if len(s) == 0 || len(s) > 255 || s == "." || s == ".." {
-		return false
-	}
-	for i, r := range s {
-		if r == 0 || r == '\uFFFD' && s[i] != 0xEF {
-			return false
-		}
-	}
-	return true
+	return s != "" && len(s) <= 255 && s != "." && s != ".." && utf8.ValidString(s) && !strings.Contains(s, "\x00")
 }
 
 // FuzzStoredValue: what stands under the key of a resource and is no record of it is
