@@ -232,6 +232,7 @@ def run_command(argv, grace):
             while process.poll() is None and term.leads() and term.remaining() > grace:
                 time.sleep(min(0.01, grace / 10))
             if process.poll() is None:
+                term._leave()  # for good, though a late answer renews it
                 os.killpg(process.pid, signal.SIGTERM)
                 last = now() + grace * 3 / 4
                 while process.poll() is None and term.remaining() > grace / 4 and now() < last:

@@ -1,7 +1,9 @@
 package run
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"syscall"
@@ -17,19 +19,36 @@ import (
 // callLimit bounds what a fault does by the store.
 const callLimit = 10 * time.Second
 
+// foreign is what is no record.
+var foreign = []byte("somebody else's")
+
 var recordFaults = []*Fault{
 	{
 		Name: "key-deleted", About: "the record is deleted", Scope: Record, Lasts: [2]float64{0.5, 1.5},
-		Begin: func(e *Episode) { e.deleteKey() },
+		Begin: func(e *Episode) {
+			e.awaitKnown()
+			e.deleteKey()
+		},
 	},
 	{
 		Name: "key-overwritten", About: "the record is replaced by what is none, and that is deleted later", Scope: Record, Lasts: [2]float64{0, 2},
-		Begin: func(e *Episode) { e.write([]byte("somebody else's")) },
-		End:   func(e *Episode) { e.deleteKey() },
+		Begin: func(e *Episode) {
+			e.awaitKnown()
+			e.write(foreign)
+		},
+		End: func(e *Episode) {
+			e.change(func(ctx context.Context, pair *store.KVPair) (bool, error) {
+				if !bytes.Equal(pair.Value, foreign) {
+					return true, nil
+				}
+				return e.KV.AtomicDelete(ctx, e.Key, pair)
+			})
+		},
 	},
 	{
 		Name: "key-put-back", About: "an older value of the record is written", Scope: Record, Lasts: [2]float64{0.5, 1.5},
 		Begin: func(e *Episode) {
+			e.awaitKnown()
 			older, _ := e.state.([]byte)
 			if older == nil {
 				older = e.read().Value
@@ -93,6 +112,43 @@ func (e *Episode) change(do func(ctx context.Context, pair *store.KVPair) (bool,
 			e.must(err)
 		}
 	}
+}
+
+// awaitKnown waits until one term has been on record for a TTL, so that all nodes have seen
+// it. A claim that is lost before is protected by nothing, as doc.go says: see lose.
+func (e *Episode) awaitKnown() {
+	var (
+		known uint64
+		since time.Time
+	)
+	for began := time.Now(); known == 0 || time.Since(since) < e.TTL; {
+		ctx, cancel := context.WithTimeout(e.ctx, callLimit)
+		token, err := e.token(ctx)
+		cancel()
+		if err != nil || token != known {
+			known, since = token, time.Now()
+		}
+		if time.Since(began) > 30*time.Second {
+			e.must(errors.Join(errors.New("no term lasts for a TTL within 30s"), err))
+		}
+		e.must(clock.Pause(e.ctx, 10*time.Millisecond))
+	}
+}
+
+// token returns that of the term on record, 0 for none.
+func (e *Episode) token(ctx context.Context) (uint64, error) {
+	value, err := e.value(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var record struct {
+		Leader string
+		Token  uint64
+	}
+	if err := json.Unmarshal(value, &record); err != nil || record.Leader == "" {
+		return 0, err
+	}
+	return record.Token, nil
 }
 
 // lose provokes the overlap that no election over a store that loses data can prevent:

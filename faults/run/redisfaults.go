@@ -15,7 +15,10 @@ import (
 var redisFaults = []*Fault{
 	{
 		Name: "flushall", About: "FLUSHALL", Scope: Servers, Forgets: true, On: on("redis", "redis-sentinel"), Lasts: [2]float64{0.5, 1.5},
-		Begin: func(e *Episode) { e.master().AskRedis("FLUSHALL") },
+		Begin: func(e *Episode) {
+			e.awaitKnown()
+			e.master().AskRedis("FLUSHALL")
+		},
 	},
 	{
 		Name: "flushall-lost", About: "FLUSHALL while the leader does not reach the server, and a process is started that has never seen the record",

@@ -52,6 +52,7 @@ var serverFaults = []*Fault{
 				e.first().Save()
 				return
 			}
+			e.awaitKnown()
 			e.first().Restore()
 		},
 	},
@@ -60,6 +61,7 @@ var serverFaults = []*Fault{
 		Lasts: [2]float64{0.3, 1.5},
 		Begin: func(e *Episode) {
 			if e.Number > 0 {
+				e.awaitKnown()
 				e.snapshot(http.MethodPut, e.state.([]byte))
 			}
 			e.state = e.snapshot(http.MethodGet, nil)
