@@ -176,10 +176,11 @@ func (w *worker) campaign(ctx context.Context, kv store.Store, orders <-chan str
 		all.Go(func() { w.write(ctx) })
 	}
 	w.obey(ctx, orders, ended)
-	if ctx.Err() == nil {
-		w.candidate.Stop()
-	}
+	// Again and again: before the campaign has begun it does nothing.
+	stopping, stopped := context.WithCancel(ctx)
+	all.Go(func() { w.each(stopping, 10*time.Millisecond, w.candidate.Stop) })
 	<-ended
+	stopped()
 }
 
 // drain reads a channel until it is closed.

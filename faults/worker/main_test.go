@@ -187,6 +187,17 @@ func TestWorkersWitnessAnElection(t *testing.T) {
 	}
 }
 
+// A process that starts slowly may be told to end before it campaigns.
+func TestWorkerEndsThatIsToldToBeforeItCampaigns(t *testing.T) {
+	c, dir := setup(t)
+	for i := 0; i < 5 && !t.Failed(); i++ {
+		p := start(t, named(c, dir, fmt.Sprintf("n%d", i), worker.Run))
+		late := time.AfterFunc(30*time.Second, func() { _ = p.Process.Kill() })
+		p.end(t)
+		late.Stop()
+	}
+}
+
 func TestCommandWitnessesThatItRuns(t *testing.T) {
 	c, dir := setup(t)
 	c = named(c, dir, "a", worker.Command)
