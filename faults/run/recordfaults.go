@@ -41,7 +41,8 @@ var recordFaults = []*Fault{
 				if !bytes.Equal(pair.Value, foreign) {
 					return true, nil
 				}
-				return e.KV.AtomicDelete(ctx, e.Key, pair)
+				ok, err := e.KV.AtomicDelete(ctx, e.Key, pair)
+				return ok, err
 			})
 		},
 	},
