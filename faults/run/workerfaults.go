@@ -42,7 +42,7 @@ func clocks(name, about string, rate float64) *Fault {
 		Set: func(r *Run, dice *rand.Rand) {
 			ownClocks(r, dice)
 			for i, n := range r.Nodes {
-				if i%2 == int(r.Seed%2) || dice.IntN(8) == 0 {
+				if (i%2 == int(r.Seed%2) || dice.IntN(8) == 0) && n.Clock {
 					n.Rate = rate
 				}
 			}
