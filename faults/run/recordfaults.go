@@ -3,7 +3,6 @@ package run
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"syscall"
@@ -124,8 +123,11 @@ func (e *Episode) awaitKnown() {
 	)
 	for began := time.Now(); known == 0 || time.Since(since) < e.TTL; {
 		ctx, cancel := context.WithTimeout(e.ctx, callLimit)
-		token, err := e.token(ctx)
+		leader, token, err := e.term(ctx)
 		cancel()
+		if err != nil || leader == "" {
+			token = 0
+		}
 		if err != nil || token != known {
 			known, since = token, time.Now()
 		}
@@ -134,22 +136,6 @@ func (e *Episode) awaitKnown() {
 		}
 		e.must(clock.Pause(e.ctx, 10*time.Millisecond))
 	}
-}
-
-// token returns that of the term on record, 0 for none.
-func (e *Episode) token(ctx context.Context) (uint64, error) {
-	value, err := e.value(ctx)
-	if err != nil {
-		return 0, err
-	}
-	var record struct {
-		Leader string
-		Token  uint64
-	}
-	if err := json.Unmarshal(value, &record); err != nil || record.Leader == "" {
-		return 0, err
-	}
-	return record.Token, nil
 }
 
 // lose provokes the overlap that no election over a store that loses data can prevent:

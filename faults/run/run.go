@@ -322,12 +322,22 @@ func (r *Run) awaitLeader(ctx context.Context, limit time.Duration) (*Node, erro
 func (r *Run) leader(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
+	leader, _, err := r.term(ctx)
+	return leader, err
+}
+
+// term returns who leads by the record, or an empty name, and the token.
+func (r *Run) term(ctx context.Context) (leader string, token uint64, err error) {
 	value, err := r.value(ctx)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	var record struct{ Leader string }
-	return record.Leader, json.Unmarshal(value, &record)
+	var record struct {
+		Leader string
+		Token  uint64
+	}
+	err = json.Unmarshal(value, &record)
+	return record.Leader, record.Token, err
 }
 
 // value returns the record, or what is told of it over HTTP.
