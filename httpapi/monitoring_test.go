@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
@@ -52,16 +53,8 @@ func TestMonitoringNamesTheMetricsThatThereAre(t *testing.T) {
 
 // TestAlertsFireWhenTheyShould runs the tests of the rules, which have each.
 func TestAlertsFireWhenTheyShould(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	switch {
-	case err == nil:
-	case os.Getenv("LEADERSHIP_REQUIRE_SERVERS") != "":
-		t.Fatalf("%v; `make servers` installs it", err)
-	default:
-		t.Skipf("%v; `make servers` installs it", err)
-	}
 	const folder = "../docs/monitoring/"
-	cmd := exec.CommandContext(t.Context(), promtool, "test", "rules", "alerts_test.yml")
+	cmd := exec.CommandContext(t.Context(), servers.Promtool(t), "test", "rules", "alerts_test.yml")
 	cmd.Dir = folder
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)

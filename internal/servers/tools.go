@@ -2,6 +2,13 @@ package servers
 
 import "testing"
 
+// Promtool returns the program that tests the rules of alerts; tests are skipped, or fail,
+// where there is none, as where there is no server.
+func Promtool(t testing.TB) string {
+	t.Helper()
+	return program(t, kind{name: "promtool", find: func() (string, error) { return inPath("promtool") }})
+}
+
 // Chromium returns the program of a browser, for tests of pages; those are skipped,
 // or fail, where there is none, as where there is no server.
 func Chromium(t testing.TB) string {
