@@ -135,12 +135,9 @@ func MoveSlot(t testing.TB, nodes []*Server, key string) {
 	for _, i := range []int{to, from} {
 		nodes[i].AskRedis("CLUSTER SETSLOT " + slot + " NODE " + target)
 	}
-	eventually(t, "all nodes know where the slot is", func(context.Context) error {
-		if owner := SlotOwner(t, nodes, key); owner != to {
-			return fmt.Errorf("it is at %d", owner)
-		}
-		return nil
-	})
+	if owner := SlotOwner(t, nodes, key); owner != to {
+		t.Fatalf("slot %s is at %d, not %d", slot, owner, to)
+	}
 }
 
 // SlotOwner returns the number of the master that has the slot of a key, once all nodes
