@@ -20,8 +20,7 @@ type book struct {
 	*memory.Store
 	r *race
 
-	mu  sync.Mutex
-	cut bool // the standby is cut off
+	mu sync.Mutex // a page's cut changes with this held, too
 }
 
 // page is what was written under one key.
@@ -128,7 +127,7 @@ func (d bookDesk) AtomicPut(ctx context.Context, key string, value []byte, previ
 	if err == nil && ok {
 		start, _ := ctx.Value(departed{}).(departure)
 		d.wrote(d.who, d.of(key), pair, start)
-		if d.cut {
+		if d.of(key).page.cut != nil {
 			return false, nil, errNotAcknowledged
 		}
 	}
@@ -150,7 +149,7 @@ func (b *book) wrote(who *racer, j *job, pair *store.KVPair, start departure) {
 	p.history, p.stands = append(p.history, made), append(p.stands, made)
 	for _, a := range p.bids {
 		if a.by == who && a.start == start.v && a.made == nil {
-			a.made, a.refused = &made, b.cut
+			a.made, a.refused = &made, p.cut != nil
 		}
 	}
 	b.r.note(who.name, "job %s, wrote: attempt %d of %s, completed by %q", j.name, rec.number(), rec.Winner, rec.completer())
@@ -253,7 +252,7 @@ func (b *book) tamper(c *chance, j *job) {
 	if l.value != nil {
 		p.stands = []line{p.last()}
 	}
-	if b.cut {
+	if p.cut != nil {
 		p.cut = &cutPage{slices.Clone(p.stands), 0}
 	}
 	b.r.tampers.Add(1)
@@ -298,7 +297,6 @@ func (b *book) cutOff() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.r.note("store", "the standby is cut off")
-	b.cut = true
 	for _, j := range b.r.jobs {
 		j.page.mu.Lock()
 		j.page.cut = &cutPage{slices.Clone(j.page.stands), j.page.highest}
@@ -310,7 +308,6 @@ func (b *book) cutOff() {
 func (b *book) confirm(failover bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.cut = false
 	b.r.note("store", "the standby is back, and promoted: %v", failover)
 	for _, j := range b.r.jobs {
 		j.page.mu.Lock()

@@ -249,18 +249,20 @@ func (r *race) check(v time.Duration) {
 		if at := j.page.lastTampered(); at > j.forgot {
 			j.forgot, j.highest, j.trusted = at, 0, map[uint64]string{}
 		}
-		var trusting []string
 		var trusts []invariants.Trust
 		for _, p := range r.racers() {
 			if p.dead.Load() || r.plan.shy && (p.machine.frozen(v) || p.machine.torn(v-jumpNoticed, v)) {
 				continue
 			}
-			its := p.check(j, v)
-			if trusts = append(trusts, its...); len(its) > 0 && !slices.Contains(trusting, p.contender.node) {
-				trusting = append(trusting, p.contender.node)
-			}
+			trusts = append(trusts, p.check(j, v)...)
 		}
 		r.hold(j, v, trusts)
+		var trusting []string
+		for _, t := range trusts {
+			if !slices.Contains(trusting, t.Node) {
+				trusting = append(trusting, t.Node)
+			}
+		}
 		if len(trusting) > 1 && v > j.forgot+excused {
 			r.violate("rounds", "%s trust at once in an attempt at job %s", strings.Join(trusting, " and "), j.name)
 		}
