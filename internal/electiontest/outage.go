@@ -104,9 +104,9 @@ func testGoroutines(e *election) {
 	e.leader(all...)
 }
 
-// Calls fails the test if there are more calls of the store under way, in the time to
-// come, than there are candidates and followers: each has one at most, however long an
-// outage is (S6).
+// Calls fails the test if more than most calls of the store are under way at once within d,
+// or none at all. Each candidate and each follower has one at most, however long an outage
+// is (S6). It blocks for d.
 func Calls(t testing.TB, d time.Duration, most int) {
 	t.Helper()
 	seen := 0
