@@ -71,9 +71,15 @@ func TestLeaderWhoseRecordIsReplacedStepsDownAtOnce(t *testing.T) {
 }
 
 func TestForeignValueIsNeverOverwritten(t *testing.T) {
+	for _, precious := range []string{"precious", `{"v":1,"kind":"fence","token":7,"check":"precious"}`} {
+		t.Run(precious, func(t *testing.T) { foreignValueIsNeverOverwritten(t, precious) })
+	}
+}
+
+func foreignValueIsNeverOverwritten(t *testing.T, precious string) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
-		if err := kv.Put(ctx, key, []byte("precious"), nil); err != nil {
+		if err := kv.Put(ctx, key, []byte(precious), nil); err != nil {
 			t.Fatal(err)
 		}
 		c := NewCandidate(kv, key, "a", ttl)
@@ -83,7 +89,7 @@ func TestForeignValueIsNeverOverwritten(t *testing.T) {
 		if err := <-errs; !errors.Is(err, ErrForeignRecord) || !strings.Contains(err.Error(), key) || strings.Contains(err.Error(), "precious") {
 			t.Errorf("reported %v", err)
 		}
-		if pair, _ := kv.Get(ctx, key, nil); string(pair.Value) != "precious" {
+		if pair, _ := kv.Get(ctx, key, nil); string(pair.Value) != precious {
 			t.Fatalf("overwritten by %s", pair.Value)
 		}
 		if err := kv.Delete(ctx, key); err != nil {
@@ -92,7 +98,7 @@ func TestForeignValueIsNeverOverwritten(t *testing.T) {
 		time.Sleep(ttl)
 		equal(t, "stream", got(), []bool{false, true})
 
-		if err := kv.Put(ctx, key, []byte("precious"), nil); err != nil {
+		if err := kv.Put(ctx, key, []byte(precious), nil); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -101,7 +107,7 @@ func TestForeignValueIsNeverOverwritten(t *testing.T) {
 		}
 		c.Stop()
 		synctest.Wait()
-		if pair, _ := kv.Get(ctx, key, nil); string(pair.Value) != "precious" {
+		if pair, _ := kv.Get(ctx, key, nil); string(pair.Value) != precious {
 			t.Fatalf("overwritten by %s", pair.Value)
 		}
 	})
