@@ -86,11 +86,11 @@ func foreignValueIsNeverOverwritten(t *testing.T, precious string) {
 		elected, errs := c.RunForElection(ctx)
 		got := collect(elected)
 		time.Sleep(10 * ttl)
-		if err := <-errs; !errors.Is(err, ErrForeignRecord) || !strings.Contains(err.Error(), key) || strings.Contains(err.Error(), "precious") {
-			t.Errorf("reported %v", err)
-		}
 		if pair, _ := kv.Get(ctx, key, nil); string(pair.Value) != precious {
 			t.Fatalf("overwritten by %s", pair.Value)
+		}
+		if err := <-errs; !errors.Is(err, ErrForeignRecord) || !strings.Contains(err.Error(), key) || strings.Contains(err.Error(), "precious") {
+			t.Errorf("reported %v", err)
 		}
 		if err := kv.Delete(ctx, key); err != nil {
 			t.Fatal(err)
