@@ -374,6 +374,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 		"no system": func() (*Locker, error) { return NewLocker(kv, "", "node", "* * * * *") },
 		"no node":   func() (*Locker, error) { return NewLocker(kv, "system", "", "* * * * *") },
 		"no spec":   func() (*Locker, error) { return NewLocker(kv, "system", "node", "") },
+		"no time":   func() (*Locker, error) { return NewLocker(kv, "system", "node", "@every -1m") },
 	} {
 		if l, err := open(); !errors.Is(err, leadership.ErrInvalidArgument) || l != nil {
 			t.Errorf("%s: got %v, %v; want ErrInvalidArgument", name, l, err)

@@ -104,17 +104,26 @@ func TestNothingButAnAcknowledgedWriteCounts(t *testing.T) {
 
 func TestRefusalWithoutAChangeCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for name, refuse := range map[string]func() (bool, *store.KVPair, error){
-			"without an error": func() (bool, *store.KVPair, error) { return false, nil, nil },
-			"without a pair":   func() (bool, *store.KVPair, error) { return true, nil, nil },
-			"with an error":    func() (bool, *store.KVPair, error) { return false, nil, store.ErrKeyModified },
+		for name, refuse := range map[string]func(value []byte) (bool, *store.KVPair, error){
+			"without an error": func([]byte) (bool, *store.KVPair, error) { return false, nil, nil },
+			"with what was to be written": func(value []byte) (bool, *store.KVPair, error) {
+				return false, &store.KVPair{Key: "service/x", Value: value, LastIndex: 1}, nil
+			},
+			"without a pair": func([]byte) (bool, *store.KVPair, error) { return true, nil, nil },
+			"with an error":  func([]byte) (bool, *store.KVPair, error) { return false, nil, store.ErrKeyModified },
 		} {
+			inner := memory.New()
+			kv := &standin.Store{Store: inner}
+			r := newTest(kv) // its store has shown that its indexes hold
+			if _, err := r.Update(t.Context(), new(fresh).change); err != nil {
+				t.Fatal(err)
+			}
 			puts := 0
-			kv := &standin.Store{Store: memory.New(), OnPut: func(context.Context, string, []byte, *store.KVPair) (bool, *store.KVPair, error) {
+			kv.OnPut = func(_ context.Context, _ string, value []byte, _ *store.KVPair) (bool, *store.KVPair, error) {
 				puts++
-				return refuse()
-			}}
-			if _, err := newTest(kv).Update(t.Context(), new(fresh).change); !errors.Is(err, store.ErrKeyModified) || puts != Tries {
+				return refuse(value)
+			}
+			if _, err := r.Update(t.Context(), new(fresh).change); !errors.Is(err, store.ErrKeyModified) || puts != Tries {
 				t.Errorf("%s: %v after %d writes", name, err, puts)
 			}
 		}
@@ -257,6 +266,24 @@ func TestUpdateFromSparesTheRead(t *testing.T) {
 		pair, err := r.UpdateFrom(t.Context(), nil, f.change) // a wrong one
 		if err != nil || string(pair.Value) != "value 3" || fmt.Sprint(f.found) != "[none none value 1]" {
 			t.Errorf("%v, %v; found %v", pair, err, f.found)
+		}
+	})
+}
+
+// refusing refuses deletions without an error.
+type refusing struct{ store.Store }
+
+func (refusing) AtomicDelete(context.Context, string, *store.KVPair) (bool, error) { return false, nil }
+
+func TestDeletionThatIsRefusedWithoutAnErrorIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newTest(refusing{memory.New()})
+		if _, err := r.Update(t.Context(), new(fresh).change); err != nil {
+			t.Fatal(err)
+		}
+		_, err := r.Update(t.Context(), func(*store.KVPair, Earlier) (Change, error) { return Delete, nil })
+		if pair, _ := r.Read(t.Context()); !errors.Is(err, store.ErrKeyModified) || pair == nil {
+			t.Errorf("deleted, with %v, and there is %v", err, pair)
 		}
 	})
 }
