@@ -96,6 +96,7 @@ func TestFailoverThatTakesAWriteBackMakesNoTwoLeaders(t *testing.T) {
 		link.SetPlan(unacknowledged)
 		a.RunForElection(ctx)
 		time.Sleep(ttl / 10)
+		link.Refuse()
 		if err := shared.Delete(ctx, key); err != nil {
 			t.Fatal(err)
 		}
