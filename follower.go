@@ -188,7 +188,7 @@ func (p *following) step() {
 		return
 	}
 	now := p.on.opts.clock.Now()
-	p.on.hinted(p.hint)
+	p.on.hinted(func(pair *store.KVPair) { p.hint(pair, now.Mono) })
 	p.tell(now.Mono)
 	p.on.loop.Sleep(p.next(now))
 }
@@ -235,9 +235,22 @@ func (p *following) finish() {
 	close(p.done)
 }
 
-// hint takes in what the watch showed.
-func (p *following) hint(pair *store.KVPair) {
-	p.calls.hinted = p.calls.hinted || p.view.Differs(pair)
+// hint takes in what the watch showed: a pair with a higher index is as good as a look.
+func (p *following) hint(pair *store.KVPair, now time.Duration) {
+	if !p.view.Differs(pair) {
+		return
+	}
+	if pair == nil || p.view.Pair == nil || pair.LastIndex <= p.view.Pair.LastIndex {
+		p.calls.hinted = true
+		return
+	}
+	r := parsed(pair, nil)
+	if r.foreign != nil || r.rec.Token < p.view.Rec.Token {
+		p.calls.hinted = true
+		return
+	}
+	p.saw(r, now)
+	p.calls.poll = now + election.PollLate(p.on.opts.clock.Float64, p.interval())
 }
 
 // next begins a look where one is due, and returns until when to wait.
@@ -293,11 +306,15 @@ func (p *following) looked(r result) {
 	}
 	p.calls.fails = 0
 	p.on.answered("get", now)
-	if !p.view.See(r.pair, r.rec, now) {
-		return
+	if p.saw(r, now) && r.pair != nil {
+		p.on.watch.Again() // which did not show it
 	}
-	if r.pair != nil {
-		p.on.watch.Again()
+}
+
+// saw takes in what is stored, and reports whether that is a change.
+func (p *following) saw(r result, now time.Duration) bool {
+	if !p.view.See(r.pair, r.rec, now) {
+		return false
 	}
 	switch rec := r.rec; {
 	case rec.Held():
@@ -316,6 +333,7 @@ func (p *following) looked(r result) {
 		s.Left = p.view.Left(now)
 		p.notices.stands(s)
 	}
+	return true
 }
 
 // tell passes on who leads, as of now.

@@ -13,8 +13,12 @@ import (
 func (m *Machine) returned(now time.Duration, answered bool) *call {
 	c := m.call
 	m.call = nil
-	if answered {
-		m.calls.took = max(now-c.start.Mono, m.calls.took/2)
+	if took := now - c.start.Mono; answered {
+		m.calls.took = max(took, m.calls.took/2)
+		m.calls.quick = min(took, m.calls.quick+m.calls.quick/8)
+		if m.calls.quick == 0 {
+			m.calls.quick = took
+		}
 	}
 	return c
 }
@@ -135,6 +139,9 @@ func (m *Machine) Wrote(pair *store.KVPair, value []byte, now clock.Instant) {
 	rec := c.step.Record
 	own := rec.Instance == m.by.Instance
 	m.calls.notBefore = now.Mono
+	if c.step.Op == "claim" {
+		m.calls.race.won()
+	}
 	switch {
 	case own:
 		m.writes.acked = attempt{rec.Beat, c.start}
@@ -168,8 +175,11 @@ func (m *Machine) PutFailed(refused bool, now clock.Instant) {
 	if m.calls.fails > 1 {
 		m.calls.notBefore = now.Mono + m.backoff(m.calls.fails-1, min(m.cfg.Retry, MaxBackoff))
 	}
-	if c.step.Op == "enlist" {
+	switch {
+	case c.step.Op == "enlist":
 		m.list.at, m.list.refused = clock.Never, m.list.refused+1
+	case c.step.Op == "claim" && refused:
+		m.calls.race.lost(int((now.Mono - c.start.Mono) / max(m.calls.quick, 1)))
 	}
 	if !refused || m.calls.fails > Refusals {
 		m.tell(Event{Kind: Failed})
@@ -224,10 +234,17 @@ func (m *Machine) settle(now clock.Instant) {
 		if !leading || rec.Token == t.Token {
 			m.obey(rec.Ask)
 		}
-	} else if rec.Token > m.leave.endedToken {
+	}
+	m.found(now.Mono)
+}
+
+// found draws the conclusions from the record that was just seen that concern no term of
+// this campaign.
+func (m *Machine) found(at time.Duration) {
+	if !m.Mine() && m.view.Rec.Token > m.leave.endedToken {
 		m.by.Cooldown = 0 // somebody else leads, or has led, since our term ended
 	}
-	m.planEnlisting(now.Mono)
+	m.planEnlisting(at)
 }
 
 // begin begins the term of a claim that was acknowledged, unless the seat is about to be

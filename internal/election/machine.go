@@ -87,8 +87,10 @@ type pace struct {
 	notBefore time.Duration // no call before this, after failures
 	poll      time.Duration // when to look next, though nothing hints at it
 	took      time.Duration // how long the store takes, at most, by the last calls
+	quick     time.Duration // how long it takes if nothing is in the way
 	hinted    bool          // the watch showed something that is not known
 	fresh     bool          // the record was looked at just now
+	race      race
 }
 
 // writes are what the candidate has written, or may have.
@@ -219,23 +221,34 @@ func (m *Machine) Events() []Event {
 
 func (m *Machine) tell(e Event) { m.events = append(m.events, e) }
 
-// Hint tells what a watch showed, nil for no record. It is to be told while no call is
-// under way, whose answer may be what the hint is about.
-func (m *Machine) Hint(pair *store.KVPair) { m.hint(pair, Parse) }
+// Hint tells what a watch showed at now, nil for no record. It is to be told while no call
+// is under way, whose answer may be what the hint is about. To a candidate that waits for
+// another's term to end a pair with a higher index is as good as a look, except that it
+// claims only what it has looked at: a watch that is behind makes it wait longer.
+func (m *Machine) Hint(pair *store.KVPair, now time.Duration) { m.hint(pair, now, Parse) }
 
-func (m *Machine) hint(pair *store.KVPair, parse func(value []byte) (Record, error)) {
+func (m *Machine) hint(pair *store.KVPair, now time.Duration, parse func(value []byte) (Record, error)) {
 	if !m.view.Differs(pair) {
 		return
 	}
-	if pair != nil && m.Mine() {
+	m.calls.hinted = true
+	if pair == nil {
+		return
+	}
+	rec, err := parse(pair.Value)
+	switch ours := rec.Instance == m.by.Instance; {
+	case err != nil:
+	case ours && m.Mine() && rec.Beat <= m.view.Rec.Beat && rec.Ask.Same(m.view.Rec.Ask):
 		// What we wrote ourselves may be shown to us late; but a request that was
 		// added to it is news.
-		rec, err := parse(pair.Value)
-		if err == nil && rec.Instance == m.by.Instance && rec.Beat <= m.view.Rec.Beat && rec.Ask.Same(m.view.Rec.Ask) {
-			return
-		}
+		m.calls.hinted = false
+	case ours || m.Mine() || m.hasTerm() || m.writes.unknown || m.foreign || rec.Followed() != nil:
+	case m.view.Pair != nil && pair.LastIndex > m.view.Pair.LastIndex && rec.Token >= m.view.Rec.Token:
+		m.calls.hinted, m.calls.fresh = false, false
+		m.calls.poll = now + PollLate(m.cfg.Float64, m.cfg.Retry)
+		m.see(pair, rec, now)
+		m.found(now)
 	}
-	m.calls.hinted = true
 }
 
 // Health tells the candidate's health: well enough to claim the seat, and too ill to keep
@@ -337,6 +350,12 @@ func (m *Machine) backoff(n int, retry time.Duration) time.Duration {
 // earlier one: the interval, shortened by up to a fifth, at random.
 func PollAfter(chance func() float64, interval time.Duration) time.Duration {
 	return interval - time.Duration(chance()*float64(interval)/5)
+}
+
+// PollLate returns how long to wait before the next look after a watch has shown a change:
+// until the next renewal is overdue, which the watch would have shown.
+func PollLate(chance func() float64, interval time.Duration) time.Duration {
+	return interval/4 + PollAfter(chance, interval)
 }
 
 // Backoff returns how long to wait after the nth failure in a row, from 1 up: doubling

@@ -197,7 +197,11 @@ func (w *world) step(c *candidate) bool {
 func (w *world) passHint(c *candidate) {
 	pair := c.hint.pair
 	c.hint = nil
-	c.machine.Hint(pair)
+	before := c.machine.view.Pair
+	c.machine.Hint(pair, w.clockOf(c).Mono)
+	if c.machine.view.Pair != before {
+		w.say("%s is shown: %s", c.name, describe(pair, c))
+	}
 }
 
 // workReturned tells the machine that the work of the term has returned.

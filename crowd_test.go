@@ -1,0 +1,119 @@
+package leadership
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/standin"
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+// counted counts the calls of a store that answers each in a time, and serves one at once.
+type counted struct {
+	store.Store
+	gets, puts atomic.Int64
+}
+
+func newCounted() *counted {
+	const trip, busy = 250 * time.Microsecond, 50 * time.Microsecond
+	inner := memory.New()
+	free := make(chan struct{}, 1)
+	serve := func() {
+		time.Sleep(trip / 2)
+		free <- struct{}{}
+		time.Sleep(busy)
+		<-free
+	}
+	c := new(counted)
+	c.Store = &standin.Store{
+		Store: inner,
+		OnGet: func(ctx context.Context, key string) (*store.KVPair, error) {
+			c.gets.Add(1)
+			serve()
+			pair, err := inner.Get(ctx, key, nil)
+			time.Sleep(trip / 2)
+			return pair, err
+		},
+		OnPut: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+			c.puts.Add(1)
+			serve()
+			ok, pair, err := inner.AtomicPut(ctx, key, value, previous, nil)
+			time.Sleep(trip / 2)
+			return ok, pair, err
+		},
+	}
+	return c
+}
+
+func TestWatchedRenewalsAreNotReadAgain(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := newCounted()
+		a, b := NewCandidate(kv, key, "a", ttl), NewCandidate(kv, key, "b", ttl)
+		f := NewFollower(kv, key, WithRetryInterval(ttl/3))
+		a.RunForElection(ctx)
+		time.Sleep(ttl)
+		b.RunForElection(ctx)
+		f.FollowElection(ctx)
+		time.Sleep(ttl)
+		reads := kv.gets.Load()
+		time.Sleep(100 * ttl)
+		if !a.IsLeader() || f.Leader() != "a" {
+			t.Fatal("a leads no more")
+		}
+		if n := kv.gets.Load() - reads; n != 0 {
+			t.Errorf("%d reads in 100 TTLs", n)
+		}
+	})
+}
+
+func TestManyCandidatesTakeTurnsAtAFreeSeat(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		const candidates, handovers = 150, 16
+		kv := newCounted()
+		all := make([]*Candidate, candidates)
+		for i := range all {
+			all[i] = NewCandidate(kv, key, fmt.Sprint("node-", i), ttl)
+			all[i].RunForElection(ctx)
+			if i == 0 {
+				time.Sleep(ttl / 10)
+			}
+		}
+		leader := func() *Candidate {
+			i := slices.IndexFunc(all, (*Candidate).IsLeader)
+			if i < 0 {
+				return nil
+			}
+			return all[i]
+		}
+		var took []time.Duration
+		var writes []int64
+		for range handovers {
+			time.Sleep(ttl)
+			before, began := kv.puts.Load(), time.Now()
+			leader().Resign()
+			for leader() == nil {
+				time.Sleep(100 * time.Microsecond)
+			}
+			took = append(took, time.Since(began))
+			time.Sleep(ttl / 10)
+			writes = append(writes, kv.puts.Load()-before)
+		}
+		t.Logf("%v after %v writes", took, writes)
+		later := writes[handovers/2:]
+		slices.Sort(later)
+		if later[len(later)/2] > 20 {
+			t.Errorf("%v writes at a handover", later)
+		}
+		slices.Sort(took)
+		if took[len(took)/2] > 10*time.Millisecond {
+			t.Errorf("a handover takes %v", took[len(took)/2])
+		}
+		synctest.Wait()
+	})
+}
