@@ -15,7 +15,6 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/lease"
 	"github.com/seed-a1d591d3/leadership/internal/register"
-	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // campaign is one run of a candidate. It drives a Machine, which decides, and has the clock, the
@@ -88,7 +87,7 @@ func (c *campaign) step() {
 		}
 		c.answer()
 		now := c.on.opts.clock.Now()
-		c.on.hinted(func(pair *store.KVPair) { c.machine.Hint(pair, now.Mono) })
+		c.on.hinted(c.machine.Hint)
 		c.handOver()
 		c.checkHealth(now.Mono)
 		c.workReturned(now)

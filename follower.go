@@ -188,7 +188,7 @@ func (p *following) step() {
 		return
 	}
 	now := p.on.opts.clock.Now()
-	p.on.hinted(func(pair *store.KVPair) { p.hint(pair, now.Mono) })
+	p.on.hinted(p.hint)
 	p.tell(now.Mono)
 	p.on.loop.Sleep(p.next(now))
 }
@@ -236,7 +236,7 @@ func (p *following) finish() {
 }
 
 // hint takes in what the watch showed: a pair with a higher index is as good as a look.
-func (p *following) hint(pair *store.KVPair, now time.Duration) {
+func (p *following) hint(pair *store.KVPair, came time.Duration) {
 	if !p.view.Differs(pair) {
 		return
 	}
@@ -249,8 +249,8 @@ func (p *following) hint(pair *store.KVPair, now time.Duration) {
 		p.calls.hinted = true
 		return
 	}
-	p.saw(r, now)
-	p.calls.poll = now + election.PollLate(p.on.opts.clock.Float64, p.interval())
+	p.saw(r, came)
+	p.calls.poll = came + election.PollLate(p.on.opts.clock.Float64, p.interval())
 }
 
 // next begins a look where one is due, and returns until when to wait.

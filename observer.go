@@ -25,6 +25,7 @@ type observer struct {
 	loop  loop.Loop
 	call  *call // under way, or nil
 	hint  atomic.Pointer[store.KVPair]
+	shown *hint // what the watch has shown, until it is passed on
 	watch *watches.Watch
 
 	report func(error)
@@ -44,6 +45,12 @@ func (o *observer) open(ctx context.Context, retry func() time.Duration) {
 			o.hint.Store(pair)
 			o.loop.Wake()
 		})
+}
+
+// hint is what a watch has shown, and the time after it had (S2).
+type hint struct {
+	pair *store.KVPair // nil for no record
+	came time.Duration
 }
 
 // start makes a call of the store that is of no use after limit.
@@ -81,16 +88,16 @@ func (o *observer) returned() (*call, result) {
 
 // hinted passes the last hint of the watch on, once no call is under way, whose result may
 // be what the hint is about.
-func (o *observer) hinted(tell func(pair *store.KVPair)) {
-	if o.call != nil {
-		return
+func (o *observer) hinted(tell func(pair *store.KVPair, came time.Duration)) {
+	if pair := o.hint.Swap(nil); pair != nil {
+		if len(pair.Value) == 0 {
+			pair = nil
+		}
+		o.shown = &hint{pair, o.opts.clock.Now().Mono}
 	}
-	switch hint := o.hint.Swap(nil); {
-	case hint == nil:
-	case len(hint.Value) == 0:
-		tell(nil)
-	default:
-		tell(hint)
+	if h := o.shown; h != nil && o.call == nil {
+		o.shown = nil
+		tell(h.pair, h.came)
 	}
 }
 

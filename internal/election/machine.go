@@ -221,13 +221,13 @@ func (m *Machine) Events() []Event {
 
 func (m *Machine) tell(e Event) { m.events = append(m.events, e) }
 
-// Hint tells what a watch showed at now, nil for no record. It is to be told while no call
-// is under way, whose answer may be what the hint is about. To a candidate that waits for
+// Hint tells what a watch showed, nil for no record, and the time after it had come. It is
+// to be told while no call is under way, whose answer may be what the hint is about. To a candidate that waits for
 // another's term to end a pair with a higher index is as good as a look, except that it
 // claims only what it has looked at: a watch that is behind makes it wait longer.
-func (m *Machine) Hint(pair *store.KVPair, now time.Duration) { m.hint(pair, now, Parse) }
+func (m *Machine) Hint(pair *store.KVPair, came time.Duration) { m.hint(pair, came, Parse) }
 
-func (m *Machine) hint(pair *store.KVPair, now time.Duration, parse func(value []byte) (Record, error)) {
+func (m *Machine) hint(pair *store.KVPair, came time.Duration, parse func(value []byte) (Record, error)) {
 	if !m.view.Differs(pair) {
 		return
 	}
@@ -245,9 +245,9 @@ func (m *Machine) hint(pair *store.KVPair, now time.Duration, parse func(value [
 	case ours || m.Mine() || m.hasTerm() || m.writes.unknown || m.foreign || rec.Followed() != nil:
 	case m.view.Pair != nil && pair.LastIndex > m.view.Pair.LastIndex && rec.Token >= m.view.Rec.Token:
 		m.calls.hinted, m.calls.fresh = false, false
-		m.calls.poll = now + PollLate(m.cfg.Float64, m.cfg.Retry)
-		m.see(pair, rec, now)
-		m.found(now)
+		m.calls.poll = came + PollLate(m.cfg.Float64, m.cfg.Retry)
+		m.see(pair, rec, came)
+		m.found(came)
 	}
 }
 

@@ -175,6 +175,17 @@ func (c *contender) sees(pair *store.KVPair) {
 	c.seen = seen
 }
 
+// isShown takes note of a vacancy that a watch showed, later than what was read: there is
+// no more to wait for.
+func (c *contender) isShown(pair *store.KVPair) {
+	e, _, known := c.w.ledger.find(pair)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known && !e.rec.held() && e.v > c.seen.written {
+		c.seen = observation{v: c.w.now()}
+	}
+}
+
 // sight returns what was last read in this campaign, or written.
 func (c *contender) sight() (s observation, ok bool) {
 	c.mu.Lock()

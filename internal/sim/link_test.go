@@ -28,6 +28,7 @@ type link struct {
 
 	runs           func() int32        // how many campaigns it had
 	seen           func(*store.KVPair) // is told what was read, if not nil
+	shown          func(*store.KVPair) // is told what a watch showed, if not nil
 	sends          sends               // is told what is written, if not nil
 	calls, watches atomic.Int32
 }
@@ -195,6 +196,9 @@ func (l *link) Watch(ctx context.Context, key string, opts *store.ReadOptions) (
 		defer close(out)
 		for pair := range pairs {
 			l.machine.stayAwake()
+			if l.shown != nil {
+				l.shown(pair)
+			}
 			select {
 			case out <- pair:
 			case <-ctx.Done():

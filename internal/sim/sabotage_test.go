@@ -55,6 +55,11 @@ var sabotages = []change{
 		"if !BROKEN {\n\t\t\tv.guard = max(v.guard, now+v.Rec.TTL())\n\t\t}",
 	},
 	{
+		"S2", "what a watch shows counts from before it came", "observer.go",
+		"\t\ttell(h.pair, h.came)\n",
+		"\t\tif BROKEN {\n\t\t\th.came -= time.Second / 8\n\t\t}\n\t\ttell(h.pair, h.came)\n",
+	},
+	{
 		"S3", "IsLeader is a flag", "internal/lease/lease.go",
 		"{ return l.Left() > 0 }",
 		"{ return BROKEN && !l.Over() || !BROKEN && l.Left() > 0 }",

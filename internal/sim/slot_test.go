@@ -57,7 +57,7 @@ func (s *slot) enroll(n int) *contender {
 		trusts:  map[uint64]trust{}, over: map[uint64]bool{},
 	}
 	who.link = newLink(w, name, who.machine, desk{w.ledger, who}, s.slotPlan.link, d.child("link"), who.campaigns.Load)
-	who.link.sends, who.link.seen = w.ledger.sends(who), who.sees
+	who.link.sends, who.link.seen, who.link.shown = w.ledger.sends(who), who.sees, who.isShown
 	opts := append([]leadership.Option{clock.Option(who.machine).(leadership.Option)}, s.options...)
 	if s.failures > 0 {
 		opts = append(opts, leadership.WithHealthCheck(who.check))

@@ -84,10 +84,39 @@ func (l *ledger) confirm(failover bool) {
 // Get implements store.Store.
 func (l *ledger) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 	pair, err := l.Store.Get(ctx, key, opts)
-	if r := l.renamed.Load(); err == nil && r != nil && pair.LastIndex == r.stored {
-		pair.LastIndex = r.shown
+	return l.shown(pair), err
+}
+
+// Watch implements store.Store.
+func (l *ledger) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
+	in, err := l.Store.Watch(ctx, key, opts)
+	if err != nil {
+		return nil, err
 	}
-	return pair, err
+	out := make(chan *store.KVPair)
+	go func() {
+		defer close(out)
+		for pair := range in {
+			l.mu.Lock() // see confirm
+			pair = l.shown(pair)
+			l.mu.Unlock()
+			select {
+			case out <- pair:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return out, nil
+}
+
+// shown returns a pair of the store as others see it.
+func (l *ledger) shown(pair *store.KVPair) *store.KVPair {
+	if r := l.renamed.Load(); pair != nil && r != nil && pair.LastIndex == r.stored {
+		other := *pair
+		other.LastIndex = r.shown
+		return &other
+	}
+	return pair
 }
 
 // stored returns a pair as the store has it.

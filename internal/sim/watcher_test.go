@@ -11,6 +11,12 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
+// glimpse is a record as a follower sees it.
+type glimpse struct {
+	index uint64
+	until time.Duration // it may believe in its leader, on its monotonic clock
+}
+
 // watcher follows the election from a machine of its own.
 type watcher struct {
 	followerPlan
@@ -23,17 +29,17 @@ type watcher struct {
 	ended chan struct{}
 
 	mu    sync.Mutex
-	told  int           // how many names
-	last  string        // of them
-	index uint64        // of the record that it read last
-	until time.Duration // it may believe in a leader, on its monotonic clock
+	told  int     // how many names
+	last  string  // of them
+	read  glimpse // what it read last
+	shown glimpse // what a watch showed last, which it may take for a look if that is later
 }
 
 func newWatcher(w *world, plan followerPlan, d dice) *watcher {
 	f := &watcher{followerPlan: plan, w: w, dice: d, ended: make(chan struct{})}
 	f.machine = newMachine(w, "follower", plan.machine, d.child("machine"))
 	f.link = newLink(w, "follower", f.machine, w.ledger, plan.link, d.child("link"), func() int32 { return 1 })
-	f.link.seen = f.reads
+	f.link.seen, f.link.shown = f.reads, f.isShown
 	opts := append([]leadership.Option{clock.Option(f.machine).(leadership.Option)}, plan.options...)
 	f.follower = leadership.NewFollower(f.link, key, opts...)
 	return f
@@ -78,16 +84,32 @@ func (f *watcher) listen(names <-chan string) {
 	}
 }
 
-// reads takes note of a record that was read: it may be believed in for the TTL
-// and the margin, from when it was first seen.
-func (f *watcher) reads(pair *store.KVPair) {
+// reads takes note of a record that was read.
+func (f *watcher) reads(pair *store.KVPair) { f.sees(&f.read, pair) }
+
+// isShown takes note of a record that a watch shows. It may count from when a call that is
+// under way has returned, and until then what was shown before.
+func (f *watcher) isShown(pair *store.KVPair) {
+	if pair == nil {
+		return
+	}
+	var now glimpse
+	f.sees(&now, pair)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.shown = glimpse{max(f.shown.index, now.index), max(f.shown.until, now.until)}
+}
+
+// sees takes note of a record: it may be believed in for the TTL and the margin, from when
+// it was first seen.
+func (f *watcher) sees(g *glimpse, pair *store.KVPair) {
 	e, _, known := f.w.ledger.find(pair)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !known || f.index == pair.LastIndex {
+	if !known || g.index == pair.LastIndex {
 		return
 	}
-	f.index, f.until = pair.LastIndex, 0
+	*g = glimpse{index: pair.LastIndex}
 	if !e.rec.held() {
 		return
 	}
@@ -95,14 +117,14 @@ func (f *watcher) reads(pair *store.KVPair) {
 	if margin == 0 {
 		margin = e.rec.ttl() / 5
 	}
-	f.until = f.machine.mono(f.w.now()) + e.rec.ttl() + margin
+	g.until = f.machine.mono(f.w.now()) + e.rec.ttl() + margin
 }
 
 // forget has the next record that is read count as one that was not seen before.
 func (f *watcher) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.index = 0
+	f.read.index = 0
 }
 
 // check holds what the follower believes against what it read. Only the checker
@@ -117,7 +139,11 @@ func (f *watcher) check(v time.Duration) {
 	term, ok := f.follower.Term()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if ok && f.machine.mono(v) >= f.until {
+	until := f.read.until
+	if f.shown.index > f.read.index {
+		until = max(until, f.shown.until)
+	}
+	if ok && f.machine.mono(v) >= until {
 		f.w.violate("follower", "it believes in term %d of %s, whom it has not heard of for too long", term.Token, term.Leader)
 	}
 }
