@@ -80,7 +80,8 @@
 // rival's after, and the leader's is shorter by the margin: so the leader's
 // trust has run out before the rival can claim. Neither reads the clock of the
 // other, and neither relies on the store to expire anything, on a session, or
-// on a watch: a watch is a hint to look again, and a poll stands behind it.
+// on a watch: what a watch shows makes a candidate wait longer, or look again, and a poll
+// stands behind it.
 //
 // If the reply to a write is lost, the write may have happened or not. So the candidate
 // reads the record, and writes again: a claim with a new token, a renewal with a new beat.

@@ -55,7 +55,7 @@ var sabotages = []change{
 		"if !BROKEN {\n\t\t\tv.guard = max(v.guard, now+v.Rec.TTL())\n\t\t}",
 	},
 	{
-		"S2", "what a watch shows counts from before it came", "observer.go",
+		"hints", "what a watch shows counts from before it came", "observer.go",
 		"\t\ttell(h.pair, h.came)\n",
 		"\t\tif BROKEN {\n\t\t\th.came -= time.Second / 8\n\t\t}\n\t\ttell(h.pair, h.came)\n",
 	},
