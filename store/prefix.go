@@ -48,10 +48,19 @@ func (p *prefixed) AtomicDelete(ctx context.Context, key string, previous *KVPai
 }
 
 func (p *prefixed) Watch(ctx context.Context, key string, opts *ReadOptions) (<-chan *KVPair, error) {
+	return p.watch(ctx, key, func(key string) (<-chan *KVPair, error) { return p.kv.Watch(ctx, key, opts) })
+}
+
+// Hints implements Hinter, by the store beneath.
+func (p *prefixed) Hints(ctx context.Context, key string) (<-chan *KVPair, error) {
+	return p.watch(ctx, key, func(key string) (<-chan *KVPair, error) { return Hints(ctx, p.kv, key) })
+}
+
+func (p *prefixed) watch(ctx context.Context, key string, watch func(key string) (<-chan *KVPair, error)) (<-chan *KVPair, error) {
 	if key == "" {
 		return nil, errEmptyKey
 	}
-	inner, err := p.kv.Watch(ctx, p.prefix+key, opts)
+	inner, err := watch(p.prefix + key)
 	if err != nil {
 		return nil, err
 	}

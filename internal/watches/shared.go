@@ -150,7 +150,7 @@ func (s *shared) open() <-chan (<-chan *store.KVPair) {
 	opened := make(chan (<-chan *store.KVPair), 1)
 	go func() {
 		defer close(opened)
-		if pairs, err := s.kv.Watch(ctx, s.key, &store.ReadOptions{Consistent: true}); err == nil && pairs != nil {
+		if pairs, err := store.Hints(ctx, s.kv, s.key); err == nil && pairs != nil {
 			opened <- pairs
 		}
 	}()

@@ -62,12 +62,13 @@ func (s *Store) leave(topic string, changed chan struct{}) {
 	}
 }
 
-// interval returns how often a watch reads its key without a notification.
-func (s *Store) interval() time.Duration {
+// interval returns how often a watch reads its key without a notification: that often while
+// notifications arrive.
+func (s *Store) interval(notified time.Duration) time.Duration {
 	s.hints.mu.Lock()
 	defer s.hints.mu.Unlock()
 	if s.hints.open {
-		return max(s.poll, notifiedInterval)
+		return max(s.poll, notified)
 	}
 	return s.poll
 }

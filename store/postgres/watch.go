@@ -6,9 +6,13 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 const (
+	// hintInterval is how often a watch of Hints reads its key while notifications arrive.
+	hintInterval = time.Hour
+
 	// notifiedInterval is how often a watch reads its key while notifications arrive.
 	notifiedInterval = time.Second
 
@@ -33,11 +37,22 @@ const (
 // reads or not, and when the server refuses to read the key, for example because of a
 // missing right. opts are ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
-	return s.base.Watch(ctx, key, s.follow)
+	return s.base.Watch(ctx, key, s.follower(notifiedInterval))
 }
 
-// follow passes the states of key to tell.
-func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
+// Hints is Watch, but while notifications arrive the write of a program that notifies
+// nobody may show only after an hour.
+func (s *Store) Hints(ctx context.Context, key string) (<-chan *store.KVPair, error) {
+	return s.base.Watch(ctx, key, s.follower(hintInterval))
+}
+
+func (s *Store) follower(notified time.Duration) base.Follow {
+	return func(ctx context.Context, key string, tell func(*store.KVPair)) { s.follow(ctx, key, tell, notified) }
+}
+
+// follow passes the states of key to tell. It reads key that often while notifications
+// arrive.
+func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair), notified time.Duration) {
 	changed := s.join(topic(key))
 	defer s.leave(topic(key), changed)
 	pause := firstPause
@@ -50,7 +65,7 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			pause, wait = firstPause, s.interval()
+			pause, wait = firstPause, s.interval(notified)
 			if left > 0 {
 				wait = min(wait, left)
 			}

@@ -97,6 +97,43 @@ func TestWatchIsToldByNotifications(t *testing.T) {
 	wantNext(t, pairs, nil)
 }
 
+// TestHintsAreNotPolled: deletions that notify nobody show in watches, and in the others only
+// if those read the keys, too.
+func TestHintsAreNotPolled(t *testing.T) {
+	admin := shared(t)
+	table := newTable()
+	pool := newPool(t, at(servers.Shared(t, "postgres").Addr, "", "application_name", t.Name()))
+	kv := newStore(t, pool, postgres.WithTable(table))
+	var all [3]struct {
+		pair           *store.KVPair
+		hints, watched <-chan *store.KVPair
+	}
+	for i := range all {
+		k := &all[i]
+		k.pair = put(t, kv, rand.Text(), "a", nil, 0)
+		var err error
+		if k.hints, err = store.Hints(t.Context(), kv, k.pair.Key); err != nil {
+			t.Fatal(err)
+		}
+		k.watched = watch(t, kv, k.pair.Key)
+		wantNext(t, k.hints, k.pair)
+		wantNext(t, k.watched, k.pair)
+	}
+	within(t, "it listens", func() bool { _, n := sessions(t, admin, t.Name()); return n == 1 })
+	for _, k := range all {
+		exec(t, admin, `DELETE FROM `+table+` WHERE key = $1`, k.pair.Key)
+		wantNext(t, k.watched, nil)
+	}
+	// All may have been read once more after the first deletion, when notifications began.
+	for _, k := range all[1:] {
+		select {
+		case pair := <-k.hints:
+			t.Errorf("told %+v", pair)
+		default:
+		}
+	}
+}
+
 func TestWatchTellsExpiryByItself(t *testing.T) {
 	key := rand.Text()
 	kv, pairs := listening(t, t.Name(), key)

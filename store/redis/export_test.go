@@ -5,3 +5,6 @@ import "time"
 // SetSilence sets how long a subscription may be silent before it is asked for a
 // sign of life.
 func (s *Store) SetSilence(d time.Duration) { s.silence = d }
+
+// Opened reports whether messages arrive.
+func (s *Store) Opened() bool { return s.hints.opened() }

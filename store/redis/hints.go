@@ -20,6 +20,7 @@ type hints struct {
 	mu     sync.Mutex
 	topics map[string][]chan struct{} // by the channel of Redis
 	sub    *goredis.PubSub            // nil while there is none
+	open   bool                       // messages arrive
 	stop   context.CancelFunc         // ends listen; nil while there are no watches
 }
 
@@ -57,7 +58,7 @@ func (s *Store) leave(topic string, changed chan struct{}) {
 	}
 	if len(h.topics) == 0 {
 		h.stop()
-		h.stop, h.sub = nil, nil
+		h.stop, h.sub, h.open = nil, nil, false
 	}
 	h.mu.Unlock()
 	if last {
@@ -82,7 +83,33 @@ func (h *hints) agree(ctx context.Context, topic string) {
 	}
 }
 
-// tell makes the watches of topic read their key.
+// opened reports whether messages arrive.
+func (h *hints) opened() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open
+}
+
+// set records whether messages arrive through sub. If they do no more, all watches read
+// their keys, and do so regularly until there are messages again.
+func (h *hints) set(sub *goredis.PubSub, open bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sub != sub || h.open == open {
+		return
+	}
+	h.open = open
+	if open {
+		return // each subscription wakes its watches
+	}
+	for _, watches := range h.topics {
+		for _, changed := range watches {
+			base.Wake(changed)
+		}
+	}
+}
+
+// wake makes the watches of topic read their key.
 func (h *hints) wake(topic string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -126,6 +153,7 @@ func (s *Store) subscribe(ctx context.Context) {
 	}
 	h.wire.Unlock()
 	defer func() {
+		h.set(sub, false)
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.sub == sub {
@@ -142,6 +170,7 @@ func (s *Store) subscribe(ctx context.Context) {
 		switch {
 		case err == nil:
 			asked = false
+			h.set(sub, true)
 			switch m := message.(type) {
 			case *goredis.Message:
 				h.wake(m.Channel)

@@ -7,9 +7,13 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 const (
+	// hintInterval is how often a watch of Hints reads its key while messages arrive.
+	hintInterval = time.Hour
+
 	// lookTimeout bounds one read of a key by a watch.
 	lookTimeout = 5 * time.Second
 
@@ -33,19 +37,34 @@ const (
 // The channel is closed soon after ctx has ended or the store was closed,
 // whether anybody reads or not. opts are ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
-	return s.base.Watch(ctx, key, s.follow)
+	return s.base.Watch(ctx, key, s.follower(func() time.Duration { return s.poll }))
 }
 
-// follow reads key whenever it may have changed. Each read is of the whole state, so one
-// after the last change is enough; each subscription causes one.
-func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
+// Hints is Watch, but while messages arrive a write of another program may show only after
+// an hour.
+func (s *Store) Hints(ctx context.Context, key string) (<-chan *store.KVPair, error) {
+	return s.base.Watch(ctx, key, s.follower(func() time.Duration {
+		if s.hints.opened() {
+			return max(s.poll, hintInterval)
+		}
+		return s.poll
+	}))
+}
+
+func (s *Store) follower(interval func() time.Duration) base.Follow {
+	return func(ctx context.Context, key string, tell func(*store.KVPair)) { s.follow(ctx, key, tell, interval) }
+}
+
+// follow reads key whenever it may have changed, and after that interval. Each read is of
+// the whole state, so one after the last change is enough; each subscription causes one.
+func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair), interval func() time.Duration) {
 	changed := s.join(ctx, channel(key))
 	defer s.leave(channel(key), changed)
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		timer.Reset(s.look(ctx, key, tell))
+		timer.Reset(s.look(ctx, key, tell, interval))
 		select {
 		case <-ctx.Done():
 			return
@@ -56,7 +75,7 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 }
 
 // look passes the state of key to tell, and returns when to read again.
-func (s *Store) look(ctx context.Context, key string, tell func(*store.KVPair)) time.Duration {
+func (s *Store) look(ctx context.Context, key string, tell func(*store.KVPair), interval func() time.Duration) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	type state struct {
@@ -74,12 +93,12 @@ func (s *Store) look(ctx context.Context, key string, tell func(*store.KVPair)) 
 		tell(now.pair)
 		if now.left >= 0 {
 			// The server counts whole milliseconds.
-			return min(now.left+time.Millisecond, s.poll)
+			return min(now.left+time.Millisecond, interval())
 		}
 	default:
 		return min(s.poll, retryAfter)
 	}
-	return s.poll
+	return interval()
 }
 
 // MaxWatches returns how many watches elections may keep open at once. There is no limit,

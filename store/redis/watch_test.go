@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -29,6 +30,15 @@ func await(t *testing.T, watch <-chan *store.KVPair, want string) time.Duration 
 			}
 		case <-late:
 			t.Fatalf("the watch has not told %q", want)
+		}
+	}
+}
+
+func within(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for began := time.Now(); !condition(); time.Sleep(time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("not within 10s: %s", what)
 		}
 	}
 }
@@ -76,6 +86,68 @@ func TestWatchSeesWhatOtherProgramsDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, w, missing)
+}
+
+// TestHintsAreNotPolled: deletions that cause no messages show in watches, and in the others
+// only if those read the keys, too.
+func TestHintsAreNotPolled(t *testing.T) {
+	client := clientOf(t, servers.Shared(t, "redis").Addr)
+	kv := newStore(t, client, redis.WithPoll(20*time.Millisecond))
+	prefix := freshKey(t)
+	below := store.WithPrefix(kv, prefix)
+	var all [6]struct {
+		key            string
+		hints, watched <-chan *store.KVPair
+	}
+	for i := range all {
+		k := &all[i]
+		k.key = fmt.Sprint("/", i)
+		put(t, below, k.key, "a", nil, 0)
+		var err error
+		if k.hints, err = store.Hints(t.Context(), below, k.key); err != nil {
+			t.Fatal(err)
+		}
+		k.watched = watch(t, below, k.key)
+		await(t, k.hints, "a")
+		await(t, k.watched, "a")
+	}
+	within(t, "messages arrive", kv.Opened)
+	for _, k := range all {
+		if err := client.Del(t.Context(), prefix+k.key).Err(); err != nil {
+			t.Fatal(err)
+		}
+		await(t, k.watched, missing)
+	}
+	// They may have been read once more before it was known that messages arrive.
+	for _, k := range all[3:] {
+		select {
+		case pair := <-k.hints:
+			t.Errorf("told %+v", pair)
+		default:
+		}
+	}
+}
+
+func TestHintsArePolledWhereMessagesAreNotAllowed(t *testing.T) {
+	server := servers.Redis(t)
+	admin := clientOf(t, server.Addr)
+	if err := admin.Do(t.Context(), "ACL", "SETUSER", "deaf", "on", ">secret", "~*", "&*", "+@all", "-subscribe").Err(); err != nil {
+		t.Fatal(err)
+	}
+	client := goredis.NewClient(&goredis.Options{Addr: server.Addr, Username: "deaf", Password: "secret"})
+	defer client.Close()
+	kv := newStore(t, client, redis.WithPoll(20*time.Millisecond))
+	defer kv.Close()
+	put(t, kv, key, "a", nil, 0)
+	hints, err := kv.Hints(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, hints, "a")
+	if err := admin.Del(t.Context(), key).Err(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, hints, missing)
 }
 
 func TestWatchGoesOnAfterARestart(t *testing.T) {

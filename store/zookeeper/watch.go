@@ -10,12 +10,16 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 // lookEvery is how often a watch reads its key without an event, because a client may
 // lose a watch: when go-zookeeper reconnects and gets an answer before it has set its
 // watches again, it tells the server that it has seen changes that it has not.
 const lookEvery = time.Second
+
+// hintInterval is that of Hints.
+const hintInterval = time.Minute
 
 // Watch returns a channel that carries the current state of key first, and then
 // its changes. A key that is missing or deleted is a pair with a nil Value and
@@ -26,7 +30,17 @@ const lookEvery = time.Second
 // when the store or the client was closed, and when the node may not be read. opts are
 // ignored, and may be nil.
 func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
-	return s.base.Watch(ctx, key, s.follow)
+	return s.base.Watch(ctx, key, s.follower(lookEvery))
+}
+
+// Hints is Watch, but a change whose event the client has lost shows only after
+// a minute.
+func (s *Store) Hints(ctx context.Context, key string) (<-chan *store.KVPair, error) {
+	return s.base.Watch(ctx, key, s.follower(hintInterval))
+}
+
+func (s *Store) follower(every time.Duration) base.Follow {
+	return func(ctx context.Context, key string, tell func(*store.KVPair)) { s.follow(ctx, key, tell, every) }
 }
 
 // view is the result of one read of a node.
@@ -36,8 +50,9 @@ type view struct {
 	changed <-chan zk.Event // the watch that was set at the time
 }
 
-// follow passes the states of key to tell until ctx ends or the watch is lost.
-func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
+// follow passes the states of key to tell until ctx ends or the watch is lost. It reads key
+// that often without an event.
+func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair), every time.Duration) {
 	node := nodeOf(key)
 	var last view
 	for {
@@ -64,7 +79,7 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 		tell(pairOf(key, now.data, now.stat))
 		select {
 		case <-now.changed:
-		case <-time.After(lookEvery):
+		case <-time.After(every):
 		case <-ctx.Done():
 			return
 		}
