@@ -240,12 +240,9 @@ func (p *following) hint(pair *store.KVPair, came time.Duration) {
 	if !p.view.Differs(pair) {
 		return
 	}
-	if pair == nil || p.view.Pair == nil || pair.LastIndex <= p.view.Pair.LastIndex {
-		p.calls.hinted = true
-		return
-	}
 	r := parsed(pair, nil)
-	if r.foreign != nil || r.rec.Token < p.view.Rec.Token {
+	if p.calls.fails > 0 || pair == nil || r.foreign != nil ||
+		p.view.Pair == nil || pair.LastIndex <= p.view.Pair.LastIndex || r.rec.Token < p.view.Rec.Token {
 		p.calls.hinted = true
 		return
 	}

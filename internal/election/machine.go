@@ -242,7 +242,7 @@ func (m *Machine) hint(pair *store.KVPair, came time.Duration, parse func(value 
 		// What we wrote ourselves may be shown to us late; but a request that was
 		// added to it is news.
 		m.calls.hinted = false
-	case ours || m.Mine() || m.hasTerm() || m.writes.unknown || m.foreign || rec.Followed() != nil:
+	case ours || m.Mine() || m.hasTerm() || m.writes.unknown || m.foreign || m.calls.fails > 0 || rec.Followed() != nil:
 	case m.view.Pair != nil && pair.LastIndex > m.view.Pair.LastIndex && rec.Token >= m.view.Rec.Token:
 		m.calls.hinted, m.calls.fresh = false, false
 		m.calls.poll = came + PollLate(m.cfg.Float64, m.cfg.Retry)
