@@ -107,3 +107,22 @@ func MaxWatches(kv Store) int {
 	}
 	return DefaultMaxWatches
 }
+
+// ReturnsInTime reports whether the calls of kv return as soon as their context ends, even
+// where its servers hang, because it, or the store that it is a view of, has a method
+// ReturnsInTime that says so. Elections make calls of other stores in goroutines of their
+// own.
+func ReturnsInTime(kv Store) bool {
+	for {
+		if own, ok := kv.(interface{ ReturnsInTime() bool }); ok {
+			return own.ReturnsInTime()
+		}
+		view, ok := kv.(interface {
+			Beneath(key string) (Store, string)
+		})
+		if !ok {
+			return false
+		}
+		kv, _ = view.Beneath("")
+	}
+}

@@ -80,6 +80,28 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 			return none, fmt.Errorf("%s: key %q: an earlier call of the store has not returned: %w", r.Package, r.Key, context.Cause(ctx))
 		}
 	}
+	v, err := answer(ctx, r, call)
+	switch {
+	case err == nil:
+		r.took.Store(max(int64(r.Clock.Now().Mono-began), r.took.Load()/2))
+	case ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded):
+		err = explained(ctx, err, overdue(ctx))
+	}
+	return v, err
+}
+
+// answer makes a call in slots that the caller has taken, and returns when it does, or ctx
+// ends. The slots are free again when the call has returned.
+func answer[T any](ctx context.Context, r *Register, call func(context.Context) (T, error)) (T, error) {
+	ended := func() error { return fmt.Errorf("%s: key %q: %w", r.Package, r.Key, context.Cause(ctx)) }
+	if r.inTime {
+		defer release(r.slots)
+		v, err := call(ctx)
+		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			err = ended()
+		}
+		return v, err
+	}
 	type answer struct {
 		v   T
 		err error
@@ -90,19 +112,13 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 		v, err := call(ctx)
 		done <- answer{v, err}
 	}()
-	var a answer
 	select {
-	case a = <-done:
+	case a := <-done:
+		return a.v, a.err
 	case <-ctx.Done():
-		a.err = fmt.Errorf("%s: key %q: %w", r.Package, r.Key, context.Cause(ctx))
+		var none T
+		return none, ended()
 	}
-	switch {
-	case a.err == nil:
-		r.took.Store(max(int64(r.Clock.Now().Mono-began), r.took.Load()/2))
-	case ctx.Err() != nil && errors.Is(a.err, context.DeadlineExceeded):
-		a.err = explained(ctx, a.err, overdue(ctx))
-	}
-	return a.v, a.err
 }
 
 func release(slots []chan struct{}) {

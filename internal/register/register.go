@@ -50,8 +50,9 @@ type Config struct {
 // use.
 type Register struct {
 	Config
-	slots []chan struct{} // a call takes one of each
-	took  atomic.Int64
+	inTime bool            // calls need no goroutine of their own
+	slots  []chan struct{} // a call takes one of each
+	took   atomic.Int64
 }
 
 // New makes a register. It makes no call of the store.
@@ -69,7 +70,7 @@ func New(c Config) *Register {
 	if c.Shared != nil {
 		slots = append(slots, c.Shared)
 	}
-	return &Register{Config: c, slots: slots}
+	return &Register{Config: c, inTime: store.ReturnsInTime(c.Store), slots: slots}
 }
 
 // Proof is an indexes.Proof that is safe for concurrent use: registers of one store

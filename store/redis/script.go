@@ -39,72 +39,95 @@ func newScript(once bool, source string) script {
 	return script{source: source, hash: hex.EncodeToString(sum[:]), once: once}
 }
 
-// A record is a hash with the fields v, the value, and i, the index. The index is the
+// A record is a string: the index in 16 digits, a space, and the value. Those that earlier
+// versions have created are hashes with the fields v, the value, and i, the index, and stay
+// so as long as they are there, so that those versions can read them. The index is the
 // server's time of the write in microseconds, or one more than the previous index, so it
 // also rises when a key is deleted and created again. It is far below 2^53, up to which
 // Lua's numbers are exact.
 
+// stored begins the scripts. The function returns the record under the key as a string,
+// and whether it is a hash, or a result in place of an index. A user who may not call
+// TYPE has only hashes.
+const stored = `
+local function stored()
+  if redis.pcall('TYPE', KEYS[1]).ok == 'string' then
+    local text = redis.call('GET', KEYS[1])
+    if string.find(text, '^%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d ') then return text end
+    return -4
+  end
+  local was = redis.call('HMGET', KEYS[1], 'i', 'v')
+  if tonumber(was[1]) and was[2] then return string.format('%016.0f ', was[1]) .. was[2], true end
+  if redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
+  return -3
+end`
+
 // createScript: KEYS the key; ARGV the value, the TTL in milliseconds or 0, and the
 // channel. Creating a key has a script of its own, with as few calls as possible, because
 // each round begins with it.
-var createScript = newScript(true, `
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  if redis.call('HGET', KEYS[1], 'i') then return -1 end
-  return -4
-end
+var createScript = newScript(true, stored+`
 local now = redis.call('TIME')
 local i = now[1] * 1000000 + now[2]
-local text = string.format('%.0f', i)
-redis.call('HSET', KEYS[1], 'v', ARGV[1], 'i', text)
-if ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+local text = string.format('%016.0f ', i)
+local done
+if ARGV[2] == '0' then
+  done = redis.call('SET', KEYS[1], text .. ARGV[1], 'NX')
+else
+  done = redis.call('SET', KEYS[1], text .. ARGV[1], 'NX', 'PX', ARGV[2])
+end
+if not done then
+  if stored() == -4 then return -4 end
+  return -1
+end
 redis.call('PUBLISH', ARGV[3], text)
 return i`)
 
 // updateScript: KEYS the key; ARGV the value, the TTL in milliseconds or 0, the
-// channel, and the previous index and value.
-var updateScript = newScript(true, `
-local was = redis.call('HMGET', KEYS[1], 'i', 'v')
-local old = was[1]
-if not old then
-  if redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
-  return -3
-end
-if old ~= ARGV[4] or was[2] ~= ARGV[5] then return -2 end
+// channel, and the previous record.
+var updateScript = newScript(true, stored+`
+local was, hash = stored()
+if was == -4 or was == -3 then return was end
+if was ~= ARGV[4] then return -2 end
 local now = redis.call('TIME')
-local i = now[1] * 1000000 + now[2]
-if i <= tonumber(old) then i = tonumber(old) + 1 end
-local text = string.format('%.0f', i)
-redis.call('HSET', KEYS[1], 'v', ARGV[1], 'i', text)
-if ARGV[2] == '0' then
-  redis.call('PERSIST', KEYS[1])
+local i = math.max(now[1] * 1000000 + now[2], string.sub(was, 1, 16) + 1)
+local text = string.format('%016.0f ', i)
+if not hash and ARGV[2] == '0' then
+  redis.call('SET', KEYS[1], text .. ARGV[1])
+elseif not hash then
+  redis.call('SET', KEYS[1], text .. ARGV[1], 'PX', ARGV[2])
 else
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  redis.call('HSET', KEYS[1], 'v', ARGV[1], 'i', string.format('%.0f', i))
+  if ARGV[2] == '0' then
+    redis.call('PERSIST', KEYS[1])
+  else
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  end
 end
 redis.call('PUBLISH', ARGV[3], text)
 return i`)
 
-// deleteScript: KEYS the key; ARGV the previous index and value, and the channel.
-var deleteScript = newScript(true, `
-local was = redis.call('HMGET', KEYS[1], 'i', 'v')
-if not was[1] then
-  if redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
-  return -3
-end
-if was[1] ~= ARGV[1] or was[2] ~= ARGV[2] then return -2 end
+// deleteScript: KEYS the key; ARGV the previous record and the channel.
+var deleteScript = newScript(true, stored+`
+local was = stored()
+if was == -4 or was == -3 then return was end
+if was ~= ARGV[1] then return -2 end
 redis.call('DEL', KEYS[1])
-redis.call('PUBLISH', ARGV[3], '')
+redis.call('PUBLISH', ARGV[2], '')
 return 0`)
 
-// getScript returns the value, the index and the milliseconds left, which are negative
-// for a key without a TTL. The HDEL deletes nothing: because of it a server that accepts
+// getScript returns the record and the milliseconds left, which are negative for a key
+// without a TTL. RENAMENX and HDEL change nothing: because of them a server that accepts
 // no writes refuses the script, such as a master that has become a replica and lacks the
 // latest writes.
-var getScript = newScript(false, `
-redis.call('HDEL', KEYS[1], '(none)')
-local r = redis.call('HMGET', KEYS[1], 'v', 'i')
-if r[1] and r[2] then return {r[1], r[2], redis.call('PTTL', KEYS[1])} end
-if redis.call('EXISTS', KEYS[1]) == 1 then return -4 end
-return -3`)
+var getScript = newScript(false, stored+`
+local was, hash = stored()
+if type(was) == 'string' and not hash then
+  redis.call('RENAMENX', KEYS[1], KEYS[1])
+else
+  redis.call('HDEL', KEYS[1], '(none)')
+end
+if was == -4 or was == -3 then return was end
+return {was, redis.call('PTTL', KEYS[1])}`)
 
 // onceCmd is a command that no client sends again when its reply was lost. If it were
 // sent again after it had happened, the second one would be refused, as if it had not
@@ -151,6 +174,12 @@ func (s *Store) run(ctx context.Context, script script, key string, args ...any)
 
 func (s *Store) send(ctx context.Context, script script, bySource bool, key string, args []any) (any, error) {
 	cmder, cmd := script.command(ctx, bySource, key, args)
+	if script.once && s.pipelines != nil {
+		if err := s.pipelines.process(ctx, cmder); err != nil {
+			return nil, err
+		}
+		return cmd.Val(), nil
+	}
 	if s.replicas == 0 {
 		err := s.client.Process(ctx, cmder)
 		s.reroute(ctx, err)

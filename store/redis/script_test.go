@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -162,27 +163,64 @@ func TestEachCallIsOneRoundTrip(t *testing.T) {
 	round() // a server that has forgotten the scripts is told them again
 }
 
-// TestRecordCanBeReadByPeople reads a record by HGET key v.
+// TestRecordCanBeReadByPeople reads a record by GET.
 func TestRecordCanBeReadByPeople(t *testing.T) {
 	client := clientOf(t, servers.Shared(t, "redis").Addr)
 	pair := put(t, newStore(t, client), freshKey(t), "value", nil, 0)
-	fields, err := client.HGetAll(t.Context(), pair.Key).Result()
-	if err != nil || len(fields) != 2 || fields["v"] != "value" || fields["i"] != strconv.FormatUint(pair.LastIndex, 10) {
-		t.Errorf("HGETALL = %v, %v; want the value and %d", fields, err, pair.LastIndex)
+	if text, err := client.Get(t.Context(), pair.Key).Result(); err != nil || text != fmt.Sprintf("%016d value", pair.LastIndex) {
+		t.Errorf("GET = %q, %v; want %d and the value", text, err, pair.LastIndex)
+	}
+}
+
+// Earlier versions can read a hash alone.
+func TestRecordOfAnEarlierVersionStaysOne(t *testing.T) {
+	client := clientOf(t, servers.Shared(t, "redis").Addr)
+	kv := newStore(t, client)
+	key := freshKey(t)
+	const index = 1_700_000_000_000_000
+	if err := client.HSet(t.Context(), key, "v", "a", "i", index).Err(); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := kv.Get(t.Context(), key, nil)
+	if err != nil || string(pair.Value) != "a" || pair.LastIndex != index {
+		t.Fatalf("Get = %+v, %v", pair, err)
+	}
+	if _, _, err := kv.AtomicPut(t.Context(), key, nil, nil, nil); !errors.Is(err, store.ErrKeyExists) {
+		t.Errorf("create what is there: %v", err)
+	}
+	for _, other := range []*store.KVPair{{Key: key, Value: []byte("b"), LastIndex: index}, {Key: key, Value: []byte("a"), LastIndex: index - 1}} {
+		if _, _, err := kv.AtomicPut(t.Context(), key, nil, other, nil); !errors.Is(err, store.ErrKeyModified) {
+			t.Errorf("swap what was changed: %v", err)
+		}
+	}
+	for _, ttl := range []time.Duration{time.Hour, 0} {
+		pair = put(t, kv, key, fmt.Sprint("for ", ttl), pair, ttl)
+		fields, err := client.HGetAll(t.Context(), key).Result()
+		if err != nil || len(fields) != 2 || fields["v"] != string(pair.Value) || fields["i"] != strconv.FormatUint(pair.LastIndex, 10) {
+			t.Errorf("HGETALL = %v, %v; want %+v", fields, err, pair)
+		}
+		if left := client.TTL(t.Context(), key).Val(); (left > 0) != (ttl > 0) {
+			t.Errorf("with a TTL of %v it has %v left", ttl, left)
+		}
+	}
+	wantValue(t, kv, key, "for 0s")
+	if pairs, err := kv.List(t.Context(), key[:len(key)-1], nil); err != nil || len(pairs) != 1 || pairs[0].LastIndex != pair.LastIndex {
+		t.Errorf("List = %v, %v", pairs, err)
+	}
+	if _, err := kv.AtomicDelete(t.Context(), key, pair); err != nil {
+		t.Error(err)
 	}
 }
 
 func TestIndexRisesThoughTheClockWentBack(t *testing.T) {
 	client := clientOf(t, servers.Shared(t, "redis").Addr)
 	kv := newStore(t, client)
-	key := freshKey(t)
-	pair := put(t, kv, key, "a", nil, 0)
-	const ahead = 1e10 // microseconds
-	if err := client.HSet(t.Context(), key, "i", strconv.FormatUint(pair.LastIndex+ahead, 10)).Err(); err != nil {
+	pair := put(t, kv, freshKey(t), "a", nil, 0)
+	pair.LastIndex += 1e10 // microseconds
+	if err := client.Set(t.Context(), pair.Key, fmt.Sprintf("%016d a", pair.LastIndex), 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	pair.LastIndex += ahead
-	if next := put(t, kv, key, "b", pair, 0); next.LastIndex != pair.LastIndex+1 {
+	if next := put(t, kv, pair.Key, "b", pair, 0); next.LastIndex != pair.LastIndex+1 {
 		t.Errorf("index %d after %d", next.LastIndex, pair.LastIndex)
 	}
 }
@@ -192,6 +230,7 @@ func TestForeignKeyIsLeftAlone(t *testing.T) {
 	kv := newStore(t, client)
 	for name, write := range map[string]func(key string) error{
 		"string":     func(key string) error { return client.Set(t.Context(), key, "theirs", 0).Err() },
+		"number":     func(key string) error { return client.Set(t.Context(), key, "1700000000000000", 0).Err() },
 		"list":       func(key string) error { return client.RPush(t.Context(), key, "theirs").Err() },
 		"other hash": func(key string) error { return client.HSet(t.Context(), key, "name", "theirs").Err() },
 	} {

@@ -119,7 +119,17 @@ func TestRightsAreTheLeast(t *testing.T) {
 	addr := servers.Shared(t, "redis").Addr
 	admin := clientOf(t, addr)
 	work := func(kv store.Store) error {
-		key := freshKey(t)
+		key, old := freshKey(t), freshKey(t)+"/of an earlier version"
+		if err := admin.HSet(t.Context(), old, "v", "", "i", 1).Err(); err != nil {
+			t.Fatal(err)
+		}
+		was := &store.KVPair{Key: old, LastIndex: 1}
+		for _, ttl := range []time.Duration{time.Hour, 0} {
+			var err error
+			if _, was, err = kv.AtomicPut(t.Context(), old, nil, was, &store.WriteOptions{TTL: ttl}); err != nil {
+				return err
+			}
+		}
 		_, first, err := kv.AtomicPut(t.Context(), key, nil, nil, &store.WriteOptions{TTL: time.Hour})
 		if err != nil {
 			return err

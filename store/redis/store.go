@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,14 +23,15 @@ var _ store.Store = (*Store)(nil)
 // at most as many calls hang as the client's pool has connections, each until its
 // timeout.
 type Store struct {
-	client   goredis.UniversalClient
-	replicas int
-	poll     time.Duration
-	silence  time.Duration // see subscribe
-	base     base.Store
-	limits   base.Limits
-	target   store.Target
-	hints    hints
+	client    goredis.UniversalClient
+	replicas  int
+	poll      time.Duration
+	silence   time.Duration // see subscribe
+	base      base.Store
+	limits    base.Limits
+	pipelines *pipelines // of writes; nil where each goes by itself
+	target    store.Target
+	hints     hints
 
 	// cut ends the calls of a client that the store owns, and release closes it. They are
 	// nil for a client of the user.
@@ -79,6 +79,9 @@ func New(client goredis.UniversalClient, opts ...Option) (*Store, error) {
 	// Reads leave connections of the pool, if it has more than one, for writes.
 	conns := poolSize(client)
 	s.limits = base.NewLimits(max(1, conns-max(1, conns/4)), conns)
+	if _, one := client.(*goredis.Client); one && s.replicas == 0 {
+		s.pipelines = newPipelines(client, conns)
+	}
 	return s, nil
 }
 
@@ -122,9 +125,9 @@ func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previou
 		ms := int64((ttl + time.Millisecond - 1) / time.Millisecond)
 		script, args := createScript, []any{value, ms, channel(key)}
 		if previous != nil {
-			script, args = updateScript, append(args, strconv.FormatUint(previous.LastIndex, 10), bytes.Clone(previous.Value))
+			script, args = updateScript, append(args, record(previous))
 		}
-		written, err := withContext(ctx, s, func() (any, error) { return s.run(ctx, script, key, args...) })
+		written, err := s.write(ctx, script, key, args...)
 		if err != nil {
 			return 0, err
 		}
@@ -138,13 +141,13 @@ func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previou
 // After any other error the key may have been deleted.
 func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
 	return s.base.AtomicDelete(ctx, key, previous, func() error {
-		index, old := strconv.FormatUint(previous.LastIndex, 10), bytes.Clone(previous.Value)
-		_, err := withContext(ctx, s, func() (any, error) {
-			return s.run(ctx, deleteScript, key, index, old, channel(key))
-		})
+		_, err := s.write(ctx, deleteScript, key, record(previous), channel(key))
 		return err
 	})
 }
+
+// ReturnsInTime returns true: see store.ReturnsInTime.
+func (s *Store) ReturnsInTime() bool { return true }
 
 // Close ends all watches and waits until they have ended. Calls made later return
 // store.ErrClosed. It may be called again. It closes the client of a store that was
@@ -174,20 +177,30 @@ func (s *Store) read(ctx context.Context, key string) (*store.KVPair, time.Durat
 	return parse(key, reply)
 }
 
+// indexDigits is how many digits the index has in a record.
+const indexDigits = 16
+
+// record returns a pair as it is stored.
+func record(pair *store.KVPair) []byte {
+	return fmt.Appendf(nil, "%0*d %s", indexDigits, pair.LastIndex, pair.Value)
+}
+
 // parse parses the reply of getScript for an existing key.
 func parse(key string, reply any) (*store.KVPair, time.Duration, error) {
 	fields, ok := reply.([]any)
-	if !ok || len(fields) != 3 {
+	if !ok || len(fields) != 2 {
 		return nil, 0, fmt.Errorf("the script returned %T", reply)
 	}
-	value, isString := fields[0].(string)
-	text, isText := fields[1].(string)
-	left, isNumber := fields[2].(int64)
-	index, err := strconv.ParseUint(text, 10, 64)
-	if !isString || !isText || !isNumber || err != nil {
+	text, isText := fields[0].(string)
+	left, isNumber := fields[1].(int64)
+	if !isText || !isNumber || len(text) <= indexDigits {
 		return nil, 0, errForeign
 	}
-	return &store.KVPair{Key: key, Value: []byte(value), LastIndex: index}, time.Duration(left) * time.Millisecond, nil
+	index, err := strconv.ParseUint(text[:indexDigits], 10, 64)
+	if err != nil {
+		return nil, 0, errForeign
+	}
+	return &store.KVPair{Key: key, Value: []byte(text[indexDigits+1:]), LastIndex: index}, time.Duration(left) * time.Millisecond, nil
 }
 
 // withContext runs f, unless the store is closed or ctx has ended, and returns when ctx
@@ -198,11 +211,29 @@ func withContext[T any](ctx context.Context, s *Store, f func() (T, error)) (T, 
 		return none, err
 	}
 	value, err := base.Await(ctx, f)
+	return value, inTime(ctx, err)
+}
+
+// write runs a script that writes, and returns when ctx ends even if the client does not.
+func (s *Store) write(ctx context.Context, script script, key string, args ...any) (any, error) {
+	run := func() (any, error) { return s.run(ctx, script, key, args...) }
+	if s.pipelines == nil {
+		return withContext(ctx, s, run)
+	}
+	if err := s.base.Check(ctx); err != nil {
+		return nil, err
+	}
+	reply, err := run()
+	return reply, inTime(ctx, err)
+}
+
+// inTime returns the error of a call within ctx.
+func inTime(ctx context.Context, err error) error {
 	if deadline, ok := ctx.Deadline(); ok && err != nil && !refused(err) && !time.Now().Before(deadline) {
 		// The client observes the deadline itself, and returns an I/O timeout.
-		err = context.DeadlineExceeded
+		return context.DeadlineExceeded
 	}
-	return value, err
+	return err
 }
 
 // reading is withContext for a read, within one of the limits.

@@ -3,6 +3,7 @@ package base
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -11,8 +12,9 @@ import (
 // that run in it. The zero value is ready for use. All methods are safe for concurrent
 // use.
 type Life struct {
+	closed atomic.Bool // set with mu held
+
 	mu      sync.Mutex
-	closed  bool
 	ends    map[*context.CancelFunc]struct{}
 	running sync.WaitGroup
 }
@@ -20,16 +22,10 @@ type Life struct {
 // Check returns the error of ctx if ctx has ended, store.ErrClosed if the store is
 // closed, and nil otherwise.
 func (l *Life) Check(ctx context.Context) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.check(ctx)
-}
-
-func (l *Life) check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if l.closed {
+	if l.closed.Load() {
 		return store.ErrClosed
 	}
 	return nil
@@ -40,7 +36,7 @@ func (l *Life) check(ctx context.Context) error {
 func (l *Life) Go(ctx context.Context, f func(ctx context.Context)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.check(ctx); err != nil {
+	if err := l.Check(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -64,8 +60,7 @@ func (l *Life) Go(ctx context.Context, f func(ctx context.Context)) error {
 // reports whether this was the first Close.
 func (l *Life) Close() (first bool) {
 	l.mu.Lock()
-	first = !l.closed
-	l.closed = true
+	first = !l.closed.Swap(true)
 	for cancel := range l.ends {
 		(*cancel)()
 	}
