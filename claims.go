@@ -70,7 +70,7 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	if err != nil {
 		return Claimed{}, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, trust, fmt.Errorf("%w: no answer before the trust was over, %s", context.DeadlineExceeded, clock.About(trust)))
+	ctx, cancel := register.Within(ctx, trust, tooLate(trust))
 	defer cancel()
 	got := Claimed{Instance: by.Instance}
 	if err := c.begin(ctx); err != nil {
@@ -103,6 +103,16 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	}
 	return Claimed{Won: true, Term: termOf(*wrote).clone(), Beat: wrote.Beat, Instance: by.Instance, Trust: trust}, nil
 }
+
+// tooLate is why a claim is given up when no trust in it is left.
+type tooLate time.Duration
+
+func (d tooLate) Error() string {
+	return fmt.Sprintf("%v: no answer before the trust was over, %s", context.DeadlineExceeded, clock.About(time.Duration(d)))
+}
+
+// Unwrap returns context.DeadlineExceeded.
+func (tooLate) Unwrap() error { return context.DeadlineExceeded }
 
 // Resign gives up the term of that instance, which must have ended its work. With a
 // token that is not 0 it gives up only the term of that token; without, the instance is
@@ -281,13 +291,9 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 		a.Beat = rec.Beat
 		return nil, a, c.copied()
 	}
-	o := c.opts
-	if err := o.candidate(by.TTL); err != nil {
-		return nil, a, err
-	}
-	claimant := election.Claimant{Node: by.Node, TTL: by.TTL, Hold: o.config.Retry, Payload: by.Payload}
+	claimant := election.Claimant{Node: by.Node, TTL: by.TTL, Hold: by.retry, Payload: by.Payload}
 	if rec.Evicts(by.Node) {
-		claimant.Cooldown = o.config.Retry // it was asked to leave the seat to others
+		claimant.Cooldown = by.retry // it was asked to leave the seat to others
 	}
 	verdict, free := election.Decide(&c.view, &claimant, holds, now.Mono)
 	beat := election.NextBeat(rec.Beat, clock.Stride())
@@ -380,8 +386,9 @@ func (c *Claims) check(ctx context.Context, by *Claim) (time.Duration, error) {
 	if len(by.Payload) > MaxPayload {
 		return 0, invalid("payload", fmt.Sprintf("%d bytes", len(by.Payload)), "must have at most %d bytes", MaxPayload)
 	}
-	trust, err := c.trust(by.TTL)
-	by.TTL = by.TTL.Truncate(time.Millisecond)
+	o := c.opts // a copy, for the defaults depend on the TTL
+	err := o.candidate(by.TTL)
+	by.TTL, by.retry = by.TTL.Truncate(time.Millisecond), o.config.Retry
 	by.Payload = bytes.Clone(by.Payload) // the caller may change it
-	return trust, err
+	return o.trust(by.TTL), err
 }

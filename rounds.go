@@ -219,7 +219,7 @@ type observations struct {
 	calls chan struct{} // those under way (S6)
 
 	mu    sync.Mutex // of the views
-	views *lru.Map[string, *round.View]
+	views *lru.Map[string, *round.View] // nil for a round whose end nobody waits for
 }
 
 func newObservations(most, calls int) *observations {
@@ -235,19 +235,25 @@ func (s *observations) knows(key string) bool { return s.views.Has(key) }
 func (s *observations) see(key string, pair *store.KVPair, rec round.Record, now time.Duration, add bool) round.View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	view := new(round.View)
-	if s.views.Has(key) || add && pair != nil {
-		view = s.views.Get(key, func() *round.View { return new(round.View) })
+	known := s.views.Has(key)
+	var view round.View
+	if known {
+		if was := s.views.Get(key, func() *round.View { return nil }); was != nil {
+			view = *was
+		}
 	}
 	view.See(pair, rec, now)
-	saw := *view
 	switch {
 	case pair == nil && !view.Gone().Held():
 		s.views.Delete(key)
+	case !known && (!add || pair == nil):
 	case pair != nil && !rec.Held():
-		*view = round.View{} // nobody waits for its end
+		s.views.Put(key, nil)
+	default:
+		kept := view
+		s.views.Put(key, &kept)
 	}
-	return saw
+	return view
 }
 
 func (r *Round) check(system, name string) error {

@@ -186,6 +186,8 @@ type Claim struct {
 	// no sign of another process.
 	wrote []uint64
 
+	retry time.Duration // the retry interval for its TTL
+
 	// TTL is how long the claim stands without being renewed, in whole
 	// milliseconds, from MinTTL to MaxTTL; 0 means DefaultTTL. A renewal keeps
 	// that of its term, whatever this says.

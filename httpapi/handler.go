@@ -141,8 +141,8 @@ func (h *Handler) own(f func(ctx context.Context)) {
 
 // ServeHTTP serves the API.
 func (h *Handler) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
-	pattern := ""
-	w := &counting{ResponseWriter: answer, count: func(status int) { h.metrics.answered(pattern, status) }}
+	r.Pattern = "" // that of a mux around this one
+	w := &counting{ResponseWriter: answer, r: r, metrics: h.metrics}
 	defer func() {
 		if v := recover(); v != nil {
 			if v == http.ErrAbortHandler { //nolint:errorlint // It is panicked with as it is.
@@ -168,14 +168,13 @@ func (h *Handler) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 		answerError(w, problem{http.StatusNotFound, "the path has an empty part, or dots for one"})
 		return
 	}
-	var handler http.Handler
-	if handler, pattern = h.mux.Handler(r); pattern == "" {
-		lost := &statusOnly{header: head}
-		handler.ServeHTTP(lost, r)
-		answerError(w, unrouted(lost.status, r))
+	w.routing = true
+	h.mux.ServeHTTP(w, r)
+	w.routing = false
+	if r.Pattern == "" {
+		answerError(w, unrouted(w.status, r))
 		return
 	}
-	h.mux.ServeHTTP(w, r)
 	w.begin(http.StatusOK) // as the server does
 }
 
@@ -186,13 +185,3 @@ func unrouted(status int, r *http.Request) problem {
 	}
 	return problem{http.StatusNotFound, "there is nothing under this path"}
 }
-
-// statusOnly keeps the status and the headers of an answer.
-type statusOnly struct {
-	header http.Header
-	status int
-}
-
-func (s *statusOnly) Header() http.Header         { return s.header }
-func (s *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
-func (s *statusOnly) WriteHeader(status int)      { s.status = status }

@@ -198,22 +198,36 @@ func (m *metrics) answered(pattern string, status int) {
 }
 
 // counting counts an answer when it begins, so that a stream is counted, and a client
-// that has the answer finds it counted.
+// that has the answer finds it counted. Of what the mux answers to a request without a
+// route it keeps only the status.
 type counting struct {
 	http.ResponseWriter
-	count func(status int)
-	begun bool
+	r       *http.Request
+	metrics *metrics
+	begun   bool
+	routing bool // the mux serves the request
+	status  int
 }
 
 // Unwrap is for http.ResponseController.
 func (c *counting) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
+// unrouted reports whether the mux answers that the request has no route.
+func (c *counting) unrouted() bool { return c.routing && c.r.Pattern == "" }
+
 func (c *counting) WriteHeader(status int) {
+	if c.unrouted() {
+		c.status = status
+		return
+	}
 	c.begin(status)
 	c.ResponseWriter.WriteHeader(status)
 }
 
 func (c *counting) Write(b []byte) (int, error) {
+	if c.unrouted() {
+		return len(b), nil
+	}
 	c.begin(http.StatusOK)
 	return c.ResponseWriter.Write(b)
 }
@@ -221,6 +235,6 @@ func (c *counting) Write(b []byte) (int, error) {
 func (c *counting) begin(status int) {
 	if !c.begun && status >= http.StatusOK {
 		c.begun = true
-		c.count(status)
+		c.metrics.answered(c.r.Pattern, status)
 	}
 }

@@ -54,6 +54,14 @@ func explained(ctx context.Context, err error, late time.Duration) error {
 	return err
 }
 
+// Within is context.WithTimeoutCause, and returns ctx itself where that ends sooner.
+func Within(ctx context.Context, limit time.Duration, cause error) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= limit {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, limit, cause)
+}
+
 // Call makes a call of the store for one who waits for it, but no longer than ctx
 // lasts, nor than the register waits for a call. A call that does not return by then is
 // left to itself, and keeps its slot until it does: no call is repeated on top of it
@@ -63,11 +71,8 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 	if r.Limit != nil {
 		limit = r.Limit(time.Duration(r.took.Load()))
 	}
-	if end, ok := ctx.Deadline(); !ok || time.Until(end) > limit {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, NoAnswer(limit))
-		defer cancel()
-	}
+	ctx, cancel := Within(ctx, limit, NoAnswer(limit))
+	defer cancel()
 	var none T
 	if ctx.Err() != nil {
 		return none, fmt.Errorf("%s: key %q: %w", r.Package, r.Key, context.Cause(ctx))
