@@ -110,8 +110,8 @@ func MaxWatches(kv Store) int {
 
 // ReturnsInTime reports whether the calls of kv return as soon as their context ends, even
 // where its servers hang, because it, or the store that it is a view of, has a method
-// ReturnsInTime that says so. Elections make calls of other stores in goroutines of their
-// own.
+// ReturnsInTime that says so. For claims, rounds and requests each call of any other store
+// is made in a goroutine of its own.
 func ReturnsInTime(kv Store) bool {
 	for {
 		if own, ok := kv.(interface{ ReturnsInTime() bool }); ok {

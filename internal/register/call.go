@@ -67,9 +67,9 @@ func Within(ctx context.Context, limit time.Duration, cause error) (context.Cont
 // left to itself, and keeps its slot until it does: no call is repeated on top of it
 // (S6).
 func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T, error)) (T, error) {
-	began, limit := r.Clock.Now().Mono, r.Timeout
+	limit, began := r.Timeout, time.Duration(0)
 	if r.Limit != nil {
-		limit = r.Limit(time.Duration(r.took.Load()))
+		limit, began = r.Limit(time.Duration(r.took.Load())), r.Clock.Now().Mono
 	}
 	ctx, cancel := Within(ctx, limit, NoAnswer(limit))
 	defer cancel()
@@ -87,7 +87,7 @@ func Call[T any](ctx context.Context, r *Register, call func(context.Context) (T
 	}
 	v, err := answer(ctx, r, call)
 	switch {
-	case err == nil:
+	case err == nil && r.Limit != nil:
 		r.took.Store(max(int64(r.Clock.Now().Mono-began), r.took.Load()/2))
 	case ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded):
 		err = explained(ctx, err, overdue(ctx))

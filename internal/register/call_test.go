@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +62,46 @@ func TestCallIsWaitedForAsLongAsItsLimitAllows(t *testing.T) {
 		}
 		if len(took) != 3 || took[0] != 0 || took[1] != time.Second || took[2] != time.Second {
 			t.Errorf("told that the store takes %v", took)
+		}
+	})
+}
+
+// prompt is a store that says of its calls that they return in time.
+type prompt struct{ *standin.Store }
+
+func (prompt) ReturnsInTime() bool { return true }
+
+func TestCallsThatReturnInTimeAreMadeByTheirCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var under []int
+		failure := errors.New("refused")
+		kv := prompt{&standin.Store{Store: memory.New(), OnGet: func(ctx context.Context, _ string) (*store.KVPair, error) {
+			under = append(under, runtime.NumGoroutine())
+			if _, ok := ctx.Deadline(); !ok {
+				t.Error("a call without a deadline")
+			}
+			if len(under) == 1 {
+				return nil, failure
+			}
+			<-ctx.Done()
+			return nil, fmt.Errorf("redis: get: %w", ctx.Err())
+		}}}
+		r := New(Config{Place: Place{store.WithPrefix(kv, "app/"), "service/x", "test"}, Timeout: time.Second})
+		before := runtime.NumGoroutine()
+		if _, err := r.Read(t.Context()); !errors.Is(err, failure) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := r.Read(t.Context()); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer within 1s") || strings.Count(err.Error(), "service/x") != 1 {
+			t.Errorf("got %v", err)
+		}
+		left := errors.New("the caller has left")
+		ctx, leave := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Millisecond, func() { leave(left) })
+		if _, err := r.Read(ctx); !errors.Is(err, left) {
+			t.Errorf("got %v", err)
+		}
+		if want := []int{before, before, before}; !slices.Equal(under, want) {
+			t.Errorf("goroutines during the calls: %v, want %v", under, want)
 		}
 	})
 }

@@ -35,10 +35,13 @@
 //
 // # What it guarantees
 //
-// A record is a hash under its key, with the value in field v and the index in field i.
+// A record is a string under its key: the index in 16 digits, a space, and the value.
 // People can read it:
 //
-//	redis-cli HGET service/swarm/leader v
+//	redis-cli GET service/swarm/leader
+//
+// Earlier versions made it a hash, with the value in field v and the index in field i. Such
+// a record stays a hash until it is deleted.
 //
 // A write and all its conditions are one script on that key, which Redis runs as one
 // step. Only masters are read. So on one server reads and writes are linearizable, as
@@ -88,16 +91,21 @@
 // A user needs only these rights, for keys that begin with service/:
 //
 //	ACL SETUSER app on >password ~service/* &leadership:service/* -@all
-//	  +eval +evalsha +hget +hset +hmget +hdel +exists +del +persist +pexpire
-//	  +pttl +time +publish +subscribe +ping +scan
+//	  +eval +evalsha +type +get +set +renamenx +hset +hmget +hdel +exists +del
+//	  +persist +pexpire +pttl +time +publish +subscribe +ping +scan
 //
-// Only List needs scan. A database other than 0 needs +select, WithReplicas +wait, and a
+// Only List needs scan; hset, persist and pexpire are for records of earlier versions. A database other than 0 needs +select, WithReplicas +wait, and a
 // Cluster +cluster|slots +asking (and, for clients that read from replicas, +command
 // +readonly). At the Sentinels a user needs +sentinel|get-master-addr-by-name
 // +sentinel|sentinels +subscribe +ping and the channels &+switch-master
 // &+replica-reconf-done.
 //
 // # Limits
+//
+// Writes that come at the same time go together, in one pipeline: while as many are under
+// way as an eighth of the client's pool has connections, those that come wait for one of
+// them to end, but for 2 ms at most where the pool has a connection left. With WithReplicas,
+// and on a Cluster, each write goes by itself.
 //
 // TTLs are rounded up to whole milliseconds; one below a millisecond is
 // ErrTTLNotSupported. List scans all keys of the database. Keys of other programs are

@@ -46,7 +46,7 @@ func newScript(once bool, source string) script {
 // also rises when a key is deleted and created again. It is far below 2^53, up to which
 // Lua's numbers are exact.
 
-// stored begins the scripts. The function returns the record under the key as a string,
+// stored is a part of the scripts. The function returns the record under the key as a string,
 // and whether it is a hash, or a result in place of an index. A user who may not call
 // TYPE has only hashes.
 const stored = `
@@ -65,7 +65,7 @@ end`
 // createScript: KEYS the key; ARGV the value, the TTL in milliseconds or 0, and the
 // channel. Creating a key has a script of its own, with as few calls as possible, because
 // each round begins with it.
-var createScript = newScript(true, stored+`
+var createScript = newScript(true, `
 local now = redis.call('TIME')
 local i = now[1] * 1000000 + now[2]
 local text = string.format('%016.0f ', i)
@@ -75,12 +75,12 @@ if ARGV[2] == '0' then
 else
   done = redis.call('SET', KEYS[1], text .. ARGV[1], 'NX', 'PX', ARGV[2])
 end
-if not done then
-  if stored() == -4 then return -4 end
-  return -1
-end
-redis.call('PUBLISH', ARGV[3], text)
-return i`)
+if done then
+  redis.call('PUBLISH', ARGV[3], text)
+  return i
+end`+stored+`
+if stored() == -4 then return -4 end
+return -1`)
 
 // updateScript: KEYS the key; ARGV the value, the TTL in milliseconds or 0, the
 // channel, and the previous record.
@@ -157,7 +157,7 @@ func (s script) command(ctx context.Context, bySource bool, key string, args []a
 // started or flushed since does not, and refuses it.
 func (s *Store) run(ctx context.Context, script script, key string, args ...any) (any, error) {
 	reply, err := s.send(ctx, script, false, key, args)
-	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+	if err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") {
 		reply, err = s.send(ctx, script, true, key, args)
 	}
 	if err != nil && strings.Contains(err.Error(), "WRONGTYPE") {
