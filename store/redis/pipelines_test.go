@@ -120,7 +120,14 @@ func TestWriteThatNobodyWaitsForIsNotSent(t *testing.T) {
 	key := freshKey(t)
 	given := make(chan error, 1)
 	w.create(ctx, key, func(err error) { given <- err })
-	w.wait(1)
+	for _, name := range []string{"/1", "/2"} { // which go together
+		w.create(t.Context(), key+name, func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	w.wait(3)
 	cancel()
 	if err := <-given; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
