@@ -218,7 +218,7 @@ type observations struct {
 	reads register.Reads
 	calls chan struct{} // those under way (S6)
 
-	mu    sync.Mutex // of the views
+	mu    sync.Mutex                    // of the views
 	views *lru.Map[string, *round.View] // nil for a round whose end nobody waits for
 }
 
