@@ -121,7 +121,7 @@ func (s *Store) readAll(ctx context.Context, keys []string) ([]*store.KVPair, er
 		cmds[i] = cmd
 		_ = pipe.Process(ctx, cmder)
 	}
-	_, _ = pipe.Exec(ctx) // each has its own error
+	exec(ctx, pipe)
 	var pairs []*store.KVPair
 	for i, cmd := range cmds {
 		err := cmd.Err()

@@ -119,7 +119,7 @@ func (p *pipelines) send(all []queued) {
 		for _, q := range all {
 			_ = pipe.Process(ctx, q.cmd)
 		}
-		_, _ = pipe.Exec(ctx) // each has its own error
+		exec(ctx, pipe)
 	}
 	for _, q := range all {
 		close(q.done)

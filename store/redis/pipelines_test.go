@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -172,6 +173,45 @@ func TestEachOfTheWritesThatGoTogetherHasItsOwnResult(t *testing.T) {
 	}
 	if err := of("/foreign"); err == nil || isRefusal(err) {
 		t.Errorf("create what is another's: %v", err)
+	}
+}
+
+// TestWritesThatGoTogetherFailWithoutALogin: the server answers, though not to them.
+func TestWritesThatGoTogetherFailWithoutALogin(t *testing.T) {
+	client := goredis.NewClient(&goredis.Options{Addr: servers.Shared(t, "redis").Addr, PoolSize: 1, Username: "nobody", Password: "wrong"})
+	defer client.Close()
+	w := writes{kv: newStore(t, client)}
+	g := newGate(client, 1)
+	refused := func(err error) {
+		if err == nil || isRefusal(err) {
+			t.Errorf("got %v", err)
+		}
+	}
+	w.create(t.Context(), freshKey(t)+"/first", refused)
+	<-g.held
+	w.create(t.Context(), freshKey(t)+"/1", refused)
+	w.create(t.Context(), freshKey(t)+"/2", refused)
+	w.wait(2)
+	close(g.open)
+	w.all.Wait()
+}
+
+// lockedOut is a hook of a client whose connections are refused for pipelines: then the
+// commands have no error of their own.
+type lockedOut struct{ gate }
+
+func (*lockedOut) ProcessPipelineHook(goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(context.Context, []goredis.Cmder) error { return errors.New("WRONGPASS") }
+}
+
+func TestListThatCannotReadItsKeysFails(t *testing.T) {
+	client := clientOf(t, servers.Shared(t, "redis").Addr)
+	kv := newStore(t, client)
+	key := freshKey(t)
+	put(t, kv, key+"/a", "value", nil, 0)
+	client.AddHook(&lockedOut{})
+	if pairs, err := kv.List(t.Context(), key, nil); err == nil || errors.Is(err, store.ErrKeyNotFound) || !strings.Contains(err.Error(), "WRONGPASS") {
+		t.Errorf("List = %v, %v", pairs, err)
 	}
 }
 

@@ -244,13 +244,23 @@ func sendAndWait(ctx context.Context, client goredis.Cmdable, cmder goredis.Cmde
 	}
 	_ = pipe.Process(ctx, cmder)
 	wait := pipe.Do(ctx, "wait", replicas, replicationTimeout.Milliseconds())
-	_, err := pipe.Exec(ctx)
-	if cmder.Err() == nil && wait.Err() == nil && wait.Val() == nil {
-		// Each command has its own error, unless there was no connection and the client
-		// does not retry.
-		cmder.SetErr(err)
-	}
+	exec(ctx, pipe)
 	return wait
+}
+
+// exec runs a pipeline of scripts and the like, so that each command has a reply or an error
+// of its own. By itself the client gives it neither where the server refuses the login, or
+// where there was no connection and the client does not retry.
+func exec(ctx context.Context, pipe goredis.Pipeliner) {
+	cmds, err := pipe.Exec(ctx)
+	if err == nil {
+		return
+	}
+	for _, cmd := range cmds {
+		if reply, ok := cmd.(interface{ Val() any }); ok && reply.Val() == nil && cmd.Err() == nil {
+			cmd.SetErr(err)
+		}
+	}
 }
 
 // cluster are the methods of a Cluster's client about its servers.
