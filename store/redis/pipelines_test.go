@@ -99,10 +99,10 @@ func TestWritesGoTogetherBesideThoseThatHang(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	w.create(t.Context(), freshKey(t)+"/hangs/1", ok)
-	w.create(t.Context(), freshKey(t)+"/hangs/2", ok)
-	<-g.held
-	<-g.held
+	for _, name := range []string{"/hangs/1", "/hangs/2"} {
+		w.create(t.Context(), freshKey(t)+name, ok)
+		<-g.held
+	}
 	rest := writes{kv: w.kv}
 	for i := range 200 {
 		rest.create(t.Context(), fmt.Sprint(freshKey(t), i), ok)
