@@ -15,7 +15,7 @@ ARG TARGETARCH
 # The modules that .dockerignore leaves out leave go.work too. No cgo: the program
 # is static, SQLite included.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    go work edit -dropuse=./examples -dropuse=./faults -dropuse=./internal/tests \
+    go work edit -dropuse=./bench -dropuse=./examples -dropuse=./faults -dropuse=./internal/tests \
     && CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -buildvcs=false -trimpath -ldflags="-s -w" -o /out/leadership ./cmd/leadership \
     && mkdir /out/state

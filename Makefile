@@ -11,11 +11,11 @@ DEPLOY = cd deploy/test && GOWORK=off
 SIM_SEEDS ?= 1000
 # Likewise FAILOVER_SEEDS=20, of failovers of PostgreSQL (2), and PAUSES=200, of processes that lead (9).
 # EXPLORE_DEPTH=3 has TestExplore make three moves more (with the race detector it makes three less).
-# `make bench BENCH=Handover` runs those benchmarks alone.
-BENCH ?= .
+# `make bench BENCH=handover/etcd` measures those rows alone, and `make bench-calls BENCH=Handover` those benchmarks.
+BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help servers build test test-quick fuzz proof faults faults-long faults-service faults-soak bench lint tidy release format api cover clean
+.PHONY: help servers build test test-quick fuzz proof faults faults-long faults-service faults-soak bench bench-calls lint tidy release format api cover clean
 
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -65,9 +65,11 @@ faults-service: servers ## Kill servers and stores under 500 clients of the HTTP
 faults-soak: servers ## Elections on every store for an hour, a fault every 10 s; fails if they need more in the end
 	$(GO) run ./faults/cmd/soak $(FAULTS)
 
-bench: servers ## Measure handovers and calls, on real servers
-	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' -p 1 $(ALL)
-	@if [ -e bench/go.mod ]; then cd bench && GOWORK=off LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(BENCH)' ./...; fi
+bench: servers ## Measure this library beside its peers, on real servers, and write docs/benchmarks.md (25 minutes)
+	$(GO) run ./bench/cmd/bench --record --row '$(BENCH)'
+
+bench-calls: servers ## Run the benchmarks that are tests: single calls, on real servers
+	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -p 1 $(ALL)
 
 lint: ## Check format, vet and golangci-lint (the first run compiles it)
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w:"; echo "$$unformatted"; exit 1; fi

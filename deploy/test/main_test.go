@@ -54,7 +54,7 @@ func build(src string) error {
 		return fmt.Errorf("copy the context of the build: %w", err)
 	}
 	for _, args := range [][]string{
-		{"work", "edit", "-dropuse=./examples", "-dropuse=./faults", "-dropuse=./internal/tests"},
+		{"work", "edit", "-dropuse=./bench", "-dropuse=./examples", "-dropuse=./faults", "-dropuse=./internal/tests"},
 		{"build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/leadership"},
 	} {
 		cmd := exec.Command("go", args...)

@@ -50,6 +50,8 @@ var consulKind = kind{
 			"disable_remote_exec":  true,
 			"limits":               map[string]int{"http_max_conns_per_client": limit},
 			"log_level":            "warn",
+			// Counters that last, of requests, for who measures.
+			"telemetry": map[string]string{"prometheus_retention_time": "1h"},
 		}
 		if s.Secret != nil {
 			s.secureConsul(settings)

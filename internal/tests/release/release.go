@@ -29,7 +29,7 @@ type part struct {
 
 // released reports whether others may require the module.
 func (p part) released() bool {
-	return !strings.Contains(p.path, "/internal/") && p.path != path+"/faults"
+	return !strings.Contains(p.path, "/internal/") && p.path != path+"/faults" && p.path != path+"/bench"
 }
 
 // tag names a version of the module, as the go command looks for it.
