@@ -67,7 +67,7 @@ var idleKind = &Kind{
 func (s *sitting) standing(ctx context.Context, server *server, pid int) (map[string][]float64, error) {
 	calm, span := 3*time.Second, 10*time.Second
 	if s.Quick {
-		calm, span = 200*time.Millisecond, time.Second
+		calm, span = 100*time.Millisecond, 500*time.Millisecond
 	}
 	if err := wait(ctx, calm); err != nil {
 		return nil, err

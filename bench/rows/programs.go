@@ -46,8 +46,10 @@ var sizeKind = &Kind{
 	},
 	rows: func(quick bool) (rows []*Row) {
 		for _, s := range stores {
-			if !quick || s.name == "redis" {
+			if !quick {
 				rows = append(rows, &Row{Store: s.name, Sides: s.sides})
+			} else if s.name == "redis" {
+				rows = append(rows, &Row{Store: s.name, Sides: s.sides[:1]})
 			}
 		}
 		return rows

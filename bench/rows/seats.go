@@ -96,7 +96,7 @@ var handoverKind = &Kind{
 		}
 		switch {
 		case s.Quick:
-			t.Times, t.Settle = 3, 50*time.Millisecond
+			t.TTL, t.Times, t.Settle = max(time.Second, l.MinTTL), 3, 50*time.Millisecond
 		case s.N >= 1000:
 			t.Within, t.Settle = 4*time.Second, 400*time.Millisecond
 		}
@@ -137,7 +137,10 @@ var failoverKind = &Kind{
 			return nil, err
 		}
 		t := work.Task{Role: "hold", Side: side, Addr: server.addr, Key: s.key(), Keys: 10, TTL: max(2*time.Second, l.MinTTL), Within: time.Minute}
-		if s.N >= 1000 {
+		switch {
+		case s.Quick:
+			t.TTL = max(time.Second, l.MinTTL)
+		case s.N >= 1000:
 			t.Keys = 1
 		}
 		if l.Most > 0 {
