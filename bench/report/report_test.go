@@ -65,11 +65,11 @@ func TestBetterSideIsBoldAndPeersThatWinAreNamed(t *testing.T) {
 	}
 	page := r.Page()
 	for _, want := range []string{
-		"| `handover/etcd/2` | etcd/leadership | 3.40 (9.00) | **4** | **2** | 1.8 |\n|  | etcd/concurrency | **1.70** (4.00) | 5 | **2** |  |\n",
+		"| `handover/etcd/2` | etcd/leadership | 3.40 (9.00) | **4** | **2** | – | 1.8 |\n|  | etcd/concurrency | **1.70** (4.00) | 5 | **2** | – |  |\n",
 		"- `handover/etcd/2`: etcd/concurrency (2.0 times)\n",
 		"| `rounds/redis` | redis/leadership | 38,100 | **2.00** (3.00) | 366 | 0.2 |\n|  | redis/SET-NX | **73,000** | **2.00** (2.50) | **128** |  |\n",
 		"- `rounds/redis`: redis/SET-NX (1.9 times)\n",
-		"| `handover/redis/2` | redis/leadership | – | – | – | 0.0 |\n|  | redis/redsync | 98.00 (100.00) | – | – |  |\n",
+		"| `handover/redis/2` | redis/leadership | – | – | – | – | 0.0 |\n|  | redis/redsync | 98.00 (100.00) | – | – | – |  |\n",
 		"- `handover/redis/2`, redis/leadership: failed: no route\n",
 		"| `idle/etcd/10000` | not measured yet |",
 		"Rows that are not measured yet: ",

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/bench/count"
 	"github.com/seed-a1d591d3/leadership/bench/peers"
+	"github.com/seed-a1d591d3/leadership/bench/stat"
 )
 
 // runner is a candidate in a crowd.
@@ -93,7 +94,8 @@ func (c *crowd) handOver(ctx context.Context, patience time.Duration) (time.Dura
 }
 
 // handover has leaders resign, one after another, and tells of each handover the milliseconds
-// until the next one leads, and how many requests and writes it cost.
+// until the next one leads, and how many requests and writes it cost, and of the requests per
+// second of those that wait.
 func handover(ctx context.Context, t *Task, tell func(Report)) error {
 	clients, closeAll, err := t.open(ctx)
 	if err != nil {
@@ -123,39 +125,45 @@ func handover(ctx context.Context, t *Task, tell func(Report)) error {
 	}
 	pause(ctx, 2*t.Settle)
 
-	// What they cost that merely wait.
-	before, err := counter.Read(ctx)
-	if err != nil {
-		return err
+	var (
+		windows []window // of time with a handover each
+		waiting []window // and without
+		samples = make(map[string][]float64)
+	)
+	if t.Calm > 0 {
+		w, err := watch(ctx, counter, func() error {
+			pause(ctx, t.Calm)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		samples["waiting"] = []float64{w.Requests / w.seconds}
 	}
-	began := time.Now()
-	pause(ctx, max(2*t.Settle, 500*time.Millisecond))
-	after, err := counter.Read(ctx)
-	if err != nil {
-		return err
-	}
-	waiting, waited := after.Since(before), time.Since(began).Seconds()
-
-	samples := make(map[string][]float64)
-	for began := time.Now(); len(samples["ms"]) < t.Times && time.Since(began) < t.Within; {
-		before, err := counter.Read(ctx)
+	for began := time.Now(); len(windows) < t.Times && time.Since(began) < t.Within; {
+		var took time.Duration
+		w, err := watch(ctx, counter, func() (err error) {
+			took, err = c.handOver(ctx, patience)
+			pause(ctx, t.Settle)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		start := time.Now()
-		took, err := c.handOver(ctx, patience)
-		if err != nil {
-			return err
-		}
-		pause(ctx, t.Settle)
-		after, err := counter.Read(ctx)
-		if err != nil {
-			return err
-		}
-		n, share := after.Since(before), time.Since(start).Seconds()/waited
+		windows = append(windows, w)
 		samples["ms"] = append(samples["ms"], float64(took)/float64(time.Millisecond))
-		samples["requests"] = append(samples["requests"], math.Round(max(0, n.Requests-waiting.Requests*share)))
-		samples["writes"] = append(samples["writes"], math.Round(max(0, n.Writes-waiting.Writes*share)))
+		if w, err = watch(ctx, counter, func() error {
+			pause(ctx, t.Settle)
+			return nil
+		}); err != nil {
+			return err
+		}
+		waiting = append(waiting, w)
+	}
+	requests, writes := rates(waiting) // some renew all at once, now and then: medians are without that
+	for _, w := range windows {
+		samples["requests"] = append(samples["requests"], math.Round(max(0, w.Requests-stat.Quantile(requests, 0.5)*w.seconds)))
+		samples["writes"] = append(samples["writes"], math.Round(max(0, w.Writes-stat.Quantile(writes, 0.5)*w.seconds)))
 	}
 	tell(Report{Samples: samples})
 	return nil
@@ -166,4 +174,33 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-time.After(d):
 	case <-ctx.Done():
 	}
+}
+
+// window is what a server has had while something went on.
+type window struct {
+	count.Count
+
+	seconds float64
+}
+
+// watch counts while something goes on.
+func watch(ctx context.Context, counter *count.Counter, do func() error) (window, error) {
+	before, err := counter.Read(ctx)
+	if err != nil {
+		return window{}, err
+	}
+	began := time.Now()
+	if err := do(); err != nil {
+		return window{}, err
+	}
+	after, err := counter.Read(ctx)
+	return window{after.Since(before), time.Since(began).Seconds()}, err
+}
+
+// rates returns the requests and the writes per second of each window.
+func rates(windows []window) (requests, writes []float64) {
+	for _, w := range windows {
+		requests, writes = append(requests, w.Requests/w.seconds), append(writes, w.Writes/w.seconds)
+	}
+	return requests, writes
 }

@@ -29,6 +29,7 @@ type Task struct {
 	Times  int           `json:"times,omitempty"`  // what is repeated is so that often,
 	Within time.Duration `json:"within,omitempty"` // or ends after that long
 	Settle time.Duration `json:"settle,omitempty"` // after each time
+	Calm   time.Duration `json:"calm,omitempty"`   // before all
 }
 
 // Report is what a child tells, a line of JSON each.

@@ -87,7 +87,7 @@ var arrows = []struct{ from, to string }{
 	{"bench/count", "github.com/jackc/pgx/v5 github.com/redis/go-redis/v9"},
 	{"bench/peers", ". store store/all github.com/bsm/redislock github.com/docker github.com/go-redsync/redsync/v4 github.com/go-zookeeper/zk " +
 		"github.com/hashicorp/consul/api github.com/heyvito/go-leader github.com/jackc/pgx/v5 github.com/redis/go-redis/v9 go.etcd.io/etcd go.uber.org/zap k8s.io"},
-	{"bench/work", ". bench/count bench/peers store github.com/bsm/redislock github.com/jackc/pgx/v5 github.com/redis/go-redis/v9 go.etcd.io/etcd go.uber.org/zap"},
+	{"bench/work", ". bench/count bench/peers bench/stat store github.com/bsm/redislock github.com/jackc/pgx/v5 github.com/redis/go-redis/v9 go.etcd.io/etcd go.uber.org/zap"},
 	{"bench/rows", "bench/count bench/kube bench/peers bench/proc bench/stat bench/work faults/child faults/stage github.com/jackc/pgx/v5"},
 	{"bench/report", "bench/count bench/peers bench/rows bench/stat gonum.org/v1/plot"},
 	{"bench/cmd/bench", "bench/peers bench/proc bench/report bench/rows bench/work internal/servers github.com/redis/go-redis/v9"},
