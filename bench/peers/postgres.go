@@ -15,14 +15,15 @@ var advisoryLock = &Library{
 	About: "`pg_advisory_lock` and `pg_advisory_unlock`, each candidate that waits on a connection of its own, all that lead on one; " +
 		"`SELECT 1` on it each third of the TTL, so that its loss is noticed",
 	Most: 100, Limit: "each candidate that waits has a connection, and a server lets in 100 by default",
-	open: func(_ context.Context, addr string) (Client, error) { return &advisoryClient{addr: addr}, nil },
+	open: func(_ context.Context, addr string) (Client, error) { return &advisoryClient{addr: addr, locks: make(map[int64]bool)}, nil },
 }
 
 type advisoryClient struct {
 	addr string
 
-	mu   sync.Mutex
-	held *session // where the first candidate of each key asks
+	mu    sync.Mutex
+	held  *session       // where the first candidate of each key asks
+	locks map[int64]bool // those of it
 }
 
 // session is a connection to the server, for one query at a time.
@@ -109,12 +110,30 @@ func (c *advisoryCandidate) Campaign(ctx context.Context) error {
 // first reports whether the lock of that id was free, and is held by nobody here. It is held
 // on the client's connection then.
 func (c *advisoryClient) first(ctx context.Context, id int64) (bool, error) {
-	const sql = "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() " +
-		"AND (classid::bigint << 32) + objid::bigint = $1) AND pg_try_advisory_lock($1)"
-	return c.held.ask(ctx, sql, id)
+	c.mu.Lock()
+	has := c.locks[id]
+	c.locks[id] = true
+	c.mu.Unlock()
+	if has {
+		return false, nil
+	}
+	got, err := c.held.ask(ctx, "SELECT pg_try_advisory_lock($1)", id)
+	if !got {
+		c.forget(id)
+	}
+	return got, err
+}
+
+func (c *advisoryClient) forget(id int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.locks, id)
 }
 
 func (c *advisoryCandidate) Resign(ctx context.Context) error {
 	_, err := c.on.ask(ctx, "SELECT pg_advisory_unlock($1)", c.id)
+	if c.on == c.client.held {
+		c.client.forget(c.id)
+	}
 	return err
 }

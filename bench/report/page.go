@@ -135,7 +135,7 @@ func (r *Results) Table(all []*rows.Row) string {
 		}
 	}
 	if len(won) > 0 {
-		fmt.Fprintf(&b, "\nWhere a peer is better, by %s:\n\n%s\n", columns[0].Head, strings.Join(won, "\n"))
+		fmt.Fprintf(&b, "\nWhere a peer is better by 5 %% or more, by %s:\n\n%s\n", columns[0].Head, strings.Join(won, "\n"))
 	}
 	return b.String()
 }
@@ -201,10 +201,14 @@ func wonBy(c rows.Column, o *rows.Outcome) string {
 	var peers []string
 	for _, side := range o.Sides {
 		f := side.Figures[c.Key]
-		if f.N == 0 || ours(side.Name) || ok && mine.N > 0 && !better(c, f.Median, mine.Median) {
+		if f.N == 0 || ours(side.Name) || ok && mine.N > 0 && ratio(c, f, mine) < noise {
 			continue
 		}
-		peers = append(peers, side.Name+by(c, f, mine))
+		if times := ratio(c, f, mine); times > 0 {
+			peers = append(peers, fmt.Sprintf("%s (%.1f times)", side.Name, times))
+		} else {
+			peers = append(peers, side.Name)
+		}
 	}
 	if len(peers) == 0 {
 		return ""
@@ -212,16 +216,19 @@ func wonBy(c rows.Column, o *rows.Outcome) string {
 	return fmt.Sprintf("- `%s`: %s", o.Row, strings.Join(peers, ", "))
 }
 
-// by tells how many times better a figure is.
-func by(c rows.Column, f, mine stat.Figure) string {
+// noise is how many times better a figure has to be to be told as such.
+const noise = 1.05
+
+// ratio returns how many times better a figure is, or 0 where that cannot be told.
+func ratio(c rows.Column, f, mine stat.Figure) float64 {
 	low, high := f.Median, mine.Median
 	if c.More {
 		low, high = high, low
 	}
 	if low <= 0 || high <= 0 {
-		return ""
+		return 0
 	}
-	return fmt.Sprintf(" (%.1f times)", high/low)
+	return high / low
 }
 
 // ours reports whether a side is this project's.

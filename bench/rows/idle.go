@@ -56,7 +56,7 @@ var idleKind = &Kind{
 		}
 		samples, err := s.standing(ctx, server, p.cmd.Process.Pid)
 		if err == nil && r.Led < s.N {
-			return samples, fmt.Errorf("of %d elections %d were led after %v", s.N, r.Led, t.Within)
+			return samples, finding(fmt.Sprintf("of %d elections %d were led after %v, and then it was measured", s.N, r.Led, t.Within))
 		}
 		samples["up"] = []float64{r.Seconds}
 		return samples, err

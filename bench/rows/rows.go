@@ -108,6 +108,11 @@ type Bench struct {
 	Log      io.Writer
 }
 
+// finding is what was found of a side that can not be told by figures alone.
+type finding string
+
+func (f finding) Error() string { return string(f) }
+
 // Kinds are all there are.
 var Kinds = []*Kind{handoverKind, failoverKind, idleKind, followKind, roundsKind, httpKind, askKind, sizeKind}
 
@@ -194,8 +199,8 @@ type sitting struct {
 	*Bench
 	*Row
 
-	servers map[string]*server
-	turn    int
+	servers     map[string]*server
+	turn, turns int
 }
 
 // key returns a name that no other turn or side has.
@@ -231,7 +236,8 @@ func (b *Bench) row(ctx context.Context, r *Row) (o Outcome, err error) {
 	if notes == nil {
 		notes = make(map[string]string)
 	}
-	for s.turn = range o.Turns {
+	s.turns = o.Turns
+	for s.turn = range s.turns {
 		sides := slices.Clone(r.Sides)
 		if s.turn%2 == 1 {
 			slices.Reverse(sides)
@@ -249,8 +255,14 @@ func (b *Bench) row(ctx context.Context, r *Row) (o Outcome, err error) {
 				return o, context.Cause(ctx)
 			}
 			fmt.Fprintf(b.Log, "%s %s, turn %d: %.1f s\n", r.Name(), side, s.turn+1, time.Since(began).Seconds())
-			if err != nil {
+			var found finding
+			switch {
+			case errors.As(err, &found):
+				notes[side] = found.Error()
+			case err != nil:
 				notes[side] = "failed: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+			}
+			if err != nil {
 				fmt.Fprintf(b.Log, "%s %s %s\n", r.Name(), side, notes[side])
 			}
 			if samples[side] == nil {

@@ -121,7 +121,7 @@ func (s *sitting) side(ctx context.Context, side string) (*peers.Library, *serve
 var failoverKind = &Kind{
 	Name: "failover", Title: "Failover",
 	About: "The process that leads is killed by `kill -9`: the time until another candidate is told that it leads, as a share of the TTL. TTL 2 s, or the least that the library takes. " +
-		"One process is killed that leads in 10 elections, or in one with 1,000 candidates. The kernel closes the connections of a killed process, which a session of PostgreSQL ends with: " +
+		"One process is killed that leads in 10 elections, or in one with 1,000 candidates, in each turn at another time since its last renewal. The kernel closes the connections of a killed process, which a session of PostgreSQL ends with: " +
 		"a machine that loses its power, or its network, is noticed only when TCP does.",
 	Columns: []Column{
 		{Key: "share", Head: "share of the TTL", P99: true, Digits: 2},
@@ -130,11 +130,11 @@ var failoverKind = &Kind{
 	rows: func(quick bool) []*Row { return crowds(numbers(quick, 2, 2, 10, 100, 1000), ofCandidates) },
 	turns: func(n int) int {
 		if n >= 1000 {
-			return 3
+			return 2
 		}
-		return 1
+		return 3
 	},
-	light: func(n int) bool { return n <= 10 },
+	light: func(n int) bool { return n <= 100 },
 	measure: func(ctx context.Context, s *sitting, side string) (map[string][]float64, error) {
 		l, server, err := s.side(ctx, side)
 		if err != nil {
@@ -178,6 +178,10 @@ var failoverKind = &Kind{
 				return nil, errors.New("another leads before the leader is killed")
 			}
 			ready = r.Ready
+		}
+		// In each turn at another time after the last renewal.
+		if err := wait(ctx, t.TTL/3*time.Duration(s.turn)/time.Duration(s.turns)); err != nil {
+			return nil, err
 		}
 		killed := time.Now()
 		holder.kill()
