@@ -15,7 +15,9 @@ var advisoryLock = &Library{
 	About: "`pg_advisory_lock` and `pg_advisory_unlock`, each candidate that waits on a connection of its own, all that lead on one; " +
 		"`SELECT 1` on it each third of the TTL, so that its loss is noticed",
 	Most: 100, Limit: "each candidate that waits has a connection, and a server lets in 100 by default",
-	open: func(_ context.Context, addr string) (Client, error) { return &advisoryClient{addr: addr, locks: make(map[int64]bool)}, nil },
+	open: func(_ context.Context, addr string) (Client, error) {
+		return &advisoryClient{addr: addr, locks: make(map[int64]bool)}, nil
+	},
 }
 
 type advisoryClient struct {
