@@ -55,7 +55,7 @@ func serve(ctx context.Context, store string) (_ *server, err error) {
 }
 
 // countStatements has a PostgreSQL count its statements, and hold as many locks as a test of
-// many elections needs, whoever makes them.
+// many elections needs, on each side.
 func (s *server) countStatements(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.addr)
 	if err != nil {

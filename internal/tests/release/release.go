@@ -242,10 +242,12 @@ func inOrder(t tool) ([]part, error) {
 		}
 		ordered = append(ordered, p)
 	}
-	for _, use := range parsed.Use { // which go work keeps sorted
-		for _, p := range all {
-			if filepath.Join(t.dir, filepath.FromSlash(use.Path)) == p.dir {
-				add(p)
+	for _, released := range []bool{true, false} { // those that are come first
+		for _, use := range parsed.Use { // which go work keeps sorted
+			for _, p := range all {
+				if p.released() == released && filepath.Join(t.dir, filepath.FromSlash(use.Path)) == p.dir {
+					add(p)
+				}
 			}
 		}
 	}
@@ -273,6 +275,9 @@ func write(t tool, parts []part, version string) error {
 	}
 	for _, p := range parts {
 		for _, other := range parts {
+			if !p.released() && !other.released() {
+				continue // these go on to replace each other
+			}
 			if slices.ContainsFunc(p.file.Require, func(r *modfile.Require) bool { return r.Mod.Path == other.path }) {
 				if err := p.file.AddRequire(other.path, version); err != nil {
 					return err
@@ -283,8 +288,10 @@ func write(t tool, parts []part, version string) error {
 			}
 		}
 		p.file.Cleanup()
-		if len(p.file.Replace) > 0 {
-			return fmt.Errorf("%s replaces %s, which its users would not get", p.path, p.file.Replace[0].Old.Path)
+		for _, r := range p.file.Replace {
+			if p.released() || !slices.ContainsFunc(parts, func(other part) bool { return other.path == r.Old.Path }) {
+				return fmt.Errorf("%s replaces %s, which its users would not get", p.path, r.Old.Path)
+			}
 		}
 		content, err := p.file.Format()
 		if err == nil {

@@ -160,6 +160,31 @@ func TestTagsAreOfModulesThatReplaceNothing(t *testing.T) {
 	}
 }
 
+func TestUnreleasedModulesGoOnToReplaceEachOther(t *testing.T) {
+	r := repository(t, map[string]string{
+		"go.work":       "go 1.26.0\n\nuse (\n\t.\n\t./bench\n\t./cmd/leadership\n\t./faults\n\t./store/all\n)\n",
+		"bench/go.mod":  goMod("/bench", "..", "", "/faults"),
+		"bench/b.go":    "package bench\n\nimport _ \"" + path + "\"\nimport _ \"" + path + "/faults\"\n",
+		"faults/go.mod": goMod("/faults", "..", ""),
+		"faults/f.go":   "package faults\n\nimport _ \"" + path + "\"\n",
+	})
+	if err := release(t.Context(), r.dir, "v0.1.0", true, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	if tags := must(t, r, "git", "tag", "--list"); tags != "cmd/leadership/v0.1.0\nstore/all/v0.1.0\nv0.1.0" {
+		t.Errorf("there are the tags %s", tags)
+	}
+	content := must(t, r, "git", "show", "v0.1.0:bench/go.mod")
+	for _, line := range []string{path + " v0.1.0", path + "/faults v0.0.0", "replace " + path + "/faults => ../faults"} {
+		if !strings.Contains(content, line) {
+			t.Errorf("bench/go.mod has no %q:\n%s", line, content)
+		}
+	}
+	if strings.Contains(content, path+" => ") {
+		t.Errorf("bench/go.mod replaces a released module:\n%s", content)
+	}
+}
+
 func TestReleaseThatWouldNotWorkIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		changes map[string]string
