@@ -78,10 +78,12 @@ func (c *oursClient) Hold(ctx context.Context, keys []string, node string, ttl t
 		<-ctx.Done()
 		return nil
 	})
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return err
 	}
-	return err
 }
 
 func (c *oursClient) Follow(ctx context.Context, key string, led func(node string)) error {

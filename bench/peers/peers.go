@@ -177,19 +177,19 @@ type shared[S any] struct {
 	used     map[string]int
 }
 
-func (s *shared[S]) get(key string, make func() (S, error)) (S, error) {
+func (s *shared[S]) get(key string, open func() (S, error)) (S, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := s.used[key]
 	if i == len(s.sessions) {
-		session, err := make()
+		session, err := open()
 		if err != nil {
 			return session, err
 		}
 		s.sessions = append(s.sessions, session)
 	}
 	if s.used == nil {
-		s.used = map[string]int{}
+		s.used = make(map[string]int)
 	}
 	s.used[key]++
 	return s.sessions[i], nil

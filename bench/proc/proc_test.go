@@ -37,7 +37,7 @@ func TestReadsOfThisProcess(t *testing.T) {
 }
 
 func TestConnectionsAreThoseOfTheProcess(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestConnectionsAreThoseOfTheProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dialed, err := net.Dial("tcp", listener.Addr().String()) //nolint:noctx // returns at once
+	dialed, err := net.Dial("tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
