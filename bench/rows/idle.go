@@ -37,7 +37,7 @@ var idleKind = &Kind{
 		return rows
 	},
 	turns: func(int) int { return 1 },
-	light: func(n int) bool { return n <= 100 },
+	light: func(n int) bool { return n <= 1000 },
 	measure: func(ctx context.Context, s *sitting, side string) (map[string][]float64, error) {
 		_, server, err := s.side(ctx, side)
 		if err != nil {
@@ -142,7 +142,7 @@ var followKind = &Kind{
 			{Store: "postgres", N: n, Sides: []string{"postgres/leadership"}},
 		}
 	},
-	turns:   func(int) int { return 2 },
+	turns:   func(int) int { return 1 },
 	light:   func(int) bool { return false },
 	measure: followers,
 }

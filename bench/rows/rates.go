@@ -44,7 +44,7 @@ func (s *sitting) span() time.Duration {
 	if s.Quick {
 		return 300 * time.Millisecond
 	}
-	return 3 * time.Second
+	return 2 * time.Second
 }
 
 // Service is the side of HTTP rows that is this project's.

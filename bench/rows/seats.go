@@ -60,7 +60,7 @@ func ofCandidates(l *peers.Library) int { return l.Most }
 var handoverKind = &Kind{
 	Name: "handover", Title: "Handover",
 	About: "The leader of one key resigns, and another of the candidates takes over: milliseconds from the call of Resign until the next leader is told, " +
-		"and what one handover costs the server, without what the candidates cost that merely wait, which has a column of its own for 100 and more, over 6 s without a handover: those that poll often find a vacant seat soon, and pay for it all the time. TTL 15 s. The candidates are in one process, and share at most 10 clients, " +
+		"and what one handover costs the server, without what the candidates cost that merely wait, which has a column of its own for 1,000, over 6 s without a handover: those that poll often find a vacant seat soon, and pay for it all the time. TTL 15 s. The candidates are in one process, and share at most 10 clients, " +
 		"as if in 10 processes. The one that has resigned stands again once another leads.",
 	Columns: []Column{
 		{Key: "ms", Head: "ms", P99: true, Digits: 2},
@@ -80,7 +80,7 @@ var handoverKind = &Kind{
 		return all
 	},
 	turns: func(n int) int {
-		if n >= 1000 {
+		if n > 2 {
 			return 2
 		}
 		return 3
@@ -93,15 +93,15 @@ var handoverKind = &Kind{
 		}
 		t := work.Task{
 			Role: "handover", Side: side, Addr: server.addr, Key: s.key(), Candidates: s.N, Clients: min(s.N, cmp.Or(s.Clients, 10)),
-			TTL: max(ttl, l.MinTTL), Times: 50, Within: 2 * time.Second, Settle: 100 * time.Millisecond,
+			TTL: max(ttl, l.MinTTL), Times: 50, Within: 1500 * time.Millisecond, Settle: 100 * time.Millisecond,
 		}
 		switch {
 		case s.Quick:
 			t.TTL, t.Times, t.Settle = max(time.Second, l.MinTTL), 3, 50*time.Millisecond
 		case s.N >= 1000:
-			t.Within, t.Settle = 4*time.Second, 400*time.Millisecond
+			t.Within, t.Settle = 3500*time.Millisecond, 300*time.Millisecond
 		}
-		if s.turn == 0 && s.N >= 100 {
+		if s.turn == 0 && s.N >= 1000 {
 			t.Calm = ttl/3 + time.Second // all renew, and look, in that time
 		}
 		return s.do(ctx, t)

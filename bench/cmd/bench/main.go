@@ -78,7 +78,7 @@ func run(args []string, out io.Writer) error {
 	f.BoolVar(&c.Quick, "quick", false, "measure few and for a short time, to see that it works")
 	f.IntVar(&c.Turns, "turns", 0, "how often each side is measured (default as many as the row has)")
 	f.IntVar(&c.Clients, "clients", 10, "clients that the candidates of one key share at most")
-	f.IntVar(&c.Parallel, "parallel", 6, "rows at once, of those that leave the machine idle")
+	f.IntVar(&c.Parallel, "parallel", 4, "rows at once, of those that leave the machine idle")
 	f.StringVar(&c.results, "results", "", "file of results (default bench/results.json)")
 	if err := f.Parse(args); err != nil {
 		return err
