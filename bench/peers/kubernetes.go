@@ -18,6 +18,7 @@ var clientGo = &Library{
 	About: "`LeaderElector.Run` with a `LeaseLock` and `ReleaseOnCancel`, a deadline of two thirds and retries of two fifteenths of the TTL, as by default; " +
 		"its API server is a stand-in that keeps Leases in memory, since none runs here: a true one is slower",
 	MinTTL: time.Second,
+	Poll:   2.0 / 15,
 	Held:   1000, Limit: "it makes a write every two seconds for each",
 	open: func(_ context.Context, addr string) (Client, error) {
 		klog.LogToStderr(false)

@@ -26,6 +26,10 @@ type Library struct {
 	Most, Held int
 	Limit      string
 
+	// Poll is the share of the TTL after which a candidate looks again; 0 if it looks, or is
+	// told, within 100 ms.
+	Poll float64
+
 	// NoResign tells why its candidates cannot resign and stand again; "" if they can.
 	NoResign string
 

@@ -118,6 +118,7 @@ func (c *redisLockCandidate) Resign(ctx context.Context) error {
 var goLeader = &Library{
 	Name: "go-leader", Store: "redis", Module: "github.com/heyvito/go-leader",
 	About: "`Start` and `Stop`, with a `Wait` of a third of the TTL",
+	Poll:  1.0 / 3,
 	open: func(_ context.Context, addr string) (Client, error) {
 		return &goLeaderClient{openRedis(addr)}, nil
 	},

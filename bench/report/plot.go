@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image/color"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -112,6 +113,7 @@ func (r *Results) tile(store string, c rows.Column, all []*rows.Row) (*plot.Plot
 		}
 		p.Legend.Add(library, line, marks)
 	}
-	p.Y.Min, p.Y.Max = low/2, high*8 // room for the legend
+	p.Y.Min = low / 2
+	p.Y.Max = high * math.Pow(high/p.Y.Min, 0.15*float64(len(all[0].Sides)+1)) // room for the legend
 	return p, nil
 }

@@ -101,6 +101,12 @@ var handoverKind = &Kind{
 		case s.N >= 1000:
 			t.Within, t.Settle = 3500*time.Millisecond, 300*time.Millisecond
 		}
+		// Else handovers would follow each other in step with who looks now and then.
+		t.Jitter = 100 * time.Millisecond
+		if l.Poll > 0 && !s.Quick {
+			t.Jitter = time.Duration(l.Poll * float64(t.TTL))
+			t.Within = 6 * time.Second // it has few handovers in that time
+		}
 		if s.turn == 0 && s.N >= 1000 {
 			t.Calm = ttl/3 + time.Second // all renew, and look, in that time
 		}

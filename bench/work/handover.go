@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -141,6 +142,9 @@ func handover(ctx context.Context, t *Task, tell func(Report)) error {
 		samples["waiting"] = []float64{w.Requests / w.seconds}
 	}
 	for began := time.Now(); len(windows) < t.Times && time.Since(began) < t.Within; {
+		if t.Jitter > 0 {
+			pause(ctx, rand.N(t.Jitter))
+		}
 		var took time.Duration
 		w, err := watch(ctx, counter, func() (err error) {
 			took, err = c.handOver(ctx, patience)

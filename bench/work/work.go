@@ -29,6 +29,7 @@ type Task struct {
 	Times  int           `json:"times,omitempty"`  // what is repeated is so that often,
 	Within time.Duration `json:"within,omitempty"` // or ends after that long
 	Settle time.Duration `json:"settle,omitempty"` // after each time
+	Jitter time.Duration `json:"jitter,omitempty"` // before each time, at most, at random
 	Calm   time.Duration `json:"calm,omitempty"`   // before all
 }
 
@@ -198,7 +199,7 @@ func stand(ctx context.Context, t *Task, tell func(Report)) error {
 // warm gives that many candidates the time to stand.
 func warm(ctx context.Context, candidates int) {
 	select {
-	case <-time.After(min(500*time.Millisecond+time.Duration(candidates)*2*time.Millisecond, 3*time.Second)):
+	case <-time.After(min(300*time.Millisecond+time.Duration(candidates)*2*time.Millisecond, 3*time.Second)):
 	case <-ctx.Done():
 	}
 }
