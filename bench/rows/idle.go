@@ -55,11 +55,14 @@ var idleKind = &Kind{
 			return nil, err
 		}
 		samples, err := s.standing(ctx, server, p.cmd.Process.Pid)
-		if err == nil && r.Led < s.N {
+		if err != nil {
+			return nil, err
+		}
+		if r.Led < s.N {
 			return samples, finding(fmt.Sprintf("of %d elections %d were led after %v, and then it was measured", s.N, r.Led, t.Within))
 		}
 		samples["up"] = []float64{r.Seconds}
-		return samples, err
+		return samples, nil
 	},
 }
 

@@ -1,12 +1,16 @@
 package rows
 
 import (
+	"context"
+	"errors"
 	"go/parser"
 	"go/token"
+	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/seed-a1d591d3/leadership/bench/peers"
+	"github.com/seed-a1d591d3/leadership/bench/stat"
 )
 
 func TestRowsHaveNamesOfTheirOwnAndKnownSides(t *testing.T) {
@@ -69,6 +73,41 @@ func TestSideThatTakesFewerIsSkippedWithItsReason(t *testing.T) {
 				t.Errorf("%s, %s: %q", r.Name(), side, why)
 			}
 		}
+	}
+}
+
+func TestSideThatFailsIsToldAndOthersAreMeasured(t *testing.T) {
+	measured := 0
+	k := &Kind{
+		Name: "fake", turns: func(int) int { return 3 }, light: func(int) bool { return false },
+		measure: func(_ context.Context, s *sitting, side string) (map[string][]float64, error) {
+			switch side {
+			case "fails":
+				return nil, errors.New("no\nroute")
+			case "found":
+				return map[string][]float64{"ms": {7}}, finding("of 10 elections 3 were led")
+			}
+			measured++
+			return map[string][]float64{"ms": {float64(s.turn)}}, nil
+		},
+	}
+	r := &Row{Kind: k, Store: "store", Sides: []string{"works", "fails", "found", "skipped"}, Skipped: map[string]string{"skipped": "too many"}}
+	var got []Outcome
+	b := &Bench{Log: t.Output()}
+	if err := b.Measure(t.Context(), []*Row{r, r}, func(o Outcome) { got = append(got, o) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || measured != 6 {
+		t.Fatalf("%d rows are told, and %d turns measured", len(got), measured)
+	}
+	want := []Side{
+		{"works", "", map[string]stat.Figure{"ms": {Median: 1, P99: 2, N: 3}}},
+		{"fails", "failed: no; route", map[string]stat.Figure{}},
+		{"found", "of 10 elections 3 were led", map[string]stat.Figure{"ms": {Median: 7, P99: 7, N: 1}}},
+		{"skipped", "too many", map[string]stat.Figure{}},
+	}
+	if !reflect.DeepEqual(got[1].Sides, want) {
+		t.Errorf("the sides are %+v", got[1].Sides)
 	}
 }
 
