@@ -97,7 +97,7 @@ func (c *campaign) step() {
 		c.announce(now.Mono)
 		switch s := c.machine.Step(now); s.Do {
 		case election.Look:
-			c.on.look(c.ctx, now, s.Limit)
+			c.on.look(c.ctx, now, s.Limit, c.by.term.Load() != nil)
 		case election.Put:
 			c.put(now, s)
 		case election.Finish:
@@ -143,7 +143,8 @@ func (c *campaign) enter() bool {
 // put begins to write a record.
 func (c *campaign) put(now clock.Instant, s election.Step) {
 	kv, key := c.on.kv, c.on.key
-	c.on.start(c.ctx, s.Op, now, s.Limit, func(ctx context.Context) result {
+	urgent := c.by.term.Load() != nil || s.Op == "vacate"
+	c.on.start(c.ctx, s.Op, now, s.Limit, urgent, func(ctx context.Context) result {
 		value := s.Record.Encode()
 		r := put(ctx, kv, key, value, s.Previous)
 		r.wrote = value

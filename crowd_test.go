@@ -2,14 +2,17 @@ package leadership
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/standin"
+	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
@@ -115,5 +118,47 @@ func TestManyCandidatesTakeTurnsAtAFreeSeat(t *testing.T) {
 			t.Errorf("a handover takes %v", took[len(took)/2])
 		}
 		synctest.Wait()
+	})
+}
+
+func TestCallsTakeTurnsAndRenewalsDoNotWait(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		const others = 2 * watches.MaxCalls
+		inner := memory.New()
+		var under, most atomic.Int64
+		var slow atomic.Bool
+		kv := &standin.Store{Store: inner, OnGet: func(ctx context.Context, key string) (*store.KVPair, error) {
+			most.Store(max(most.Load(), under.Add(1)))
+			defer under.Add(-1)
+			if slow.Load() {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return inner.Get(ctx, key, nil)
+		}}
+		leader := NewCandidate(kv, key, "a", ttl)
+		leader.RunForElection(ctx)
+		time.Sleep(ttl)
+		slow.Store(true)
+		var told []func() []error
+		for i := range others {
+			_, errs := NewFollower(kv, fmt.Sprint("other/", i), WithRetryInterval(ttl/3)).FollowElection(ctx)
+			told = append(told, collect(errs))
+		}
+		time.Sleep(10 * ttl)
+		if !leader.IsLeader() {
+			t.Error("the leader could not renew its term")
+		}
+		if n := most.Load(); n != watches.MaxCalls {
+			t.Errorf("%d calls at once", n)
+		}
+		if !slices.ContainsFunc(told, func(errs func() []error) bool {
+			return slices.ContainsFunc(errs(), func(err error) bool {
+				return strings.Contains(err.Error(), "256 other calls of the store have not returned") && errors.Is(err, context.DeadlineExceeded)
+			})
+		}) {
+			t.Error("nobody is told what it has waited for")
+		}
+		slow.Store(false)
 	})
 }

@@ -263,7 +263,7 @@ func (p *following) next(now clock.Instant) time.Duration {
 		return min(until, p.calls.notBefore)
 	case !p.view.Known || p.calls.hinted || now.Mono >= p.calls.poll:
 		p.calls.hinted = false
-		p.on.look(p.ctx, now, limit)
+		p.on.look(p.ctx, now, limit, false)
 	default:
 		return min(until, p.calls.poll)
 	}

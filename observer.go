@@ -53,23 +53,40 @@ type hint struct {
 	came time.Duration
 }
 
-// start makes a call of the store that is of no use after limit.
-func (o *observer) start(ctx context.Context, op string, now clock.Instant, limit time.Duration, f func(context.Context) result) {
+// start makes a call of the store that is of no use after limit. It waits for its turn,
+// unless it is urgent, as all calls of a leader are.
+func (o *observer) start(ctx context.Context, op string, now clock.Instant, limit time.Duration, urgent bool, f func(context.Context) result) {
 	c := &call{op: op, start: now, until: now.Mono + limit, result: make(chan result, 1)}
 	ctx, c.cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), limit, register.NoAnswer(limit))
 	o.call = c
 	go func() {
 		defer c.cancel()
-		r, err := register.InTime(ctx, func(ctx context.Context) (result, error) { r := f(ctx); return r, r.err })
-		r.err = err
-		c.result <- r
+		if r, err := o.turn(ctx, urgent, f); err != nil {
+			c.result <- result{err: fmt.Errorf("leadership: %s %q: %w", op, o.key, err)}
+		} else {
+			c.result <- r
+		}
 		o.loop.Wake()
 	}()
 }
 
+// turn makes a call when it is its turn. An error is that of one that was not made.
+func (o *observer) turn(ctx context.Context, urgent bool, f func(context.Context) result) (result, error) {
+	if !urgent {
+		done, err := o.watch.Turn(ctx)
+		if err != nil {
+			return result{}, err
+		}
+		defer done()
+	}
+	r, err := register.InTime(ctx, func(ctx context.Context) (result, error) { r := f(ctx); return r, r.err })
+	r.err = err
+	return r, nil
+}
+
 // look begins to read the record.
-func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Duration) {
-	o.start(ctx, "get", now, limit, func(ctx context.Context) result { return look(ctx, o.kv, o.key) })
+func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Duration, urgent bool) {
+	o.start(ctx, "get", now, limit, urgent, func(ctx context.Context) result { return look(ctx, o.kv, o.key) })
 }
 
 // returned returns the call that has returned, if any.

@@ -1,11 +1,13 @@
 // Package watches shares and bounds the watches of a process: one for each key
 // of a store, however many ask, and no more at once than the store can stand. A
 // watch is a hint to look sooner. Those beyond the bound are not opened until
-// another has ended, and cost their users time only.
+// another has ended, and cost their users time only. It bounds the calls of a process to a
+// store as well.
 package watches
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"sync"
@@ -13,6 +15,11 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/store"
 )
+
+// MaxCalls is how many calls to one store that take turns are under way at once: more would
+// only wait for each other there, and a store that has too much to do would get still more
+// when they are given up and made again.
+const MaxCalls = 256
 
 // Watch is one user's share in the watch of a key. Make it with Open. Its
 // methods do not block, and are safe for concurrent use.
@@ -36,7 +43,7 @@ func Open(ctx context.Context, kv store.Store, key string, pause func() time.Dur
 	defer mu.Unlock()
 	p := pools[origin]
 	if p == nil {
-		p = &pool{origin: origin, limit: limit, keys: make(map[any]*shared)}
+		p = &pool{origin: origin, limit: limit, keys: make(map[any]*shared), calls: make(chan struct{}, MaxCalls)}
 		pools[origin] = p
 	}
 	s := p.keys[originKey]
@@ -54,6 +61,21 @@ func Open(ctx context.Context, kv store.Store, key string, pause func() time.Dur
 	s.mu.Unlock()
 	p.admit()
 	return w
+}
+
+// Turn waits until fewer than MaxCalls calls to the store are under way, or ctx ends. Without
+// an error the caller makes its call, and calls done when that has returned.
+func (w *Watch) Turn(ctx context.Context) (done func(), err error) {
+	calls := w.shared.pool.calls
+	select {
+	case calls <- struct{}{}:
+		if ctx.Err() == nil {
+			return func() { <-calls }, nil
+		}
+		<-calls
+	case <-ctx.Done():
+	}
+	return nil, fmt.Errorf("%w: %d other calls of the store have not returned", ctx.Err(), MaxCalls)
 }
 
 // Again has a watch that is not open be opened now, because the record has
@@ -114,6 +136,7 @@ type pool struct {
 	open    int             // watches that may hold a connection
 	keys    map[any]*shared // that have users
 	waiting []*shared       // of these, those that are to be opened, first come first served
+	calls   chan struct{}   // see Turn
 }
 
 // admit opens what may be opened.
