@@ -143,8 +143,7 @@ func (c *campaign) enter() bool {
 // put begins to write a record.
 func (c *campaign) put(now clock.Instant, s election.Step) {
 	kv, key := c.on.kv, c.on.key
-	urgent := c.by.term.Load() != nil || s.Op == "vacate"
-	c.on.start(c.ctx, s.Op, now, s.Limit, urgent, func(ctx context.Context) result {
+	c.on.start(c.ctx, s.Op, now, s.Limit, s.Op == "vacate" || c.by.term.Load() != nil, func(ctx context.Context) result {
 		value := s.Record.Encode()
 		r := put(ctx, kv, key, value, s.Previous)
 		r.wrote = value
