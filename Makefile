@@ -57,7 +57,7 @@ faults: servers ## Strike real processes and servers with faults, each store in 
 	$(GO) run ./faults/cmd/faults --sabotaged --parallel 4
 
 faults-long: servers ## The same for all cells, 20 seeds each (hours); adds to docs/faults.md
-	$(GO) run ./faults/cmd/faults --record --missing --ttl 500ms --every 10ms --parallel 16 --runs $(RUNS) $(FAULTS)
+	$(GO) run ./faults/cmd/faults --record --missing --ttl 500ms --every 10ms --parallel 8 --runs $(RUNS) $(FAULTS)
 
 faults-service: servers ## Kill servers and stores under 500 clients of the HTTP service (5 minutes)
 	$(GO) run ./faults/cmd/service $(FAULTS)
