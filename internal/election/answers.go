@@ -59,7 +59,7 @@ func (m *Machine) ReadForeign(now clock.Instant) {
 func (m *Machine) Read(pair *store.KVPair, rec Record, now clock.Instant) {
 	m.returned(now.Mono, true)
 	m.foreign = false
-	m.calls.poll = now.Mono + m.pollAfter(m.cfg.Retry)
+	m.calls.looked, m.calls.poll = now.Mono, now.Mono+m.pollAfter(m.cfg.Retry)
 	changed := m.see(pair, rec, now.Mono)
 	ours := m.MayHaveWritten(rec) // which says nothing of an acknowledgement
 	if changed && !ours || !m.writes.unknown {

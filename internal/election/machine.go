@@ -86,6 +86,7 @@ type pace struct {
 	fails     int           // failed calls in a row
 	notBefore time.Duration // no call before this, after failures
 	poll      time.Duration // when to look next, though nothing hints at it
+	looked    time.Duration // when a look has shown what is stored
 	took      time.Duration // how long the store takes, at most, by the last calls
 	quick     time.Duration // how long it takes if nothing is in the way
 	hinted    bool          // the watch showed something that is not known
@@ -224,7 +225,8 @@ func (m *Machine) tell(e Event) { m.events = append(m.events, e) }
 // Hint tells what a watch showed, nil for no record, and the time after it had come. It is
 // to be told while no call is under way, whose answer may be what the hint is about. To a candidate that waits for
 // another's term to end a pair with a higher index is as good as a look, except that it
-// claims only what it has looked at: a watch that is behind makes it wait longer.
+// claims only what it has looked at: a watch that is behind makes it wait longer, but no
+// longer than a TTL without a look.
 func (m *Machine) Hint(pair *store.KVPair, came time.Duration) { m.hint(pair, came, Parse) }
 
 func (m *Machine) hint(pair *store.KVPair, came time.Duration, parse func(value []byte) (Record, error)) {
@@ -245,7 +247,7 @@ func (m *Machine) hint(pair *store.KVPair, came time.Duration, parse func(value 
 	case ours || m.Mine() || m.hasTerm() || m.writes.unknown || m.foreign || m.calls.fails > 0 || rec.Followed() != nil:
 	case m.view.Pair != nil && pair.LastIndex > m.view.Pair.LastIndex && rec.Token >= m.view.Rec.Token:
 		m.calls.hinted, m.calls.fresh = false, false
-		m.calls.poll = came + PollLate(m.cfg.Float64, m.cfg.Retry)
+		m.calls.poll = min(came+PollLate(m.cfg.Float64, m.cfg.Retry), m.calls.looked+m.by.TTL)
 		m.see(pair, rec, came)
 		m.found(came)
 	}
