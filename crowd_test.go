@@ -22,6 +22,7 @@ import (
 type counted struct {
 	store.Store
 	gets, puts atomic.Int64
+	overtake   bool // writes do not wait for the reads that came before them
 }
 
 func newCounted() *counted {
@@ -46,7 +47,11 @@ func newCounted() *counted {
 		},
 		OnPut: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
 			c.puts.Add(1)
-			serve()
+			if c.overtake {
+				time.Sleep(trip)
+			} else {
+				serve()
+			}
 			ok, pair, err := inner.AtomicPut(ctx, key, value, previous, nil)
 			time.Sleep(trip / 2)
 			return ok, pair, err
@@ -117,9 +122,16 @@ func TestWatchThatFallsBehindDelaysAHandoverByATTL(t *testing.T) {
 }
 
 func TestManyCandidatesTakeTurnsAtAFreeSeat(t *testing.T) {
+	for _, overtake := range []bool{false, true} {
+		t.Run(fmt.Sprintf("writes overtake reads %t", overtake), func(t *testing.T) { testTurns(t, overtake) })
+	}
+}
+
+func testTurns(t *testing.T, overtake bool) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		const candidates, handovers = 150, 16
 		kv := newCounted()
+		kv.overtake = overtake
 		all := make([]*Candidate, candidates)
 		for i := range all {
 			all[i] = NewCandidate(kv, key, fmt.Sprint("node-", i), ttl)
@@ -136,23 +148,28 @@ func TestManyCandidatesTakeTurnsAtAFreeSeat(t *testing.T) {
 			return all[i]
 		}
 		var took []time.Duration
-		var writes []int64
+		var writes, reads []int64
 		for range handovers {
 			time.Sleep(ttl)
-			before, began := kv.puts.Load(), time.Now()
+			before, looks, began := kv.puts.Load(), kv.gets.Load(), time.Now()
 			leader().Resign()
 			for leader() == nil {
 				time.Sleep(100 * time.Microsecond)
 			}
 			took = append(took, time.Since(began))
 			time.Sleep(ttl / 10)
-			writes = append(writes, kv.puts.Load()-before)
+			writes, reads = append(writes, kv.puts.Load()-before), append(reads, kv.gets.Load()-looks)
 		}
-		t.Logf("%v after %v writes", took, writes)
+		t.Logf("%v after %v writes and %v reads", took, writes, reads)
 		later := writes[handovers/2:]
 		slices.Sort(later)
 		if later[len(later)/2] > 20 {
 			t.Errorf("%v writes at a handover", later)
+		}
+		looks := reads[handovers/2:]
+		slices.Sort(looks)
+		if looks[len(looks)/2] > 50 {
+			t.Errorf("%v reads at a handover", looks)
 		}
 		slices.Sort(took)
 		if took[len(took)/2] > 10*time.Millisecond {

@@ -236,17 +236,17 @@ func (p *following) finish() {
 }
 
 // hint takes in what the watch showed: a pair with a higher index is as good as a look.
-func (p *following) hint(pair *store.KVPair, came time.Duration) {
+func (p *following) hint(pair *store.KVPair, came time.Duration, parse func() (election.Record, error)) {
 	if !p.view.Differs(pair) {
 		return
 	}
-	r := parsed(pair, nil)
-	if p.calls.fails > 0 || pair == nil || r.foreign != nil ||
-		p.view.Pair == nil || pair.LastIndex <= p.view.Pair.LastIndex || r.rec.Token < p.view.Rec.Token {
+	rec, err := parse()
+	if p.calls.fails > 0 || pair == nil || err != nil ||
+		p.view.Pair == nil || pair.LastIndex <= p.view.Pair.LastIndex || rec.Token < p.view.Rec.Token {
 		p.calls.hinted = true
 		return
 	}
-	p.saw(r, came)
+	p.saw(result{pair: pair, rec: rec}, came)
 	p.calls.poll = came + election.PollLate(p.on.opts.clock.Float64, p.interval())
 }
 

@@ -24,7 +24,7 @@ type observer struct {
 	opts  *options
 	loop  loop.Loop
 	call  *call // under way, or nil
-	hint  atomic.Pointer[store.KVPair]
+	hint  atomic.Pointer[watches.Shown]
 	shown *hint // what the watch has shown, until it is passed on
 	watch *watches.Watch
 
@@ -38,19 +38,22 @@ type observer struct {
 func (o *observer) open(ctx context.Context, retry func() time.Duration) {
 	o.watch = watches.Open(ctx, o.kv, o.key,
 		func() time.Duration { return election.PollAfter(o.opts.clock.Float64, retry()) },
-		func(pair *store.KVPair) {
-			if pair == nil {
-				pair = &store.KVPair{}
-			}
-			o.hint.Store(pair)
+		func(shown *watches.Shown) {
+			o.hint.Store(shown)
 			o.loop.Wake()
 		})
 }
 
 // hint is what a watch has shown, and the time after it had (S2).
 type hint struct {
-	pair *store.KVPair // nil for no record
+	*watches.Shown
 	came time.Duration
+}
+
+// parse returns the record that was shown. Many that share a watch parse it once.
+func (h *hint) parse() (election.Record, error) {
+	r := h.Read(func(pair *store.KVPair) any { return parsed(pair, nil) }).(result)
+	return r.rec, r.foreign
 }
 
 // start makes a call of the store that is of no use after limit. It waits for its turn,
@@ -105,16 +108,13 @@ func (o *observer) returned() (*call, result) {
 
 // hinted passes the last hint of the watch on, once no call is under way, whose result may
 // be what the hint is about.
-func (o *observer) hinted(tell func(pair *store.KVPair, came time.Duration)) {
-	if pair := o.hint.Swap(nil); pair != nil {
-		if len(pair.Value) == 0 {
-			pair = nil
-		}
-		o.shown = &hint{pair, o.opts.clock.Now().Mono}
+func (o *observer) hinted(tell func(pair *store.KVPair, came time.Duration, parse func() (election.Record, error))) {
+	if shown := o.hint.Swap(nil); shown != nil {
+		o.shown = &hint{shown, o.opts.clock.Now().Mono}
 	}
 	if h := o.shown; h != nil && o.call == nil {
 		o.shown = nil
-		tell(h.pair, h.came)
+		tell(h.Pair, h.came, h.parse)
 	}
 }
 

@@ -256,7 +256,7 @@ func (r *Round) Await(ctx context.Context) (string, error) {
 		return "", err
 	}
 	wake := make(chan struct{}, 1)
-	w := watches.Open(ctx, r.kv, r.key, func() time.Duration { return r.opts.poll }, func(*store.KVPair) { relay.Wake(wake) })
+	w := watches.Open(ctx, r.kv, r.key, func() time.Duration { return r.opts.poll }, func(*watches.Shown) { relay.Wake(wake) })
 	defer func() { <-w.Close() }()
 
 	known := false

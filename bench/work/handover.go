@@ -121,8 +121,12 @@ func handover(ctx context.Context, t *Task, tell func(Report)) error {
 		return err
 	}
 	warm(ctx, t.Candidates)
-	if _, err := c.handOver(ctx, patience); err != nil { // what is made once is made now
-		return err
+	// What is made once, or learned, is made and learned now.
+	for i, began := 0, time.Now(); i < 10 && time.Since(began) < 3*time.Second; i++ {
+		if _, err := c.handOver(ctx, patience); err != nil {
+			return err
+		}
+		pause(ctx, t.Settle)
 	}
 	pause(ctx, 2*t.Settle)
 

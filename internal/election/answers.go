@@ -15,7 +15,7 @@ func (m *Machine) returned(now time.Duration, answered bool) *call {
 	m.call = nil
 	if took := now - c.start.Mono; answered {
 		m.calls.took = max(took, m.calls.took/2)
-		m.calls.quick = min(took, m.calls.quick+m.calls.quick/8)
+		m.calls.quick = min(took, m.calls.quick+m.calls.quick/32)
 		if m.calls.quick == 0 {
 			m.calls.quick = took
 		}
@@ -110,6 +110,9 @@ func (m *Machine) see(pair *store.KVPair, rec Record, at time.Duration) bool {
 	case rec.Beat != before.Beat:
 		m.list.lives = at + rec.TTL()/2
 	}
+	if rec.Held() && rec.Instance != m.by.Instance {
+		m.calls.race.lost(at, m.calls.quick)
+	}
 	m.tell(Event{Kind: Changed})
 	return true
 }
@@ -175,11 +178,8 @@ func (m *Machine) PutFailed(refused bool, now clock.Instant) {
 	if m.calls.fails > 1 {
 		m.calls.notBefore = now.Mono + m.backoff(m.calls.fails-1, min(m.cfg.Retry, MaxBackoff))
 	}
-	switch {
-	case c.step.Op == "enlist":
+	if c.step.Op == "enlist" {
 		m.list.at, m.list.refused = clock.Never, m.list.refused+1
-	case c.step.Op == "claim" && refused:
-		m.calls.race.lost(int((now.Mono - c.start.Mono) / max(m.calls.quick, 1)))
 	}
 	if !refused || m.calls.fails > Refusals {
 		m.tell(Event{Kind: Failed})

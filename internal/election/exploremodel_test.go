@@ -39,7 +39,7 @@ func (c *cell) stored() *store.KVPair {
 }
 
 // parse stands for Parse.
-func (c *cell) parse([]byte) (Record, error) {
+func (c *cell) parse() (Record, error) {
 	if c.foreign {
 		return Record{}, errors.New("no record")
 	}

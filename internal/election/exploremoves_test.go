@@ -155,7 +155,7 @@ func (s *model) do(v move) {
 		if v.kind == hintOld {
 			c = s.before
 		}
-		s.procs[i].m.hint(c.stored(), s.now, c.parse)
+		s.procs[i].m.Hint(c.stored(), s.now, c.parse)
 		s.run(i)
 	case stop:
 		s.left.stop--

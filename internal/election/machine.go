@@ -222,14 +222,12 @@ func (m *Machine) Events() []Event {
 
 func (m *Machine) tell(e Event) { m.events = append(m.events, e) }
 
-// Hint tells what a watch showed, nil for no record, and the time after it had come. It is
-// to be told while no call is under way, whose answer may be what the hint is about. To a candidate that waits for
-// another's term to end a pair with a higher index is as good as a look, except that it
+// Hint tells what a watch showed, nil for no record, the time after it had come, and how to
+// parse it. It is to be told while no call is under way, whose answer may be what the hint is
+// about. To a candidate that waits for another's term to end a pair with a higher index is as good as a look, except that it
 // claims only what it has looked at: a watch that is behind makes it wait longer, but no
 // longer than a TTL without a look.
-func (m *Machine) Hint(pair *store.KVPair, came time.Duration) { m.hint(pair, came, Parse) }
-
-func (m *Machine) hint(pair *store.KVPair, came time.Duration, parse func(value []byte) (Record, error)) {
+func (m *Machine) Hint(pair *store.KVPair, came time.Duration, parse func() (Record, error)) {
 	if !m.view.Differs(pair) {
 		return
 	}
@@ -237,7 +235,7 @@ func (m *Machine) hint(pair *store.KVPair, came time.Duration, parse func(value 
 	if pair == nil {
 		return
 	}
-	rec, err := parse(pair.Value)
+	rec, err := parse()
 	switch ours := rec.Instance == m.by.Instance; {
 	case err != nil:
 	case ours && m.Mine() && rec.Beat <= m.view.Rec.Beat && rec.Ask.Same(m.view.Rec.Ask):

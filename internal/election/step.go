@@ -103,7 +103,7 @@ func (m *Machine) compete(now clock.Instant) Step {
 	able := m.view.Known && !m.foreign && m.health.well && (verdict == MayTake || verdict == MustWait)
 	free = max(free, m.leave.notBefore)
 	if to, _ := m.view.Rec.Ask.Transfers(); able && !m.Mine() && to != m.by.Node {
-		free = m.calls.race.turn(at, free, min(raceSlot*m.calls.quick, m.cfg.Retry/16), m.cfg.Float64)
+		free = m.calls.race.turn(at, free, m.calls.quick, m.cfg.Retry/16, m.cfg.Float64)
 	}
 	claimable := able && at >= free
 	switch {

@@ -198,7 +198,7 @@ func (w *world) passHint(c *candidate) {
 	pair := c.hint.pair
 	c.hint = nil
 	before := c.machine.view.Pair
-	c.machine.Hint(pair, w.clockOf(c).Mono)
+	c.machine.Hint(pair, w.clockOf(c).Mono, func() (Record, error) { return Parse(pair.Value) })
 	if c.machine.view.Pair != before {
 		w.say("%s is shown: %s", c.name, describe(pair, c))
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/internal/view"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
-	"github.com/seed-a1d591d3/leadership/store"
 )
 
 const (
@@ -102,7 +101,7 @@ func (e *election) run(ctx context.Context) {
 func (l *looks) setWatch(ctx context.Context, open bool) {
 	switch {
 	case open && l.watch == nil:
-		l.watch = watches.Open(ctx, l.of.Store, l.key, func() time.Duration { return readPause }, func(*store.KVPair) { signal(l.hints) })
+		l.watch = watches.Open(ctx, l.of.Store, l.key, func() time.Duration { return readPause }, func(*watches.Shown) { signal(l.hints) })
 	case !open && l.watch != nil:
 		<-l.watch.Close()
 		l.watch = nil

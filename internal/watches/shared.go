@@ -31,10 +31,14 @@ type shared struct {
 
 // tell passes on what the watch says.
 func (s *shared) tell(pair *store.KVPair) {
+	if pair != nil && len(pair.Value) == 0 {
+		pair = nil
+	}
+	shown := &Shown{Pair: pair}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range s.users {
-		w.hint(pair)
+		w.hint(shown)
 	}
 }
 

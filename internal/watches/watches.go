@@ -25,9 +25,23 @@ const MaxCalls = 256
 // methods do not block, and are safe for concurrent use.
 type Watch struct {
 	shared *shared
-	hint   func(*store.KVPair)
+	hint   func(*Shown)
 	pause  func() time.Duration
 	done   <-chan struct{} // nil until Close
+}
+
+// Shown is what a watch has shown to all its users. It is safe for concurrent use.
+type Shown struct {
+	Pair *store.KVPair // nil for no record
+
+	once sync.Once
+	read any
+}
+
+// Read returns what read makes of the pair. It is called once, for all users.
+func (s *Shown) Read(read func(*store.KVPair) any) any {
+	s.once.Do(func() { s.read = read(s.Pair) })
+	return s.read
 }
 
 // Open has hint called with what the watch of key tells, from its own
@@ -35,7 +49,7 @@ type Watch struct {
 // long to wait before a watch that has ended, or could not be opened, is opened
 // again; of several users' pauses the shortest counts. ctx is used for its values
 // only.
-func Open(ctx context.Context, kv store.Store, key string, pause func() time.Duration, hint func(*store.KVPair)) *Watch {
+func Open(ctx context.Context, kv store.Store, key string, pause func() time.Duration, hint func(*Shown)) *Watch {
 	w := &Watch{hint: hint, pause: pause}
 	origin, originKey, limit := originOf(kv, key)
 

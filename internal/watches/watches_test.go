@@ -76,7 +76,7 @@ func (b bounded) MaxWatches() int { return b.limit }
 
 func second() time.Duration { return time.Second }
 
-func silent(*store.KVPair) {}
+func silent(*Shown) {}
 
 func open(t *testing.T, kv store.Store, key string) *Watch {
 	return Open(t.Context(), kv, key, second, silent)
@@ -90,7 +90,7 @@ func TestKeyIsWatchedOnceWhoeverAsks(t *testing.T) {
 		keys := []string{"a/key", "a/key", "key"}
 		var all []*Watch
 		for i := range hints {
-			all = append(all, Open(t.Context(), views[i], keys[i], second, func(*store.KVPair) { hints[i]++ }))
+			all = append(all, Open(t.Context(), views[i], keys[i], second, func(*Shown) { hints[i]++ }))
 		}
 		if open, _, _ := kv.now(); open != 1 {
 			t.Fatalf("%d watches are open, want 1", open)
