@@ -79,6 +79,15 @@ func (l limited) Get(ctx context.Context, key string, opts *store.ReadOptions) (
 	return l.Store.Get(ctx, key, opts)
 }
 
+// GetMany implements store.ManyGetter.
+func (l limited) GetMany(ctx context.Context, keys []string) (_ []*store.KVPair, err error) {
+	if err := l.take(ctx, "get_many"); err != nil {
+		return nil, err
+	}
+	defer l.give("get_many", time.Now(), &err)
+	return store.GetMany(ctx, l.Store, keys)
+}
+
 func (l limited) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (_ bool, _ *store.KVPair, err error) {
 	if err := l.take(ctx, "atomic_put"); err != nil {
 		return false, nil, err

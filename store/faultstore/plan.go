@@ -21,9 +21,10 @@ const (
 
 // Call is one call that the client makes.
 type Call struct {
-	Op  Op
-	Key string // the directory, for OpList
-	Seq int    // counts the store's calls of this Op, from 1
+	Op   Op
+	Key  string   // the directory, for OpList
+	Keys []string // all keys of a GetMany, which is an OpGet of the first one; otherwise nil
+	Seq  int      // counts the store's calls of this Op, from 1
 }
 
 // Fault is what happens to one call. The zero value is no fault. A call waits

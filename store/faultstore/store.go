@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -138,6 +139,24 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.ReadOptions) (*
 	return pair, nil
 }
 
+// GetMany implements store.ManyGetter by the inner store, as one call with the faults of
+// OpGet.
+func (s *Store) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	c := Call{Op: OpGet, Key: keys[0], Keys: slices.Clone(keys)}
+	var pairs []*store.KVPair
+	err := s.run(ctx, OpGet, keys[0], s.begin(c), func(ctx context.Context) (err error) {
+		pairs, err = store.GetMany(ctx, s.inner, keys)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pairs, nil
+}
+
 // AtomicPut calls the inner store's AtomicPut, with faults.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	var (
@@ -226,14 +245,15 @@ func (s *Store) state() state {
 
 // call makes one call, which is do, with its faults.
 func (s *Store) call(ctx context.Context, op Op, key string, do func(context.Context) error) error {
-	return s.run(ctx, op, key, s.begin(op, key), do)
+	return s.run(ctx, op, key, s.begin(Call{Op: op, Key: key}), do)
 }
 
 // begin counts a call and asks the plan, without holding the lock.
-func (s *Store) begin(op Op, key string) Fault {
+func (s *Store) begin(c Call) Fault {
 	s.mu.Lock()
-	s.calls[op]++
-	c, now := Call{Op: op, Key: key, Seq: s.calls[op]}, s.now
+	s.calls[c.Op]++
+	c.Seq = s.calls[c.Op]
+	now := s.now
 	s.mu.Unlock()
 
 	var f Fault

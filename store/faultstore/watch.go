@@ -22,7 +22,7 @@ type late struct {
 // notice the end until it no longer is); when its Life is over; and by KillWatches and
 // Close. The inner watch is then cancelled, and drained until it has ended.
 func (s *Store) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
-	f := s.begin(OpWatch, key)
+	f := s.begin(Call{Op: OpWatch, Key: key})
 	if f.IgnoreContext {
 		ctx = context.WithoutCancel(ctx)
 	}

@@ -23,6 +23,13 @@ var breakages = []struct {
 	{name: "get with another key", how: namesKeysAnew, can: precise, caughtBy: []string{"Get/FindsWhatWasWritten"}},
 	{name: "bytes of the caller kept", how: keepsTheCallersBytes, can: precise, caughtBy: []string{"Get/ReturnedPairIsTheCallers"}},
 
+	{name: "many in another order", how: manyOf(sortsPairs), can: precise, caughtBy: []string{"GetMany/FindsEachInItsPlace"}},
+	{name: "many without places for missing keys", how: manyOf(dropsMissing), can: precise, caughtBy: []string{"GetMany/FindsEachInItsPlace", "GetMany/FindsManyKeys"}},
+	{name: "many of a page", how: manyOf(findsAPage), can: precise, caughtBy: []string{"GetMany/FindsManyKeys"}},
+	{name: "many without indexes", how: manyOf(losesIndexes), can: precise, caughtBy: []string{"GetMany/FindsWhatGetFinds", "GetMany/FindsThemBelowAPrefix"}},
+	{name: "many of the past", how: manyOfThePast, can: precise, caughtBy: []string{"GetMany/EveryClientFindsIt", "GetMany/FindsWhatGetFinds", "Linearizable/Calls"}},
+	{name: "many with one pair for all places", how: manyOf(sharesPairs), can: precise, caughtBy: []string{"GetMany/ReturnedPairsAreTheCallers"}},
+
 	{name: "stale swap accepted", how: acceptsStale, can: precise, caughtBy: []string{"AtomicPut/StaleIsRefused", "AtomicPut/UnknownIndexIsRefused", "AtomicPut/PairFromBeforeADeleteIsRefused", "Writers/NoUpdateIsLost", "Linearizable/Calls", "Cut/CallsGoOnWithTheSameClient", "Restart/CallsGoOnWithTheSameClient"}},
 	{name: "create over existing", how: createsOverExisting, can: precise, caughtBy: []string{"AtomicPut/CreateOverExistingIsRefused", "Writers/OneCreateWins", "Linearizable/Calls"}},
 	{name: "swap of what is gone", how: createsWhatIsGone, can: precise, caughtBy: []string{"AtomicPut/GoneIsRefused", "AtomicPut/PairOfAMissingKeyIsRefused", "TTL/ExpiredKeyIsMissing", "Linearizable/Calls"}},
@@ -55,7 +62,7 @@ var breakages = []struct {
 	{name: "list of nothing without an error", how: listsNoError, can: precise, caughtBy: []string{"List/NothingIsNotFound"}},
 	{name: "list of keys alone", how: listsKeys, can: precise, caughtBy: []string{"List/HasValuesAndIndexes"}},
 
-	{name: "close that closes nothing", how: staysOpen, can: precise, caughtBy: []string{"Close/LaterGetIsRefused", "Close/LaterAtomicPutIsRefused", "Close/LaterAtomicDeleteIsRefused", "Close/LaterListIsRefused", "Close/LaterWatchIsRefused", "Watch/EndsOnClose", "Watch/EndsOnCloseUnread"}},
+	{name: "close that closes nothing", how: staysOpen, can: precise, caughtBy: []string{"Close/LaterGetIsRefused", "Close/LaterGetManyIsRefused", "Close/LaterAtomicPutIsRefused", "Close/LaterAtomicDeleteIsRefused", "Close/LaterListIsRefused", "Close/LaterWatchIsRefused", "Watch/EndsOnClose", "Watch/EndsOnCloseUnread"}},
 	{name: "close that fails the second time", how: failsTwice, can: precise, caughtBy: []string{"Close/TwiceIsFine"}},
 	{name: "close of all clients", how: closesAll, can: precise, caughtBy: []string{"Close/LeavesOtherClientsAlone"}},
 
@@ -70,6 +77,7 @@ var breakages = []struct {
 	{name: "TTL refused and written", how: writesAndRefusesTTLs, caughtBy: []string{"TTL/AnyIsRefused"}},
 
 	{name: "context ignored by Get", how: ignoresContext("Get"), can: precise, caughtBy: []string{"Context/EndedPreventsGet", "Frozen/GetEndsWithItsContext"}},
+	{name: "context ignored by GetMany", how: ignoresContext("GetMany"), can: precise, caughtBy: []string{"Context/EndedPreventsGetMany", "Frozen/GetManyEndsWithItsContext"}},
 	{name: "context ignored by AtomicPut", how: ignoresContext("AtomicPut"), can: precise, caughtBy: []string{"Context/EndedPreventsCreate", "Context/EndedPreventsAtomicPut", "Frozen/CreateEndsWithItsContext", "Frozen/AtomicPutEndsWithItsContext"}},
 	{name: "context ignored by AtomicDelete", how: ignoresContext("AtomicDelete"), can: precise, caughtBy: []string{"Context/EndedPreventsAtomicDelete", "Frozen/AtomicDeleteEndsWithItsContext"}},
 	{name: "context ignored by List", how: ignoresContext("List"), can: precise, caughtBy: []string{"Context/EndedPreventsList", "Frozen/ListEndsWithItsContext"}},

@@ -14,6 +14,7 @@ type broken struct {
 	store.Store // the client that is sound
 
 	get    func(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error)
+	many   func(ctx context.Context, keys []string) ([]*store.KVPair, error)
 	put    func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error)
 	delete func(ctx context.Context, key string, previous *store.KVPair) (bool, error)
 	watch  func(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error)
@@ -26,6 +27,14 @@ func (b *broken) Get(ctx context.Context, key string, opts *store.ReadOptions) (
 		return b.get(ctx, key, opts)
 	}
 	return b.Store.Get(ctx, key, opts)
+}
+
+// GetMany makes a Get of each key unless it is broken.
+func (b *broken) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, error) {
+	if b.many != nil {
+		return b.many(ctx, keys)
+	}
+	return store.GetMany(ctx, struct{ store.Store }{b}, keys)
 }
 
 func (b *broken) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {

@@ -165,6 +165,10 @@ func ignoresContext(name string) breakage {
 			b.get = func(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 				return b.Store.Get(free(ctx), key, opts)
 			}
+		case "GetMany":
+			b.many = func(ctx context.Context, keys []string) ([]*store.KVPair, error) {
+				return store.GetMany(free(ctx), b.Store, keys)
+			}
 		case "AtomicPut":
 			b.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 				return b.Store.AtomicPut(free(ctx), key, value, previous, opts)

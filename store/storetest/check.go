@@ -51,6 +51,7 @@ func (n need) missing(can Capabilities) string {
 
 var groups = []group{
 	{name: "Get", checks: getChecks},
+	{name: "GetMany", checks: manyChecks},
 	{name: "AtomicPut", checks: putChecks},
 	{name: "AtomicDelete", checks: deleteChecks},
 	{name: "List", checks: listChecks},

@@ -72,6 +72,11 @@ func (tr *trial) after(d time.Duration) context.Context {
 	return ctx
 }
 
+// GetMany implements store.ManyGetter, by the store under test if that does.
+func (c *client) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, error) {
+	return store.GetMany(ctx, c.Store, keys)
+}
+
 func (c *client) get(key string) *store.KVPair {
 	c.tr.Helper()
 	pair, err := c.Get(c.tr.soon(), key, nil)

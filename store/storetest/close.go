@@ -9,6 +9,7 @@ import (
 
 var closeChecks = []check{
 	{name: "LaterGetIsRefused", test: laterCall("Get")},
+	{name: "LaterGetManyIsRefused", test: laterCall("GetMany")},
 	{name: "LaterAtomicPutIsRefused", test: laterCall("AtomicPut")},
 	{name: "LaterAtomicDeleteIsRefused", test: laterCall("AtomicDelete")},
 	{name: "LaterWatchIsRefused", test: laterCall("Watch")},
@@ -22,6 +23,10 @@ var closeChecks = []check{
 var methods = map[string]func(ctx context.Context, kv store.Store, pair *store.KVPair) error{
 	"Get": func(ctx context.Context, kv store.Store, pair *store.KVPair) error {
 		_, err := kv.Get(ctx, pair.Key, nil)
+		return err
+	},
+	"GetMany": func(ctx context.Context, kv store.Store, pair *store.KVPair) error {
+		_, err := store.GetMany(ctx, kv, []string{pair.Key, pair.Key, pair.Key + "/none"})
 		return err
 	},
 	"Create": func(ctx context.Context, kv store.Store, pair *store.KVPair) error {

@@ -8,6 +8,7 @@ import (
 
 var contextChecks = []check{
 	{name: "EndedPreventsGet", test: endedPrevents("Get")},
+	{name: "EndedPreventsGetMany", test: endedPrevents("GetMany")},
 	{name: "EndedPreventsCreate", test: endedPrevents("Create")},
 	{name: "EndedPreventsAtomicPut", test: endedPrevents("AtomicPut")},
 	{name: "EndedPreventsAtomicDelete", test: endedPrevents("AtomicDelete")},

@@ -72,6 +72,7 @@ func keysTest(choose func(base string) []string) func(*trial) {
 			watches[key].wantNext(watches[key].missing())
 		}
 		pairs := kv.createAll(keys...)
+		kv.wantMany(other, pairs, keys...)
 		for _, key := range keys {
 			kv.wantPair(pairs[key])
 			watches[key].wantNext(pairs[key])

@@ -229,6 +229,21 @@ func (r *rider) call() {
 	}
 }
 
+// get reads a key by Get or by GetMany.
+func (r *rider) get(ctx context.Context, key string) (*store.KVPair, error) {
+	if r.rng.IntN(3) > 0 {
+		return r.kv.Get(ctx, key, nil)
+	}
+	pairs, err := r.kv.GetMany(ctx, []string{r.tr.base + "/none", key})
+	switch {
+	case err != nil:
+		return nil, err
+	case pairs[1] == nil:
+		return nil, store.ErrKeyNotFound
+	}
+	return pairs[1], nil
+}
+
 // sleep sleeps for less than limit.
 func (r *rider) sleep(limit time.Duration) { time.Sleep(time.Duration(r.rng.Int64N(int64(limit)))) }
 
@@ -240,7 +255,7 @@ func (r *rider) perform(op *operation, limit time.Duration) {
 	var ok bool
 	switch op.kind {
 	case opGet:
-		op.pair, op.err = r.kv.Get(ctx, op.key, nil)
+		op.pair, op.err = r.get(ctx, op.key)
 		ok = true
 	case opPut:
 		ok, op.pair, op.err = r.kv.AtomicPut(ctx, op.key, []byte(op.value), op.previous, nil)

@@ -24,6 +24,7 @@ var restartChecks = []check{
 
 var frozenChecks = []check{
 	{name: "GetEndsWithItsContext", needs: server, test: frozenCall("Get")},
+	{name: "GetManyEndsWithItsContext", needs: server, test: frozenCall("GetMany")},
 	{name: "CreateEndsWithItsContext", needs: server, test: frozenCall("Create")},
 	{name: "AtomicPutEndsWithItsContext", needs: server, test: frozenCall("AtomicPut")},
 	{name: "AtomicDeleteEndsWithItsContext", needs: server, test: frozenCall("AtomicDelete")},

@@ -10,6 +10,7 @@
 // Its tests are subtests, such as "AtomicPut/StaleIsRefused", in these groups:
 //
 //	Get AtomicPut AtomicDelete List Close   the contract, method by method
+//	GetMany                                 store.GetMany, whether the store implements it or not
 //	TTL Context Watch Writers Keys Values   and by subject
 //	Linearizable                            histories of many clients, by porcupine
 //	Cut Restart Frozen                      with Capabilities.Cut and Server

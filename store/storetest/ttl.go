@@ -113,6 +113,7 @@ func ttlGone(tr *trial) {
 	kv.wantKept(tr.base, pair, gone...)
 	kv.wantList(tr.base[:len(tr.base)-1])
 	other.wantMissing(tr.base)
+	kv.wantMany(other, nil, tr.base)
 	again := other.create(tr.base, "b")
 	if !tr.can.IndexRestarts {
 		kv.wantRefused(tr.base, pair, store.ErrKeyModified)

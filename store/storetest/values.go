@@ -40,6 +40,7 @@ func valueTest(value func() []byte) func(*trial) {
 			tr.wantEqual("AtomicPut", pair, want)
 			kv.wantPair(want)
 			other.wantPair(want)
+			kv.wantMany(other, map[string]*store.KVPair{tr.base: want}, tr.base)
 			told := w.next()
 			tr.wantFound("Watch", told, tr.base)
 			tr.wantEqual("the watch", told, want)
