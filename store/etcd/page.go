@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"context"
-	"slices"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -31,24 +30,6 @@ func (s *Store) Page(ctx context.Context, directory, from string, wanted func(ke
 		}
 		return keys, nil
 	}
-	read := func(keys []string) (pairs []*store.KVPair, err error) {
-		for some := range slices.Chunk(keys, pageReads) {
-			var reads []clientv3.Op
-			for _, key := range some {
-				reads = append(reads, clientv3.OpGet(key))
-			}
-			call, _ := withCall(ctx)
-			found, err := s.client.Txn(call).Then(reads...).Commit()
-			if err != nil {
-				return nil, err
-			}
-			for _, answer := range found.Responses {
-				for _, kv := range answer.GetResponseRange().Kvs {
-					pairs = append(pairs, pairOf(kv))
-				}
-			}
-		}
-		return pairs, nil
-	}
+	read := func(keys []string) ([]*store.KVPair, error) { return s.readEach(ctx, keys) }
 	return s.base.Page(ctx, directory, from, wanted, keys, read)
 }

@@ -52,9 +52,9 @@ func (s *Store) find(ctx context.Context, statement, what string, stays bool, mo
 	// A list may be long, and tracing it doubles its cost.
 	traced := stays && (statement == s.table.read || s.waits.Load())
 	var rows []row
-	in := s.limits.Read
-	if statement != s.table.read {
-		in = s.limits.List
+	in := s.limits.List
+	if statement == s.table.read || statement == s.table.many {
+		in = s.limits.Read
 	}
 	err := in(ctx, func() (err error) {
 		rows, err = ask(ctx, s, traced, statement, append([]any{what, stays}, more...), func(rows pgx.CollectableRow) (r row, err error) {

@@ -35,7 +35,7 @@ func Schema(table string) string {
 
 // table has the SQL statements of a Store.
 type table struct {
-	schema, read, list, keys, values, create, update, delete, channel string
+	schema, read, list, keys, values, many, create, update, delete, channel string
 
 	sweep string // see sweeping
 }
@@ -63,7 +63,7 @@ func newTable(name string) (table, error) {
 		"{index}", pgx.Identifier{parts[len(parts)-1] + "_expires"}.Sanitize(),
 	).Replace
 	return table{
-		schema: fill(schemaSQL), read: fill(readSQL), list: fill(listSQL), keys: fill(keysSQL), values: fill(valuesSQL),
+		schema: fill(schemaSQL), read: fill(readSQL), list: fill(listSQL), keys: fill(keysSQL), values: fill(valuesSQL), many: fill(manySQL),
 		create: fill(createSQL), update: fill(updateSQL), delete: fill(deleteSQL),
 		channel: fill(channelSQL), sweep: fill(sweepSQL),
 	}, nil
@@ -111,6 +111,10 @@ FROM one LEFT JOIN (SELECT t.key FROM {table} AS t WHERE t.key > $3::text AND st
 	// $3 are the keys.
 	valuesSQL = one + `SELECT one.standby, t.key, t.index, t.value, NULL::bigint, one.durable, one.waits
 FROM one LEFT JOIN {table} AS t ON t.key = ANY($3::text[]) AND starts_with(t.key, $1::text) AND ` + there + ` ORDER BY t.key`
+
+	// $3 are the keys. They are wherever they are, so $1 says nothing.
+	manySQL = one + `SELECT one.standby, t.key, t.index, t.value, NULL::bigint, one.durable, one.waits
+FROM one LEFT JOIN {table} AS t ON t.key = ANY($3::text[]) AND $1::text = '' AND ` + there
 
 	one = `WITH one AS (SELECT pg_is_in_recovery() AS standby, concat(` + durable + `) AS durable,
 	CASE WHEN $2::boolean AND NOT pg_is_in_recovery() AND current_setting('synchronous_standby_names') <> ''

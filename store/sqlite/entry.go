@@ -127,22 +127,7 @@ func (s *Store) list(ctx context.Context, directory string) ([]*store.KVPair, er
 		return nil, err
 	}
 	return call(ctx, s, s.reading, func(ctx context.Context, db database) ([]*store.KVPair, error) {
-		rows, err := db.QueryContext(ctx, sqlList, []byte(directory), after(directory), now())
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = rows.Close() }()
-		var pairs []*store.KVPair
-		for rows.Next() {
-			var key []byte
-			pair := new(store.KVPair)
-			if err := rows.Scan(&key, &pair.LastIndex, &pair.Value); err != nil {
-				return nil, err
-			}
-			pair.Key, pair.Value = string(key), base.NotNil(pair.Value)
-			pairs = append(pairs, pair)
-		}
-		return pairs, rows.Err()
+		return pairsOf(db.QueryContext(ctx, sqlList, []byte(directory), after(directory), now()))
 	})
 }
 

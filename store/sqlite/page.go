@@ -34,17 +34,8 @@ func (s *Store) Page(ctx context.Context, directory, from string, wanted func(ke
 		})
 	}
 	read := func(keys []string) ([]*store.KVPair, error) {
-		return call(ctx, s, s.reading, func(ctx context.Context, db database) (pairs []*store.KVPair, err error) {
-			for _, key := range keys {
-				e, err := get(ctx, db, key)
-				if err != nil {
-					return nil, err
-				}
-				if e != nil {
-					pairs = append(pairs, e.pair)
-				}
-			}
-			return pairs, nil
+		return call(ctx, s, s.reading, func(ctx context.Context, db database) ([]*store.KVPair, error) {
+			return getMany(ctx, db, keys)
 		})
 	}
 	return s.base.Page(ctx, directory, from, wanted, keys, read)
