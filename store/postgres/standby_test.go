@@ -74,6 +74,8 @@ func TestNothingIsToldThatTheStandbyLacks(t *testing.T) {
 		for _, opts := range []*store.ReadOptions{nil, {}} {
 			_, err := kv.Get(t.Context(), "first", opts)
 			wantText(t, err, "is a standby")
+			_, err = store.GetMany(t.Context(), kv, []string{"first", "none"})
+			wantText(t, err, "is a standby")
 			for _, directory := range []string{"f", "nothing"} {
 				_, err = kv.List(t.Context(), directory, opts)
 				wantText(t, err, "is a standby")
@@ -152,6 +154,8 @@ func TestNothingIsToldThatTheStandbyLacks(t *testing.T) {
 			for _, directory := range []string{key, key + "deleted"} {
 				_, err := kv.List(soon(t), directory, nil)
 				wantUnknown(t, "List", err)
+				_, err = store.GetMany(soon(t), kv, []string{directory})
+				wantUnknown(t, "GetMany", err)
 			}
 
 			pair.Heal()
@@ -210,6 +214,7 @@ func TestWaitCancelledByAnOperatorIsNoSuccess(t *testing.T) {
 			defer pair.Heal()
 			for what, do := range map[string]func() error{
 				"Get":              func() error { _, err := kv.Get(t.Context(), "key", nil); return err },
+				"GetMany":          func() error { _, err := store.GetMany(t.Context(), kv, []string{"key", "none"}); return err },
 				"Get of a missing": func() error { _, err := kv.Get(t.Context(), "none", nil); return err },
 				"List":             func() error { _, err := kv.List(t.Context(), "k", nil); return err },
 				"create":           func() error { _, _, err := kv.AtomicPut(t.Context(), "new", nil, nil, nil); return err },
@@ -244,6 +249,9 @@ func TestReadWritesNothingWithoutAStandby(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := kv.List(t.Context(), "k", nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.GetMany(t.Context(), kv, []string{"key", "none"}); err != nil {
 			t.Fatal(err)
 		}
 	}

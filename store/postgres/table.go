@@ -112,7 +112,7 @@ FROM one LEFT JOIN (SELECT t.key FROM {table} AS t WHERE t.key > $3::text AND st
 	valuesSQL = one + `SELECT one.standby, t.key, t.index, t.value, NULL::bigint, one.durable, one.waits
 FROM one LEFT JOIN {table} AS t ON t.key = ANY($3::text[]) AND starts_with(t.key, $1::text) AND ` + there + ` ORDER BY t.key`
 
-	// $3 are the keys. They are wherever they are, so $1 says nothing.
+	// $3 are the keys, below no directory: $1 is empty.
 	manySQL = one + `SELECT one.standby, t.key, t.index, t.value, NULL::bigint, one.durable, one.waits
 FROM one LEFT JOIN {table} AS t ON t.key = ANY($3::text[]) AND $1::text = '' AND ` + there
 

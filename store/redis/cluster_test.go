@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/electiontest"
 	"github.com/seed-a1d591d3/leadership/internal/servers"
+	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/redis"
 	"github.com/seed-a1d591d3/leadership/store/storetest"
 )
@@ -55,6 +56,9 @@ func TestClusterWithUsersClient(t *testing.T) {
 		t.Errorf("with a replica asked for: %v", err)
 	}
 	wantValue(t, kv, key, "1")
+	if pairs, err := careful.GetMany(t.Context(), []string{freshKey(t) + "a", key}); err == nil || !strings.Contains(err.Error(), "0 of 1 replicas") {
+		t.Errorf("GetMany with a replica asked for: %v, %v", pairs, err)
+	}
 	if pairs, err := kv.List(t.Context(), freshKey(t), nil); err != nil || len(pairs) != 7 {
 		t.Errorf("List = %v, %v", pairs, err)
 	}
@@ -94,6 +98,9 @@ func TestClusterWithTheLeastRights(t *testing.T) {
 	pair, err := kv.Get(t.Context(), key, nil)
 	if err != nil {
 		t.Fatalf("Get of a key that moves: %v", err)
+	}
+	if pairs, err := store.GetMany(t.Context(), kv, []string{freshKey(t) + "b", key, key}); err != nil || pairs[0] == nil || pairs[1] == nil || pairs[2] == nil {
+		t.Errorf("GetMany of a key that moves: %v, %v", pairs, err)
 	}
 	if _, _, err := careful.AtomicPut(t.Context(), key, []byte("2"), pair, nil); err == nil || !strings.Contains(err.Error(), "0 of 1 replicas") {
 		t.Errorf("AtomicPut of a key that moves: %v", err)

@@ -114,14 +114,7 @@ func scan(ctx context.Context, server goredis.Cmdable, directory string) ([]stri
 // sends the source of the script, because a script that the server does not know cannot
 // be sent again in the middle of a pipeline.
 func (s *Store) readAll(ctx context.Context, keys []string) ([]*store.KVPair, error) {
-	pipe := s.client.Pipeline()
-	cmds := make([]*goredis.Cmd, len(keys))
-	for i, key := range keys {
-		cmder, cmd := getScript.command(ctx, true, key, nil)
-		cmds[i] = cmd
-		_ = pipe.Process(ctx, cmder)
-	}
-	exec(ctx, pipe)
+	cmds := s.pipeline(ctx, true, keys)
 	var pairs []*store.KVPair
 	for i, cmd := range cmds {
 		err := cmd.Err()

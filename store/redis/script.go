@@ -26,7 +26,7 @@ const (
 // errForeign means that a key holds something that is no record.
 var errForeign = errors.New("the key holds something that this store did not write")
 
-// script is a Lua script that uses one key, so it can run on a Cluster.
+// script is a Lua script. All but manyScript use one key, so they can run on a Cluster.
 type script struct {
 	source, hash string
 
@@ -137,8 +137,12 @@ type onceCmd struct{ *goredis.Cmd }
 func (onceCmd) NoRetry() bool { return true }
 
 // command returns a command that runs the script by its hash, or by its source.
-func (s script) command(ctx context.Context, bySource bool, key string, args []any) (goredis.Cmder, *goredis.Cmd) {
-	all := append([]any{"evalsha", s.hash, 1, key}, args...)
+func (s script) command(ctx context.Context, bySource bool, keys []string, args []any) (goredis.Cmder, *goredis.Cmd) {
+	all := []any{"evalsha", s.hash, len(keys)}
+	for _, key := range keys {
+		all = append(all, key)
+	}
+	all = append(all, args...)
 	if bySource {
 		all[0], all[1] = "eval", s.source
 	}
@@ -155,11 +159,19 @@ func (s script) command(ctx context.Context, bySource bool, key string, args []a
 
 // run runs the script, in one round trip if the server knows it. A server that was
 // started or flushed since does not, and refuses it.
-func (s *Store) run(ctx context.Context, script script, key string, args ...any) (any, error) {
-	reply, err := s.send(ctx, script, false, key, args)
-	if err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") {
-		reply, err = s.send(ctx, script, true, key, args)
+func (s *Store) run(ctx context.Context, script script, keys []string, args ...any) (any, error) {
+	reply, err := s.send(ctx, script, false, keys, args)
+	if unknown(err) {
+		reply, err = s.send(ctx, script, true, keys, args)
 	}
+	return outcome(reply, err)
+}
+
+// unknown reports whether a server refused a script by its hash.
+func unknown(err error) bool { return err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") }
+
+// outcome returns the reply of a script, or why it did nothing.
+func outcome(reply any, err error) (any, error) {
 	if err != nil && strings.Contains(err.Error(), "WRONGTYPE") {
 		err = fmt.Errorf("%w: %w", errForeign, err)
 	}
@@ -172,8 +184,8 @@ func (s *Store) run(ctx context.Context, script script, key string, args ...any)
 	return reply, nil
 }
 
-func (s *Store) send(ctx context.Context, script script, bySource bool, key string, args []any) (any, error) {
-	cmder, cmd := script.command(ctx, bySource, key, args)
+func (s *Store) send(ctx context.Context, script script, bySource bool, keys []string, args []any) (any, error) {
+	cmder, cmd := script.command(ctx, bySource, keys, args)
 	if script.once && s.pipelines != nil {
 		if err := s.pipelines.process(ctx, cmder); err != nil {
 			return nil, err
@@ -185,7 +197,7 @@ func (s *Store) send(ctx context.Context, script script, bySource bool, key stri
 		s.reroute(ctx, err)
 		return cmd.Val(), err
 	}
-	client, err := s.master(ctx, key)
+	client, err := s.master(ctx, keys[0])
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +210,7 @@ func (s *Store) send(ctx context.Context, script script, bySource bool, key stri
 			if err != nil {
 				return nil, fmt.Errorf("%w: %w", cmd.Err(), err)
 			}
-			cmder, cmd = script.command(ctx, bySource, key, args)
+			cmder, cmd = script.command(ctx, bySource, keys, args)
 			wait = sendAndWait(ctx, client, cmder, s.replicas, true)
 		}
 		addr, moved := goredis.IsMovedError(cmd.Err())
@@ -209,7 +221,7 @@ func (s *Store) send(ctx context.Context, script script, bySource bool, key stri
 		if client, err = s.server(ctx, addr); err != nil {
 			return nil, fmt.Errorf("%w: %w", cmd.Err(), err)
 		}
-		cmder, cmd = script.command(ctx, bySource, key, args)
+		cmder, cmd = script.command(ctx, bySource, keys, args)
 	}
 	s.reroute(ctx, cmd.Err())
 	if code, ok := cmd.Val().(int64); cmd.Err() != nil || script.once && ok && code < 0 {

@@ -144,6 +144,12 @@ func TestRightsAreTheLeast(t *testing.T) {
 		if _, err := kv.Get(t.Context(), key, nil); err != nil {
 			return err
 		}
+		if _, err := kv.Get(t.Context(), key+"/none", nil); !errors.Is(err, store.ErrKeyNotFound) {
+			return fmt.Errorf("get what is missing: %w", err)
+		}
+		if _, err := store.GetMany(t.Context(), kv, []string{key + "/none", old, key}); err != nil {
+			return err
+		}
 		if _, err := kv.List(t.Context(), "service/", nil); err != nil {
 			return err
 		}

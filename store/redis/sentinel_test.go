@@ -91,6 +91,11 @@ func TestReplicaAnswersNothing(t *testing.T) {
 	if pair, err := kv.Get(t.Context(), key, nil); err == nil || isRefusal(err) || !goredis.IsReadOnlyError(err) {
 		t.Errorf("Get = %v, %v; want READONLY", pair, err)
 	}
+	for _, keys := range [][]string{{key, key + "/none"}, {key + "/none", key}} {
+		if pairs, err := store.GetMany(t.Context(), kv, keys); !goredis.IsReadOnlyError(err) {
+			t.Errorf("GetMany = %v, %v; want READONLY", pairs, err)
+		}
+	}
 	for _, directory := range []string{"", "no such "} {
 		if pairs, err := kv.List(t.Context(), directory, nil); !goredis.IsReadOnlyError(err) {
 			t.Errorf("List %q = %v, %v; want READONLY", directory, pairs, err)

@@ -170,7 +170,7 @@ func (s *Store) Close() error {
 // read returns the pair under key and the time that is left of its TTL, which is negative
 // if it has none.
 func (s *Store) read(ctx context.Context, key string) (*store.KVPair, time.Duration, error) {
-	reply, err := s.run(ctx, getScript, key)
+	reply, err := s.run(ctx, getScript, []string{key})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -193,14 +193,23 @@ func parse(key string, reply any) (*store.KVPair, time.Duration, error) {
 	}
 	text, isText := fields[0].(string)
 	left, isNumber := fields[1].(int64)
-	if !isText || !isNumber || len(text) <= indexDigits {
+	if !isText || !isNumber {
 		return nil, 0, errForeign
+	}
+	pair, err := pairOf(key, text)
+	return pair, time.Duration(left) * time.Millisecond, err
+}
+
+// pairOf returns the pair of a record.
+func pairOf(key, text string) (*store.KVPair, error) {
+	if len(text) <= indexDigits {
+		return nil, errForeign
 	}
 	index, err := strconv.ParseUint(text[:indexDigits], 10, 64)
 	if err != nil {
-		return nil, 0, errForeign
+		return nil, errForeign
 	}
-	return &store.KVPair{Key: key, Value: []byte(text[indexDigits+1:]), LastIndex: index}, time.Duration(left) * time.Millisecond, nil
+	return &store.KVPair{Key: key, Value: []byte(text[indexDigits+1:]), LastIndex: index}, nil
 }
 
 // withContext runs f, unless the store is closed or ctx has ended, and returns when ctx
@@ -216,7 +225,7 @@ func withContext[T any](ctx context.Context, s *Store, f func() (T, error)) (T, 
 
 // write runs a script that writes, and returns when ctx ends even if the client does not.
 func (s *Store) write(ctx context.Context, script script, key string, args ...any) (any, error) {
-	run := func() (any, error) { return s.run(ctx, script, key, args...) }
+	run := func() (any, error) { return s.run(ctx, script, []string{key}, args...) }
 	if s.pipelines == nil {
 		return withContext(ctx, s, run)
 	}
