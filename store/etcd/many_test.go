@@ -9,10 +9,13 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 
 	"github.com/seed-a1d591d3/leadership/internal/servers"
+	"github.com/seed-a1d591d3/leadership/store/etcd"
 )
 
 // counting returns a dial option that counts requests.
@@ -66,5 +69,24 @@ func TestManyKeysCostFewRequests(t *testing.T) {
 				t.Fatalf("%s: in place of %s: %+v", name, test.keys[i], pair)
 			}
 		}
+	}
+}
+
+// TestManyKeysNeedNoRightToWhatIsBetweenThem: a user may read each of them, and not all
+// from the first to the last.
+func TestManyKeysNeedNoRightToWhatIsBetweenThem(t *testing.T) {
+	f := startFake(t)
+	f.txns.Store(1)
+	f.refusal = rpctypes.ErrGRPCPermissionDenied // of ranges
+	f.found = &mvccpb.KeyValue{Key: []byte("key0"), Value: []byte("value"), ModRevision: 8}
+	kv := onClient(t, f.addr, etcd.DialOptions()...)
+	defer kv.Close()
+	var keys []string
+	for i := range 101 {
+		keys = append(keys, fmt.Sprint("key", i))
+	}
+	pairs, err := kv.GetMany(t.Context(), keys)
+	if err != nil || len(pairs) != len(keys) || pairs[0] == nil || pairs[1] != nil || f.txns.Load() != 3 {
+		t.Errorf("%d pairs, %v, after %d transactions", len(pairs), err, f.txns.Load()-1)
 	}
 }

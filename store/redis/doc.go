@@ -107,6 +107,9 @@
 // them to end, but for 2 ms at most where the pool has a connection left. With WithReplicas,
 // and on a Cluster, each write goes by itself.
 //
+// GetMany reads a thousand keys in a script, for which the server answers nobody else for
+// some 2.5 ms, with records of 300 bytes.
+//
 // TTLs are rounded up to whole milliseconds; one below a millisecond is
 // ErrTTLNotSupported. List scans all keys of the database. Keys of other programs are
 // never overwritten: the call returns an error. Do not use a *redis.Ring or a client with
