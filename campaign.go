@@ -97,7 +97,7 @@ func (c *campaign) step() {
 		c.announce(now.Mono)
 		switch s := c.machine.Step(now); s.Do {
 		case election.Look:
-			c.on.look(c.ctx, now, s.Limit, c.by.term.Load() != nil)
+			c.on.look(c.ctx, now, s.Limit, c.by.term.Load() != nil, s.Idle)
 		case election.Put:
 			c.put(now, s)
 		case election.Finish:

@@ -220,3 +220,64 @@ func TestCallsTakeTurnsAndRenewalsDoNotWait(t *testing.T) {
 		slow.Store(false)
 	})
 }
+
+// countedMany counts the calls of a store that reads many keys at once.
+type countedMany struct {
+	*memory.Store
+	gets, manys atomic.Int64
+}
+
+func (c *countedMany) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
+	c.gets.Add(1)
+	return c.Store.Get(ctx, key, opts)
+}
+
+func (c *countedMany) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, error) {
+	c.manys.Add(1)
+	return c.Store.GetMany(ctx, keys)
+}
+
+// Watch never shows anything.
+func (c *countedMany) Watch(ctx context.Context, _ string, _ *store.ReadOptions) (<-chan *store.KVPair, error) {
+	pairs := make(chan *store.KVPair)
+	context.AfterFunc(ctx, func() { close(pairs) })
+	return pairs, nil
+}
+
+func TestLooksOfManyThatWaitCostFewCalls(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		const elections, ttls = 200, 20
+		kv := &countedMany{Store: memory.New()}
+		var leaders, waiting []*Candidate
+		for i := range elections {
+			a, b := NewCandidate(kv.Store, fmt.Sprint(key, i), "a", ttl), NewCandidate(kv, fmt.Sprint(key, i), "b", ttl)
+			a.RunForElection(ctx)
+			leaders, waiting = append(leaders, a), append(waiting, b)
+		}
+		time.Sleep(ttl)
+		for i, b := range waiting {
+			b.RunForElection(ctx)
+			NewFollower(kv, fmt.Sprint(key, i)).FollowElection(ctx)
+		}
+		time.Sleep(ttl)
+		gets, manys := kv.gets.Load(), kv.manys.Load()
+		time.Sleep(ttls * ttl)
+		gets, manys = kv.gets.Load()-gets, kv.manys.Load()-manys
+		t.Logf("%d reads, and %d of many keys, in %d TTLs", gets, manys, ttls)
+		if gets > 0 || manys > 10*ttls {
+			t.Errorf("%d reads, and %d of many keys, in %d TTLs", gets, manys, ttls)
+		}
+		for _, a := range leaders {
+			if !a.IsLeader() {
+				t.Fatal("a does not lead")
+			}
+			a.Stop()
+		}
+		time.Sleep(ttl)
+		for _, b := range waiting {
+			if !b.IsLeader() {
+				t.Fatal("b does not lead a TTL after a has left, unwatched")
+			}
+		}
+	})
+}

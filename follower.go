@@ -262,8 +262,9 @@ func (p *following) next(now clock.Instant) time.Duration {
 	case now.Mono < p.calls.notBefore:
 		return min(until, p.calls.notBefore)
 	case !p.view.Known || p.calls.hinted || now.Mono >= p.calls.poll:
+		idle := p.view.Known && !p.calls.hinted && p.calls.fails == 0
 		p.calls.hinted = false
-		p.on.look(p.ctx, now, limit, false)
+		p.on.look(p.ctx, now, limit, false, idle)
 	default:
 		return min(until, p.calls.poll)
 	}

@@ -87,9 +87,22 @@ func (o *observer) turn(ctx context.Context, urgent bool, f func(context.Context
 	return r, nil
 }
 
-// look begins to read the record.
-func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Duration, urgent bool) {
-	o.start(ctx, "get", now, limit, urgent, func(ctx context.Context) result { return look(ctx, o.kv, o.key) })
+// look begins to read the record. One that is idle may wait for a quarter of its limit, to be
+// read together with many others.
+func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Duration, urgent, idle bool) {
+	o.start(ctx, "get", now, limit, urgent || idle, func(ctx context.Context) result {
+		if idle {
+			if pair, ok := o.watch.Gather(ctx, o.kv, o.key, limit/4); ok {
+				return parsed(pair, nil)
+			}
+			done, err := o.watch.Turn(ctx)
+			if err != nil {
+				return result{err: fmt.Errorf("leadership: get %q: %w", o.key, err)}
+			}
+			defer done()
+		}
+		return look(ctx, o.kv, o.key)
+	})
 }
 
 // returned returns the call that has returned, if any.

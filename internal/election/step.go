@@ -24,6 +24,7 @@ type Step struct {
 	Do       Do
 	Until    time.Duration // of Wait; may be clock.Never
 	Limit    time.Duration // of Look and Put: how long the call is waited for
+	Idle     bool          // of Look: only the time calls for it, so it may wait a little for others
 	Op       string        // of Put: "claim", "renew", "vacate" or "enlist"
 	Record   Record
 	Previous *store.KVPair // nil: there is none
@@ -109,8 +110,10 @@ func (m *Machine) compete(now clock.Instant) Step {
 	switch {
 	case claimable && m.calls.fresh:
 		return m.put("claim", m.claim(now))
-	case claimable || !m.view.Known || m.calls.hinted || at >= m.calls.poll:
+	case claimable || !m.view.Known || m.calls.hinted:
 		return Step{Do: Look}
+	case at >= m.calls.poll:
+		return Step{Do: Look, Idle: m.calls.fails == 0}
 	case able && at >= m.list.at && at < m.list.lives:
 		return m.put("enlist", m.view.Rec.joinList(m.by.Node, m.by.Priority))
 	case !able:

@@ -57,7 +57,8 @@ func Open(ctx context.Context, kv store.Store, key string, pause func() time.Dur
 	defer mu.Unlock()
 	p := pools[origin]
 	if p == nil {
-		p = &pool{origin: origin, limit: limit, keys: make(map[any]*shared), calls: make(chan struct{}, MaxCalls)}
+		p = &pool{origin: origin, limit: limit, keys: make(map[any]*shared), calls: make(chan struct{}, MaxCalls),
+			gatherings: make(map[store.Store]*gathering)}
 		pools[origin] = p
 	}
 	s := p.keys[originKey]
@@ -79,14 +80,15 @@ func Open(ctx context.Context, kv store.Store, key string, pause func() time.Dur
 
 // Turn waits until fewer than MaxCalls calls to the store are under way, or ctx ends. Without
 // an error the caller makes its call, and calls done when that has returned.
-func (w *Watch) Turn(ctx context.Context) (done func(), err error) {
-	calls := w.shared.pool.calls
+func (w *Watch) Turn(ctx context.Context) (done func(), err error) { return w.shared.pool.turn(ctx) }
+
+func (p *pool) turn(ctx context.Context) (done func(), err error) {
 	select {
-	case calls <- struct{}{}:
+	case p.calls <- struct{}{}:
 		if ctx.Err() == nil {
-			return func() { <-calls }, nil
+			return func() { <-p.calls }, nil
 		}
-		<-calls
+		<-p.calls
 	case <-ctx.Done():
 	}
 	return nil, fmt.Errorf("%w: %d other calls of the store have not returned", ctx.Err(), MaxCalls)
@@ -151,6 +153,8 @@ type pool struct {
 	keys    map[any]*shared // that have users
 	waiting []*shared       // of these, those that are to be opened, first come first served
 	calls   chan struct{}   // see Turn
+
+	gatherings map[store.Store]*gathering // by the store as its users have it
 }
 
 // admit opens what may be opened.
