@@ -56,8 +56,8 @@ var sabotages = []change{
 	},
 	{
 		"hints", "what a watch shows counts from before it came", "observer.go",
-		"\t\ttell(h.pair, h.came)\n",
-		"\t\tif BROKEN {\n\t\t\th.came -= time.Second / 8\n\t\t}\n\t\ttell(h.pair, h.came)\n",
+		"\t\ttell(h.Pair, h.came, h.parse)\n",
+		"\t\tif BROKEN {\n\t\t\th.came -= time.Second / 8\n\t\t}\n\t\ttell(h.Pair, h.came, h.parse)\n",
 	},
 	{
 		"S3", "IsLeader is a flag", "internal/lease/lease.go",

@@ -57,8 +57,10 @@ func Open(ctx context.Context, kv store.Store, key string, pause func() time.Dur
 	defer mu.Unlock()
 	p := pools[origin]
 	if p == nil {
-		p = &pool{origin: origin, limit: limit, keys: make(map[any]*shared), calls: make(chan struct{}, MaxCalls),
-			gatherings: make(map[store.Store]*gathering)}
+		p = &pool{
+			origin: origin, limit: limit, keys: make(map[any]*shared), calls: make(chan struct{}, MaxCalls),
+			gatherings: make(map[store.Store]*gathering),
+		}
 		pools[origin] = p
 	}
 	s := p.keys[originKey]
