@@ -281,3 +281,64 @@ func TestLooksOfManyThatWaitCostFewCalls(t *testing.T) {
 		}
 	})
 }
+
+func TestHandoversDoNotWaitForLooksOfOthers(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		const elections = 200
+		kv := memory.New()
+		var leaders, waiting []*Candidate
+		for i := range elections {
+			a, b := NewCandidate(kv, fmt.Sprint(key, i), "a", ttl), NewCandidate(kv, fmt.Sprint(key, i), "b", ttl)
+			a.RunForElection(ctx)
+			leaders, waiting = append(leaders, a), append(waiting, b)
+		}
+		time.Sleep(ttl)
+		for _, b := range waiting {
+			b.RunForElection(ctx)
+		}
+		time.Sleep(ttl)
+		for i, a := range leaders {
+			time.Sleep(ttl / 50) // at any time of their looks
+			a.Stop()
+			for began := time.Now(); !waiting[i].IsLeader(); time.Sleep(time.Millisecond) {
+				if time.Since(began) > ttl/100 {
+					t.Fatalf("handover %d takes more than %v", i, time.Since(began))
+				}
+			}
+		}
+	})
+}
+
+func TestTakeoversDoNotWaitForLooksOfOthers(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		const elections = 200
+		kv := memory.New()
+		var dead atomic.Bool // the leaders' process
+		theirs := &standin.Store{
+			Store: kv,
+			OnPut: func(ctx context.Context, key string, value []byte, previous *store.KVPair) (bool, *store.KVPair, error) {
+				if dead.Load() {
+					return false, nil, errors.New("dead")
+				}
+				return kv.AtomicPut(ctx, key, value, previous, nil)
+			},
+		}
+		var waiting []*Candidate
+		for i := range elections {
+			NewCandidate(theirs, fmt.Sprint(key, i), "a", ttl).RunForElection(ctx)
+			waiting = append(waiting, NewCandidate(kv, fmt.Sprint(key, i), "b", ttl))
+			time.Sleep(ttl / 100) // they renew at different times
+		}
+		for _, b := range waiting {
+			b.RunForElection(ctx)
+		}
+		time.Sleep(5 * ttl)
+		dead.Store(true)
+		time.Sleep(ttl + ttl/100)
+		for i, b := range waiting {
+			if !b.IsLeader() {
+				t.Fatalf("election %d has no leader a TTL after the crash", i)
+			}
+		}
+	})
+}

@@ -88,11 +88,12 @@ func (o *observer) turn(ctx context.Context, urgent bool, f func(context.Context
 }
 
 // look begins to read the record. One that is idle may wait for a quarter of its limit, to be
-// read together with many others.
+// read together with many others, unless the watch shows something meanwhile.
 func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Duration, urgent, idle bool) {
+	hurry := make(chan struct{})
 	o.start(ctx, "get", now, limit, urgent || idle, func(ctx context.Context) result {
 		if idle {
-			if pair, ok := o.watch.Gather(ctx, o.kv, o.key, limit/4); ok {
+			if pair, ok := o.watch.Gather(ctx, o.kv, o.key, limit/4, hurry); ok {
 				return parsed(pair, nil)
 			}
 			done, err := o.watch.Turn(ctx)
@@ -103,6 +104,7 @@ func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Durat
 		}
 		return look(ctx, o.kv, o.key)
 	})
+	o.call.hurry = hurry
 }
 
 // returned returns the call that has returned, if any.
@@ -125,9 +127,14 @@ func (o *observer) hinted(tell func(pair *store.KVPair, came time.Duration, pars
 	if shown := o.hint.Swap(nil); shown != nil {
 		o.shown = &hint{shown, o.opts.clock.Now().Mono}
 	}
-	if h := o.shown; h != nil && o.call == nil {
+	switch h := o.shown; {
+	case h == nil:
+	case o.call == nil:
 		o.shown = nil
 		tell(h.Pair, h.came, h.parse)
+	case o.call.hurry != nil:
+		close(o.call.hurry)
+		o.call.hurry = nil
 	}
 }
 
@@ -251,7 +258,8 @@ type call struct {
 	late   bool          // reported as late
 	held   time.Duration // for how long this process was held up meanwhile
 	cancel context.CancelFunc
-	result chan result // gets exactly one
+	hurry  chan struct{} // closed for a look that is not to wait for others; nil then, and for others
+	result chan result   // gets exactly one
 }
 
 // result is what a call has come to. Records are encoded and decoded by the

@@ -113,7 +113,7 @@ func (m *Machine) compete(now clock.Instant) Step {
 	case claimable || !m.view.Known || m.calls.hinted:
 		return Step{Do: Look}
 	case at >= m.calls.poll:
-		return Step{Do: Look, Idle: m.calls.fails == 0}
+		return Step{Do: Look, Idle: m.calls.fails == 0 && (!able || free-at > m.cfg.Limit)}
 	case able && at >= m.list.at && at < m.list.lives:
 		return m.put("enlist", m.view.Rec.joinList(m.by.Node, m.by.Priority))
 	case !able:

@@ -33,8 +33,10 @@ type gathering struct {
 // that others want read within that time, by one call. It returns nil for a missing key. Like a
 // call of Turn that call is one of MaxCalls. ok reports whether the key was read: not after an
 // error, which may concern another key, nor if the store does not read many keys at once, nor if
-// there are few.
-func (w *Watch) Gather(ctx context.Context, kv store.Store, key string, within time.Duration) (pair *store.KVPair, ok bool) {
+// there are few, nor once hurry is closed.
+func (w *Watch) Gather(
+	ctx context.Context, kv store.Store, key string, within time.Duration, hurry <-chan struct{},
+) (pair *store.KVPair, ok bool) {
 	g, i := w.join(ctx, kv, key, within)
 	if g == nil {
 		return nil, false
@@ -46,9 +48,10 @@ func (w *Watch) Gather(ctx context.Context, kv store.Store, key string, within t
 		}
 		return g.pairs[i], true
 	case <-ctx.Done():
-		g.leave()
-		return nil, false
+	case <-hurry:
 	}
+	g.leave()
+	return nil, false
 }
 
 // join has key read as the ith of a gathering, or returns nil.

@@ -68,7 +68,7 @@ func TestLooksAtManyKeysAreMadeByOneCall(t *testing.T) {
 			looks.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				key := fmt.Sprint("key/", i)
-				pair, ok := w.Gather(ctx, view, key, time.Second)
+				pair, ok := w.Gather(ctx, view, key, time.Second, nil)
 				switch {
 				case !ok:
 					t.Errorf("%s was not read", key)
@@ -91,7 +91,7 @@ func TestLooksAtFewKeysAreNotGathered(t *testing.T) {
 	withMany(t, kv, Many-1, func(t *testing.T, all []*Watch) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, ok := all[0].Gather(ctx, kv, "key/0", time.Second); ok || kv.calls.Load() > 0 {
+		if _, ok := all[0].Gather(ctx, kv, "key/0", time.Second, nil); ok || kv.calls.Load() > 0 {
 			t.Error("it was gathered")
 		}
 	})
@@ -102,7 +102,7 @@ func TestNothingIsGatheredByACallThatFails(t *testing.T) {
 	withMany(t, kv, Many, func(t *testing.T, all []*Watch) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, ok := all[0].Gather(ctx, kv, "key/0", time.Second); ok {
+		if _, ok := all[0].Gather(ctx, kv, "key/0", time.Second, nil); ok {
 			t.Error("it is said to be read")
 		}
 	})
@@ -116,7 +116,7 @@ func TestGatheringEndsWhenAllHaveLeft(t *testing.T) {
 			var looks sync.WaitGroup
 			for i, w := range all {
 				looks.Go(func() {
-					if _, ok := w.Gather(ctx, kv, fmt.Sprint("key/", i), second()); ok {
+					if _, ok := w.Gather(ctx, kv, fmt.Sprint("key/", i), second(), nil); ok {
 						t.Error("it is said to be read")
 					}
 				})
@@ -130,4 +130,18 @@ func TestGatheringEndsWhenAllHaveLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestGatheringIsLeftByOneInAHurry(t *testing.T) {
+	kv := &many{Store: memory.New(), stuck: true}
+	withMany(t, kv, Many, func(t *testing.T, all []*Watch) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		hurry := make(chan struct{})
+		close(hurry)
+		began := time.Now()
+		if _, ok := all[0].Gather(ctx, kv, "key/0", second(), hurry); ok || time.Since(began) > 0 {
+			t.Errorf("it is left after %v", time.Since(began))
+		}
+	})
 }
