@@ -64,27 +64,31 @@ func (o *observer) start(ctx context.Context, op string, now clock.Instant, limi
 	o.call = c
 	go func() {
 		defer c.cancel()
-		if r, err := o.turn(ctx, urgent, f); err != nil {
-			c.result <- result{err: fmt.Errorf("leadership: %s %q: %w", op, o.key, err)}
-		} else {
-			c.result <- r
-		}
+		c.result <- o.made(ctx, op, urgent, f)
 		o.loop.Wake()
 	}()
 }
 
-// turn makes a call when it is its turn. An error is that of one that was not made.
-func (o *observer) turn(ctx context.Context, urgent bool, f func(context.Context) result) (result, error) {
+// made makes a call, when it is its turn, and returns what it has come to.
+func (o *observer) made(ctx context.Context, op string, urgent bool, f func(context.Context) result) result {
 	if !urgent {
-		done, err := o.watch.Turn(ctx)
+		done, err := o.turn(ctx, op)
 		if err != nil {
-			return result{}, err
+			return result{err: err}
 		}
 		defer done()
 	}
 	r, err := register.InTime(ctx, func(ctx context.Context) (result, error) { r := f(ctx); return r, r.err })
 	r.err = err
-	return r, nil
+	return r
+}
+
+// turn waits for the turn of a call.
+func (o *observer) turn(ctx context.Context, op string) (done func(), err error) {
+	if done, err = o.watch.Turn(ctx); err != nil {
+		return nil, fmt.Errorf("leadership: %s %q: %w", op, o.key, err)
+	}
+	return done, nil
 }
 
 // look begins to read the record. One that is idle may wait for a quarter of its limit, to be
@@ -96,9 +100,9 @@ func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Durat
 			if pair, ok := o.watch.Gather(ctx, o.kv, o.key, limit/4, hurry); ok {
 				return parsed(pair, nil)
 			}
-			done, err := o.watch.Turn(ctx)
+			done, err := o.turn(ctx, "get")
 			if err != nil {
-				return result{err: fmt.Errorf("leadership: get %q: %w", o.key, err)}
+				return result{err: err}
 			}
 			defer done()
 		}

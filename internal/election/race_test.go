@@ -66,7 +66,7 @@ func TestFewOfManyCandidatesTryAtOnce(t *testing.T) {
 			}
 			t.Logf("the first vacancies: %v tries; later %.1f in the mean, %d at most; a first try after %v in the median, %v at most",
 				tries[:12], float64(sum)/float64(len(tail)), tail[len(tail)-1], late[len(late)/2], late[len(late)-1])
-			few := 12.0
+			few := 6.0
 			if c.news > 0 {
 				few = float64(c.n) / 10
 			}

@@ -87,10 +87,15 @@ func (g *gathering) leave() {
 		return
 	}
 	g.cancel()
+	g.close()
+	g.begin.Stop()
+}
+
+// close has nobody join any more. The caller holds mu.
+func (g *gathering) close() {
 	if g.pool.gatherings[g.kv] == g {
 		delete(g.pool.gatherings, g.kv)
 	}
-	g.begin.Stop()
 }
 
 // run makes the call.
@@ -98,9 +103,7 @@ func (g *gathering) run() {
 	defer g.cancel()
 	defer close(g.done)
 	mu.Lock()
-	if g.pool.gatherings[g.kv] == g {
-		delete(g.pool.gatherings, g.kv)
-	}
+	g.close()
 	mu.Unlock()
 	done, err := g.pool.turn(g.ctx)
 	if err != nil {

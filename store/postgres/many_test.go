@@ -1,30 +1,15 @@
 package postgres_test
 
 import (
-	"context"
 	"fmt"
-	"net"
-	"sync/atomic"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/seed-a1d591d3/leadership/internal/servers"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/postgres"
 )
 
 func TestManyKeysCostFewRequests(t *testing.T) {
-	var trips atomic.Int64
-	pool := newPool(t, servers.Shared(t, "postgres").Addr, func(c *pgxpool.Config) {
-		c.MaxConns = 1
-		dial := c.ConnConfig.DialFunc
-		c.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dial(ctx, network, addr)
-			return &counted{Conn: conn, trips: &trips}, err
-		}
-		c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
-	})
+	pool, trips := countedPool(t)
 	table := newTable()
 	kv := newStore(t, pool, postgres.WithTable(table))
 	put(t, kv, "some/", "none", nil, 0)

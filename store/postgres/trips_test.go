@@ -35,17 +35,23 @@ func (c *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func TestEveryCallIsOneRoundTrip(t *testing.T) {
-	var trips atomic.Int64
+// countedPool is a pool of one connection, whose round trips are counted.
+func countedPool(t *testing.T) (*pgxpool.Pool, *atomic.Int64) {
+	trips := new(atomic.Int64)
 	pool := newPool(t, servers.Shared(t, "postgres").Addr, func(c *pgxpool.Config) {
 		c.MaxConns = 1
 		dial := c.ConnConfig.DialFunc
 		c.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dial(ctx, network, addr)
-			return &counted{Conn: conn, trips: &trips}, err
+			return &counted{Conn: conn, trips: trips}, err
 		}
 		c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	})
+	return pool, trips
+}
+
+func TestEveryCallIsOneRoundTrip(t *testing.T) {
+	pool, trips := countedPool(t)
 	kv := newStore(t, pool, postgres.WithTable(newTable()))
 	first := put(t, kv, "key", "a", nil, 0)
 	second := put(t, kv, "key", "b", first, 0)
