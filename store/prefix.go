@@ -56,6 +56,33 @@ func (p *prefixed) Hints(ctx context.Context, key string) (<-chan *KVPair, error
 	return p.watch(ctx, key, func(key string) (<-chan *KVPair, error) { return Hints(ctx, p.kv, key) })
 }
 
+// HintsBelow implements TreeHinter, by the store beneath.
+func (p *prefixed) HintsBelow(ctx context.Context, directory string) (<-chan *KVPair, error) {
+	inner, err := HintsBelow(ctx, p.kv, p.prefix+directory)
+	if err != nil {
+		return nil, err
+	}
+	pairs := make(chan *KVPair)
+	go func() {
+		p.pass(ctx, inner, pairs)
+		close(pairs)
+		for range inner {
+		}
+	}()
+	return pairs, nil
+}
+
+// pass sends the pairs of inner to pairs, until inner or ctx ends.
+func (p *prefixed) pass(ctx context.Context, inner <-chan *KVPair, pairs chan<- *KVPair) {
+	for pair := range inner {
+		select {
+		case pairs <- p.strip(pair):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 func (p *prefixed) watch(ctx context.Context, key string, watch func(key string) (<-chan *KVPair, error)) (<-chan *KVPair, error) {
 	if key == "" {
 		return nil, errEmptyKey

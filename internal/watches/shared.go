@@ -8,35 +8,42 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// Grace is how long the end of a store's watch is waited for.
-const Grace = 100 * time.Millisecond
-
-// shared is the watch of one key. It is kept open: one that fails, ends or says
-// nothing costs time only.
+// shared is a key and all who watch it. It has a watch of its own, or one with others, as one
+// of a tree. The mu of the package guards it, but for what has one of its own.
 type shared struct {
 	pool      *pool
 	kv        store.Store // as its first user has it
 	key       string
 	originKey any
+	ctx       context.Context // for its values
 
-	values context.Context // without an end
-	again  chan struct{}
-	left   chan struct{} // closed when the last user has left
-	done   chan struct{} // made then, and closed when run has returned
+	dir  *directory      // nil for a key that has none
+	gone <-chan struct{} // closed when a watch of its own that it has given up has ended, or nil
 
-	mu     sync.Mutex
-	cancel context.CancelFunc // ends the store's watch; nil until there is one
-	users  []*Watch           // never called after they have left
+	due  due   // guarded by the mu of the tree
+	told state // guarded by the mu of the tree: what the tree has told last, to all users
+
+	mu    sync.Mutex
+	own   *stream  // nil without a watch of its own; guarded by the mu of the package as well
+	users []*Watch // never called after they have left
 }
 
-// tell passes on what the watch says.
-func (s *shared) tell(pair *store.KVPair) {
+// watch implements watched.
+func (s *shared) watch(ctx context.Context) (<-chan *store.KVPair, error) {
+	return store.Hints(ctx, s.kv, s.key)
+}
+
+// tell passes on what a watch says. by is the stream of a watch of its own, or nil.
+func (s *shared) tell(by *stream, pair *store.KVPair) {
 	if pair != nil && len(pair.Value) == 0 {
 		pair = nil
 	}
 	shown := &Shown{Pair: pair}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.own != by {
+		return // it was given up
+	}
 	for _, w := range s.users {
 		w.hint(shown)
 	}
@@ -57,131 +64,20 @@ func (s *shared) pause() time.Duration {
 	return shortest
 }
 
-// run watches until the last user has left.
-func (s *shared) run() {
-	var rest <-chan (<-chan *store.KVPair)
-	for !s.over() {
-		rest = s.once()
-		s.rest()
-	}
-	s.finish(rest)
-	close(s.done)
-}
+func (s *shared) finish() {}
 
-// over reports whether the last user has left.
-func (s *shared) over() bool {
-	select {
-	case <-s.left:
-		return true
-	default:
-		return false
-	}
-}
+func (s *shared) values() context.Context { return s.ctx }
 
-// rest waits before a watch that has ended is opened again.
-func (s *shared) rest() {
-	pause := s.pause()
-	select {
-	case <-s.left:
-	case <-time.After(pause / 16):
-		// Never opened again and again on top of itself.
-	}
-	select {
-	case <-s.left:
-	case <-time.After(pause):
-	case <-s.again:
-	}
-}
-
-// finish waits for the end of the watch that has been left, if there is one, for Grace.
-func (s *shared) finish(rest <-chan (<-chan *store.KVPair)) {
-	if rest == nil {
-		s.pool.release()
-		return
-	}
-	// It holds its place, as it does its connection, until it has ended.
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		defer s.pool.release()
-		drain(<-rest)
-	}()
-	grace := time.NewTimer(Grace)
-	defer grace.Stop()
-	select {
-	case <-drained:
-	case <-grace.C:
-	}
-}
-
-// once opens a watch and follows it until it ends. When the last user has left before, it
-// returns where to get what has yet to be drained. Thousands may wait in it: so what needs
-// a large stack is done by other functions.
-func (s *shared) once() <-chan (<-chan *store.KVPair) {
-	opened := s.open()
-	pairs, over := s.opened(opened)
-	if over {
-		return opened
-	}
-	for pairs != nil {
-		select {
-		case pair, ok := <-pairs:
-			if !ok {
-				pairs = nil
-				break
-			}
-			s.tell(pair)
-		case <-s.left:
-			rest := make(chan (<-chan *store.KVPair), 1)
-			rest <- pairs
-			return rest
-		}
-	}
-	s.cancel()
-	return nil
-}
-
-// open begins to open a watch, and returns where it is to come from.
-func (s *shared) open() <-chan (<-chan *store.KVPair) {
-	// It is no child of another context, which would have to keep a list of its own.
-	ctx, cancel := context.WithCancel(s.values)
+// setOwn gives the key a watch of its own, or none. The caller holds the mu of the package.
+func (s *shared) setOwn(own *stream) {
 	s.mu.Lock()
-	s.cancel = cancel
-	if len(s.users) == 0 {
-		cancel()
-	}
-	s.mu.Unlock()
-	opened := make(chan (<-chan *store.KVPair), 1)
-	go func() {
-		defer close(opened)
-		if pairs, err := store.Hints(ctx, s.kv, s.key); err == nil && pairs != nil {
-			opened <- pairs
-		}
-	}()
-	return opened
+	defer s.mu.Unlock()
+	s.own = own
 }
 
-// opened waits for a watch, nil for one that could not be opened. It reports whether the
-// last user has left before.
-func (s *shared) opened(opened <-chan (<-chan *store.KVPair)) (pairs <-chan *store.KVPair, over bool) {
-	// A watch that takes too long to open is given up, but not opened again
-	// before that has come to an end.
-	slow := time.AfterFunc(4*s.pause(), s.cancel)
-	defer slow.Stop()
-	select {
-	case pairs = <-opened:
-		return pairs, false
-	case <-s.left:
-		return nil, true
-	}
-}
-
-// drain reads until a channel is closed, for there are stores that otherwise
-// block for ever in sending to it.
-func drain(pairs <-chan *store.KVPair) {
-	if pairs == nil {
-		return
-	}
-	for range pairs { // what it says is not wanted any more
-	}
+// wanted reports whether the key has users.
+func (s *shared) wanted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.users) > 0
 }

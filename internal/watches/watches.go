@@ -1,6 +1,6 @@
 // Package watches shares and bounds the watches of a process: one for each key
-// of a store, however many ask, and no more at once than the store can stand. A
-// watch is a hint to look sooner. Those beyond the bound are not opened until
+// of a store, however many ask, or one for all keys of a directory where they are many, and
+// no more at once than the store can stand. A watch is a hint to look sooner. Those beyond the bound are not opened until
 // another has ended, and cost their users time only. It bounds the calls of a process to a
 // store as well.
 package watches
@@ -59,18 +59,17 @@ func Open(ctx context.Context, kv store.Store, key string, pause func() time.Dur
 	if p == nil {
 		p = &pool{
 			origin: origin, limit: limit, keys: make(map[any]*shared), calls: make(chan struct{}, MaxCalls),
-			gatherings: make(map[store.Store]*gathering),
+			gatherings: make(map[store.Store]*gathering), dirs: make(map[string]*directory),
 		}
 		pools[origin] = p
 	}
 	s := p.keys[originKey]
 	if s == nil {
-		s = &shared{
-			pool: p, kv: kv, key: key, originKey: originKey,
-			values: context.WithoutCancel(ctx), again: make(chan struct{}, 1), left: make(chan struct{}),
-		}
+		s = &shared{pool: p, kv: kv, key: key, originKey: originKey, ctx: context.WithoutCancel(ctx)}
 		p.keys[originKey] = s
-		p.waiting = append(p.waiting, s)
+		p.enter(s)
+	} else if s.dir != nil && s.dir.tree != nil {
+		s.dir.tree.forget(s)
 	}
 	w.shared = s
 	s.mu.Lock()
@@ -99,8 +98,13 @@ func (p *pool) turn(ctx context.Context) (done func(), err error) {
 // Again has a watch that is not open be opened now, because the record has
 // changed: some stores cannot watch a missing key.
 func (w *Watch) Again() {
+	w.shared.mu.Lock()
+	defer w.shared.mu.Unlock()
+	if w.shared.own == nil {
+		return // others watch with it, whether the key is missing or not
+	}
 	select {
-	case w.shared.again <- struct{}{}:
+	case w.shared.own.again <- struct{}{}:
 	default:
 	}
 }
@@ -115,28 +119,17 @@ func (w *Watch) Close() <-chan struct{} {
 	if w.done != nil {
 		return w.done
 	}
+	w.done = ended
 	s := w.shared
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	i := slices.Index(s.users, w)
 	s.users = slices.Delete(s.users, i, i+1)
-	if len(s.users) > 0 {
-		w.done = ended
-		return w.done
+	last := len(s.users) == 0
+	s.mu.Unlock()
+	if last {
+		w.done = s.pool.exit(s)
+		s.pool.forget()
 	}
-	s.done = make(chan struct{})
-	close(s.left)
-	if s.cancel != nil {
-		s.cancel()
-	}
-	p := s.pool
-	delete(p.keys, s.originKey)
-	if i := slices.Index(p.waiting, s); i >= 0 { // it was never opened
-		p.waiting = slices.Delete(p.waiting, i, i+1)
-		close(s.done)
-		p.forget()
-	}
-	w.done = s.done
 	return w.done
 }
 
@@ -153,10 +146,34 @@ type pool struct {
 	limit   int
 	open    int             // watches that may hold a connection
 	keys    map[any]*shared // that have users
-	waiting []*shared       // of these, those that are to be opened, first come first served
+	waiting []*stream       // of these, those that are to be opened, first come first served
 	calls   chan struct{}   // see Turn
 
 	gatherings map[store.Store]*gathering // by the store as its users have it
+	dirs       map[string]*directory      // that have keys
+}
+
+// own gives a key a watch of its own.
+func (p *pool) own(s *shared) {
+	own := newStream(p, s)
+	s.setOwn(own)
+	p.waiting = append(p.waiting, own)
+}
+
+// disown ends the watch that a key has of its own, if it has one. It returns a channel that
+// is closed when that has ended.
+func (p *pool) disown(s *shared) <-chan struct{} {
+	own := s.own
+	if own == nil {
+		return ended
+	}
+	s.setOwn(nil)
+	done := own.leave()
+	if i := slices.Index(p.waiting, own); i >= 0 { // it was never opened
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+		close(own.done)
+	}
+	return done
 }
 
 // admit opens what may be opened.
@@ -164,9 +181,14 @@ func (p *pool) admit() {
 	for p.open < p.limit && len(p.waiting) > 0 {
 		s := p.waiting[0]
 		p.waiting = slices.Delete(p.waiting, 0, 1)
-		p.open++
-		go s.run()
+		p.start(s)
 	}
+}
+
+// start opens a watch, which takes a place until it has ended.
+func (p *pool) start(s *stream) {
+	p.open++
+	go s.run()
 }
 
 // forget drops a pool that has nothing left.

@@ -22,6 +22,17 @@ type late struct {
 // notice the end until it no longer is); when its Life is over; and by KillWatches and
 // Close. The inner watch is then cancelled, and drained until it has ended.
 func (s *Store) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
+	return s.watch(ctx, key, func(ctx context.Context) (<-chan *store.KVPair, error) { return s.inner.Watch(ctx, key, opts) })
+}
+
+// HintsBelow implements store.TreeHinter by the inner store, with the faults of OpWatch.
+func (s *Store) HintsBelow(ctx context.Context, directory string) (<-chan *store.KVPair, error) {
+	return s.watch(ctx, directory, func(ctx context.Context) (<-chan *store.KVPair, error) {
+		return store.HintsBelow(ctx, s.inner, directory)
+	})
+}
+
+func (s *Store) watch(ctx context.Context, key string, watch func(context.Context) (<-chan *store.KVPair, error)) (<-chan *store.KVPair, error) {
 	f := s.begin(Call{Op: OpWatch, Key: key})
 	if f.IgnoreContext {
 		ctx = context.WithoutCancel(ctx)
@@ -29,7 +40,7 @@ func (s *Store) Watch(ctx context.Context, key string, opts *store.ReadOptions) 
 	ctx, cancel := context.WithCancel(ctx)
 	var in <-chan *store.KVPair
 	err := s.run(ctx, OpWatch, key, f, func(context.Context) (err error) {
-		in, err = s.inner.Watch(ctx, key, opts) // not run's context: it may be one that cancel cannot end
+		in, err = watch(ctx) // not run's context: it may be one that cancel cannot end
 		return err
 	})
 	if err != nil {

@@ -102,8 +102,17 @@ func (c *client) List(ctx context.Context, directory string, opts *store.ReadOpt
 
 // Watch ends when the client is closed, even if the store has other clients.
 func (c *client) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
+	return c.watch(ctx, "watch", key, func(ctx context.Context) (<-chan *store.KVPair, error) { return c.kv.Watch(ctx, key, opts) })
+}
+
+// HintsBelow implements store.TreeHinter. It ends as Watch does.
+func (c *client) HintsBelow(ctx context.Context, directory string) (<-chan *store.KVPair, error) {
+	return c.watch(ctx, "hints below", directory, func(ctx context.Context) (<-chan *store.KVPair, error) { return c.kv.HintsBelow(ctx, directory) })
+}
+
+func (c *client) watch(ctx context.Context, op, key string, watch func(context.Context) (<-chan *store.KVPair, error)) (<-chan *store.KVPair, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	pairs, err := c.kv.Watch(ctx, key, opts)
+	pairs, err := watch(ctx)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -114,7 +123,7 @@ func (c *client) Watch(ctx context.Context, key string, opts *store.ReadOptions)
 	})
 	if err != nil {
 		cancel()
-		return nil, failed("watch", key, err)
+		return nil, failed(op, key, err)
 	}
 	return pairs, nil
 }

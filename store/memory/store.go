@@ -51,6 +51,7 @@ type Store struct {
 	index   uint64 // of the last write
 	entries map[string]entry
 	watches map[string][]*watch
+	trees   map[*base.Changes]context.CancelFunc // the watches of HintsBelow, and what ends each
 }
 
 // entry is what is stored under a key. The value is never changed in place, so it may be
@@ -183,6 +184,9 @@ func (s *Store) Close() error {
 		for _, w := range watches {
 			w.end()
 		}
+	}
+	for _, end := range s.trees {
+		end()
 	}
 	s.entries, s.watches = nil, nil
 	return nil

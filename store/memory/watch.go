@@ -6,7 +6,10 @@ import (
 	"slices"
 
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
+
+var _ store.TreeHinter = (*Store)(nil)
 
 // watch is one reader of one key's changes. The lock of its store covers it.
 type watch struct {
@@ -84,6 +87,33 @@ func (s *Store) tell(key string) {
 	for _, w := range s.watches[key] {
 		w.tell(s.state(key))
 	}
+	for changes := range s.trees {
+		changes.Tell(s.state(key))
+	}
+}
+
+// HintsBelow implements store.TreeHinter. The end of a TTL is told as well.
+func (s *Store) HintsBelow(ctx context.Context, directory string) (<-chan *store.KVPair, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(ctx); err != nil {
+		return nil, failed("hints below", directory, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	changes, hints := base.NewChanges(directory), make(chan *store.KVPair)
+	changes.All()
+	if s.trees == nil {
+		s.trees = make(map[*base.Changes]context.CancelFunc)
+	}
+	s.trees[changes] = cancel
+	go func() {
+		changes.Deliver(ctx, hints)
+		cancel()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.trees, changes)
+	}()
+	return hints, nil
 }
 
 func (s *Store) forget(key string, w *watch) {

@@ -1,0 +1,455 @@
+package watches
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/memory"
+)
+
+// forest is a store whose watches are counted, and may be refused, cut, or carry keys only.
+type forest struct {
+	*memory.Store
+	keysOnly, refuse, down bool
+	slow                   time.Duration // how long a read takes
+	poison                 string        // a key that cannot be read
+	own                    atomic.Int64  // watches of one key that are open
+
+	mu           sync.Mutex
+	trees, calls int // watches of directories that are open; calls of GetMany
+	opened, read int // watches of directories that were opened; keys that were read
+	cut          context.CancelFunc
+}
+
+func (f *forest) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
+	pairs, err := f.Store.Watch(ctx, key, opts)
+	if err == nil {
+		f.own.Add(1)
+		context.AfterFunc(ctx, func() { f.own.Add(-1) })
+	}
+	return pairs, err
+}
+
+func (f *forest) HintsBelow(ctx context.Context, directory string) (<-chan *store.KVPair, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.opened++
+	switch {
+	case f.refuse:
+		return nil, fmt.Errorf("no right: %w", store.ErrCallNotSupported)
+	case f.down:
+		return nil, store.ErrNotReachable
+	}
+	ctx, f.cut = context.WithCancel(ctx)
+	in, err := f.Store.HintsBelow(ctx, directory)
+	if err != nil {
+		return nil, err
+	}
+	f.trees++
+	out := make(chan *store.KVPair)
+	go func() {
+		defer func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.trees--
+			close(out)
+		}()
+		for pair := range in {
+			if f.keysOnly {
+				pair = &store.KVPair{Key: pair.Key}
+			}
+			select {
+			case out <- pair:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return out, nil
+}
+
+func (f *forest) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, error) {
+	f.mu.Lock()
+	f.calls++
+	f.read += len(keys)
+	slow, poison, down := f.slow, f.poison, f.down
+	f.mu.Unlock()
+	time.Sleep(slow)
+	for _, key := range keys {
+		if down || poison != "" && strings.HasSuffix(key, poison) {
+			return nil, errors.New("it cannot be read")
+		}
+	}
+	return f.Store.GetMany(ctx, keys)
+}
+
+// counts returns what is counted, and begins to count calls and keys anew.
+func (f *forest) counts() (trees, opened, own, calls, read int) {
+	synctest.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	calls, read = f.calls, f.read
+	f.calls, f.read = 0, 0
+	return f.trees, f.opened, int(f.own.Load()), calls, read
+}
+
+func (f *forest) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+// crowd is the watches of the first keys of a directory.
+type crowd struct {
+	*testing.T
+	kv  *forest
+	all []*Watch
+
+	mu    sync.Mutex
+	shown [][]string // the values that each was shown, "" for none
+}
+
+func keyOf(i int) string { return fmt.Sprintf("service/%05d", i) }
+
+// withCrowd calls test with watches of n keys of kv, which have been told what they are when
+// they are opened.
+func withCrowd(t *testing.T, kv *forest, n int, test func(c *crowd)) {
+	synctest.Test(t, func(t *testing.T) {
+		kv.Store = memory.New()
+		defer kv.Close()
+		c := &crowd{T: t, kv: kv}
+		for range n {
+			c.open()
+		}
+		time.Sleep(2 * second())
+		c.take()
+		kv.counts()
+		test(c)
+		for _, w := range c.all {
+			<-w.Close()
+		}
+		synctest.Wait()
+		if trees, _, own, _, _ := kv.counts(); trees+own > 0 {
+			t.Errorf("%d watches of directories and %d of keys are left", trees, own)
+		}
+		if len(pools) > 0 {
+			t.Errorf("%d stores are remembered", len(pools))
+		}
+	})
+}
+
+// open watches another key.
+func (c *crowd) open() {
+	i := len(c.all)
+	c.mu.Lock()
+	c.shown = append(c.shown, nil)
+	c.mu.Unlock()
+	c.all = append(c.all, Open(c.Context(), c.kv, keyOf(i), second, func(s *Shown) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		value := ""
+		if s.Pair != nil {
+			value = string(s.Pair.Value)
+			if s.Pair.Key != keyOf(i) {
+				c.Errorf("%s was shown %s", keyOf(i), s.Pair.Key)
+			}
+		}
+		c.shown[i] = append(c.shown[i], value)
+	}))
+}
+
+// take returns what was shown since the last take, and to how many.
+func (c *crowd) take() (shown map[int]string) {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	shown = make(map[int]string)
+	for i, values := range c.shown {
+		if len(values) > 0 {
+			shown[i] = strings.Join(values, " ")
+		}
+		c.shown[i] = nil
+	}
+	return shown
+}
+
+func (c *crowd) want(want string) {
+	c.Helper()
+	if shown := fmt.Sprint(c.take()); shown != want {
+		c.Errorf("shown: %.200s, want %s", shown, want)
+	}
+}
+
+func (c *crowd) put(i int, value string) {
+	c.Helper()
+	if err := c.kv.Put(c.Context(), keyOf(i), []byte(value), nil); err != nil {
+		c.Fatal(err)
+	}
+}
+
+func TestManyKeysOfADirectoryShareOneWatch(t *testing.T) {
+	for _, keysOnly := range []bool{false, true} {
+		kv := &forest{keysOnly: keysOnly}
+		withCrowd(t, kv, 300, func(c *crowd) {
+			if trees, opened, own, _, _ := kv.counts(); trees != 1 || opened != 1 || own != 0 {
+				t.Errorf("%d watches of directories, of %d, and %d of keys", trees, opened, own)
+			}
+			c.put(7, "new")
+			c.want("map[7:new]")
+			if _, _, _, calls, read := kv.counts(); keysOnly && (calls != 1 || read != 1) || !keysOnly && calls != 0 {
+				t.Errorf("%d calls for %d keys", calls, read)
+			}
+			c.put(7, "newer")
+			c.put(299, "other")
+			c.want("map[7:newer 299:other]")
+			if err := kv.Delete(c.Context(), keyOf(7)); err != nil {
+				t.Fatal(err)
+			}
+			c.want("map[7:]")
+		})
+	}
+}
+
+func TestFewKeysHaveWatchesOfTheirOwn(t *testing.T) {
+	kv := new(forest)
+	withCrowd(t, kv, TreeKeys-1, func(c *crowd) {
+		if _, opened, own, _, _ := kv.counts(); opened != 0 || own != TreeKeys-1 {
+			t.Errorf("%d watches of directories and %d of keys", opened, own)
+		}
+		c.put(1, "new")
+		c.want("map[1:new]")
+		other := Open(c.Context(), kv, "another/key", second, silent)
+		if _, opened, own, _, _ := kv.counts(); opened != 0 || own != TreeKeys {
+			t.Errorf("%d watches of directories and %d of keys with one of another directory", opened, own)
+		}
+		<-other.Close()
+	})
+}
+
+func TestKeysWithoutADirectoryHaveWatchesOfTheirOwn(t *testing.T) {
+	kv := new(forest)
+	withCrowd(t, kv, 0, func(c *crowd) {
+		for i := range TreeKeys {
+			c.all = append(c.all, Open(c.Context(), kv, fmt.Sprint(i), second, silent))
+		}
+		if _, opened, own, _, _ := kv.counts(); opened != 0 || own != TreeKeys {
+			t.Errorf("%d watches of directories and %d of keys", opened, own)
+		}
+	})
+}
+
+func TestKeysOfOthersInTheDirectoryAreIgnored(t *testing.T) {
+	kv := &forest{keysOnly: true}
+	withCrowd(t, kv, 300, func(c *crowd) {
+		c.put(300, "foreign")
+		c.put(5, "mine")
+		c.want("map[5:mine]")
+		if _, _, _, _, read := kv.counts(); read != 1 {
+			t.Errorf("%d keys were read, want 1", read)
+		}
+	})
+}
+
+func TestKeyThatJoinsOrIsClosedIsTakenIntoAccount(t *testing.T) {
+	kv := &forest{keysOnly: true}
+	withCrowd(t, kv, 300, func(c *crowd) {
+		c.put(300, "before")
+		synctest.Wait()
+		c.open()
+		c.want("map[]") // its user looks by itself
+		c.put(300, "after")
+		c.want("map[300:after]")
+		<-c.all[300].Close()
+		<-c.all[3].Close()
+		c.put(300, "closed")
+		c.put(3, "closed")
+		c.put(4, "open")
+		c.want("map[4:open]")
+		if trees, opened, own, _, _ := kv.counts(); trees != 1 || opened != 1 || own != 0 {
+			t.Errorf("%d watches of directories, of %d, and %d of keys", trees, opened, own)
+		}
+	})
+}
+
+func TestUsersOfOneKeyShareWhatTheTreeShows(t *testing.T) {
+	kv := &forest{keysOnly: true}
+	withCrowd(t, kv, 300, func(c *crowd) {
+		c.put(9, "a")
+		c.take()
+		var late atomic.Int64
+		w := Open(c.Context(), store.WithPrefix(kv, "service/"), "00009", second, func(*Shown) { late.Add(1) })
+		c.put(9, "b")
+		c.want("map[9:b]")
+		<-w.Close()
+		c.put(9, "c")
+		c.want("map[9:c]")
+		if n := late.Load(); n != 1 {
+			t.Errorf("the one who came later was told %d times, want 1", n)
+		}
+	})
+}
+
+func TestWhatWasMissedIsShownWhenTheTreeStandsAgain(t *testing.T) {
+	for _, keysOnly := range []bool{false, true} {
+		kv := &forest{keysOnly: keysOnly}
+		withCrowd(t, kv, 1500, func(c *crowd) {
+			c.put(1, "before")
+			c.want("map[1:before]")
+			kv.set(func() { kv.down = true; kv.cut() })
+			time.Sleep(5 * second())
+			c.put(2, "missed")
+			c.want("map[]")
+			kv.set(func() { kv.down = false })
+			kv.counts()
+			time.Sleep(2 * second())
+			shown := c.take()
+			if _, again := shown[1]; again || shown[2] != "missed" {
+				t.Errorf("shown: %q and %q, want nothing and what was missed", shown[1], shown[2])
+			}
+			if trees, _, own, calls, read := kv.counts(); trees != 1 || own != 0 || calls != 2 || read != 1500 {
+				t.Errorf("%d watches of directories, %d of keys; %d calls for %d keys", trees, own, calls, read)
+			}
+			c.put(3, "after")
+			c.want("map[3:after]")
+		})
+	}
+}
+
+func TestWhatChangesBeforeTheTreeStandsIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := &forest{Store: memory.New(), down: true}
+		defer kv.Close()
+		c := &crowd{T: t, kv: kv}
+		for range 300 {
+			c.open()
+		}
+		synctest.Wait()
+		if _, _, own, _, _ := kv.counts(); own != TreeKeys-1 {
+			t.Errorf("%d watches of keys, want %d until the tree stands", own, TreeKeys-1)
+		}
+		c.take()
+		c.put(1, "own")
+		c.want("map[1:own]")
+		c.put(299, "new")
+		c.want("map[]")
+		kv.set(func() { kv.down = false })
+		time.Sleep(2 * second())
+		if shown := c.take(); shown[299] != "new" {
+			t.Errorf("shown: %v", shown)
+		}
+		for _, w := range c.all {
+			<-w.Close()
+		}
+	})
+}
+
+func TestKeysWatchAloneWhereTheTreeIsRefused(t *testing.T) {
+	kv := &forest{refuse: true}
+	withCrowd(t, kv, 300, func(c *crowd) {
+		c.open()
+		time.Sleep(time.Minute)
+		c.take()
+		if _, opened, own, _, _ := kv.counts(); opened != 1 || own != 301 {
+			t.Errorf("%d tries, and %d watches of keys", opened, own)
+		}
+		c.put(299, "new")
+		c.put(300, "new")
+		c.want("map[299:new 300:new]")
+	})
+}
+
+func TestKeysWatchAloneOnceTheTreeIsRefused(t *testing.T) {
+	kv := new(forest)
+	withCrowd(t, kv, 300, func(c *crowd) {
+		kv.set(func() { kv.refuse = true; kv.cut() })
+		c.put(4, "missed")
+		time.Sleep(2 * second())
+		if shown := c.take(); shown[4] != "missed" {
+			t.Errorf("shown: %v", shown)
+		}
+		c.put(5, "new")
+		c.want("map[5:new]")
+	})
+}
+
+func TestManyChangesCostFewReads(t *testing.T) {
+	kv := &forest{keysOnly: true, slow: 10 * time.Millisecond}
+	withCrowd(t, kv, 1000, func(c *crowd) {
+		for i := range 1000 {
+			c.put(i, "new")
+		}
+		time.Sleep(second())
+		if shown := c.take(); len(shown) != 1000 {
+			t.Errorf("%d were told", len(shown))
+		}
+		if _, _, _, calls, _ := kv.counts(); calls > 3 {
+			t.Errorf("%d calls", calls)
+		}
+		// While a key is read it changes again.
+		c.put(1, "a")
+		time.Sleep(5 * time.Millisecond)
+		c.put(1, "b")
+		time.Sleep(second())
+		if shown := c.take()[1]; !strings.HasSuffix(shown, "b") {
+			t.Errorf("shown: %q", shown)
+		}
+	})
+}
+
+func TestKeyThatCannotBeReadDoesNotHinderOthers(t *testing.T) {
+	kv := &forest{keysOnly: true, poison: "00500"}
+	withCrowd(t, kv, 1000, func(c *crowd) {
+		for i := range 1000 {
+			c.put(i, "new")
+		}
+		time.Sleep(second())
+		if shown := c.take(); len(shown) != 999 {
+			t.Errorf("%d were told", len(shown))
+		}
+		if _, _, _, calls, _ := kv.counts(); calls > 60 {
+			t.Errorf("%d calls", calls)
+		}
+	})
+}
+
+func TestReadsThatFailAreMadeAgainSlowly(t *testing.T) {
+	kv := &forest{keysOnly: true}
+	withCrowd(t, kv, 300, func(c *crowd) {
+		kv.set(func() { kv.down = true })
+		for i := range 300 {
+			c.put(i, "new")
+		}
+		time.Sleep(time.Minute)
+		c.want("map[]")
+		if _, _, _, calls, _ := kv.counts(); calls > 50 {
+			t.Errorf("%d calls in a minute", calls)
+		}
+		kv.set(func() { kv.down = false })
+		time.Sleep(2 * longestPause)
+		if shown := c.take(); len(shown) < 270 {
+			t.Errorf("%d were told", len(shown))
+		}
+	})
+}
+
+func TestTreeEndsAlthoughAReadHangs(t *testing.T) {
+	kv := &forest{keysOnly: true, slow: time.Hour}
+	withCrowd(t, kv, 300, func(c *crowd) {
+		c.put(1, "new")
+		began := time.Now()
+		for _, w := range c.all {
+			<-w.Close()
+		}
+		if took := time.Since(began); took > 2*Grace {
+			t.Errorf("it took %v", took)
+		}
+		time.Sleep(2 * time.Hour)
+	})
+}
