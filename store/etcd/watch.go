@@ -1,8 +1,10 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
 // Watch returns a channel that carries the current state of key first, and then
@@ -30,19 +33,78 @@ func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-
 
 // follow passes the states of key to tell until ctx ends or the watch cannot be resumed.
 func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)) {
+	_ = s.followed(ctx, following{
+		key: key,
+		begin: func(ctx context.Context) (int64, error) {
+			pair, revision, err := s.read(ctx, key)
+			if err == nil {
+				tell(pair)
+			}
+			return revision, err
+		},
+		events: func(events []*clientv3.Event) { tell(after(events[len(events)-1])) },
+	})
+}
+
+var _ store.TreeHinter = (*Store)(nil)
+
+// HintsBelow implements store.TreeHinter, by one watch of all keys that begin with directory,
+// with their states. The end of a TTL is told as well. The user needs the right to read all
+// that begins with directory.
+func (s *Store) HintsBelow(ctx context.Context, directory string) (<-chan *store.KVPair, error) {
+	return s.base.HintsBelow(ctx, directory, func(ctx context.Context, changes *base.Changes) error {
+		return s.followed(ctx, following{
+			key: directory, opts: []clientv3.OpOption{clientv3.WithPrefix()},
+			begin: func(ctx context.Context) (int64, error) {
+				found, err := s.look(ctx, directory, clientv3.WithPrefix(), clientv3.WithLimit(1), clientv3.WithKeysOnly())
+				if errors.Is(err, rpctypes.ErrPermissionDenied) {
+					return 0, fmt.Errorf("%w: %w", store.ErrCallNotSupported, err)
+				}
+				if err != nil {
+					return 0, err
+				}
+				changes.All() // what changes from that revision on is told
+				return found.Header.Revision, nil
+			},
+			events: func(events []*clientv3.Event) {
+				for _, event := range events {
+					changes.Tell(after(event))
+				}
+			},
+		})
+	})
+}
+
+// after returns the state after an event.
+func after(event *clientv3.Event) *store.KVPair {
+	if event.Type == clientv3.EventTypeDelete {
+		return &store.KVPair{Key: string(event.Kv.Key)}
+	}
+	return pairOf(event.Kv)
+}
+
+// following is what a watch follows.
+type following struct {
+	key    string
+	opts   []clientv3.OpOption
+	begin  func(ctx context.Context) (revision int64, err error) // tells what there is at a revision
+	events func([]*clientv3.Event)                               // tells what has changed since
+}
+
+// followed follows f until ctx ends or the watch cannot be resumed, and returns why.
+func (s *Store) followed(ctx context.Context, f following) error {
 	// A member that is cut off from the others ends the watch; without this it would
 	// carry nothing until the member is back.
 	ctx = clientv3.WithRequireLeader(ctx)
 	refused := false
 	for {
 		back := s.past.wentBack()
-		pair, revision, err := s.read(ctx, key)
+		revision, err := f.begin(ctx)
 		if err != nil {
-			return
+			return err
 		}
-		tell(pair)
 		stream := s.stream.Load()
-		err = s.followFrom(withStream(ctx, stream), key, revision+1, back, tell)
+		err = s.followFrom(withStream(ctx, stream), f, revision+1, back)
 		switch {
 		case errors.Is(err, errWentBack):
 		case errors.Is(err, rpctypes.ErrCompacted), errors.Is(err, rpctypes.ErrNoLeader):
@@ -53,7 +115,7 @@ func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair)
 			refused = true
 			s.stream.CompareAndSwap(stream, stream+1)
 		default:
-			return
+			return err
 		}
 	}
 }
@@ -76,15 +138,15 @@ func withStream(ctx context.Context, number int64) context.Context {
 
 var errWentBack = errors.New("the servers have gone back")
 
-// followFrom passes the states of key from a revision on to tell. It returns why it
-// ended: etcd's reason, if it gives one, or errWentBack.
-func (s *Store) followFrom(ctx context.Context, key string, revision int64, back <-chan struct{}, tell func(*store.KVPair)) error {
+// followFrom follows f from a revision on. It returns why it ended: etcd's reason, if it gives
+// one, or errWentBack.
+func (s *Store) followFrom(ctx context.Context, f following, revision int64, back <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var looks sync.WaitGroup
 	defer func() { cancel(); looks.Wait() }()
 	// etcd's client resumes from the last revision that it has seen when it has to
 	// connect again.
-	coming := s.client.Watch(ctx, key, clientv3.WithRev(revision))
+	coming := s.client.Watch(ctx, f.key, append(f.opts, clientv3.WithRev(revision))...)
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
@@ -95,7 +157,7 @@ func (s *Store) followFrom(ctx context.Context, key string, revision int64, back
 			return errWentBack
 		case <-look.C:
 			if s.past.silent(lookEvery) {
-				looks.Go(func() { s.lookBack(ctx, key) }) // it may block until another member answers
+				looks.Go(func() { s.lookBack(ctx, cmp.Or(f.key, "\x00")) }) // it may block until another member answers
 			}
 		case changes, open = <-coming:
 		}
@@ -105,14 +167,8 @@ func (s *Store) followFrom(ctx context.Context, key string, revision int64, back
 		if err := changes.Err(); err != nil {
 			return err
 		}
-		if len(changes.Events) == 0 {
-			continue
-		}
-		last := changes.Events[len(changes.Events)-1]
-		if last.Type == clientv3.EventTypeDelete {
-			tell(&store.KVPair{Key: key})
-		} else {
-			tell(pairOf(last.Kv))
+		if len(changes.Events) > 0 {
+			f.events(changes.Events)
 		}
 	}
 }
