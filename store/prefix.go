@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -72,13 +73,40 @@ func (p *prefixed) HintsBelow(ctx context.Context, directory string) (<-chan *KV
 	return pairs, nil
 }
 
-// pass sends the pairs of inner to pairs, until inner or ctx ends.
-func (p *prefixed) pass(ctx context.Context, inner <-chan *KVPair, pairs chan<- *KVPair) {
-	for pair := range inner {
+// mostHints is how many keys pass keeps for a slow reader. Beyond it the reader is told that
+// any key may have changed.
+const mostHints = 1000
+
+// pass sends the hints of inner to hints, until inner or ctx ends.
+func (p *prefixed) pass(ctx context.Context, inner <-chan *KVPair, hints chan<- *KVPair) {
+	var queue []*KVPair
+	for {
+		var (
+			out  chan<- *KVPair
+			next *KVPair
+		)
+		if len(queue) > 0 {
+			out, next = hints, queue[0]
+		}
 		select {
-		case pairs <- p.strip(pair):
 		case <-ctx.Done():
 			return
+		case out <- next:
+			queue = queue[1:]
+		case hint, ok := <-inner:
+			if !ok {
+				return
+			}
+			hint = p.strip(hint)
+			i := slices.IndexFunc(queue, func(earlier *KVPair) bool { return earlier.Key == hint.Key })
+			switch {
+			case hint.Key == "" || i < 0 && len(queue) == mostHints:
+				queue = []*KVPair{{}}
+			case i >= 0:
+				queue[i] = hint
+			default:
+				queue = append(queue, hint)
+			}
 		}
 	}
 }

@@ -3,6 +3,8 @@ package storetest
 import (
 	"strings"
 	"time"
+
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // seconds is a store that takes no TTL below 10 ms.
@@ -100,6 +102,21 @@ var breakages = []struct {
 	{name: "watch that outlives its context unread", how: outlives(true), can: precise, caughtBy: []string{"Watch/EndsWithItsContextUnread"}},
 	{name: "watch that outlives its store", how: outlivesClose, can: precise, caughtBy: []string{"Watch/EndsOnClose", "Watch/EndsOnCloseUnread", "Frozen/CloseReturns"}},
 	{name: "watch that leaves a goroutine", how: leavesGoroutines, can: precise, caughtBy: []string{"Watch/LeavesNoGoroutine"}},
+
+	{name: "hints that do not say that they stand", how: hintsBut(func(pair *store.KVPair) bool { return pair.Key == "" }), can: precise, caughtBy: []string{"HintsBelow/StandsFirst"}},
+	{name: "hints that miss creates", how: hintsMissCreates, can: precise, caughtBy: []string{"HintsBelow/CreateIsTold"}},
+	{name: "hints that miss changes", how: hintsBut(func(pair *store.KVPair) bool { return string(pair.Value) == "b" }), can: precise, caughtBy: []string{"HintsBelow/ChangeIsTold"}},
+	{name: "hints that miss deletes", how: hintsBut(func(pair *store.KVPair) bool { return pair.Key != "" && pair.Value == nil }), can: precise, caughtBy: []string{"HintsBelow/DeleteIsTold", "HintsBelow/LastChangeIsTold"}},
+	{name: "hints with another state", how: hintsChangeStates, can: precise, caughtBy: []string{"HintsBelow/CreateIsTold", "HintsBelow/ChangeIsTold"}},
+	{name: "hints about all keys", how: hintsOfAll, can: precise, caughtBy: []string{"HintsBelow/OtherKeysAreNotTold"}},
+	{name: "hints below a pattern", how: hintsByPattern, can: precise, caughtBy: []string{"HintsBelow/DirectoryIsNoPattern"}},
+	{name: "hints that drop the latest", how: hintsDropTheLatest, can: precise, caughtBy: []string{"HintsBelow/SlowReaderIsToldOfEachKey"}},
+	{name: "hints that start late", how: hintsStartLate, can: precise, caughtBy: []string{"HintsBelow/HintsThatBeginAmidChangesMissNone"}},
+	{name: "hints that outlive their context", how: hintsOutlive, can: precise, caughtBy: []string{"HintsBelow/EndsWithItsContext", "HintsBelow/EndsWithItsContextUnread", "HintsBelow/EndsOnClose"}},
+	{name: "hints that outlive their store", how: hintsOutliveClose, can: precise, caughtBy: []string{"HintsBelow/EndsOnClose", "HintsBelow/EndsOnCloseUnread", "HintsBelow/IsRefusedAfterClose"}},
+	{name: "hints that ignore their context", how: hintsIgnoreContexts, can: precise, caughtBy: []string{"HintsBelow/EndedContextPreventsIt", "HintsBelow/EndsWithItsContext"}},
+	{name: "hints that leave a goroutine", how: hintsLeaveGoroutines, can: precise, caughtBy: []string{"HintsBelow/LeavesNoGoroutine"}},
+	{name: "hints that go deaf", how: hintsGoDeaf, can: precise, caughtBy: []string{"HintsBelow/GoesOnOrEndsWhenCut", "HintsBelow/GoesOnOrEndsWhenTheServerRestarts"}},
 
 	{name: "keys trimmed", how: mapsKeys(func(key string) string { return strings.Trim(key, "/") }), can: precise, caughtBy: []string{"Keys/Slashes"}},
 	{name: "keys cleaned", how: mapsKeys(cleanPath), can: precise, caughtBy: []string{"Keys/Slashes", "Keys/Dots"}},

@@ -18,6 +18,7 @@ type broken struct {
 	put    func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error)
 	delete func(ctx context.Context, key string, previous *store.KVPair) (bool, error)
 	watch  func(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error)
+	below  func(ctx context.Context, directory string) (<-chan *store.KVPair, error)
 	list   func(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error)
 	close  func() error
 }
@@ -56,6 +57,13 @@ func (b *broken) Watch(ctx context.Context, key string, opts *store.ReadOptions)
 		return b.watch(ctx, key, opts)
 	}
 	return b.Store.Watch(ctx, key, opts)
+}
+
+func (b *broken) HintsBelow(ctx context.Context, directory string) (<-chan *store.KVPair, error) {
+	if b.below != nil {
+		return b.below(ctx, directory)
+	}
+	return store.HintsBelow(ctx, b.Store, directory)
 }
 
 func (b *broken) List(ctx context.Context, directory string, opts *store.ReadOptions) ([]*store.KVPair, error) {

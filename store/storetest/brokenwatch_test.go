@@ -16,6 +16,11 @@ import (
 // It ends with the sound one.
 func filter(ctx context.Context, kv store.Store, key string, f func(*store.KVPair) *store.KVPair) (<-chan *store.KVPair, error) {
 	in, err := kv.Watch(ctx, key, nil)
+	return filtered(ctx, in, err, f)
+}
+
+// filtered is filter for what a watch has returned.
+func filtered(ctx context.Context, in <-chan *store.KVPair, err error, f func(*store.KVPair) *store.KVPair) (<-chan *store.KVPair, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -59,6 +59,7 @@ var groups = []group{
 	{name: "TTL", checks: ttlChecks, together: true},
 	{name: "Context", checks: contextChecks},
 	{name: "Watch", checks: watchChecks},
+	{name: "HintsBelow", checks: belowChecks},
 	{name: "Writers", checks: writerChecks},
 	{name: "Keys", checks: keyChecks},
 	{name: "Values", checks: valueChecks},

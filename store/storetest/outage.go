@@ -186,7 +186,7 @@ func (c *client) watchAnyhow(key string) *watch {
 		pairs, err = c.Watch(ctx, key, nil)
 		return err
 	})
-	return &watch{c.tr, key, pairs, cancel}
+	return &watch{tr: c.tr, key: key, pairs: pairs, cancel: cancel}
 }
 
 func restartCalls(tr *trial) {

@@ -11,6 +11,7 @@
 //
 //	Get AtomicPut AtomicDelete List Close   the contract, method by method
 //	GetMany                                 store.GetMany, whether the store implements it or not
+//	HintsBelow                              store.HintsBelow, if the store implements it
 //	TTL Context Watch Writers Keys Values   and by subject
 //	Linearizable                            histories of many clients, by porcupine
 //	Cut Restart Frozen                      with Capabilities.Cut and Server

@@ -29,12 +29,13 @@ var watchChecks = []check{
 	{name: "LeavesNoGoroutine", test: watchLeak},
 }
 
-// watch is a watch of one key.
+// watch is a watch of one key, or of all below it.
 type watch struct {
 	tr     *trial
 	key    string
 	pairs  <-chan *store.KVPair
 	cancel context.CancelFunc
+	below  bool
 }
 
 // watch begins a watch, which ends at the end of the check.
@@ -46,7 +47,7 @@ func (c *client) watch(key string) *watch {
 	if err != nil || pairs == nil {
 		c.tr.Fatalf("Watch(%q) = %v, %v", key, pairs, err)
 	}
-	return &watch{c.tr, key, pairs, cancel}
+	return &watch{tr: c.tr, key: key, pairs: pairs, cancel: cancel}
 }
 
 // within returns the next pair of the watch within a time; told is false if there was
@@ -68,6 +69,8 @@ func (w *watch) within(d time.Duration) (pair *store.KVPair, told, ended bool) {
 func (w *watch) check(pair *store.KVPair) {
 	w.tr.Helper()
 	switch {
+	case w.below:
+		w.checkHint(pair)
 	case pair == nil:
 		w.tr.Fatalf("the watch of %q told nil", w.key)
 	case pair.Key != w.key:

@@ -122,10 +122,16 @@ func (w *watch) isClosed() bool {
 func watchLeak(tr *trial) {
 	kv := tr.client()
 	kv.create(tr.base+"/a", "a")
+	wantNoLeak(tr, kv.watches)
+}
+
+// wantNoLeak wants six watches, of each kind, to leave no goroutine.
+func wantNoLeak(tr *trial, begin func(read bool) []*watch) {
+	tr.Helper()
 	use := func(times int) {
 		for range times {
 			for _, read := range []bool{true, false} {
-				for _, w := range kv.watches(read) {
+				for _, w := range begin(read) {
 					w.cancel()
 				}
 			}
