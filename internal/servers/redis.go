@@ -17,7 +17,7 @@ import (
 // store/redis needs, for keys that begin with service/. Its documentation has
 // them too.
 const RedisRights = "~service/* &leadership:service/* -@all" +
-	" +eval +evalsha +type +get +set +renamenx +hset +hmget +hdel +exists +del +persist +pexpire +pttl +time +publish +subscribe +ping +scan"
+	" +eval +evalsha +type +get +set +renamenx +hset +hmget +hdel +exists +del +persist +pexpire +pttl +time +publish +subscribe +psubscribe +unsubscribe +punsubscribe +ping +scan"
 
 var redisKind = kind{
 	name:  "redis",

@@ -82,7 +82,9 @@
 //
 // Each write sends a message to the watches, on the channel "leadership:" followed by the
 // key. A watch reads a key with a TTL again when that ends. What other programs do to a
-// key, such as a DEL by hand, is seen at the next poll. All watches share one connection.
+// key, such as a DEL by hand, is seen at the next poll. All watches share one connection. Where
+// a program has 256 elections or more below one directory, such as service/, one
+// subscription to the pattern "leadership:service/*" is in place of those to each channel.
 // A watch survives failovers and the loss of its connection: it reads the key whenever it
 // has subscribed again.
 //
@@ -92,9 +94,10 @@
 //
 //	ACL SETUSER app on >password ~service/* &leadership:service/* -@all
 //	  +eval +evalsha +type +get +set +renamenx +hset +hmget +hdel +exists +del
-//	  +persist +pexpire +pttl +time +publish +subscribe +ping +scan
+//	  +persist +pexpire +pttl +time +publish +subscribe +psubscribe
+//	  +unsubscribe +punsubscribe +ping +scan
 //
-// Only List needs scan; hset, persist and pexpire are for records of earlier versions. A database other than 0 needs +select, WithReplicas +wait, and a
+// Only List needs scan, and only programs with hundreds of elections psubscribe; hset, persist and pexpire are for records of earlier versions. A database other than 0 needs +select, WithReplicas +wait, and a
 // Cluster +cluster|slots +asking (and, for clients that read from replicas, +command
 // +readonly). At the Sentinels a user needs +sentinel|get-master-addr-by-name
 // +sentinel|sentinels +subscribe +ping and the channels &+switch-master

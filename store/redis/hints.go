@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -17,24 +18,36 @@ import (
 type hints struct {
 	wire sync.Mutex // held while channels are subscribed and unsubscribed
 
-	mu     sync.Mutex
-	topics map[string][]chan struct{} // by the channel of Redis
-	sub    *goredis.PubSub            // nil while there is none
-	open   bool                       // messages arrive
-	stop   context.CancelFunc         // ends listen; nil while there are no watches
+	mu        sync.Mutex
+	topics    map[topic][]*listener
+	sub       *goredis.PubSub    // nil while there is none
+	open      bool               // messages arrive
+	confirmed map[topic]bool     // the patterns that sub is known to have
+	stop      context.CancelFunc // ends listen; nil while there are no watches
 }
 
-// join returns a channel that holds a token when there may have been a change on topic.
-// Call leave at the end.
-func (s *Store) join(ctx context.Context, topic string) chan struct{} {
+// topic is a channel of Redis, or a pattern of channels.
+type topic struct {
+	name    string
+	pattern bool
+}
+
+// listener is one watch of a topic. Its functions do not block.
+type listener struct {
+	changed func(channel string) // there may have been a change on the channel, or, if that is empty, on any
+	refused func(err error)      // the user may not subscribe to the pattern
+}
+
+// join has l told of t. Call leave at the end.
+func (s *Store) join(ctx context.Context, t topic, l *listener) {
 	h := &s.hints
-	changed := make(chan struct{}, 1)
 	h.mu.Lock()
 	if h.topics == nil {
-		h.topics = make(map[string][]chan struct{})
+		h.topics = make(map[topic][]*listener)
 	}
-	h.topics[topic] = append(h.topics[topic], changed)
-	first := len(h.topics[topic]) == 1
+	h.topics[t] = append(h.topics[t], l)
+	first := len(h.topics[t]) == 1
+	confirmed := h.confirmed[t]
 	if h.stop == nil {
 		listening, stop := context.WithCancel(context.WithoutCancel(ctx))
 		h.stop = stop
@@ -42,19 +55,22 @@ func (s *Store) join(ctx context.Context, topic string) chan struct{} {
 		_ = s.base.Go(listening, s.listen)
 	}
 	h.mu.Unlock()
-	if first {
-		h.agree(ctx, topic)
+	switch {
+	case first:
+		h.agree(ctx, t)
+	case confirmed:
+		l.changed("")
 	}
-	return changed
 }
 
-func (s *Store) leave(topic string, changed chan struct{}) {
+func (s *Store) leave(topic topic, l *listener) {
 	h := &s.hints
 	h.mu.Lock()
-	h.topics[topic] = slices.DeleteFunc(h.topics[topic], func(c chan struct{}) bool { return c == changed })
+	h.topics[topic] = slices.DeleteFunc(h.topics[topic], func(other *listener) bool { return other == l })
 	last := len(h.topics[topic]) == 0
 	if last {
 		delete(h.topics, topic)
+		delete(h.confirmed, topic)
 	}
 	if len(h.topics) == 0 {
 		h.stop()
@@ -68,7 +84,7 @@ func (s *Store) leave(topic string, changed chan struct{}) {
 
 // agree subscribes to topic, or unsubscribes from it, depending on whether there are
 // watches of it now. If that fails the subscription breaks, and listen makes a new one.
-func (h *hints) agree(ctx context.Context, topic string) {
+func (h *hints) agree(ctx context.Context, topic topic) {
 	h.wire.Lock()
 	defer h.wire.Unlock()
 	h.mu.Lock()
@@ -76,10 +92,14 @@ func (h *hints) agree(ctx context.Context, topic string) {
 	h.mu.Unlock()
 	switch {
 	case sub == nil: // it will be made with all topics
+	case wanted && topic.pattern:
+		_ = sub.PSubscribe(ctx, topic.name)
 	case wanted:
-		_ = sub.Subscribe(ctx, topic)
+		_ = sub.Subscribe(ctx, topic.name)
+	case topic.pattern:
+		_ = sub.PUnsubscribe(ctx, topic.name)
 	default:
-		_ = sub.Unsubscribe(ctx, topic)
+		_ = sub.Unsubscribe(ctx, topic.name)
 	}
 }
 
@@ -102,20 +122,47 @@ func (h *hints) set(sub *goredis.PubSub, open bool) {
 	if open {
 		return // each subscription wakes its watches
 	}
-	for _, watches := range h.topics {
-		for _, changed := range watches {
-			base.Wake(changed)
+	for topic, watches := range h.topics {
+		if !topic.pattern { // a directory is read when its pattern is subscribed again
+			tell(watches, "")
 		}
 	}
 }
 
-// wake makes the watches of topic read their key.
-func (h *hints) wake(topic string) {
+// wake tells the watches of topic of a change on a channel, or that sub has subscribed to it.
+func (h *hints) wake(sub *goredis.PubSub, topic topic, channel string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, changed := range h.topics[topic] {
-		base.Wake(changed)
+	if topic.pattern && channel == "" && h.sub == sub {
+		h.confirmed[topic] = true
 	}
+	tell(h.topics[topic], channel)
+}
+
+func tell(watches []*listener, channel string) {
+	for _, l := range watches {
+		l.changed(channel)
+	}
+}
+
+// refuse tells the watches of the patterns that sub does not have that the user may not
+// subscribe to them. It reports whether there are any.
+func (h *hints) refuse(err error) (any bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if strings.Contains(err.Error(), "'subscribe'") {
+		return false
+	}
+	for topic, watches := range h.topics {
+		if !topic.pattern || h.confirmed[topic] {
+			continue
+		}
+		for _, l := range watches {
+			any = true
+			l.refused(err)
+		}
+	}
+	return any
 }
 
 // listen receives messages until ctx ends.
@@ -139,17 +186,24 @@ func (s *Store) subscribe(ctx context.Context) {
 
 	h.wire.Lock()
 	h.mu.Lock()
-	var topics []string
+	var channels, patterns []string
 	for topic := range h.topics {
-		topics = append(topics, topic)
+		if topic.pattern {
+			patterns = append(patterns, topic.name)
+		} else {
+			channels = append(channels, topic.name)
+		}
 	}
 	if ctx.Err() == nil {
-		h.sub = sub
+		h.sub, h.confirmed = sub, make(map[topic]bool)
 	}
 	h.mu.Unlock()
 	var err error
-	if len(topics) > 0 {
-		err = sub.Subscribe(ctx, topics...)
+	if len(channels) > 0 {
+		err = sub.Subscribe(ctx, channels...)
+	}
+	if len(patterns) > 0 && err == nil {
+		err = sub.PSubscribe(ctx, patterns...)
 	}
 	h.wire.Unlock()
 	defer func() {
@@ -157,10 +211,10 @@ func (s *Store) subscribe(ctx context.Context) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.sub == sub {
-			h.sub = nil
+			h.sub, h.confirmed = nil, nil
 		}
 	}()
-	if err != nil || len(topics) == 0 {
+	if err != nil || len(channels)+len(patterns) == 0 {
 		return
 	}
 	asked := false
@@ -173,18 +227,29 @@ func (s *Store) subscribe(ctx context.Context) {
 			h.set(sub, true)
 			switch m := message.(type) {
 			case *goredis.Message:
-				h.wake(m.Channel)
+				by := topic{name: m.Channel}
+				if m.Pattern != "" {
+					by = topic{name: m.Pattern, pattern: true}
+				}
+				h.wake(sub, by, m.Channel)
 			case *goredis.Subscription:
 				// Also when the client has subscribed again by itself.
-				h.wake(m.Channel)
+				if !strings.HasSuffix(m.Kind, "unsubscribe") {
+					h.wake(sub, topic{name: m.Channel, pattern: m.Kind == "psubscribe"}, "")
+				}
 			}
 		case errors.As(err, &timeout) && timeout.Timeout() && !asked:
 			asked = true
 			if err := sub.Ping(ctx); err != nil {
 				return
 			}
+		case isDenied(err) && (strings.Contains(err.Error(), "unsubscribe") || h.refuse(err)):
+			// Some messages are not wanted; or the watches of those patterns end. Others go on.
 		default:
 			return
 		}
 	}
 }
+
+// isDenied reports whether the server has refused a command because of missing rights.
+func isDenied(err error) bool { return goredis.HasErrorPrefix(err, "NOPERM") }

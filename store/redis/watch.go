@@ -3,7 +3,9 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -51,6 +53,68 @@ func (s *Store) Hints(ctx context.Context, key string) (<-chan *store.KVPair, er
 	}))
 }
 
+var _ store.TreeHinter = (*Store)(nil)
+
+// HintsBelow implements store.TreeHinter, by one pattern of the channels of the keys. It tells
+// which keys to read. While messages do not arrive, it tells every second, or after WithPoll if
+// that is longer, that any may have changed. A user without the right to subscribe to the
+// pattern may have that to the pattern of a directory above, or of all keys: the messages of more
+// keys arrive then.
+func (s *Store) HintsBelow(ctx context.Context, directory string) (<-chan *store.KVPair, error) {
+	return s.base.HintsBelow(ctx, directory, func(ctx context.Context, changes *base.Changes) error {
+		for above := directory; ; above = above[:strings.LastIndex(strings.TrimSuffix(above, "/"), "/")+1] {
+			denied := s.below(ctx, above, changes)
+			if denied == nil {
+				return ctx.Err()
+			}
+			if above == "" {
+				return fmt.Errorf("%w: %w", store.ErrCallNotSupported, denied)
+			}
+		}
+	})
+}
+
+// below passes the hints about all keys that begin with directory to changes, until ctx ends. It
+// returns an error if the server denies that.
+func (s *Store) below(ctx context.Context, directory string, changes *base.Changes) (denied error) {
+	refused := make(chan error, 1)
+	l := &listener{
+		changed: func(from string) {
+			if from == "" {
+				changes.All()
+			} else {
+				changes.Tell(&store.KVPair{Key: strings.TrimPrefix(from, channel(""))})
+			}
+		},
+		refused: func(err error) {
+			select {
+			case refused <- err:
+			default:
+			}
+		},
+	}
+	topic := topic{name: literal.Replace(channel(directory)) + "*", pattern: true}
+	s.join(ctx, topic, l)
+	defer s.leave(topic, l)
+	deaf := time.NewTicker(max(s.poll, time.Second))
+	defer deaf.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case denied := <-refused:
+			return denied
+		case <-deaf.C:
+			if !s.hints.opened() {
+				changes.All()
+			}
+		}
+	}
+}
+
+// literal makes a pattern of Redis of a text.
+var literal = strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`, `\`, `\\`)
+
 func (s *Store) follower(interval func() time.Duration) base.Follow {
 	return func(ctx context.Context, key string, tell func(*store.KVPair)) { s.follow(ctx, key, tell, interval) }
 }
@@ -58,8 +122,10 @@ func (s *Store) follower(interval func() time.Duration) base.Follow {
 // follow reads key whenever it may have changed, and after that interval. Each read is of
 // the whole state, so one after the last change is enough; each subscription causes one.
 func (s *Store) follow(ctx context.Context, key string, tell func(*store.KVPair), interval func() time.Duration) {
-	changed := s.join(ctx, channel(key))
-	defer s.leave(channel(key), changed)
+	changed := make(chan struct{}, 1)
+	topic, l := topic{name: channel(key)}, &listener{changed: func(string) { base.Wake(changed) }}
+	s.join(ctx, topic, l)
+	defer s.leave(topic, l)
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()

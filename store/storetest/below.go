@@ -17,6 +17,7 @@ var belowChecks = []check{
 	{name: "DeleteIsTold", test: below(belowDelete)},
 	{name: "OtherKeysAreNotTold", test: below(belowOthers)},
 	{name: "DirectoryIsNoPattern", test: below(belowPattern)},
+	{name: "ViewIsToldItsOwnKeys", test: below(belowView)},
 	{name: "LastChangeIsTold", test: below(belowLast)},
 	{name: "SlowReaderIsToldOfEachKey", test: below(belowSlow)},
 	{name: "HintsThatBeginAmidChangesMissNone", test: below(belowAmid)},
@@ -204,6 +205,17 @@ func belowPattern(tr *trial) {
 	}
 }
 
+// belowView: a view of the store by store.WithPrefix.
+func belowView(tr *trial) {
+	kv := tr.client()
+	view := &client{store.WithPrefix(kv, tr.base+"/"), tr}
+	w := view.below("a/")
+	w.stands()
+	w.hints(view.create("a/b", "a"))
+	view.create("b/a", "a")
+	w.silent()
+}
+
 func belowLast(tr *trial) {
 	kv, other := tr.client(), tr.client()
 	w := other.below(tr.base + "/")
@@ -327,6 +339,8 @@ func belowOutage(tr *trial, outage func()) {
 		switch {
 		case told && (hint.Key == "" || hint.Value == nil || hint.LastIndex == pair.LastIndex):
 			tr.Logf("the watch went on")
+			w.drained()
+			w.hints(kv.settle(tr.base+"/a", "c"))
 			return
 		case told:
 			continue
