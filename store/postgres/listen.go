@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/internal/base"
 )
 
@@ -18,9 +19,10 @@ import (
 type hints struct {
 	mu     sync.Mutex
 	topics map[string]map[chan struct{}]struct{}
-	stop   context.CancelFunc // ends listen; nil while there are no watches
-	round  int                // the number of the present call of listen
-	open   bool               // notifications arrive
+	trees  map[*base.Changes]struct{} // the watches of directories
+	stop   context.CancelFunc         // ends listen; nil while there are no watches
+	round  int                        // the number of the present call of listen
+	open   bool                       // notifications arrive
 }
 
 // join returns a channel that holds a token when topic may have changed. Call leave at
@@ -37,14 +39,7 @@ func (s *Store) join(topic string) chan struct{} {
 	}
 	changed := make(chan struct{}, 1)
 	h.topics[topic][changed] = struct{}{}
-	if h.stop == nil {
-		h.round++
-		round := h.round
-		ctx, stop := context.WithCancel(context.Background())
-		h.stop = stop
-		// A closed Store does not listen, but has no watches either.
-		_ = s.base.Go(ctx, func(ctx context.Context) { s.listen(ctx, round) })
-	}
+	s.begin()
 	return changed
 }
 
@@ -56,29 +51,81 @@ func (s *Store) leave(topic string, changed chan struct{}) {
 	if len(h.topics[topic]) == 0 {
 		delete(h.topics, topic)
 	}
-	if len(h.topics) == 0 {
+	h.end()
+}
+
+// joinAll has changes told of all keys that may have changed. Call leaveAll at the end.
+func (s *Store) joinAll(changes *base.Changes) {
+	h := &s.hints
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.trees == nil {
+		h.trees = make(map[*base.Changes]struct{})
+	}
+	h.trees[changes] = struct{}{}
+	s.begin()
+}
+
+func (s *Store) leaveAll(changes *base.Changes) {
+	h := &s.hints
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.trees, changes)
+	h.end()
+}
+
+// begin listens, if it does not. It is called with mu held.
+func (s *Store) begin() {
+	h := &s.hints
+	if h.stop != nil {
+		return
+	}
+	h.round++
+	round := h.round
+	ctx, stop := context.WithCancel(context.Background())
+	h.stop = stop
+	// A closed Store does not listen, but has no watches either.
+	_ = s.base.Go(ctx, func(ctx context.Context) { s.listen(ctx, round) })
+}
+
+// end listens no more, without watches. It is called with mu held.
+func (h *hints) end() {
+	if len(h.topics)+len(h.trees) == 0 {
 		h.stop()
 		h.stop, h.open = nil, false
 	}
 }
 
+// opened reports whether notifications arrive.
+func (h *hints) opened() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open
+}
+
 // interval returns how often a watch reads its key without a notification: that often while
 // notifications arrive.
 func (s *Store) interval(notified time.Duration) time.Duration {
-	s.hints.mu.Lock()
-	defer s.hints.mu.Unlock()
-	if s.hints.open {
+	if s.hints.opened() {
 		return max(s.poll, notified)
 	}
 	return s.poll
 }
 
-// tell makes the watches of topic read their key.
-func (h *hints) wake(topic string) {
+// wake makes the watches of a key read it, of which a notification has come.
+func (h *hints) wake(note string) {
+	topic, key := cutNote(note)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for changed := range h.topics[topic] {
 		base.Wake(changed)
+	}
+	for changes := range h.trees {
+		if key == "" {
+			changes.All()
+		} else {
+			changes.Tell(&store.KVPair{Key: key})
+		}
 	}
 }
 
@@ -95,6 +142,9 @@ func (h *hints) set(round int, open bool) {
 		for changed := range watches {
 			base.Wake(changed)
 		}
+	}
+	for changes := range h.trees {
+		changes.All()
 	}
 }
 

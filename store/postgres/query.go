@@ -200,6 +200,28 @@ func topic(key string) string {
 	return base64.RawStdEncoding.EncodeToString(hash[:16])
 }
 
+const (
+	topicLength = 22 // of a topic
+
+	// noteLimit is how long a key may be that is in its notifications: those may not have 8,000
+	// bytes.
+	noteLimit = 7000
+)
+
+// note returns what is notified of a change of key: its topic, and the key if it fits.
+func note(key string) string {
+	if len(key) > noteLimit {
+		return topic(key)
+	}
+	return topic(key) + key
+}
+
+// cutNote returns the parts of a note. The key is empty where it did not fit.
+func cutNote(note string) (topic, key string) {
+	n := min(topicLength, len(note))
+	return note[:n], note[n:]
+}
+
 // explain adds store.ErrNotReachable to an error of a connection that could not be made,
 // and what to do where there are too many.
 func explain(_ context.Context, err error) error {

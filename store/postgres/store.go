@@ -141,7 +141,7 @@ func stays(opts *store.ReadOptions) bool { return opts == nil || opts.Consistent
 // error. Other options are ignored, and opts may be nil.
 func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	return s.base.AtomicPut(ctx, key, value, opts, func(value []byte, ttl time.Duration) (uint64, error) {
-		statement, args := s.table.create, []any{key, topic(key), value, microseconds(ttl)}
+		statement, args := s.table.create, []any{key, note(key), value, microseconds(ttl)}
 		if previous != nil {
 			statement, args = s.table.update, append(args, index(previous), base.Copy(previous.Value))
 		}
@@ -162,7 +162,7 @@ func (s *Store) AtomicPut(ctx context.Context, key string, value []byte, previou
 // After any other error the key may have been deleted.
 func (s *Store) AtomicDelete(ctx context.Context, key string, previous *store.KVPair) (bool, error) {
 	return s.base.AtomicDelete(ctx, key, previous, func() error {
-		deleted, seen, err := s.write(ctx, s.table.delete, []any{key, topic(key), index(previous), base.Copy(previous.Value)})
+		deleted, seen, err := s.write(ctx, s.table.delete, []any{key, note(key), index(previous), base.Copy(previous.Value)})
 		if err != nil || deleted != 0 {
 			return err
 		}

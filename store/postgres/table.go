@@ -122,7 +122,7 @@ FROM one LEFT JOIN {table} AS t ON t.key = ANY($3::text[]) AND $1::text = '' AND
 `
 
 	// A write returns one row: the index that it has created or deleted, null if it was
-	// refused, and the index before. $1 is the key and $2 its topic.
+	// refused, and the index before. $1 is the key and $2 its note.
 
 	createSQL = `WITH done AS (
 	INSERT INTO {table} AS t (key, value, expires) VALUES ($1::text, $3::bytea, ` + expiry + `)

@@ -46,6 +46,35 @@ func (s *Store) Hints(ctx context.Context, key string) (<-chan *store.KVPair, er
 	return s.base.Watch(ctx, key, s.follower(hintInterval))
 }
 
+var _ store.TreeHinter = (*Store)(nil)
+
+// deafInterval is how often HintsBelow tells that any key may have changed while notifications
+// do not arrive.
+const deafInterval = time.Second
+
+// HintsBelow implements store.TreeHinter, by the notifications that all watches share. It tells
+// which keys to read. While notifications do not arrive, it tells every second, or after
+// WithPollInterval if that is longer, that any may have changed.
+func (s *Store) HintsBelow(ctx context.Context, directory string) (<-chan *store.KVPair, error) {
+	return s.base.HintsBelow(ctx, directory, func(ctx context.Context, changes *base.Changes) error {
+		s.joinAll(changes)
+		defer s.leaveAll(changes)
+		changes.All() // and once more when notifications arrive, if they do not yet
+		deaf := time.NewTicker(max(s.poll, deafInterval))
+		defer deaf.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-deaf.C:
+				if !s.hints.opened() {
+					changes.All()
+				}
+			}
+		}
+	})
+}
+
 func (s *Store) follower(notified time.Duration) base.Follow {
 	return func(ctx context.Context, key string, tell func(*store.KVPair)) { s.follow(ctx, key, tell, notified) }
 }
