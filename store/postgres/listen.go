@@ -244,11 +244,20 @@ func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := s.pool.Exec(ctx, `SELECT pg_notify($1::text, '')`, plain, channel); err != nil {
 		return err
 	}
-	if _, err := next(ctx, conn, probeTime); err != nil {
-		if ctx.Err() == nil && !conn.IsClosed() {
+	waiting, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	for {
+		// A pooler may pass on one of an earlier probe.
+		came, err := conn.WaitForNotification(waiting)
+		if err != nil && ctx.Err() == nil && !conn.IsClosed() {
 			return errNoNotifications
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		if came.Channel == channel {
+			break
+		}
 	}
 	_, err := conn.Exec(ctx, "UNLISTEN "+pgx.Identifier{channel}.Sanitize(), plain)
 	return err
