@@ -54,7 +54,7 @@ func (s *Store) write(ctx context.Context, key string, value []byte, previous *s
 		if err != nil {
 			return 0, err
 		}
-		s.wake(func(k string) bool { return k == key })
+		s.wake(changes{keys: []string{key}})
 		if ttl > 0 {
 			s.sweep(ctx, db)
 		}
@@ -95,7 +95,7 @@ func (s *Store) delete(ctx context.Context, key string, previous *store.KVPair) 
 		if deleted, err := result.RowsAffected(); err != nil || deleted == 0 {
 			return struct{}{}, refusal(ctx, db, key, previous, err)
 		}
-		s.wake(func(k string) bool { return k == key })
+		s.wake(changes{keys: []string{key}})
 		return struct{}{}, nil
 	})
 	return err

@@ -18,11 +18,27 @@ type watches struct {
 	stop context.CancelFunc // ends lookOut; nil while there are no watches
 }
 
-// watch is one reader of one key's changes.
+// watch is one reader of one key's changes, or of those of a directory.
 type watch struct {
 	key     string
 	changed chan struct{} // holds at most one token: read the key again
+	below   *base.Changes // of a directory; nil for a key
 	lost    context.CancelFunc
+}
+
+// wake tells of changes.
+func (w *watch) wake(c changes) {
+	switch {
+	case w.below == nil && (c.more || slices.Contains(c.keys, w.key)):
+		base.Wake(w.changed)
+	case w.below == nil:
+	case c.more:
+		w.below.All()
+	default:
+		for _, key := range c.keys {
+			w.below.Tell(&store.KVPair{Key: key})
+		}
+	}
 }
 
 // Watch returns a channel that carries the current state of key first, and then
@@ -44,6 +60,28 @@ func (s *Store) Watch(ctx context.Context, key string, _ *store.ReadOptions) (<-
 		return nil, s.base.Failed(ctx, "watch", key, err)
 	}
 	return s.base.Watch(ctx, key, s.follow)
+}
+
+var _ store.TreeHinter = (*Store)(nil)
+
+// HintsBelow implements store.TreeHinter, by the one read of the file that is for all watches.
+// It tells which keys to read, and after a delete that any may have changed.
+func (s *Store) HintsBelow(ctx context.Context, directory string) (<-chan *store.KVPair, error) {
+	return s.base.HintsBelow(ctx, directory, func(ctx context.Context, changes *base.Changes) error {
+		if err := s.prepare(ctx); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		w := &watch{below: changes, lost: cancel}
+		if err := s.add(w); err != nil {
+			return err
+		}
+		defer s.remove(w)
+		changes.All()
+		<-ctx.Done()
+		return ctx.Err()
+	})
 }
 
 // follow passes the states of key to tell until ctx ends or one cannot be read.
@@ -109,14 +147,12 @@ func (s *Store) remove(w *watch) {
 	}
 }
 
-// wake makes the watches of keys that have changed read them again.
-func (s *Store) wake(changed func(key string) bool) {
+// wake tells all watches of changes.
+func (s *Store) wake(c changes) {
 	s.change.mu.Lock()
 	defer s.change.mu.Unlock()
 	for w := range s.change.all {
-		if changed(w.key) {
-			base.Wake(w.changed)
-		}
+		w.wake(c)
 	}
 }
 
@@ -162,7 +198,7 @@ func (s *Store) lookOut(ctx context.Context) {
 			s.lose()
 			return
 		case c.version != version:
-			s.wake(func(key string) bool { return c.more || slices.Contains(c.keys, key) })
+			s.wake(c)
 			version, wait = c.version, quickest
 		}
 		timer.Reset(wait)
