@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -155,4 +156,61 @@ func TestPrefixTellsNoStateTwice(t *testing.T) {
 		default:
 		}
 	})
+}
+
+// below is a store whose hints about directories come from a channel.
+type below struct {
+	store.Store
+	hints chan *store.KVPair
+}
+
+func (b below) HintsBelow(context.Context, string) (<-chan *store.KVPair, error) { return b.hints, nil }
+
+func TestPrefixTellsASlowReaderOfEachChangedKeyOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := below{memory.New(), make(chan *store.KVPair)}
+		hints, err := store.HintsBelow(t.Context(), store.WithPrefix(kv, "pre/"), "a/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		send := func(keys ...string) {
+			for _, key := range keys {
+				kv.hints <- &store.KVPair{Key: key}
+			}
+		}
+		read := func() (keys []string) {
+			for {
+				synctest.Wait()
+				select {
+				case pair := <-hints:
+					keys = append(keys, pair.Key)
+				default:
+					return keys
+				}
+			}
+		}
+		send("pre/a/0", "", "pre/a/1", "pre/a/2", "pre/a/1")
+		if keys := fmt.Sprintf("%q", read()); keys != `["" "a/1" "a/2"]` {
+			t.Errorf("hints: %s", keys)
+		}
+		for i := range 2000 {
+			send(fmt.Sprint("pre/a/", i))
+		}
+		if keys := read(); len(keys) > 1001 || keys[0] != "" {
+			t.Errorf("%d hints, the first %q; want few, and an empty key", len(keys), keys[0])
+		}
+		close(kv.hints)
+		if pair, open := <-hints; open {
+			t.Errorf("there is %v after the end", pair)
+		}
+	})
+}
+
+func TestStoreWithoutHintsBelowSaysSo(t *testing.T) {
+	kv := struct{ store.Store }{memory.New()}
+	for _, kv := range []store.Store{kv, store.WithPrefix(kv, "pre/")} {
+		if _, err := store.HintsBelow(t.Context(), kv, "a/"); !errors.Is(err, store.ErrCallNotSupported) {
+			t.Errorf("%v; want ErrCallNotSupported", err)
+		}
+	}
 }

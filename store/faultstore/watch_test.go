@@ -2,6 +2,7 @@ package faultstore_test
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -298,5 +299,54 @@ func TestInnerWatchIsDrained(t *testing.T) {
 		kv.KillWatches()
 		wantNext(t, w, "(closed)")
 		// The bubble ends only when the inner watch has.
+	})
+}
+
+func TestHintsBelowHaveTheFaultsOfWatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := memory.New()
+		defer shared.Close()
+		kv := faultstore.New(shared)
+		hints, err := kv.HintsBelow(t.Context(), "service/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func(key string) {
+			if err := shared.Put(t.Context(), key, nil, nil); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		next := func(want string) {
+			t.Helper()
+			if pair, open := <-hints; !open || pair.Key != want {
+				t.Errorf("told %v, %v; want %q", pair, open, want)
+			}
+		}
+		next("")
+		put("service/a")
+		next("service/a")
+		kv.MuteWatches(true)
+		put("service/b")
+		kv.MuteWatches(false)
+		kv.Partition()
+		put("service/c")
+		kv.Heal()
+		next("service/c")
+		kv.KillWatches()
+		if pair, open := <-hints; open {
+			t.Errorf("told %v after the end", pair)
+		}
+		kv.Refuse()
+		if _, err := kv.HintsBelow(t.Context(), "service/"); !errors.Is(err, faultstore.ErrInjected) {
+			t.Errorf("%v; want ErrInjected", err)
+		}
+		if n := kv.Calls(faultstore.OpWatch); n != 2 {
+			t.Errorf("%d calls, want 2", n)
+		}
+		none := faultstore.New(struct{ store.Store }{shared})
+		if _, err := none.HintsBelow(t.Context(), "service/"); !errors.Is(err, store.ErrCallNotSupported) {
+			t.Errorf("%v; want ErrCallNotSupported", err)
+		}
 	})
 }
