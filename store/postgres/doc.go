@@ -70,7 +70,8 @@
 // read their keys once a second. They use one more connection. Through a pooler that
 // assigns a connection for each transaction, such as PgBouncer in transaction mode,
 // notifications do not arrive. This is detected within two seconds, and watches then read
-// their keys ten times a second (WithPollInterval).
+// their keys ten times a second (WithPollInterval), or once a second where hundreds of
+// elections share one watch.
 //
 // # Failover
 //
