@@ -47,6 +47,7 @@ func Run(t *testing.T, env Env) {
 	env.run(t, ttl, "RoundElectsExactlyOne", testRound)
 
 	env.runHarsh(t, long, "RestartedServerKeepsTheElection", testRestart)
+	env.run(t, long, "ManyKeysOfADirectoryAreFollowedByOneWatch", testManyKeys)
 	env.runHarsh(t, ttl, "FrozenServerEndsTheTerm", testFreeze)
 	env.runHarsh(t, long, "CancelledContextEndsInTimeOnAFrozenServer", testCancelFrozen)
 	env.runHarsh(t, ttl, "StoreThatIsDownAtTheStartIsWaitedFor", testDownAtStart)

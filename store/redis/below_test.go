@@ -81,3 +81,38 @@ func TestDirectoryIsNotWatchedWithoutTheRight(t *testing.T) {
 		await(t, w, missing)
 	}
 }
+
+// TestEndOfAWatchDisturbsNoOther: the user may not unsubscribe.
+func TestEndOfAWatchDisturbsNoOther(t *testing.T) {
+	addr := servers.Redis(t).Addr
+	kv := userOf(t, addr, "&*", "-unsubscribe", "-punsubscribe")
+	w := watch(t, kv, "service/a")
+	await(t, w, missing)
+	pair := put(t, kv, "service/a", "a", nil, 0)
+	await(t, w, "a")
+	admin := clientOf(t, addr)
+	subscriber := func() string {
+		list, err := admin.Do(t.Context(), "CLIENT", "LIST", "TYPE", "pubsub").Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, _, _ := strings.Cut(list, " ")
+		return id
+	}
+	before := subscriber()
+	ctx, cancel := context.WithCancel(t.Context())
+	other, err := kv.Watch(ctx, "service/b", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, other, missing)
+	cancel()
+	within(t, "the other watch has ended", func() bool { _, open := <-other; return !open })
+	for _, value := range []string{"b", "c"} {
+		pair = put(t, kv, "service/a", value, pair, 0)
+		await(t, w, value)
+	}
+	if after := subscriber(); after != before {
+		t.Errorf("messages came by connection %s, and then by %s", before, after)
+	}
+}

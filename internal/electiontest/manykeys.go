@@ -1,0 +1,78 @@
+package electiontest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/watches"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// testManyKeys: a process that follows many elections below one directory hears of each long
+// before it would look, also when the server was away.
+func testManyKeys(e *election) {
+	const ttl = 5 * time.Minute
+	kv := e.env.Open(e)
+	e.Cleanup(func() { _ = kv.Close() })
+	ctx, cancel := context.WithCancel(e.Context())
+	defer cancel()
+	if _, err := store.HintsBelow(ctx, kv, e.key+"/"); errors.Is(err, store.ErrCallNotSupported) {
+		e.Logf("left out: %v", err)
+		return
+	}
+	var (
+		keys  []string
+		all   []*leadership.Follower
+		hears sync.WaitGroup
+	)
+	defer hears.Wait()
+	for i := range watches.TreeKeys + 44 {
+		keys = append(keys, fmt.Sprintf("%s/%d", e.key, i))
+		f := leadership.NewFollower(kv, keys[i])
+		defer f.Stop()
+		leaders, errs := f.FollowElection(e.Context())
+		hears.Go(func() {
+			for range leaders {
+			}
+		})
+		hears.Go(func() {
+			for range errs {
+			}
+		})
+		all = append(all, f)
+	}
+	heard := func(what, leader string) {
+		e.Helper()
+		took := e.within(patience, what, func() bool {
+			for _, f := range all {
+				if f.Leader() != leader {
+					return false
+				}
+			}
+			return true
+		})
+		e.Logf("%s after %v", what, took.Round(time.Millisecond))
+	}
+	group := leadership.NewGroup(e.hand, "a", ttl)
+	done := make(chan error, 1)
+	go func() {
+		done <- group.Run(ctx, keys, func(ctx context.Context, _ string, _ leadership.Term) error {
+			<-ctx.Done()
+			return nil
+		})
+	}()
+	heard("all hear of the leader", "a")
+	if e.env.Server != nil {
+		e.env.Server.Stop()
+		e.env.Server.Start()
+	}
+	group.Stop()
+	if err := <-done; err != nil {
+		e.Errorf("Run: %v", err)
+	}
+	heard("all hear of the vacancy", "")
+}
