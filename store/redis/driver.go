@@ -23,6 +23,10 @@ const (
 	replyTimeout = 2 * time.Second
 )
 
+// maxIdle is how many connections to a server are kept that nobody uses: those of a moment in
+// which much is to be done are closed after it.
+const maxIdle = 8
+
 func init() {
 	params := append(store.TLSParams(), "password_file", "prefix", "replicas", "poll")
 	single := store.Driver{Port: 6379, Hostless: true, Params: append(params[:len(params):len(params)], "db"), Resolve: newSingle.resolve, Open: newSingle.open}
@@ -207,7 +211,7 @@ func newServer(network, addr string, db int) maker {
 		return goredis.NewClient(&goredis.Options{
 			Network: network, Addr: addr, Username: login.user, Password: login.password, DB: db,
 			CredentialsProviderContext: login.credentials(),
-			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
+			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxIdleConns: maxIdle, MaxRetries: 1,
 			ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
 		})
 	}
@@ -228,7 +232,7 @@ var newFailover kind = func(u *store.URL) ([]string, maker, error) {
 			SentinelUsername: u.Setting("sentinel_user"), SentinelPassword: u.Setting("sentinel_password"),
 			Username: login.user, Password: login.password, DB: db,
 			CredentialsProviderContext: login.credentials(),
-			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxRetries: 1,
+			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxIdleConns: maxIdle, MaxRetries: 1,
 			ContextTimeoutEnabled: true, DisableIdentity: true,
 		})
 	}, nil
@@ -242,7 +246,7 @@ var newCluster kind = func(u *store.URL) ([]string, maker, error) {
 		return goredis.NewClusterClient(&goredis.ClusterOptions{
 			Addrs: u.Hosts, Username: login.user, Password: login.password,
 			CredentialsProviderContext: login.credentials(),
-			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1,
+			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxIdleConns: maxIdle,
 			ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
 		})
 	}, nil
