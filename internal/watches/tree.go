@@ -90,9 +90,9 @@ func (p *pool) grow(d *directory, values context.Context) {
 // had has ended.
 func (p *pool) exit(s *shared) <-chan struct{} {
 	delete(p.keys, s.originKey)
-	done := p.disown(s)
-	if s.gone != nil {
-		done = s.gone
+	done := s.gone
+	if s.own != nil || done == nil {
+		done = p.disown(s)
 	}
 	if s.dir == nil {
 		return done
@@ -143,7 +143,7 @@ func (t *tree) watch(ctx context.Context) (<-chan *store.KVPair, error) {
 
 // tell implements watched. A pair of a key that nobody wants costs a look at a map.
 func (t *tree) tell(_ *stream, pair *store.KVPair) {
-	if pair.Key == "" {
+	if pair == nil || pair.Key == "" {
 		all := t.stands()
 		t.mu.Lock()
 		defer t.mu.Unlock()
