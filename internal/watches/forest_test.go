@@ -20,6 +20,7 @@ type forest struct {
 	*memory.Store
 	keysOnly, refuse, down bool
 	slow                   time.Duration // how long a read takes
+	lag                    time.Duration // how long a hint takes
 	poison                 string        // a key that cannot be read
 	own                    atomic.Int64  // watches of one key that are open
 
@@ -66,6 +67,10 @@ func (f *forest) HintsBelow(ctx context.Context, directory string) (<-chan *stor
 			if f.keysOnly {
 				pair = &store.KVPair{Key: pair.Key}
 			}
+			f.mu.Lock()
+			lag := f.lag
+			f.mu.Unlock()
+			time.Sleep(lag)
 			select {
 			case out <- pair:
 			case <-ctx.Done():
@@ -81,13 +86,14 @@ func (f *forest) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, e
 	f.read += len(keys)
 	slow, poison, down := f.slow, f.poison, f.down
 	f.mu.Unlock()
-	time.Sleep(slow)
+	pairs, err := f.Store.GetMany(ctx, keys)
+	time.Sleep(slow) // the answer may be old when it comes
 	for _, key := range keys {
 		if down || poison != "" && strings.HasSuffix(key, poison) {
 			return nil, errors.New("it cannot be read")
 		}
 	}
-	return f.Store.GetMany(ctx, keys)
+	return pairs, err
 }
 
 // counts returns what is counted, and begins to count calls and keys anew.

@@ -114,6 +114,43 @@ func TestUsersOfOneKeyShareWhatTheTreeShows(t *testing.T) {
 	})
 }
 
+// TestOneWhoIsNewToAKeyIsToldAgain: what he saw when he looked may have changed back, as in a
+// store that lost its last writes.
+func TestOneWhoIsNewToAKeyIsToldAgain(t *testing.T) {
+	kv := &forest{keysOnly: true}
+	withCrowd(t, kv, 300, func(c *crowd) {
+		c.put(9, "a")
+		c.put(8, "a")
+		c.want("map[8:a 9:a]")
+		told := ""
+		w := Open(c.Context(), kv, keyOf(9), second, func(s *Shown) { told = string(s.Pair.Value) })
+		kv.set(func() { kv.cut() })
+		time.Sleep(2 * second())
+		if shown := c.take(); shown[8] != "" || shown[9] != "a" || told != "a" {
+			t.Errorf("shown: %q and %q, and to the one who is new %q", shown[8], shown[9], told)
+		}
+		<-w.Close()
+	})
+}
+
+func TestStateThatIsOlderThanWhatWasReadIsNotShown(t *testing.T) {
+	kv := new(forest)
+	withCrowd(t, kv, 300, func(c *crowd) {
+		c.put(9, "a")
+		c.want("map[9:a]")
+		kv.set(func() { kv.lag = second() })
+		if err := kv.Delete(c.Context(), keyOf(9)); err != nil {
+			t.Fatal(err)
+		}
+		for _, value := range []string{"b", "c"} { // each is under way
+			synctest.Wait()
+			c.put(9, value)
+		}
+		time.Sleep(10 * second())
+		c.want("map[9:c]")
+	})
+}
+
 func TestWhatWasMissedIsShownWhenTheTreeStandsAgain(t *testing.T) {
 	for _, keysOnly := range []bool{false, true} {
 		kv := &forest{keysOnly: keysOnly}
