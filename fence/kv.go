@@ -111,7 +111,7 @@ func highestOf(key string, pair *store.KVPair) (uint64, error) {
 		return 0, nil
 	}
 	var rec kvRecord
-	if err := format.Unmarshal(pair.Value, kvFormat, &rec); err != nil {
+	if err := format.Unmarshal(pair.Value, &rec, kvFormat); err != nil {
 		return 0, fmt.Errorf("fence: key %q: %w: %w", key, leadership.ErrForeignRecord, err)
 	}
 	if rec.Token == 0 || rec.Check == "" {

@@ -57,7 +57,7 @@ func (m *Machine) ReadForeign(now clock.Instant) {
 
 // Read tells the machine what a look has found; a nil pair means that there is no record.
 func (m *Machine) Read(pair *store.KVPair, rec Record, now clock.Instant) {
-	m.returned(now.Mono, true)
+	look := m.returned(now.Mono, true)
 	m.foreign = false
 	m.calls.looked, m.calls.poll = now.Mono, now.Mono+m.pollAfter(m.cfg.Retry)
 	changed := m.see(pair, rec, now.Mono)
@@ -88,7 +88,7 @@ func (m *Machine) Read(pair *store.KVPair, rec Record, now clock.Instant) {
 		}
 	}
 	if m.believed(pair) {
-		m.settle(now)
+		m.settle(now, look.start)
 	}
 	if !m.Mine() && m.view.Rec.Followed() != nil {
 		m.foreign = true
@@ -98,23 +98,25 @@ func (m *Machine) Read(pair *store.KVPair, rec Record, now clock.Instant) {
 	m.hurry(now)
 }
 
-// see notes what was found, or written, and reports whether that is a change.
+// see notes what was found, or written, and reports whether that is another pair.
 func (m *Machine) see(pair *store.KVPair, rec Record, at time.Duration) bool {
-	before := m.view.Rec
+	before, other := m.view.Rec, !m.view.Known || !indexes.Same(m.view.Pair, pair)
 	if !m.view.See(pair, rec, at) {
 		return false
 	}
 	switch {
 	case !rec.Held() || rec.Instance != before.Instance || rec.Token != before.Token:
 		m.list.lives = at
-	case rec.Beat != before.Beat:
+	case rec.Beat != before.Beat || !indexes.Same(rec.Beats(), before.Beats()):
 		m.list.lives = at + rec.TTL()/2
 	}
 	if rec.Held() && rec.Instance != m.by.Instance {
 		m.calls.race.lost(at, m.calls.quick)
 	}
-	m.tell(Event{Kind: Changed})
-	return true
+	if other {
+		m.tell(Event{Kind: Changed})
+	}
+	return other
 }
 
 // believed compares the index that a write returned with the one that a read found (S10).
@@ -163,8 +165,21 @@ func (m *Machine) Wrote(pair *store.KVPair, value []byte, now clock.Instant) {
 	if own {
 		m.writes.sent = []uint64{rec.Beat} // all others were to replace what is gone, and fail
 	}
-	m.settle(now)
+	m.settle(now, c.start)
 	m.hurry(now)
+}
+
+// SessionEnded tells the machine that the call has returned that was to end a session.
+// refused means that the store refused it, because another write came first.
+func (m *Machine) SessionEnded(failed, refused bool, now clock.Instant) {
+	m.returned(now.Mono, !failed)
+	m.calls.hinted, m.calls.fresh = true, false // to see what has come of it
+	if failed {
+		m.failAgain(now.Mono)
+	}
+	if failed && !refused {
+		m.tell(Event{Kind: Failed})
+	}
 }
 
 // PutFailed tells the machine that a write was not acknowledged: it may have happened or
@@ -202,10 +217,13 @@ func (m *Machine) hurry(now clock.Instant) {
 	m.calls.notBefore = now.Mono + max(after, least)
 }
 
-// settle acts upon the record that was just seen: whatever became of the last write, this is
-// what is stored.
-func (m *Machine) settle(now clock.Instant) {
+// settle acts upon the record that was just seen, by a call that began at start: whatever
+// became of the last write, this is what is stored.
+func (m *Machine) settle(now, start clock.Instant) {
 	m.writes.unknown = false
+	if !m.cfg.Rides {
+		start = m.writes.acked.start // trust is renewed by what is acknowledged (S5)
+	}
 	rec, t := m.view.Rec, m.term.rec
 	leading := m.leading()
 	older := leading && (m.view.Pair == nil || rec.Token < t.Token ||
@@ -221,7 +239,7 @@ func (m *Machine) settle(now clock.Instant) {
 		case !m.hasTerm():
 			m.begin(rec)
 		case t.Token == rec.Token: // a lease that is over takes no notice of it (S7)
-			m.term.start = m.writes.acked.start
+			m.term.start = start
 			m.tell(Event{Kind: Renewed, Start: m.term.start})
 		}
 	case !leading:

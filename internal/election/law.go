@@ -1,6 +1,10 @@
 package election
 
-import "time"
+import (
+	"time"
+
+	"github.com/seed-a1d591d3/leadership/internal/format"
+)
 
 // Claimant is a candidate that holds the seat of an election, or wants it.
 type Claimant struct {
@@ -11,18 +15,33 @@ type Claimant struct {
 	Hold     time.Duration // how long it waits for each node of a higher priority that wants a free seat
 	Cooldown time.Duration // how long it waits for all others, after it has given up the seat itself
 	Payload  []byte
+
+	Format  format.Header // of its records; zero is that of an election
+	Session string        // the key of the session that its terms ride on, which can be trusted; or none
+}
+
+func (c *Claimant) parse(value []byte) (Record, error) {
+	if c.Format == Sessions {
+		return ParseSession(value)
+	}
+	return Parse(value)
 }
 
 // Free returns when a claimant may take the seat. A rival has to wait until the holder's
 // trust has run out (S2), and then until those have had their chance that come before it:
 // the node that the seat is transferred to, or nodes of a higher priority. A claimant whose
 // own instance is in the record has nobody to wait for but the holder of a record that is
-// gone. The cooldown is added in either case.
+// gone, unless that rides on an earlier session. The cooldown is added in either case.
 func Free(v *View[Record], c *Claimant) time.Duration {
-	if v.Rec.Held() && v.Rec.Instance == c.Instance {
+	if c.holds(v.Rec) {
 		return v.Vacant() + c.Cooldown
 	}
 	return v.Expires() + c.holdBack(v.Rec) + c.Cooldown
+}
+
+// holds reports whether the record is the claimant's own, and rides on the same session.
+func (c *Claimant) holds(r Record) bool {
+	return r.Held() && r.Instance == c.Instance && r.Session == c.Session
 }
 
 // holdBack returns how long a claimant leaves a free seat to the node that it is
@@ -50,6 +69,7 @@ func (r Record) Evicts(node string) bool {
 // Take returns the record by which a claimant begins a term of that token.
 func (c *Claimant) Take(seen Record, token, beat uint64, last *Ending, now time.Time) Record {
 	return Record{
+		Header: c.Format, Session: c.Session,
 		Leader: c.Node, Instance: c.Instance,
 		Token: token, Millis: c.TTL.Milliseconds(), Beat: beat,
 		Since: now.UTC().Truncate(time.Millisecond), Payload: c.Payload,
@@ -71,6 +91,7 @@ type Verdict int
 const (
 	MustWait Verdict = iota // another holds the seat, or comes first
 	MayTake
+	MustEnd // it may take the seat once it has ended the session of the term that was there (S11)
 	MayRenew
 	MustLeave    // an operator asks the holder to go: see Request.ReasonToGo
 	MustNot      // an operator keeps the seat empty
@@ -93,6 +114,8 @@ func Decide(v *View[Record], c *Claimant, holds bool, now time.Duration) (Verdic
 		return MustNot, free
 	case now < free:
 		return MustWait, free
+	case v.Rec.Session != "" && !v.Rec.Ended() && !c.holds(v.Rec):
+		return MustEnd, free
 	}
 	return MayTake, free
 }

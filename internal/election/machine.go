@@ -33,6 +33,11 @@ type Config struct {
 	Retry    time.Duration // how long to go without a look
 	Limit    time.Duration // how long a call is waited for, at most
 	Schedule Schedule      // when a term is relinquished
+
+	// Rides means that terms ride on sessions, of which Ride tells. Then a term is not
+	// renewed, but looked at; Trust is for how long it is trusted after each look that
+	// has found it, if the session is trusted that long.
+	Rides bool
 	Dice
 }
 
@@ -242,7 +247,7 @@ func (m *Machine) Hint(pair *store.KVPair, came time.Duration, parse func() (Rec
 		// What we wrote ourselves may be shown to us late; but a request that was
 		// added to it is news.
 		m.calls.hinted = false
-	case ours || m.Mine() || m.hasTerm() || m.writes.unknown || m.foreign || m.calls.fails > 0 || rec.Followed() != nil:
+	case ours || m.Mine() || m.hasTerm() || m.writes.unknown || m.foreign || rec.Session != "" || m.calls.fails > 0 || rec.Followed() != nil:
 	case m.view.Pair != nil && pair.LastIndex > m.view.Pair.LastIndex && rec.Token >= m.view.Rec.Token:
 		m.calls.hinted, m.calls.fresh = false, false
 		m.calls.poll = min(came+PollLate(m.cfg.Float64, m.cfg.Retry), m.calls.looked+m.by.TTL)
@@ -254,6 +259,10 @@ func (m *Machine) Hint(pair *store.KVPair, came time.Duration, parse func() (Rec
 // Health tells the candidate's health: well enough to claim the seat, and too ill to keep
 // it.
 func (m *Machine) Health(well, ill bool) { m.health = health{well, ill} }
+
+// Ride tells the key of the session that can be trusted, and new terms are to ride on, or
+// that there is none.
+func (m *Machine) Ride(session string) { m.by.Session = session }
 
 // Stop tells that the campaign is to end.
 func (m *Machine) Stop() { m.stop.begun = true }

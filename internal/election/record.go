@@ -15,22 +15,31 @@ const MaxToken = 1 << 62
 // MaxTTL is the longest TTL of a record that is accepted.
 const MaxTTL = 365 * 24 * time.Hour
 
-// Format is that of the record of an election.
-var Format = format.Header{V: 1, Kind: "election"}
+// The formats of records.
+var (
+	Format   = format.Header{V: 1, Kind: "election"}
+	Riding   = format.Header{V: 2, Kind: "election"} // of a term that rides on a session
+	Sessions = format.Header{V: 1, Kind: "session"}
+)
 
-// Record is what is stored under the key of an election.
+// Record is what is stored under the key of an election, or of a session: that is an
+// election in which one candidate stands, once.
 type Record struct {
 	format.Header
 	Leader   string       `json:"leader"`
 	Instance string       `json:"instance,omitempty"`
 	Token    uint64       `json:"token"`
 	Millis   int64        `json:"ttl,omitempty"`
+	Session  string       `json:"session,omitempty"` // the key of the session that the term rides on
 	Beat     uint64       `json:"beat"`
 	Since    time.Time    `json:"since,omitzero"`
 	Payload  format.Bytes `json:"payload,omitempty"`
 	Last     *Ending      `json:"last,omitempty"`
 	Waiting  []Waiter     `json:"waiting,omitempty"`
 	Ask      *Request     `json:"ask,omitempty"`
+
+	// Ride is what was found of the session. A reader that has not looked has none.
+	Ride *Ride `json:"-"`
 }
 
 // Ending is how a term has ended.
@@ -55,12 +64,20 @@ const (
 
 // Parse reads what is stored under a key. An error means that it is not the record of
 // an election.
-func Parse(value []byte) (Record, error) {
+func Parse(value []byte) (Record, error) { return parse(value, Format, Riding) }
+
+// ParseSession reads what is stored under the key of a session. An error means that it is
+// not the record of one.
+func ParseSession(value []byte) (Record, error) { return parse(value, Sessions) }
+
+func parse(value []byte, formats ...format.Header) (Record, error) {
 	var r Record
-	if err := format.Unmarshal(value, Format, &r); err != nil {
+	if err := format.Unmarshal(value, &r, formats...); err != nil {
 		return Record{}, err
 	}
 	switch {
+	case (r.Header == Riding) != (r.Session != ""):
+		return Record{}, errors.New("format and session do not go together")
 	case r.Token == 0 || r.Token >= MaxToken:
 		return Record{}, fmt.Errorf("token %d", r.Token)
 	case r.Beat >= MaxToken:
@@ -69,7 +86,7 @@ func Parse(value []byte) (Record, error) {
 		return Record{}, errors.New("leader and instance do not go together")
 	case r.Held() && (r.Millis < 1 || r.Millis > MaxTTL.Milliseconds()):
 		return Record{}, fmt.Errorf("ttl %d ms", r.Millis)
-	case r.Held() == r.Since.IsZero() || !r.Held() && (r.Millis != 0 || r.Payload != nil):
+	case r.Held() == r.Since.IsZero() || !r.Held() && (r.Millis != 0 || r.Payload != nil || r.Session != ""):
 		return Record{}, errors.New("a term that is there in part")
 	}
 	return r, nil
@@ -77,7 +94,13 @@ func Parse(value []byte) (Record, error) {
 
 // Encode returns what is to be stored.
 func (r Record) Encode() []byte {
-	r.Header = Format
+	switch {
+	case r.Kind == Sessions.Kind:
+	case r.Session != "":
+		r.Header = Riding
+	default:
+		r.Header = Format
+	}
 	b, err := format.Marshal(r)
 	if err != nil {
 		// Nothing in a record can fail to encode.
@@ -98,7 +121,7 @@ func (r Record) TTL() time.Duration { return time.Duration(r.Millis) * time.Mill
 // Vacated returns the record after its holder has given the seat up.
 func (r Record) Vacated(beat uint64, reason Reason) Record {
 	return Record{
-		Token: r.Token, Beat: beat, Last: &Ending{r.Leader, r.Token, reason},
+		Header: r.Header, Token: r.Token, Beat: beat, Last: &Ending{r.Leader, r.Token, reason},
 		Waiting: r.Waiting, Ask: r.Ask.afterVacancy(),
 	}
 }

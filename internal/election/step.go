@@ -16,6 +16,7 @@ const (
 	Wait   Do = iota // until something happens, or the clock shows Until
 	Look             // read the record, and tell Read or LookFailed
 	Put              // write Record in place of Previous, and tell Wrote or PutFailed
+	End              // the same under the key Session, and tell SessionEnded
 	Finish           // the campaign has ended
 )
 
@@ -23,11 +24,12 @@ const (
 type Step struct {
 	Do       Do
 	Until    time.Duration // of Wait; may be clock.Never
-	Limit    time.Duration // of Look and Put: how long the call is waited for
+	Limit    time.Duration // of Look, Put and End: how long the call is waited for
 	Idle     bool          // of Look: only the time calls for it, so it may wait a little for others
 	Op       string        // of Put: "claim", "renew", "vacate" or "enlist"
 	Record   Record
 	Previous *store.KVPair // nil: there is none
+	Session  string        // of End
 }
 
 // Step returns what to do next, at now. After Look or Put the answer is to be told
@@ -35,7 +37,7 @@ type Step struct {
 func (m *Machine) Step(now clock.Instant) Step {
 	s := m.next(now)
 	switch s.Do {
-	case Look, Put:
+	case Look, Put, End:
 		s.Limit = m.limit(now)
 		if s.Limit == 0 {
 			return Step{Until: now.Mono + time.Millisecond} // the trust has run out: the lease is about to say so
@@ -87,27 +89,37 @@ func (m *Machine) next(now clock.Instant) Step {
 
 // lead is the next step of one that leads.
 func (m *Machine) lead(at time.Duration) Step {
-	renewAt := m.term.start.Mono + m.cfg.Renew
+	renewAt, lookAt := m.term.start.Mono+m.cfg.Renew, clock.Never
+	if m.cfg.Rides {
+		renewAt, lookAt = clock.Never, m.calls.poll
+	}
+	rec := m.view.Rec
 	switch {
 	case !m.Mine() || at >= renewAt:
 		return m.put("renew", m.renewal())
-	case m.calls.hinted:
-		return Step{Do: Look}
+	case m.cfg.Rides && (rec.Beat != m.writes.acked.beat || rec.Ask != rec.Ask.afterRenewal(m.by.Node)):
+		return m.put("renew", m.renewal())
+	case m.calls.hinted || at >= lookAt:
+		return Step{Do: Look, Idle: !m.calls.hinted && m.calls.fails == 0}
 	}
-	return Step{Until: renewAt}
+	return Step{Until: min(renewAt, lookAt)}
 }
 
 // compete is the next step of one that does not lead.
 func (m *Machine) compete(now clock.Instant) Step {
 	at := now.Mono
 	verdict, free := Decide(&m.view, &m.by, false, at)
-	able := m.view.Known && !m.foreign && m.health.well && (verdict == MayTake || verdict == MustWait)
+	able := m.view.Known && !m.foreign && m.health.well && (m.by.Session != "" || !m.cfg.Rides) &&
+		(verdict == MayTake || verdict == MustWait || verdict == MustEnd)
 	free = max(free, m.leave.notBefore)
 	if to, _ := m.view.Rec.Ask.Transfers(); able && !m.Mine() && to != m.by.Node {
 		free = m.calls.race.turn(at, free, m.calls.quick, m.cfg.Retry/16, m.cfg.Float64)
 	}
 	claimable := able && at >= free
 	switch {
+	case claimable && m.calls.fresh && verdict == MustEnd:
+		rec := m.view.Rec
+		return Step{Do: End, Session: rec.Session, Record: rec.EndSession(m.nextBeat()), Previous: rec.Beats()}
 	case claimable && m.calls.fresh:
 		return m.put("claim", m.claim(now))
 	case claimable || !m.view.Known || m.calls.hinted:

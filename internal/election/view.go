@@ -16,6 +16,12 @@ type Claim interface {
 	Order() uint64
 	// TTL is how long the record has to stay unchanged before a rival may replace it.
 	TTL() time.Duration
+	// Beats is the pair of the session that the record names, nil for none.
+	Beats() *store.KVPair
+	// Ended reports whether that session has ended, so that there is nothing to wait for.
+	Ended() bool
+	// Outlives is for how long the holder may trust the record after it is gone.
+	Outlives() time.Duration
 }
 
 // View is what one observer has seen of a record, and since when. It knows nothing of
@@ -35,7 +41,7 @@ type View[R Claim] struct {
 // See takes note of what was found at now, nil for no record. It reports whether that
 // is a change.
 func (v *View[R]) See(pair *store.KVPair, rec R, now time.Duration) bool {
-	if v.Known && indexes.Same(v.Pair, pair) {
+	if v.Known && indexes.Same(v.Pair, pair) && indexes.Same(v.Rec.Beats(), rec.Beats()) {
 		return false
 	}
 	if !v.Known {
@@ -44,7 +50,7 @@ func (v *View[R]) See(pair *store.KVPair, rec R, now time.Duration) bool {
 	if v.Rec.Held() && (pair == nil || rec.Order() < v.Rec.Order()) {
 		// The record has vanished, or an older one is back. Its holder may have renewed
 		// it just before, unseen: that renewal is trusted for a TTL.
-		v.guard = max(v.guard, now+v.Rec.TTL())
+		v.guard = max(v.guard, now+v.Rec.Outlives())
 		if v.Rec.Order() >= v.Gone().Order() {
 			gone := v.Rec
 			v.gone = &gone
@@ -87,7 +93,7 @@ func (v *View[R]) Differs(hint *store.KVPair) bool {
 // Expires returns when a rival may replace the record, if it stays as it is (S2). By then
 // neither its holder nor that of a record that is gone trusts it any more.
 func (v *View[R]) Expires() time.Duration {
-	if v.Rec.Held() {
+	if v.Rec.Held() && !v.Rec.Ended() {
 		return max(v.Seen+v.Rec.TTL(), v.guard)
 	}
 	return v.Vacant()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -30,27 +31,27 @@ func Marshal(v any) ([]byte, error) {
 // Unmarshal reads value into v, a pointer to a struct that embeds a Header. It
 // fails unless value is what Marshal makes of v: each field known, spelled as it
 // is there, in the same order, once, and none missing. White space and the
-// escapes in strings may differ, where strings are Unicode. header is the one that value must have. No
-// error shows the value.
-func Unmarshal(value []byte, header Header, v any) error {
+// escapes in strings may differ, where strings are Unicode. value must have one of headers, which
+// are versions of one kind, the first of which errors name. No error shows the value.
+func Unmarshal(value []byte, v any, headers ...Header) error {
 	var found Header
-	switch err := json.Unmarshal(value, &found); {
+	switch header, err := headers[0], json.Unmarshal(value, &found); {
 	case err != nil || found.Kind == "":
 		return fmt.Errorf("%d bytes that are no record of this library", len(value))
 	case found.Kind != header.Kind:
 		return fmt.Errorf("a record of kind %.20q, not %q", found.Kind, header.Kind)
-	case found.V != header.V:
+	case !slices.Contains(headers, found):
 		return fmt.Errorf("format version %d, not %d", found.V, header.V)
 	}
 	if err := json.Unmarshal(value, v); err != nil {
-		return fmt.Errorf("%d bytes that are no record of kind %q", len(value), header.Kind)
+		return fmt.Errorf("%d bytes that are no record of kind %q", len(value), found.Kind)
 	}
 	again, err := Marshal(v)
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(again, value) && !same(again, value) {
-		return fmt.Errorf("a record of kind %q with fields that are missing, unknown, misspelled, repeated or out of order", header.Kind)
+		return fmt.Errorf("a record of kind %q with fields that are missing, unknown, misspelled, repeated or out of order", found.Kind)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/format"
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // Format is that of the record of a round.
@@ -34,11 +35,16 @@ type Outcome struct {
 	Result format.Bytes `json:"result,omitempty"`
 }
 
+// Beats, Ended and Outlives are those of a record that rides on no session.
+func (r Record) Beats() *store.KVPair    { return nil }
+func (r Record) Ended() bool             { return false }
+func (r Record) Outlives() time.Duration { return r.TTL() }
+
 // Parse reads what is stored under a key. An error means that it is not the record of a
 // round.
 func Parse(value []byte) (Record, error) {
 	var r Record
-	if err := format.Unmarshal(value, Format, &r); err != nil {
+	if err := format.Unmarshal(value, &r, Format); err != nil {
 		return Record{}, err
 	}
 	switch {
