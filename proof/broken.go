@@ -112,6 +112,26 @@ var brokens = []broken{
 		twoLead, "claim, apply, answer, hear, fail over, claim, apply, acknowledge, begin", nil,
 	},
 	{
+		"S11", "a term is taken before its session is ended", "session",
+		"(dead (rides (holder i))))) ; ended before", "true))",
+		twoLead, "beat, beat, claim, apply, acknowledge, begin, claim, apply, acknowledge, begin", nil,
+	},
+	{
+		"S11", "a session is ended before its trust is over", "session",
+		"(when (<= (until s) now)) ; its trust is over", "",
+		twoLead, "beat, beat, claim, apply, acknowledge, begin, end session, claim, apply, acknowledge, begin", nil,
+	},
+	{
+		"S11", "a session that has ended is renewed", "session",
+		"(when (not (dead s)) (< (until s) u))", "(when (< (until s) u))",
+		twoLead, "beat, claim, apply, acknowledge, begin, end session, beat, claim, apply, acknowledge, begin, beat", nil,
+	},
+	{
+		"S5", "a claim that rides and was read back is trusted", "session",
+		"(= (phase a) acknowledged) ; to begin", "(or (= (phase a) acknowledged) (and (= (phase a) applied) (= current (made a))))",
+		twoLead, "beat, beat, claim, apply, begin, fail over, claim, apply, acknowledge, begin", nil,
+	},
+	{
 		"rounds", "a round that was read back is won", "round",
 		"(when (= (phase a) acknowledged) (or (= (kind a) completion)", "(when (or (= (phase a) acknowledged) (and (= (phase a) applied) (= current (made a)))) (or (= (kind a) completion)",
 		"two have won for ever", "claim, apply, tell, fail over, claim, apply, tell",

@@ -12,7 +12,7 @@ import (
 var texts embed.FS
 
 // names are those of the models.
-var names = []string{"clocks", "election", "lost", "round"}
+var names = []string{"clocks", "election", "lost", "round", "session"}
 
 // read returns the text of a model.
 func read(name string) string {
@@ -27,12 +27,14 @@ func read(name string) string {
 var possible = map[string]string{
 	"election": "claim, apply, acknowledge, begin, look, renew, apply, acknowledge, renewed, note, apply, fail over, " +
 		"end, return, look, give up, apply, look, claim, apply, acknowledge, answer, hear",
-	"lost":  "come, come, claim, apply, hear, look, look, renew, apply, hear, delete, look, renew, apply, put back, end, look, give up, apply",
+	"lost": "come, come, claim, apply, hear, look, look, renew, apply, hear, delete, look, renew, apply, put back, end, look, give up, apply",
+	"session": "beat, claim, apply, acknowledge, begin, note, apply, fail over, rewrite, apply, acknowledge, end, return, give up, apply, " +
+		"end session, beat, claim",
 	"round": "look, claim, apply, acknowledge, trust, look, renew, apply, fail over, fail, apply, look, complete, apply, acknowledge, tell, end",
 }
 
 // sending are the actions that send a write.
-var sending = []string{"claim", "renew", "give up", "note", "complete", "fail"}
+var sending = []string{"claim", "renew", "give up", "note", "complete", "fail", "rewrite"}
 
 // two are the values of each sort in a run. The TTL is 15 s, the margin a fifth of it, and
 // clocks are a ninth fast or slow.
@@ -48,6 +50,9 @@ func two(model string, steps, facts []string) world {
 	text := strings.Join(facts, " ")
 	switch {
 	case strings.Contains(text, "lease"):
+	case model == "session":
+		w.values["Session"] = []string{"one", "two"}
+		w.facts = append(w.facts, "(and (= (rides anna) one) (= (rides ben) two))")
 	case model == "round":
 		w.facts = append(w.facts, "(forall ((a Attempt)) (= (lease a) (wait a) 13.5))")
 	default:

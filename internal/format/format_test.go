@@ -43,7 +43,7 @@ func TestOnlyWhatMarshalWritesIsRead(t *testing.T) {
 		"\ufeff" + good: false,
 	} {
 		var v thing
-		if err := Unmarshal([]byte(value), header, &v); (err == nil) != ours {
+		if err := Unmarshal([]byte(value), &v, header); (err == nil) != ours {
 			t.Errorf("%q: %v", value, err)
 		}
 	}
