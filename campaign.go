@@ -95,10 +95,11 @@ func (c *campaign) step() {
 		c.follow(result{}, now)
 		c.complain(now.Mono)
 		c.announce(now.Mono)
+		c.machine.Ride(c.by.opts.session.key())
 		switch s := c.machine.Step(now); s.Do {
 		case election.Look:
 			c.on.look(c.ctx, now, s.Limit, c.by.term.Load() != nil, s.Idle)
-		case election.Put:
+		case election.Put, election.End:
 			c.put(now, s)
 		case election.Finish:
 			c.finish()
@@ -135,21 +136,25 @@ func (c *campaign) enter() bool {
 		c.health.next = now
 	}
 	c.machine = election.NewMachine(&o.config, election.Claimant{
-		Node: c.by.node, Instance: rand.Text(), Priority: o.priority, TTL: c.by.ttl, Hold: o.config.Retry, Payload: o.payload,
+		Node: c.by.node, Instance: rand.Text(), Priority: o.priority, TTL: c.by.ttl, Hold: o.config.Retry, Payload: o.payload, Format: o.format,
 	}, c.work.do != nil, &c.by.issued, now)
+	o.session.attach(c)
 	return true
 }
 
 // put begins to write a record.
 func (c *campaign) put(now clock.Instant, s election.Step) {
 	kv, key := c.on.kv, c.on.key
+	if s.Do == election.End {
+		key = s.Session
+	}
 	c.on.start(c.ctx, s.Op, now, s.Limit, s.Op == "vacate" || c.by.term.Load() != nil, func(ctx context.Context) result {
 		value := s.Record.Encode()
 		r := put(ctx, kv, key, value, s.Previous)
 		r.wrote = value
 		return r
 	})
-	c.on.call.puts = true
+	c.on.call.puts, c.on.call.ends = s.Do == election.Put, s.Do == election.End
 }
 
 // answer tells the machine what has come of the call that has returned, if one has.
@@ -161,6 +166,8 @@ func (c *campaign) answer() {
 	now := c.on.opts.clock.Now()
 	c.follow(r, now) // whether the lease is over comes first
 	switch {
+	case call.ends:
+		c.machine.SessionEnded(r.err != nil, register.Refused(r.err), now)
 	case call.puts && r.err != nil:
 		c.machine.PutFailed(register.Refused(r.err), now)
 	case call.puts:
@@ -219,7 +226,14 @@ func (c *campaign) begin(rec election.Record, start, now clock.Instant) {
 	t := &term{Term: termOf(rec)}
 	o := c.on.opts
 	ctx := context.WithValue(context.WithoutCancel(c.ctx), termKey{}, t)
-	t.lease = lease.New(ctx, o.clock, o.config.Trust, start, ErrLost, c.leaseEnded)
+	var on *lease.Lease
+	if rec.Session != "" {
+		if on = o.session.lease(rec.Session); on == nil {
+			c.machine.TooLate(now.Mono)
+			return
+		}
+	}
+	t.lease = lease.Riding(ctx, on, o.clock, o.config.Trust, start, ErrLost, c.leaseEnded)
 	if !t.Valid() {
 		c.machine.TooLate(now.Mono)
 		return
@@ -282,6 +296,7 @@ func (c *campaign) finish() {
 	c.health.end()
 	<-watched
 	c.dismiss()
+	c.by.opts.session.detach(c)
 	c.endStreams()
 	c.end()
 }
@@ -301,7 +316,7 @@ func (c *campaign) release(call *call) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.by.ttl)
 	defer cancel()
 	for range election.Refusals {
-		found := look(ctx, c.on.kv, c.on.key)
+		found := c.on.read(ctx)
 		rec := found.rec // the zero record where there is none of an election
 		if !c.machine.MayHaveWritten(rec) {
 			return

@@ -98,7 +98,7 @@ func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Durat
 	o.start(ctx, "get", now, limit, urgent || idle, func(ctx context.Context) result {
 		if idle {
 			if pair, ok := o.watch.Gather(ctx, o.kv, o.key, limit/4, hurry); ok {
-				return parsed(pair, nil)
+				return o.found(ctx, pair, nil)
 			}
 			done, err := o.turn(ctx, "get")
 			if err != nil {
@@ -106,7 +106,7 @@ func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Durat
 			}
 			defer done()
 		}
-		return look(ctx, o.kv, o.key)
+		return o.read(ctx)
 	})
 	o.call.hurry = hurry
 }
@@ -258,7 +258,8 @@ type call struct {
 	op     string
 	start  clock.Instant // read before the call was made (S1)
 	until  time.Duration // the deadline on the monotonic clock
-	puts   bool          // it is no read
+	puts   bool          // it is a write of the record
+	ends   bool          // it is to end a session
 	late   bool          // reported as late
 	held   time.Duration // for how long this process was held up meanwhile
 	cancel context.CancelFunc
@@ -288,17 +289,38 @@ func newRegister(kv store.Store, key string) *register.Register {
 	return register.New(register.Config{Place: at(kv, key), Timeout: DefaultCallTimeout, Unsafe: ErrUnsafeStore})
 }
 
-// look reads the record of an election.
-func look(ctx context.Context, kv store.Store, key string) result {
-	pair, err := at(kv, key).Get(ctx)
-	return parsed(pair, err)
+// read reads the record of an election, and that of the session that it rides on.
+func (o *observer) read(ctx context.Context) result {
+	pair, err := at(o.kv, o.key).Get(ctx)
+	return o.found(ctx, pair, err)
+}
+
+// found is the result of a read of the record. It reads that of the session that it rides on,
+// unless that is its own.
+func (o *observer) found(ctx context.Context, pair *store.KVPair, err error) result {
+	if o.opts.format == election.Sessions {
+		return parsedBy(election.ParseSession, pair, err)
+	}
+	r := parsed(pair, err)
+	if s := r.rec.Session; s != "" && s != o.opts.session.key() {
+		beats, err := at(o.kv, s).Get(ctx)
+		session := parsedBy(election.ParseSession, beats, err)
+		r.err, r.rec.Ride = session.err, &election.Ride{Pair: beats, Rec: session.rec}
+		if session.foreign != nil {
+			r.foreign = fmt.Errorf("session %q: %w", s, session.foreign)
+		}
+	}
+	return r
 }
 
 // parsed is the result of a read of the record of an election.
-func parsed(pair *store.KVPair, err error) result {
+func parsed(pair *store.KVPair, err error) result { return parsedBy(election.Parse, pair, err) }
+
+func parsedBy(parse func(value []byte) (election.Record, error), pair *store.KVPair, err error) result {
 	r := result{pair: pair, err: err}
 	if pair != nil {
-		r.rec, r.foreign = parse(pair.Value)
+		rec, err := parse(pair.Value)
+		r.rec, r.foreign = rec, foreign(err)
 	}
 	return r
 }

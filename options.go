@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/format"
 	"github.com/seed-a1d591d3/leadership/internal/register"
 	specs "github.com/seed-a1d591d3/leadership/internal/schedule"
 	"github.com/seed-a1d591d3/leadership/store"
@@ -60,6 +61,8 @@ type options struct {
 	health    healthOptions
 	callbacks Callbacks
 	priority  int
+	session   *Session
+	format    format.Header // of the records; zero is that of an election
 
 	set struct{ renew, retry, margin bool } // by the user
 }
@@ -251,6 +254,10 @@ func (o *options) candidate(ttl time.Duration) error {
 		return err
 	}
 	o.config.Trust, o.config.Limit = o.trust(ttl.Truncate(time.Millisecond)), ttl.Truncate(time.Millisecond)/3
+	if o.session != nil {
+		o.config.Rides = true
+		o.config.Trust *= 2 // see election.Record.Outlives
+	}
 	return o.health.check(o.config.Retry)
 }
 

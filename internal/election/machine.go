@@ -38,6 +38,10 @@ type Config struct {
 	// renewed, but looked at; Trust is for how long it is trusted after each look that
 	// has found it, if the session is trusted that long.
 	Rides bool
+
+	// Once means that the campaign ends with its first term, as that of a session: what
+	// has ended is never begun again (S11).
+	Once bool
 	Dice
 }
 
@@ -313,6 +317,7 @@ func (m *Machine) windUp() {
 	}
 	m.term = term{}
 	m.tell(Event{Kind: WoundUp, Record: t.rec})
+	m.stop.begun = m.stop.begun || m.cfg.Once
 	m.leave.endedToken = max(m.leave.endedToken, t.rec.Token)
 	if m.leave.reason != Expired {
 		m.giveUp(m.leave.reason)
@@ -331,6 +336,7 @@ func (m *Machine) TooLate(now time.Duration) {
 	m.leave.endedToken = m.term.rec.Token
 	m.leave.notBefore = now + m.backoff(1, m.cfg.Retry)
 	m.term = term{}
+	m.stop.begun = m.stop.begun || m.cfg.Once
 }
 
 // MayHaveWritten reports whether this campaign may have written rec.

@@ -116,9 +116,9 @@ func (r *rider) goes() time.Duration {
 					s.put(key, step.Record)
 				}
 				r.SessionEnded(refused, refused, now)
-			if refused {
-				return now.Mono
-			}
+				if refused {
+					return now.Mono
+				}
 			case refused:
 				r.PutFailed(true, now)
 			default:

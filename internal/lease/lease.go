@@ -31,26 +31,56 @@ type Lease struct {
 	cancel context.CancelCauseFunc
 	ended  func() // called once, when it ends; it must not block
 	around *Lease // that ctx is within, or nil
+	rides  *Lease // that this one lasts no longer than, or nil
 
 	jumps *clock.Jumps
 
-	mu    sync.Mutex
-	timer *time.Timer
+	mu     sync.Mutex
+	timer  *time.Timer
+	riders map[*Lease]struct{}
 }
 
 // New begins a lease of that length, from start on, whose context is within outer. lapse
 // is why it is over when it has run out. ended is called once, when the lease ends; it
 // must not block.
 func New(outer context.Context, c clock.Clock, length time.Duration, start clock.Instant, lapse error, ended func()) *Lease {
-	l := &Lease{length: length, clock: c, lapse: lapse, ended: ended}
+	return Riding(outer, nil, c, length, start, lapse, ended)
+}
+
+// Riding is New of a lease that ends with another, at the latest (S11).
+func Riding(outer context.Context, on *Lease, c clock.Clock, length time.Duration, start clock.Instant, lapse error, ended func()) *Lease {
+	l := &Lease{length: length, clock: c, lapse: lapse, ended: ended, rides: on}
 	l.ctx = leaseContext{l}
 	l.around, _ = outer.Value(leaseKey{}).(*Lease)
 	l.inside, l.cancel = context.WithCancelCause(outer)
 	l.start.Store(&start)
 	l.jumps = c.Jumps()
 	l.jumps.Add(l)
+	if on != nil {
+		on.carry(l)
+	}
 	l.Look()
 	return l
+}
+
+// carry has a lease that rides on this one end with it.
+func (l *Lease) carry(rider *Lease) {
+	l.mu.Lock()
+	if l.riders == nil {
+		l.riders = make(map[*Lease]struct{})
+	}
+	l.riders[rider] = struct{}{}
+	l.mu.Unlock()
+	if why := l.why.Load(); why != nil {
+		rider.End(*why)
+	}
+}
+
+// drop forgets a rider that has ended.
+func (l *Lease) drop(rider *Lease) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.riders, rider)
 }
 
 // Context returns a context that ends when the lease does, with why it has ended as its
@@ -69,11 +99,18 @@ func (l *Lease) Left() time.Duration {
 	if l.Over() {
 		return 0
 	}
+	if l.rides != nil && l.rides.Left() == 0 {
+		l.End(l.lapse)
+		return 0
+	}
 	for {
 		// The clock is read last: a reader that is paused before that has a late
 		// time with an early start, never the other way round.
 		start := l.start.Load()
 		if d := l.clock.Now().Left(l.length, *start); d > 0 {
+			if l.rides != nil {
+				d = min(d, l.rides.Left())
+			}
 			return d
 		}
 		if l.start.Load() == start { // not renewed meanwhile
@@ -101,10 +138,18 @@ func (l *Lease) End(why error) {
 	l.cancel(why)
 	l.ended()
 	l.jumps.Remove(l)
+	if l.rides != nil {
+		l.rides.drop(l)
+	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.timer != nil {
 		l.timer.Stop()
+	}
+	riders := l.riders
+	l.riders = nil
+	l.mu.Unlock()
+	for rider := range riders {
+		rider.End(rider.lapse)
 	}
 }
 
@@ -171,6 +216,9 @@ func (c leaseContext) Value(key any) any {
 func (l *Lease) settle() {
 	if l.around != nil {
 		l.around.settle()
+	}
+	if l.rides != nil {
+		l.rides.settle()
 	}
 	l.Left() // ends it, when it has run out
 	if why := l.why.Load(); why != nil {
