@@ -145,10 +145,10 @@ func (c *campaign) enter() bool {
 // put begins to write a record.
 func (c *campaign) put(now clock.Instant, s election.Step) {
 	kv, key := c.on.kv, c.on.key
-	if s.Do == election.End {
-		key = s.Session
-	}
 	c.on.start(c.ctx, s.Op, now, s.Limit, s.Op == "vacate" || c.by.term.Load() != nil, func(ctx context.Context) result {
+		if s.Do == election.End {
+			return c.on.endSession(ctx, s)
+		}
 		value := s.Record.Encode()
 		r := put(ctx, kv, key, value, s.Previous)
 		r.wrote = value

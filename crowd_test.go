@@ -224,7 +224,7 @@ func TestCallsTakeTurnsAndRenewalsDoNotWait(t *testing.T) {
 // countedMany counts the calls of a store that reads many keys at once.
 type countedMany struct {
 	*memory.Store
-	gets, manys atomic.Int64
+	gets, manys, puts atomic.Int64
 }
 
 func (c *countedMany) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
@@ -235,6 +235,11 @@ func (c *countedMany) Get(ctx context.Context, key string, opts *store.ReadOptio
 func (c *countedMany) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, error) {
 	c.manys.Add(1)
 	return c.Store.GetMany(ctx, keys)
+}
+
+func (c *countedMany) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
+	c.puts.Add(1)
+	return c.Store.AtomicPut(ctx, key, value, previous, opts)
 }
 
 // Watch never shows anything.

@@ -303,7 +303,9 @@ func (o *observer) found(ctx context.Context, pair *store.KVPair, err error) res
 	}
 	r := parsed(pair, err)
 	if s := r.rec.Session; s != "" && s != o.opts.session.key() {
-		beats, err := at(o.kv, s).Get(ctx)
+		// It is the same of many terms. An old one does no harm: to end it takes that it has not
+		// changed, and that it has ended is for good (S11).
+		beats, err := o.watch.Recent(ctx, o.kv, s, max(o.opts.config.Limit, MinTTL)/4, func() (*store.KVPair, error) { return at(o.kv, s).Get(ctx) })
 		session := parsedBy(election.ParseSession, beats, err)
 		r.err, r.rec.Ride = session.err, &election.Ride{Pair: beats, Rec: session.rec}
 		if session.foreign != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -136,6 +137,21 @@ func (s *Session) live(ctx context.Context) {
 		s.wake()
 	}
 	<-campaign.done
+}
+
+// endSession ends the session of another that has not changed for its TTL. Of many rivals in
+// one process one does so.
+func (o *observer) endSession(ctx context.Context, s election.Step) result {
+	state := "\x00" + s.Session // that is ended
+	if s.Previous != nil {
+		state += "\x00" + strconv.FormatUint(s.Previous.LastIndex, 10)
+	}
+	pair, err := o.watch.Recent(ctx, o.kv, state, s.Limit, func() (*store.KVPair, error) {
+		r := put(ctx, o.kv, s.Session, s.Record.Encode(), s.Previous)
+		o.watch.Changed(o.kv, s.Session)
+		return r.pair, r.err
+	})
+	return result{pair: pair, err: err}
 }
 
 func (s *Session) wake() {

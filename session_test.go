@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
+	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
 // riders are candidates of one process, in that many elections, that share a session.
@@ -98,5 +99,46 @@ func TestSessionIsEndedAfterTheLastOfItsTerms(t *testing.T) {
 		if leading(b) != 5 {
 			t.Errorf("%d lead", leading(b))
 		}
+	})
+}
+
+func TestThousandElectionsCostOneHeartbeat(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		const n, ttls = 1000, 20
+		shared := memory.New()
+		process := func(node string) (*countedMany, *faultstore.Store, []*Candidate) {
+			kv := &countedMany{Store: shared}
+			link := faultstore.New(kv)
+			return kv, link, riders(ctx, link, node, n)
+		}
+		aCalls, aLink, a := process("a")
+		time.Sleep(ttl)
+		if got := leading(a); got != n {
+			t.Fatalf("%d lead", got)
+		}
+		bCalls, _, b := process("b")
+		time.Sleep(2 * ttl)
+		for _, c := range []*countedMany{aCalls, bCalls} {
+			gets, manys, puts := c.gets.Load(), c.manys.Load(), c.puts.Load()
+			time.Sleep(ttls * ttl)
+			gets, manys, puts = c.gets.Load()-gets, c.manys.Load()-manys, c.puts.Load()-puts
+			t.Logf("%d gets, %d of many, %d writes in %d TTLs", gets, manys, puts, ttls)
+			if calls := gets + manys + puts; calls > 20*ttls {
+				t.Errorf("%d calls in %d TTLs", calls, ttls)
+			}
+		}
+		if leading(a) != n || leading(b) != 0 {
+			t.Fatalf("%d and %d lead", leading(a), leading(b))
+		}
+		before := bCalls.gets.Load() + bCalls.manys.Load() + bCalls.puts.Load()
+		aLink.Partition()
+		began := time.Now()
+		for leading(b) < n {
+			time.Sleep(ttl / 100)
+			if time.Since(began) > 3*ttl {
+				t.Fatalf("%d are led", leading(b))
+			}
+		}
+		t.Logf("all are led after %v, by %d calls", time.Since(began), bCalls.gets.Load()+bCalls.manys.Load()+bCalls.puts.Load()-before)
 	})
 }
