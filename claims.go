@@ -313,7 +313,7 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 		return nil, a, fmt.Errorf("leadership: key %q: %w", c.key, foreign(rec.Followed()))
 	case election.MustNot:
 		return nil, a, fmt.Errorf("leadership: key %q: %w", c.key, ErrPaused)
-	case election.MustWait:
+	case election.MustWait, election.MustEnd:
 		a.Wait = free - now.Mono
 		return nil, a, nil
 	}

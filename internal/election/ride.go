@@ -28,6 +28,19 @@ func (r Record) Ended() bool {
 	return r.Ride != nil && r.Ride.Pair != nil && !r.Ride.Rec.Held()
 }
 
+// Stands is how long the record and its session have to stay unchanged before a rival may
+// replace the record: the TTL, or 0 if the session has ended. One who has not read the session
+// must not take the record for one that has run out, since it is not renewed itself.
+func (r Record) Stands() time.Duration {
+	switch {
+	case r.Session != "" && r.Ride == nil:
+		return MaxTTL
+	case r.Ended():
+		return 0
+	}
+	return r.TTL()
+}
+
 // Outlives is for how long a holder may trust the record after it is gone: for the TTL, or,
 // as it looks whether the record of a term that rides is there, for two.
 func (r Record) Outlives() time.Duration {

@@ -348,3 +348,19 @@ func TestRiderObeysAndResigns(t *testing.T) {
 	b.goes()
 	s.wants("b claim seat")
 }
+
+// TestSessionThatWasNotReadCountsAsAlive: the record itself is not renewed.
+func TestSessionThatWasNotReadCountsAsAlive(t *testing.T) {
+	var v View[Record]
+	rec := Record{Leader: "a", Instance: "i", Token: 1, Millis: 1000, Session: "s"}
+	v.See(&store.KVPair{Key: "k", LastIndex: 1}, rec, 0)
+	rival := Claimant{Node: "b", Instance: "j", TTL: time.Second}
+	if verdict, _ := Decide(&v, &rival, false, 24*time.Hour); verdict != MustWait {
+		t.Errorf("verdict %d after a day", verdict)
+	}
+	rec.Ride = &Ride{Pair: &store.KVPair{Key: "s", LastIndex: 2}, Rec: Record{Instance: "i", Token: 1, Millis: 1000}}
+	v.See(v.Pair, rec, 0)
+	if verdict, _ := Decide(&v, &rival, false, time.Second); verdict != MustEnd {
+		t.Errorf("verdict %d after the TTL of its session", verdict)
+	}
+}

@@ -18,8 +18,9 @@ type Claim interface {
 	TTL() time.Duration
 	// Beats is the pair of the session that the record names, nil for none.
 	Beats() *store.KVPair
-	// Ended reports whether that session has ended, so that there is nothing to wait for.
-	Ended() bool
+	// Stands is how long the record and that pair have to stay unchanged before a rival may
+	// replace the record: 0 if the session has ended.
+	Stands() time.Duration
 	// Outlives is for how long the holder may trust the record after it is gone.
 	Outlives() time.Duration
 }
@@ -93,8 +94,8 @@ func (v *View[R]) Differs(hint *store.KVPair) bool {
 // Expires returns when a rival may replace the record, if it stays as it is (S2). By then
 // neither its holder nor that of a record that is gone trusts it any more.
 func (v *View[R]) Expires() time.Duration {
-	if v.Rec.Held() && !v.Rec.Ended() {
-		return max(v.Seen+v.Rec.TTL(), v.guard)
+	if stands := v.Rec.Stands(); v.Rec.Held() && stands > 0 {
+		return max(v.Seen+stands, v.guard)
 	}
 	return v.Vacant()
 }
