@@ -5,9 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"reflect"
-	"runtime"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +23,7 @@ type campaign struct {
 	ctx      context.Context // for its values only
 	previous *campaign       // that has to end first, or nil
 	machine  *election.Machine
+	rider    *lease.Rider // or nil
 	work     work
 	health   *health // nil without a check
 	audience audience
@@ -95,12 +93,12 @@ func (c *campaign) step() {
 		c.follow(result{}, now)
 		c.complain(now.Mono)
 		c.announce(now.Mono)
-		c.machine.Ride(c.by.opts.session.key())
+		c.machine.Ride(c.rider.Name())
 		switch s := c.machine.Step(now); s.Do {
 		case election.Look:
 			c.on.look(c.ctx, now, s.Limit, c.by.term.Load() != nil, s.Idle)
 		case election.Put, election.End:
-			c.put(now, s)
+			c.on.write(c.ctx, now, s, s.Op == "vacate" || c.by.term.Load() != nil)
 		case election.Finish:
 			c.finish()
 			return
@@ -138,23 +136,9 @@ func (c *campaign) enter() bool {
 	c.machine = election.NewMachine(&o.config, election.Claimant{
 		Node: c.by.node, Instance: rand.Text(), Priority: o.priority, TTL: c.by.ttl, Hold: o.config.Retry, Payload: o.payload, Format: o.format,
 	}, c.work.do != nil, &c.by.issued, now)
-	o.session.attach(c)
+	key := c.on.key
+	c.rider = o.session.Ride(c.ctx, func(session string) string { return election.NameSession(key, session) }, c.on.loop.Wake)
 	return true
-}
-
-// put begins to write a record.
-func (c *campaign) put(now clock.Instant, s election.Step) {
-	kv, key := c.on.kv, c.on.key
-	c.on.start(c.ctx, s.Op, now, s.Limit, s.Op == "vacate" || c.by.term.Load() != nil, func(ctx context.Context) result {
-		if s.Do == election.End {
-			return c.on.endSession(ctx, s)
-		}
-		value := s.Record.Encode()
-		r := put(ctx, kv, key, value, s.Previous)
-		r.wrote = value
-		return r
-	})
-	c.on.call.puts, c.on.call.ends = s.Do == election.Put, s.Do == election.End
 }
 
 // answer tells the machine what has come of the call that has returned, if one has.
@@ -228,7 +212,7 @@ func (c *campaign) begin(rec election.Record, start, now clock.Instant) {
 	ctx := context.WithValue(context.WithoutCancel(c.ctx), termKey{}, t)
 	var on *lease.Lease
 	if rec.Session != "" {
-		if on = o.session.lease(rec.Session); on == nil {
+		if on = c.rider.Lease(rec.Session); on == nil {
 			c.machine.TooLate(now.Mono)
 			return
 		}
@@ -296,7 +280,7 @@ func (c *campaign) finish() {
 	c.health.end()
 	<-watched
 	c.dismiss()
-	c.by.opts.session.detach(c)
+	c.rider.Done()
 	c.endStreams()
 	c.end()
 }
@@ -401,14 +385,5 @@ func (c *campaign) complain(now time.Duration) {
 	}
 	w.patience *= 2
 	c.report(fmt.Errorf("%s has not returned %v after the end of term %d (%w): the seat is kept until its record expires",
-		c.workName(), clock.About(late), t.Token, context.Cause(t.lease.Context())))
-}
-
-// workName is what people know the work by.
-func (c *campaign) workName() string {
-	if c.on.opts.workName != "" {
-		return c.on.opts.workName
-	}
-	// The name of a method's value has a suffix of its own.
-	return strings.TrimSuffix(runtime.FuncForPC(reflect.ValueOf(c.work.function).Pointer()).Name(), "-fm")
+		c.work.name(c.on.opts.workName), clock.About(late), t.Token, context.Cause(t.lease.Context())))
 }

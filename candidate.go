@@ -56,7 +56,8 @@ func newCandidate(kv store.Store, key, node string, ttl time.Duration, o *option
 		func() error { return checkStore(kv) },
 		func() error { return checkName("key", key) },
 		func() error { return checkName("node", node) },
-		func() error { return c.opts.candidate(ttl) },
+		func() error { return o.candidate(ttl) },
+		func() error { return o.ride(kv, c.ttl) },
 	} {
 		if c.err = check(); c.err != nil {
 			break
@@ -235,23 +236,6 @@ func (c *Candidate) Stop() {
 	if campaign != nil {
 		campaign.stop(ErrStopped)
 	}
-}
-
-// PanicError is the value that Run panics with when its work has panicked.
-type PanicError struct {
-	Value any    // what the work panicked with
-	Stack []byte // of the goroutine of the work
-}
-
-// Error implements error.
-func (e *PanicError) Error() string {
-	return fmt.Sprintf("leadership: the work panicked: %v\n%s", e.Value, e.Stack)
-}
-
-// Unwrap returns the value, if that is an error, or nil.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
 }
 
 type termKey struct{} // of a context's value

@@ -170,3 +170,20 @@ func asked(a *election.Request, node string) error {
 func unsafeStore(key string, wrote, found *store.KVPair) error {
 	return fmt.Errorf("leadership: put %q: %w: %s", key, ErrUnsafeStore, indexes.Explain(wrote, found))
 }
+
+// PanicError is the value that Run panics with when its work has panicked.
+type PanicError struct {
+	Value any    // what the work panicked with
+	Stack []byte // of the goroutine of the work
+}
+
+// Error implements error.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("leadership: the work panicked: %v\n%s", e.Value, e.Stack)
+}
+
+// Unwrap returns the value, if that is an error, or nil.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -109,6 +110,20 @@ func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Durat
 		return o.read(ctx)
 	})
 	o.call.hurry = hurry
+}
+
+// write begins a Put or an End.
+func (o *observer) write(ctx context.Context, now clock.Instant, s election.Step, urgent bool) {
+	o.start(ctx, s.Op, now, s.Limit, urgent, func(ctx context.Context) result {
+		if s.Do == election.End {
+			return o.endSession(ctx, s)
+		}
+		value := s.Record.Encode()
+		r := put(ctx, o.kv, o.key, value, s.Previous)
+		r.wrote = value
+		return r
+	})
+	o.call.puts, o.call.ends = s.Do == election.Put, s.Do == election.End
 }
 
 // returned returns the call that has returned, if any.
@@ -302,14 +317,21 @@ func (o *observer) found(ctx context.Context, pair *store.KVPair, err error) res
 		return parsedBy(election.ParseSession, pair, err)
 	}
 	r := parsed(pair, err)
-	if s := r.rec.Session; s != "" && s != o.opts.session.key() {
+	if r.rec.Session == "" || r.foreign != nil {
+		return r
+	}
+	var key string
+	switch key, r.foreign = r.rec.SessionKey(o.key); {
+	case r.foreign != nil:
+		r.foreign = foreign(r.foreign)
+	case key != o.opts.session.Key():
 		// It is the same of many terms. An old one does no harm: to end it takes that it has not
 		// changed, and that it has ended is for good (S11).
-		beats, err := o.watch.Recent(ctx, o.kv, s, max(o.opts.config.Limit, MinTTL)/4, func() (*store.KVPair, error) { return at(o.kv, s).Get(ctx) })
+		beats, err := o.watch.Recent(ctx, o.kv, key, max(o.opts.config.Limit, MinTTL)/4, func() (*store.KVPair, error) { return at(o.kv, key).Get(ctx) })
 		session := parsedBy(election.ParseSession, beats, err)
 		r.err, r.rec.Ride = session.err, &election.Ride{Pair: beats, Rec: session.rec}
 		if session.foreign != nil {
-			r.foreign = fmt.Errorf("session %q: %w", s, session.foreign)
+			r.foreign = fmt.Errorf("session %q: %w", key, session.foreign)
 		}
 	}
 	return r
@@ -325,6 +347,25 @@ func parsedBy(parse func(value []byte) (election.Record, error), pair *store.KVP
 		r.rec, r.foreign = rec, foreign(err)
 	}
 	return r
+}
+
+// endSession ends the session of another that has not changed for its TTL. Of many rivals in
+// one process one does so.
+func (o *observer) endSession(ctx context.Context, s election.Step) result {
+	key, err := s.Seen.SessionKey(o.key)
+	if err != nil {
+		return result{err: err}
+	}
+	state := "\x00" + key // that is ended
+	if s.Previous != nil {
+		state += "\x00" + strconv.FormatUint(s.Previous.LastIndex, 10)
+	}
+	pair, err := o.watch.Recent(ctx, o.kv, state, s.Limit, func() (*store.KVPair, error) {
+		r := put(ctx, o.kv, key, s.Record.Encode(), s.Previous)
+		o.watch.Changed(o.kv, key)
+		return r.pair, r.err
+	})
+	return result{pair: pair, err: err}
 }
 
 // put replaces previous by value. An error says that it may have happened or

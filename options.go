@@ -11,6 +11,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/format"
+	"github.com/seed-a1d591d3/leadership/internal/lease"
 	"github.com/seed-a1d591d3/leadership/internal/register"
 	specs "github.com/seed-a1d591d3/leadership/internal/schedule"
 	"github.com/seed-a1d591d3/leadership/store"
@@ -61,8 +62,9 @@ type options struct {
 	health    healthOptions
 	callbacks Callbacks
 	priority  int
-	session   *Session
-	format    format.Header // of the records; zero is that of an election
+	session   *lease.Session                                       // that terms ride on, or nil
+	rides     func(kv store.Store, ttl, grace time.Duration) error // what is wrong with one that is to ride on it
+	format    format.Header                                        // of the records; zero is that of an election
 
 	set struct{ renew, retry, margin bool } // by the user
 }
@@ -259,6 +261,14 @@ func (o *options) candidate(ttl time.Duration) error {
 		o.config.Trust *= 2 // see election.Record.Outlives
 	}
 	return o.health.check(o.config.Retry)
+}
+
+// ride says what keeps a candidate from riding on its session, if it has one.
+func (o *options) ride(kv store.Store, ttl time.Duration) error {
+	if o.rides == nil {
+		return nil
+	}
+	return o.rides(kv, ttl, o.grace)
 }
 
 // trust returns for how long a claim of that TTL can be trusted, from its start on.

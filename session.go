@@ -3,10 +3,10 @@ package leadership
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
+	"reflect"
 	"slices"
-	"strconv"
-	"sync"
-	"sync/atomic"
+	"strings"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/election"
@@ -15,108 +15,81 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// Session keeps one record alive for all the terms of the candidates that share it (with
-// WithSession): the terms ride on it, and are not renewed themselves. So ten thousand
+// Session keeps one record alive for the terms of many candidates of a process (see
+// WithSession): their terms ride on it, and are not renewed themselves. So ten thousand
 // elections cost a store as many renewals as one. If the session is lost, so are all terms
 // that ride on it, at once; its candidates begin another, and campaign on.
 //
 // Make it with NewSession; the zero value is not usable. It is alive while there are
-// campaigns that use it. All methods are safe for concurrent use.
+// campaigns that use it. It is safe for concurrent use.
 type Session struct {
 	kv     store.Store
 	prefix string
 	node   string
 	ttl    time.Duration
-	opts   []Option
-
-	current atomic.Pointer[carrier] // that can be trusted, or nil
-
-	mu    sync.Mutex
-	users []*campaign
-	stop  context.CancelFunc // ends run; nil while there are no users
+	opts   options
+	err    error // what is wrong with the arguments, or nil
+	shared *lease.Session
 }
 
-// carrier is one incarnation of a session.
-type carrier struct {
-	key   string
-	lease *lease.Lease
-}
-
-// NewSession makes a session of a node, whose record is below prefix. ttl is as for
-// NewCandidate, and that of all candidates that share the session. It makes no call of the
-// store. Invalid arguments are reported by the candidates.
+// NewSession makes a session, whose record is under prefix + "sessions/" and a random text.
+// A prefix that is not empty ends with a slash. ttl is as for NewCandidate. Of the options it
+// uses those of time, of the store, and WithLogger. It makes no call of the store. Invalid
+// arguments and options are reported by its candidates, as ErrInvalidArgument.
 func NewSession(kv store.Store, prefix, node string, ttl time.Duration, opts ...Option) *Session {
-	return &Session{kv: kv, prefix: prefix, node: node, ttl: ttl, opts: opts}
+	all := newOptions(opts)
+	s := &Session{kv: kv, prefix: prefix, node: node, ttl: ttl, opts: options{
+		config: all.config, margin: all.margin, grace: all.grace, log: all.log, clock: all.clock, set: all.set,
+		format: election.Sessions,
+	}}
+	s.opts.config.Once, s.opts.config.Schedule = true, election.Schedule{}
+	s.shared = lease.NewSession(s.live)
+	first := s.next()
+	switch s.ttl, s.err = first.ttl, first.err; {
+	case s.err != nil:
+	case !reflect.ValueOf(kv).Comparable():
+		s.err = invalid("store of a session", fmt.Sprintf("of type %T", kv), "must be comparable, such as a pointer")
+	case slices.ContainsFunc(strings.Split(prefix, "/"), func(s string) bool { return s == ".." }):
+		s.err = invalid("prefix of a session", fmt.Sprintf("%q", prefix), `must have no ".." between slashes`)
+	}
+	return s
 }
 
-// WithSession has the terms of a candidate ride on a session.
+// WithSession has the terms of a candidate ride on a session, which has to be of the same
+// store, with the same TTL, and with at least the candidate's grace. With nil, and by default,
+// a candidate renews its terms itself. Versions before 0.9 take the record of a term that
+// rides for a foreign one: let no candidate ride before the last of them is gone.
 func WithSession(s *Session) Option {
-	return func(o *options) { o.session = s }
+	return func(o *options) {
+		if o.session, o.rides = nil, nil; s != nil {
+			o.session, o.rides = s.shared, s.check
+		}
+	}
 }
 
-// key returns the key of the session that can be trusted, or "" while there is none. A nil
-// session has none.
-func (s *Session) key() string {
-	if s == nil {
-		return ""
-	}
-	if c := s.current.Load(); c != nil && c.lease.Valid() {
-		return c.key
-	}
-	return ""
-}
-
-// lease returns the lease of the session under key, nil if that is over.
-func (s *Session) lease(key string) *lease.Lease {
-	if s == nil {
-		return nil
-	}
-	if c := s.current.Load(); c != nil && c.key == key && c.lease.Valid() {
-		return c.lease
+// check says what keeps a candidate from riding.
+func (s *Session) check(kv store.Store, ttl, grace time.Duration) error {
+	switch {
+	case s.err != nil:
+		return s.err
+	case kv != s.kv:
+		return invalid("store", "another than that of the session", "must be the same")
+	case ttl != s.ttl:
+		return invalid("ttl", ttl, "must be that of the session, %v", s.ttl)
+	case grace > s.opts.grace:
+		return invalid("grace", grace, "must not be above that of the session, %v: give it to NewSession", s.opts.grace)
 	}
 	return nil
 }
 
-// attach has the session alive until the campaign detaches.
-func (s *Session) attach(c *campaign) {
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.users = append(s.users, c)
-	if s.stop == nil {
-		ctx, stop := context.WithCancel(context.WithoutCancel(c.ctx))
-		s.stop = stop
-		go s.run(ctx)
-	}
+// next is the candidate of the next incarnation.
+func (s *Session) next() *Candidate {
+	return newCandidate(s.kv, s.prefix+"sessions/"+rand.Text(), s.node, s.ttl, &s.opts)
 }
 
-func (s *Session) detach(c *campaign) {
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.users = slices.DeleteFunc(s.users, func(u *campaign) bool { return u == c })
-	if len(s.users) == 0 && s.stop != nil {
-		s.stop()
-		s.stop = nil
-	}
-}
-
-// run keeps a session alive until ctx ends: when one has ended it begins another.
-func (s *Session) run(ctx context.Context) {
-	for ctx.Err() == nil {
-		s.live(ctx)
-	}
-}
-
-// live is one incarnation.
+// live is one incarnation: a candidate in an election of its own, that stands once.
 func (s *Session) live(ctx context.Context) {
-	o := newOptions(s.opts)
-	o.config.Once, o.format = true, election.Sessions
-	c := newCandidate(s.kv, s.prefix+"sessions/"+rand.Text(), s.node, s.ttl, &o)
+	c := s.next()
 	stream := relay.NewStream(relay.Terms[*term]())
 	campaign, err := c.start(ctx, mode{stream: stream})
 	if err != nil {
@@ -124,40 +97,19 @@ func (s *Session) live(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
+	drained := make(chan struct{})
 	go func() {
-		for range stream.Errs {
+		defer close(drained)
+		for range stream.Errs { // they are logged
 		}
 	}()
 	for leads := range stream.Out {
 		if t := c.term.Load(); leads && t != nil {
-			s.current.Store(&carrier{c.key, t.lease})
+			s.shared.Set(c.key, t.lease)
 		} else {
-			s.current.Store(nil)
+			s.shared.Set("", nil)
 		}
-		s.wake()
 	}
 	<-campaign.done
-}
-
-// endSession ends the session of another that has not changed for its TTL. Of many rivals in
-// one process one does so.
-func (o *observer) endSession(ctx context.Context, s election.Step) result {
-	state := "\x00" + s.Session // that is ended
-	if s.Previous != nil {
-		state += "\x00" + strconv.FormatUint(s.Previous.LastIndex, 10)
-	}
-	pair, err := o.watch.Recent(ctx, o.kv, state, s.Limit, func() (*store.KVPair, error) {
-		r := put(ctx, o.kv, s.Session, s.Record.Encode(), s.Previous)
-		o.watch.Changed(o.kv, s.Session)
-		return r.pair, r.err
-	})
-	return result{pair: pair, err: err}
-}
-
-func (s *Session) wake() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.users {
-		c.on.loop.Wake()
-	}
+	<-drained
 }

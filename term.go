@@ -5,10 +5,15 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/lease"
 	"github.com/seed-a1d591d3/leadership/internal/register"
@@ -226,4 +231,69 @@ type Claimed struct {
 	// seat is given up meanwhile. One that asks a few times within it finds out
 	// sooner that a leader is gone.
 	Wait time.Duration
+}
+
+// errWorkExited is what work that calls runtime.Goexit is taken to return.
+var errWorkExited = errors.New("leadership: the work ended its goroutine without returning")
+
+// work is that of the terms of a campaign in Run. Only one runs at a time.
+type work struct {
+	do       func(context.Context, Term) error // nil but in Run
+	function any                               // the function that a log names, where it does not return
+
+	running         bool          // that of the term has not returned
+	since, patience time.Duration // since when it has been overdue, and how long it may be
+
+	mu       sync.Mutex
+	returned *outcome
+}
+
+// outcome is how work has ended.
+type outcome struct {
+	err      error
+	panicked *PanicError
+}
+
+// begin begins the work of a term. returned is called when it has returned.
+func (w *work) begin(t *term, returned func()) {
+	w.running, w.patience = true, 0
+	go func() {
+		did := &outcome{err: errWorkExited}
+		defer func() {
+			if v := recover(); v != nil {
+				did.panicked = &PanicError{v, debug.Stack()}
+			}
+			w.mu.Lock()
+			w.returned = did
+			w.mu.Unlock()
+			returned()
+		}()
+		did.err = w.do(t.lease.Context(), t.clone())
+	}()
+}
+
+// take returns how the work has ended, once, or nil.
+func (w *work) take() *outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	did := w.returned
+	w.returned = nil
+	return did
+}
+
+// due is when to complain of work that is overdue.
+func (w *work) due() time.Duration {
+	if !w.running || w.patience == 0 {
+		return clock.Never
+	}
+	return w.since + w.patience
+}
+
+// name is what people know the work by: what they call it, or its function.
+func (w *work) name(called string) string {
+	if called != "" {
+		return called
+	}
+	// The name of a method's value has a suffix of its own.
+	return strings.TrimSuffix(runtime.FuncForPC(reflect.ValueOf(w.function).Pointer()).Name(), "-fm")
 }

@@ -1,6 +1,8 @@
 package election
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -12,6 +14,31 @@ import (
 type Ride struct {
 	Pair *store.KVPair // nil: there is no record
 	Rec  Record        // of kind session
+}
+
+// NameSession returns how a record under key names the session under another key: relative to
+// it, as URLs do, because others may see the store below a prefix, or through one of their own.
+func NameSession(key, session string) string {
+	from, to := strings.Split(key, "/"), strings.Split(session, "/")
+	same := 0
+	for same < min(len(from), len(to))-1 && from[same] == to[same] {
+		same++
+	}
+	return strings.Repeat("../", len(from)-1-same) + strings.Join(to[same:], "/")
+}
+
+// SessionKey returns the key of the session that the record under key names. An error means
+// that the key is outside of what this view of the store shows.
+func (r Record) SessionKey(key string) (string, error) {
+	from, name := strings.Split(key, "/"), r.Session
+	from = from[:len(from)-1]
+	for strings.HasPrefix(name, "../") {
+		if len(from) == 0 {
+			return "", fmt.Errorf("session %q is above the prefix that this store is seen through", r.Session)
+		}
+		from, name = from[:len(from)-1], name[len("../"):]
+	}
+	return strings.Join(append(from, name), "/"), nil
 }
 
 // Beats returns the pair of the session that the record names, nil for none.
@@ -29,7 +56,7 @@ func (r Record) Ended() bool {
 }
 
 // Stands is how long the record and its session have to stay unchanged before a rival may
-// replace the record: the TTL, or 0 if the session has ended. One who has not read the session
+// replace the record: the TTL, of the session too, or 0 if that has ended. One who has not read the session
 // must not take the record for one that has run out, since it is not renewed itself.
 func (r Record) Stands() time.Duration {
 	switch {
@@ -37,6 +64,8 @@ func (r Record) Stands() time.Duration {
 		return MaxTTL
 	case r.Ended():
 		return 0
+	case r.Ride != nil:
+		return max(r.TTL(), r.Ride.Rec.TTL())
 	}
 	return r.TTL()
 }

@@ -16,7 +16,7 @@ const (
 	Wait   Do = iota // until something happens, or the clock shows Until
 	Look             // read the record, and tell Read or LookFailed
 	Put              // write Record in place of Previous, and tell Wrote or PutFailed
-	End              // the same under the key Session, and tell SessionEnded
+	End              // the same under the key of the session of Seen, and tell SessionEnded
 	Finish           // the campaign has ended
 )
 
@@ -29,7 +29,7 @@ type Step struct {
 	Op       string        // of Put: "claim", "renew", "vacate" or "enlist"
 	Record   Record
 	Previous *store.KVPair // nil: there is none
-	Session  string        // of End
+	Seen     Record        // of End: what rides on the session
 }
 
 // Step returns what to do next, at now. After Look or Put the answer is to be told
@@ -123,7 +123,7 @@ func (m *Machine) compete(now clock.Instant) Step {
 	switch {
 	case claimable && m.calls.fresh && verdict == MustEnd:
 		rec := m.view.Rec
-		return Step{Do: End, Session: rec.Session, Record: rec.EndSession(m.nextBeat()), Previous: rec.Beats()}
+		return Step{Do: End, Seen: rec, Record: rec.EndSession(m.nextBeat()), Previous: rec.Beats()}
 	case claimable && m.calls.fresh:
 		return m.put("claim", m.claim(now))
 	case claimable || !m.view.Known || m.calls.hinted:

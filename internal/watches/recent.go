@@ -23,7 +23,7 @@ type place struct {
 	key string
 }
 
-// Recent returns what get returned that began no longer than age ago, for whoever asked. It
+// Recent returns what a get has returned that began no longer than age ago for any user. It
 // is for a record of which an old state does no harm. get is called under the context of who
 // asks first; those that come while it is under way wait for it, or for the end of their own.
 func (w *Watch) Recent(
@@ -75,7 +75,7 @@ func (w *Watch) Changed(kv store.Store, key string) {
 	delete(w.shared.pool.recent, place{kv, key})
 }
 
-// forgetRecent drops what nobody has asked for lately.
+// forgetRecent drops what is older than anybody asks for.
 func (p *pool) forgetRecent(age time.Duration) {
 	for at, r := range p.recent {
 		if time.Since(r.began) > 10*age {
