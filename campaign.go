@@ -233,13 +233,13 @@ func (c *campaign) begin(rec election.Record, start, now clock.Instant) {
 	if c.work.do != nil {
 		c.work.begin(t, c.on.loop.Wake)
 	}
-	c.on.logger().Info("leading", "node", c.by.node, "token", rec.Token)
+	c.on.logger().Info(o.word("leading", "session begun"), "node", c.by.node, "token", rec.Token)
 }
 
 // ended takes note that a term is wound up.
 func (c *campaign) ended(t *term) {
 	why := context.Cause(t.lease.Context())
-	c.on.logger().Info("no longer leading", "node", c.by.node, "token", t.Token, "reason", why)
+	c.on.logger().Info(c.on.opts.word("no longer leading", "session over"), "node", c.by.node, "token", t.Token, "reason", why)
 	c.by.term.Store(nil)
 	if s := c.streams.current; s != nil {
 		s.Set(nil)

@@ -106,7 +106,7 @@ func (c *campaign) endStreams() {
 
 // problem logs err and tells the listeners.
 func (c *campaign) problem(err error) {
-	c.on.warn("election", err, "node", c.by.node)
+	c.on.warn(c.on.opts.word("election", "session"), err, "node", c.by.node)
 	if s := c.streams.current; s != nil {
 		s.Report(err)
 	}

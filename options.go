@@ -66,7 +66,7 @@ type options struct {
 	rides     func(kv store.Store, ttl, grace time.Duration) error // what is wrong with one that is to ride on it
 	format    format.Header                                        // of the records; zero is that of an election
 
-	set struct{ renew, retry, margin bool } // by the user
+	set struct{ renew, retry, margin, session bool } // by the user
 }
 
 // WithRenewInterval sets how long after a successful renewal began a leader
@@ -269,6 +269,14 @@ func (o *options) ride(kv store.Store, ttl time.Duration) error {
 		return nil
 	}
 	return o.rides(kv, ttl, o.grace)
+}
+
+// word returns what to call something of an election, or of a session.
+func (o *options) word(ofElection, ofSession string) string {
+	if o.format == election.Sessions {
+		return ofSession
+	}
+	return ofElection
 }
 
 // trust returns for how long a claim of that TTL can be trusted, from its start on.

@@ -4,13 +4,17 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/indexes"
 	"github.com/seed-a1d591d3/leadership/internal/lease"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/internal/relay"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -21,7 +25,8 @@ import (
 // that ride on it, at once; its candidates begin another, and campaign on.
 //
 // Make it with NewSession; the zero value is not usable. It is alive while there are
-// campaigns that use it. It is safe for concurrent use.
+// campaigns that use it, and deletes its record then. Every ten minutes it deletes those of
+// sessions below the same prefix that have ended for as long. It is safe for concurrent use.
 type Session struct {
 	kv     store.Store
 	prefix string
@@ -34,13 +39,14 @@ type Session struct {
 
 // NewSession makes a session, whose record is under prefix + "sessions/" and a random text.
 // A prefix that is not empty ends with a slash. ttl is as for NewCandidate. Of the options it
-// uses those of time, of the store, and WithLogger. It makes no call of the store. Invalid
+// uses WithRenewInterval, WithRetryInterval, WithMargin, WithGrace, WithLogger, and OnError of
+// WithCallbacks. It makes no call of the store. Invalid
 // arguments and options are reported by its candidates, as ErrInvalidArgument.
 func NewSession(kv store.Store, prefix, node string, ttl time.Duration, opts ...Option) *Session {
 	all := newOptions(opts)
 	s := &Session{kv: kv, prefix: prefix, node: node, ttl: ttl, opts: options{
 		config: all.config, margin: all.margin, grace: all.grace, log: all.log, clock: all.clock, set: all.set,
-		format: election.Sessions,
+		callbacks: Callbacks{OnError: all.callbacks.OnError}, format: election.Sessions,
 	}}
 	s.opts.config.Once, s.opts.config.Schedule = true, election.Schedule{}
 	s.shared = lease.NewSession(s.live)
@@ -56,12 +62,13 @@ func NewSession(kv store.Store, prefix, node string, ttl time.Duration, opts ...
 }
 
 // WithSession has the terms of a candidate ride on a session, which has to be of the same
-// store, with the same TTL, and with at least the candidate's grace. With nil, and by default,
-// a candidate renews its terms itself. Versions before 0.9 take the record of a term that
-// rides for a foreign one: let no candidate ride before the last of them is gone.
+// store, with the same TTL, and with at least the candidate's grace. With nil a candidate renews its terms itself; that is the
+// default, save in a Group. Programs built without sessions take the record of a term that
+// rides for a foreign one: replace the last of them before the first term rides.
 func WithSession(s *Session) Option {
 	return func(o *options) {
-		if o.session, o.rides = nil, nil; s != nil {
+		o.session, o.rides, o.set.session = nil, nil, true
+		if s != nil {
 			o.session, o.rides = s.shared, s.check
 		}
 	}
@@ -84,7 +91,7 @@ func (s *Session) check(kv store.Store, ttl, grace time.Duration) error {
 
 // next is the candidate of the next incarnation.
 func (s *Session) next() *Candidate {
-	return newCandidate(s.kv, s.prefix+"sessions/"+rand.Text(), s.node, s.ttl, &s.opts)
+	return newCandidate(s.kv, s.directory()+rand.Text(), s.node, s.ttl, &s.opts)
 }
 
 // live is one incarnation: a candidate in an election of its own, that stands once.
@@ -97,11 +104,12 @@ func (s *Session) live(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
-	drained := make(chan struct{})
+	values := context.WithoutCancel(ctx)
+	sweeping, cancel := context.WithCancel(values)
+	swept := make(chan struct{})
 	go func() {
-		defer close(drained)
-		for range stream.Errs { // they are logged
-		}
+		defer close(swept)
+		s.sweep(sweeping)
 	}()
 	for leads := range stream.Out {
 		if t := c.term.Load(); leads && t != nil {
@@ -111,5 +119,61 @@ func (s *Session) live(ctx context.Context) {
 		}
 	}
 	<-campaign.done
-	<-drained
+	cancel()
+	<-swept
+	if ctx.Err() != nil { // all its terms have been given up
+		within, cancel := context.WithTimeout(values, c.ttl/3)
+		defer cancel()
+		s.warn(s.remove(within, c.key, nil))
+	}
 }
+
+// sweepInterval is how often a session looks for others that have ended.
+const sweepInterval = 10 * time.Minute
+
+// sweep deletes the records of sessions that have ended, once they have been that for a while:
+// those whose process has ended without doing so. If a term yet names one, that costs its rivals
+// a wait.
+func (s *Session) sweep(ctx context.Context) {
+	last := make(map[string]*store.KVPair)
+	for clock.Pause(ctx, max(sweepInterval, 10*s.ttl)) == nil {
+		seen := make(map[string]*store.KVPair)
+		err := register.Pages(ctx, newRegister(s.kv, s.directory()), func(pairs []*store.KVPair) error {
+			for _, pair := range pairs {
+				if rec, err := election.ParseSession(pair.Value); err == nil && !rec.Held() {
+					seen[s.directory()+path.Base(pair.Key)] = pair
+				}
+			}
+			return nil
+		})
+		s.warn(err)
+		for key, pair := range seen {
+			if before, ok := last[key]; ok && indexes.Same(before, pair) {
+				s.warn(s.remove(ctx, key, pair))
+			}
+		}
+		last = seen
+	}
+}
+
+// remove deletes the record of a session that has ended, if it is still as it was seen.
+func (s *Session) remove(ctx context.Context, key string, seen *store.KVPair) error {
+	_, err := newRegister(s.kv, key).Update(ctx, func(found *store.KVPair, _ register.Earlier) (register.Change, error) {
+		if found == nil || seen != nil && !indexes.Same(found, seen) {
+			return register.Leave, nil
+		}
+		if rec, err := election.ParseSession(found.Value); err != nil || rec.Held() {
+			return register.Leave, nil
+		}
+		return register.Delete, nil
+	})
+	return err
+}
+
+func (s *Session) warn(err error) {
+	if err != nil {
+		s.opts.log.Warn("session", "error", err)
+	}
+}
+
+func (s *Session) directory() string { return s.prefix + "sessions/" }

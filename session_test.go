@@ -1,11 +1,16 @@
 package leadership
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
@@ -140,5 +145,160 @@ func TestThousandElectionsCostOneHeartbeat(t *testing.T) {
 			}
 		}
 		t.Logf("all are led after %v, by %d calls", time.Since(began), bCalls.gets.Load()+bCalls.manys.Load()+bCalls.puts.Load()-before)
+	})
+}
+
+func TestGroupRidesOnFewSessions(t *testing.T) {
+	for _, c := range []struct{ elections, sessions int }{{15, 0}, {16, 1}, {40, 2}, {1000, 4}} {
+		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+			kv := memory.New()
+			g := NewGroup(kv, "a", ttl)
+			ended := make(chan error, 1)
+			go func() { ended <- g.Run(ctx, shards(c.elections), lead) }()
+			time.Sleep(ttl)
+			if n := len(g.Leading()); n != c.elections {
+				t.Errorf("it leads %d elections of %d", n, c.elections)
+			}
+			count := func() (held, ended int) {
+				pairs, err := kv.List(ctx, "shard/sessions/", nil)
+				if err != nil && !errors.Is(err, store.ErrKeyNotFound) {
+					t.Fatal(err)
+				}
+				for _, p := range pairs {
+					rec, err := election.ParseSession(p.Value)
+					switch {
+					case err != nil:
+						t.Errorf("%s: %v", p.Key, err)
+					case rec.Held():
+						held++
+					default:
+						ended++
+					}
+				}
+				return held, ended
+			}
+			if held, _ := count(); held != c.sessions {
+				t.Errorf("%d elections ride on %d sessions, not %d", c.elections, held, c.sessions)
+			}
+			g.Stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			if held, ended := count(); held != 0 || ended != 0 {
+				t.Errorf("%d sessions are alive in the end, %d are kept", held, ended)
+			}
+		})
+	}
+}
+
+func TestGroupWithoutSessionRenewsEachTerm(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		g := NewGroup(kv, "a", ttl, WithSession(nil))
+		go g.Run(ctx, shards(100), lead)
+		time.Sleep(ttl)
+		pair, err := kv.Get(ctx, shards(1)[0], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec, err := election.Parse(pair.Value); err != nil || !rec.Held() || rec.Session != "" {
+			t.Errorf("%+v, %v", rec, err)
+		}
+	})
+}
+
+func TestSessionIsBelowWhatAllKeysBeginWith(t *testing.T) {
+	for want, keys := range map[string][]string{
+		"":      {"a", "b"},
+		"a/":    {"a/x", "a/y/z", "a/xx"},
+		"a/b/":  {"a/b/1", "a/b/12"},
+		"a//":   {"a//1", "a//2"},
+		"/":     {"/x/1", "/y/1"},
+		"t/":    {"t/1/leader", "t/2/leader"},
+		"t/12/": {"t/12/a"},
+	} {
+		if got := directory(keys); got != want {
+			t.Errorf("%q: %q, not %q", keys, got, want)
+		}
+	}
+}
+
+func TestCandidatesThatCannotRideAreRefused(t *testing.T) {
+	kv, other := memory.New(), memory.New()
+	good := NewSession(kv, "app/", "a", ttl, WithGrace(time.Millisecond))
+	for want, c := range map[string]*Candidate{
+		"store":              NewCandidate(other, "x", "a", ttl, WithSession(good)),
+		"must be that of":    NewCandidate(kv, "x", "a", 2*ttl, WithSession(good)),
+		"grace":              NewCandidate(kv, "x", "a", ttl, WithSession(good), WithGrace(2*time.Millisecond)),
+		"node":               NewCandidate(kv, "x", "a", ttl, WithSession(NewSession(kv, "app/", "", ttl))),
+		"from 50ms":          NewCandidate(kv, "x", "a", 0, WithSession(NewSession(kv, "app/", "a", 1))),
+		`no ".."`:            NewCandidate(kv, "x", "a", ttl, WithSession(NewSession(kv, "app/../", "a", ttl))),
+		"must be comparable": NewCandidate(incomparable{kv, nil}, "x", "a", ttl, WithSession(NewSession(incomparable{kv, nil}, "", "a", ttl))),
+	} {
+		_, errs := c.RunForElection(t.Context())
+		if err := <-errs; !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}
+
+// incomparable is a store that == cannot compare.
+type incomparable struct {
+	store.Store
+	_ []int
+}
+
+func TestSessionThatCannotBeWrittenIsToldOf(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := faultstore.New(memory.New(), faultstore.WithPlan(func(c faultstore.Call) faultstore.Fault {
+			if strings.HasPrefix(c.Key, "app/sessions/") {
+				return faultstore.Fault{Err: errors.New("not allowed")}
+			}
+			return faultstore.Fault{}
+		}))
+		var log bytes.Buffer
+		told := make(chan error, 100)
+		s := NewSession(kv, "app/", "a", ttl, WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithCallbacks(Callbacks{OnError: func(err error) { told <- err }}))
+		c := NewCandidate(kv, "app/x", "a", ttl, WithSession(s))
+		out, _ := c.RunForElection(ctx)
+		if err := <-told; !strings.Contains(err.Error(), "not allowed") || !strings.Contains(err.Error(), "app/sessions/") {
+			t.Error(err)
+		}
+		c.Stop()
+		for leads := range out {
+			if leads {
+				t.Error("it leads without a session")
+			}
+		}
+		if !strings.Contains(log.String(), "msg=session ") || strings.Contains(log.String(), "msg=election ") {
+			t.Errorf("the log tells %s", log.String())
+		}
+	})
+}
+
+func TestEndedSessionsOfCrashedProcessesAreDeleted(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		link := faultstore.New(kv)
+		riders(ctx, link, "a", 5)
+		time.Sleep(ttl)
+		b := riders(ctx, kv, "b", 5)
+		time.Sleep(ttl)
+		link.Partition() // for good
+		time.Sleep(3 * ttl)
+		sessions := func() int {
+			pairs, err := kv.List(ctx, "app/sessions/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(pairs)
+		}
+		if n := sessions(); n != 2 {
+			t.Errorf("%d sessions are there", n)
+		}
+		time.Sleep(3 * sweepInterval)
+		if n := sessions(); n != 1 || leading(b) != 5 {
+			t.Errorf("%d sessions are there, and b leads %d elections", n, leading(b))
+		}
 	})
 }
