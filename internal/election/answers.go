@@ -228,6 +228,9 @@ func (m *Machine) settle(now, start clock.Instant) {
 	leading := m.leading()
 	older := leading && (m.view.Pair == nil || rec.Token < t.Token ||
 		rec.Token == t.Token && m.Mine() && rec.Beat < m.writes.acked.beat)
+	if m.cfg.Once && m.view.Pair != nil && !rec.Held() {
+		older = false // a session that has ended, in whatever record (S11)
+	}
 	if m.Mine() && !m.MayHaveWritten(rec) && !older {
 		m.copied(rec)
 		return

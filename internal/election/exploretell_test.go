@@ -55,18 +55,19 @@ func (w *world) land(cmd command) error {
 	}
 	w.deliver(c, c.late)
 	c.late = nil
-	return w.shows()
+	return w.shows(cmd)
 }
 
-func (w *world) takeBack(command) error {
-	taken := w.stored
-	w.stored = w.history[len(w.history)-2]
+func (w *world) takeBack(cmd command) error {
+	r := &w.seat
+	taken := r.stored
+	r.stored = r.history[len(r.history)-2]
 	for _, c := range w.candidates {
 		if c.call != nil && c.call.step.Do == Put && c.call.pair == taken {
 			c.call.failed = true
 		}
 	}
-	return w.shows()
+	return w.shows(cmd)
 }
 
 // say tells of a move, as a command.

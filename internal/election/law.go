@@ -39,7 +39,8 @@ func Free(v *View[Record], c *Claimant) time.Duration {
 	return v.Expires() + c.holdBack(v.Rec) + c.Cooldown
 }
 
-// holds reports whether the record is the claimant's own, and rides on the same session.
+// holds reports whether the record is the claimant's own, and rides on the same session. One that
+// rides on another may be that of a copy of the claimant, which has kept the session.
 func (c *Claimant) holds(r Record) bool {
 	return r.Held() && r.Instance == c.Instance && r.Session == c.Session
 }

@@ -80,7 +80,10 @@ func (m *Machine) next(now clock.Instant) Step {
 		return Step{Do: Look}
 	case m.hasTerm():
 		return m.lead(at)
-	case (m.stop.begun || m.leave.vacating || m.view.Rec.Ask.Pauses() || !m.health.well) && m.Mine() && !m.foreign:
+	case (m.stop.begun || m.leave.vacating || m.view.Rec.Ask.Pauses() || !m.health.well) && m.by.holds(m.view.Rec) && !m.foreign:
+		if until := m.keeps(); at < until {
+			return Step{Until: min(until, m.deadline())}
+		}
 		return m.put("vacate", m.view.Rec.Vacated(m.nextBeat(), m.leave.reason))
 	}
 	m.leave.vacating = false
@@ -149,8 +152,18 @@ func (m *Machine) finished(at time.Duration) bool {
 	if m.stop.by == clock.Never {
 		m.stop.by = at + m.by.TTL
 	}
-	written := m.writes.unknown || m.Mine() || m.call != nil && m.call.step.Do == Put
+	written := m.writes.unknown || m.by.holds(m.view.Rec) || m.call != nil && m.call.step.Do == Put
 	return m.stop.unsafe || m.foreign || !written || at >= m.stop.by
+}
+
+// keeps returns until when a record is kept that could be given up: that of a session which was
+// lost, until it would have expired by itself. So the work of those who ride on it has that time
+// to return (S8), though the session knows nothing of it.
+func (m *Machine) keeps() time.Duration {
+	if m.cfg.Once && m.leave.reason == Expired {
+		return clock.Later(m.writes.acked.start.Mono, m.by.TTL)
+	}
+	return 0
 }
 
 // deadline is when a campaign that is ending stops waiting.

@@ -3,11 +3,9 @@ package election
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
-	"github.com/seed-a1d591d3/leadership/internal/indexes"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -22,19 +20,19 @@ const (
 // 1970 that tokens are 1, 2, 3.
 const worldEpoch = -1000 * time.Hour
 
-// world is an election in a test: one register, the candidates that use it, and the time.
+// world is an election in a test, with the sessions that its terms ride on: a register for
+// each, the candidates that use them, and the time.
 // It does what campaign.go does, but in the order that its commands give (see
 // worldcommands_test.go), tells what happened in plain words (worldwords_test.go), and
 // checks at every step what no history may show. Chance is always 0: waits are as long as
 // they can be, and each beat follows the one before.
 type world struct {
 	now        time.Duration
-	stored     *store.KVPair   // nil: there is no record
-	history    []*store.KVPair // what was stored, oldest first
-	index      uint64          // of the last write
+	seat       register
+	sessions   map[string]*register // by their keys
+	index      uint64               // of the last write
 	candidates []*candidate
-	highest    uint64 // token of all terms that have begun
-	leaders    string // who trusts a term
+	leaders    string // who trusts a term of the seat
 
 	unsafe     bool // reads show another index than that which a write returned
 	down       bool // each call fails
@@ -47,9 +45,30 @@ type world struct {
 	covered    map[string]bool // the kinds of steps, events and verdicts that occurred
 }
 
-// candidate is a process with one campaign at a time.
+// register is what a store has under one key.
+type register struct {
+	stored  *store.KVPair   // nil: there is no record
+	history []*store.KVPair // what was stored, oldest first
+	highest uint64          // token of all terms that have begun
+}
+
+// at returns the register under a key; that of the seat has none.
+func (w *world) at(key string) *register {
+	if key == "" {
+		return &w.seat
+	}
+	if w.sessions[key] == nil {
+		w.sessions[key] = &register{}
+	}
+	return w.sessions[key]
+}
+
+// candidate is a process with one campaign at a time. A session is one that stands under a
+// key of its own, its name.
 type candidate struct {
 	name      string
+	key       string     // that it stands under
+	rides     *candidate // the session that its next term rides on, if that is trusted; or nil
 	cfg       Config
 	by        Claimant
 	works     bool
@@ -108,6 +127,7 @@ type exchange struct {
 	delivered bool // the store has done what it was asked to
 	answered  bool // the reply is there
 	pair      *store.KVPair
+	ride      *Ride // that a look has found
 	failed    bool
 	refused   bool
 }
@@ -118,9 +138,14 @@ type trusted struct {
 	start  clock.Instant
 	over   bool
 	reason Reason // why it is over
+
+	session *candidate // that it rides on, or nil
+	on      *trusted   // and its lease
 }
 
-func newWorld() *world { return &world{covered: map[string]bool{}} }
+func newWorld() *world {
+	return &world{sessions: map[string]*register{}, covered: map[string]bool{}}
+}
 
 // begin begins a campaign of a candidate.
 func (w *world) begin(c *candidate) {
@@ -141,7 +166,30 @@ func (w *world) left(c *candidate) time.Duration {
 	if c.lease == nil || c.lease.over || c.state == crashed {
 		return 0
 	}
-	return w.clockOf(c).Left(c.cfg.Trust, c.lease.start)
+	left := w.clockOf(c).Left(c.cfg.Trust, c.lease.start)
+	if s := c.lease.session; s != nil && s.lease == c.lease.on {
+		return min(left, w.left(s))
+	} else if s != nil {
+		return 0
+	}
+	return left
+}
+
+// named returns the key of the session that a candidate can ride on, or "".
+func (w *world) named(c *candidate) string {
+	if c.rides == nil || w.left(c.rides) == 0 {
+		return ""
+	}
+	return c.rides.key
+}
+
+// wakes has those take steps next whose session has begun, or ended.
+func (w *world) wakes(session *candidate) {
+	for _, c := range w.candidates {
+		if c.rides == session {
+			c.until = w.clockOf(c).Mono
+		}
+	}
 }
 
 // run has a candidate take steps until it has to wait.
@@ -177,10 +225,11 @@ func (w *world) step(c *candidate) bool {
 	}
 	c.machine.Tick(now)
 	w.follow(c)
+	c.machine.Ride(w.named(c))
 	s := c.machine.Step(now)
 	w.covered[coverDo(s.Do)] = true
 	switch s.Do {
-	case Look, Put:
+	case Look, Put, End:
 		w.send(c, s)
 		return true
 	case Finish:
@@ -198,7 +247,7 @@ func (w *world) passHint(c *candidate) {
 	pair := c.hint.pair
 	c.hint = nil
 	before := c.machine.view.Pair
-	c.machine.Hint(pair, w.clockOf(c).Mono, func() (Record, error) { return Parse(pair.Value) })
+	c.machine.Hint(pair, w.clockOf(c).Mono, func() (Record, error) { return c.by.parse(pair.Value) })
 	if c.machine.view.Pair != before {
 		w.say("%s is shown: %s", c.name, describe(pair, c))
 	}
@@ -217,122 +266,8 @@ func (w *world) workReturned(c *candidate) {
 func (w *world) end(c *candidate, reason Reason) {
 	if c.lease != nil && !c.lease.over {
 		c.lease.over, c.lease.reason = true, reason
+		w.wakes(c)
 	}
-}
-
-// send begins a call of the store, and ends it at once if nothing is to go wrong.
-func (w *world) send(c *candidate, s Step) {
-	c.call = &exchange{step: s, start: w.clockOf(c)}
-	if s.Do == Put {
-		w.covered[coverOp(s.Op)] = true
-	}
-	fault := none
-	if s.Do == Put || !c.write {
-		fault, c.fault, c.write = c.fault, none, false
-	}
-	if w.byHand || fault == holding {
-		w.say("%s: under way", describeStep(c, s))
-		return
-	}
-	switch {
-	case w.down || fault == failing:
-		c.call.failed = true
-	case fault == refusing || w.refusing && s.Do == Put:
-		c.call.failed, c.call.refused = true, true
-	default:
-		w.deliver(c, c.call)
-		c.call.failed = c.call.failed || fault == losing
-	}
-	c.call.answered = true
-}
-
-// deliver has the store do what a call asks for.
-func (w *world) deliver(c *candidate, e *exchange) {
-	e.delivered = true
-	if e.step.Do == Look {
-		e.pair = w.read()
-		return
-	}
-	w.checkWrite(c, e.step)
-	before := w.stored
-	if before == nil != (e.step.Previous == nil) || before != nil && before.LastIndex != e.step.Previous.LastIndex && !w.unsafe {
-		e.failed, e.refused = true, true
-		return
-	}
-	e.pair = w.write(e.step.Record.Encode())
-}
-
-// read returns what a read finds.
-func (w *world) read() *store.KVPair {
-	if w.stored == nil {
-		return nil
-	}
-	pair := *w.stored
-	if w.unsafe {
-		pair.LastIndex += 1000
-	}
-	return &pair
-}
-
-// write stores a value; nil deletes what is there.
-func (w *world) write(value []byte) *store.KVPair {
-	w.index++
-	w.stored = nil
-	if value != nil {
-		w.stored = &store.KVPair{Value: value, LastIndex: w.index}
-	}
-	w.history = append(w.history, w.stored)
-	return w.stored
-}
-
-// answer tells the machine what has come of its call, if the reply is there.
-func (w *world) answer(c *candidate) {
-	e := c.call
-	if e == nil || !e.answered {
-		return
-	}
-	c.call = nil
-	w.follow(c)
-	now, m := w.clockOf(c), c.machine
-	found := describe(e.pair, c) // by what it knew before
-	outcome := "acknowledged"
-	switch {
-	case e.step.Do == Put && e.failed:
-		m.PutFailed(e.refused, now)
-		outcome = "no answer"
-		if e.refused {
-			outcome = "refused"
-		} else if e.delivered {
-			outcome = "done, but the reply is lost"
-		}
-	case e.step.Do == Put:
-		m.Wrote(e.pair, e.step.Record.Encode(), now)
-	case e.failed:
-		m.LookFailed(now)
-		outcome = "no answer"
-	default:
-		outcome = found
-		if c.machine.view.Known && indexes.Same(e.pair, c.machine.view.Pair) {
-			outcome, _, _ = strings.Cut(outcome, ";")
-			outcome += ", as before"
-		}
-		if rec, err := parsePair(e.pair); err != nil {
-			m.ReadForeign(now)
-		} else {
-			m.Read(e.pair, rec, now)
-		}
-	}
-	events := m.Events()
-	w.say("%s: %s%s", describeStep(c, e.step), outcome, w.afterwards(c, events))
-	w.handle(c, events)
-	w.follow(c)
-}
-
-func parsePair(pair *store.KVPair) (Record, error) {
-	if pair == nil {
-		return Record{}, nil
-	}
-	return Parse(pair.Value)
 }
 
 // follow tells the machine that its lease is over, if it is, and does what the events ask
@@ -340,7 +275,7 @@ func parsePair(pair *store.KVPair) (Record, error) {
 func (w *world) follow(c *candidate) {
 	if c.lease != nil && w.left(c) == 0 {
 		if !c.lease.over {
-			w.say("%s no longer trusts term %d: its time has run out", c.name, c.lease.token)
+			w.say("%s no longer trusts term %d: %s", c.name, c.lease.token, w.lapsed(c))
 			w.end(c, Expired)
 		}
 		c.machine.Over(c.lease.reason)
@@ -382,6 +317,14 @@ func (w *world) handle(c *candidate, events []Event) {
 // leads begins a term, unless its trust has run out already.
 func (w *world) leads(c *candidate, e Event) {
 	c.lease = &trusted{token: e.Record.Token, start: e.Start}
+	if e.Record.Session != "" {
+		c.lease.session = c.rides
+		if e.Record.Session == w.named(c) {
+			c.lease.on = c.rides.lease
+		} else {
+			c.lease.on = &trusted{} // of one that is over
+		}
+	}
 	if w.left(c) == 0 {
 		c.lease = nil
 		w.say("%s does not lead term %d: its time has run out already", c.name, e.Record.Token)
@@ -390,8 +333,9 @@ func (w *world) leads(c *candidate, e Event) {
 	}
 	c.working = c.works
 	w.say("%s leads term %d, trusted until %s", c.name, e.Record.Token, w.trustedUntil(c, e.Start))
-	w.checkToken(e.Record.Token)
+	w.checkToken(c, e.Record.Token)
 	w.checkLeaders()
+	w.wakes(c)
 	if c.stopping {
 		w.end(c, Resigned)
 	}

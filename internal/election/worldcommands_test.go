@@ -14,7 +14,8 @@ import (
 // take steps until they have to wait.
 var commands = map[string]func(*world, command) error{
 	// Candidates.
-	"new":          (*world).newCandidate, // new NAME [idle] [priority=N] [works] [relinquish=DURATION] [each-minute] [clock=DURATION since 1970]
+	"new":          (*world).newCandidate, // new NAME [session] [rides=SESSION] [idle] [priority=N] [works] [relinquish=DURATION] [each-minute] [clock=DURATION since 1970]
+	"ride":         (*world).ride,         // ride NAME SESSION: the process has another session now
 	"start":        (*world).start,        // begin a campaign: of one that was made idle, once more, or in another process after a crash
 	"stop":         (*world).stop,         // end the campaign
 	"resign":       (*world).resign,       // end the term
@@ -22,7 +23,7 @@ var commands = map[string]func(*world, command) error{
 	"well":         on(func(w *world, c *candidate) error { c.health = health{well: true}; return nil }),
 	"unwell":       on(func(w *world, c *candidate) error { c.health = health{}; return nil }),          // a check has failed
 	"ill":          on(func(w *world, c *candidate) error { c.health = health{ill: true}; return nil }), // as many in a row as a leader may
-	"copy":         (*world).copyCandidate,                                                              // copy NAME as NAME: clone the machine
+	"copy":         (*world).copyCandidate,                                                              // copy NAME as NAME [rides=SESSION]: clone the machine, with its session
 
 	// Processes and time.
 	"pass":    (*world).pass,     // let a time pass, in which all take steps
@@ -112,7 +113,7 @@ func on(f func(*world, *candidate) error) func(*world, command) error {
 
 func (w *world) newCandidate(cmd command) error {
 	for _, name := range cmd.words {
-		if name == "works" || name == "idle" || name == "each-minute" {
+		if slices.Contains([]string{"works", "idle", "each-minute", "session"}, name) {
 			continue
 		}
 		c := &candidate{name: name, health: health{well: true}, epoch: worldEpoch, state: finished}
@@ -129,7 +130,19 @@ func (w *world) newCandidate(cmd command) error {
 				},
 			},
 		}
+		if slices.Contains(cmd.words, "session") {
+			c.key, c.cfg.Once, c.by.Format = name, true, Sessions
+		}
+		if session := cmd.named["rides"]; session != "" {
+			c.cfg.Rides, c.cfg.Trust = true, 2*worldTrust
+			if err := w.carry(c, session); err != nil {
+				return err
+			}
+		}
 		for option, value := range cmd.named {
+			if option == "rides" {
+				continue
+			}
 			d, err := time.ParseDuration(value)
 			switch option {
 			case "priority":
@@ -154,6 +167,20 @@ func (w *world) newCandidate(cmd command) error {
 		}
 	}
 	return nil
+}
+
+// carry has the next terms of a candidate ride on a session.
+func (w *world) carry(c *candidate, session string) error {
+	i := slices.IndexFunc(w.candidates, func(s *candidate) bool { return s.key != "" && s.name == session })
+	if i < 0 {
+		return fmt.Errorf("no such session: %s", session)
+	}
+	c.rides = w.candidates[i]
+	return nil
+}
+
+func (w *world) ride(cmd command) error {
+	return on(func(w *world, c *candidate) error { return w.carry(c, cmd.words[1]) })(w, cmd)
 }
 
 func (w *world) start(cmd command) error {
@@ -214,6 +241,14 @@ func (w *world) copyCandidate(cmd command) error {
 	if c.lease != nil {
 		lease := *c.lease
 		clone.lease = &lease
+	}
+	if session := cmd.named["rides"]; session != "" {
+		if err := w.carry(&clone, session); err != nil {
+			return err
+		}
+		if clone.lease != nil {
+			clone.lease.session, clone.lease.on = clone.rides, clone.rides.lease
+		}
 	}
 	w.candidates = append(w.candidates, &clone)
 	return nil

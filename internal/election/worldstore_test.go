@@ -88,17 +88,21 @@ func (w *world) returns(c *candidate, e *exchange) {
 		return
 	}
 	c.late = nil
-	if rec, err := parsePair(w.stored); c.gone != nil && err == nil && c.gone.MayHaveWritten(rec) {
-		w.write(rec.Vacated(NextBeat(rec.Beat, 0), c.gone.Leaving()).Encode())
-		w.say("%s, whose campaign has ended, gives up what it had claimed: %s", c.name, describe(w.stored, nil))
+	if e.step.Do != Put {
+		return
+	}
+	if rec, err := parsePair(w.at(c.key).stored); c.gone != nil && err == nil && c.gone.MayHaveWritten(rec) {
+		left := w.write(c.key, rec.Vacated(NextBeat(rec.Beat, 0), c.gone.Leaving()).Encode())
+		w.say("%s, whose campaign has ended, gives up what it had claimed: %s", c.name, describe(left, nil))
 	}
 }
 
 func (w *world) hints(cmd command) error {
 	return on(func(w *world, c *candidate) error {
-		c.hint = &hint{w.stored}
+		r := w.at(c.key)
+		c.hint = &hint{r.stored}
 		if slices.Contains(cmd.words, "old") {
-			c.hint.pair = w.history[len(w.history)-2]
+			c.hint.pair = r.history[len(r.history)-2]
 		}
 		return nil
 	})(w, cmd)
@@ -113,50 +117,59 @@ func (w *world) store(cmd command) error {
 	return nil
 }
 
+// operated returns the key that an operator's command is about: that of the seat, unless it
+// says key=SESSION.
+func (cmd command) operated() string { return cmd.named["key"] }
+
 // shows tells what an operator has made of the record.
-func (w *world) shows() error {
-	w.say("stored: %s", describe(w.stored, nil))
+func (w *world) shows(cmd command) error {
+	w.say("stored: %s", describe(w.at(cmd.operated()).stored, nil))
 	return nil
 }
 
-func (w *world) show(command) error {
-	if w.stored == nil {
-		return w.shows()
+func (w *world) show(cmd command) error {
+	r := w.at(cmd.operated())
+	if r.stored == nil {
+		return w.shows(cmd)
 	}
-	w.say("%s", w.stored.Value)
+	w.say("%s", r.stored.Value)
 	return nil
 }
 
-func (w *world) deleteKey(command) error {
-	w.write(nil)
-	return w.shows()
+func (w *world) deleteKey(cmd command) error {
+	w.write(cmd.operated(), nil)
+	return w.shows(cmd)
 }
 
 func (w *world) putBack(cmd command) error {
 	n, err := strconv.Atoi(cmd.words[0])
-	if err != nil || n < 1 || n >= len(w.history) {
+	history := w.at(cmd.operated()).history
+	if err != nil || n < 1 || n >= len(history) {
 		return fmt.Errorf("how many writes back?")
 	}
-	if pair := w.history[len(w.history)-1-n]; pair != nil {
-		w.write(pair.Value)
-	} else {
-		w.write(nil)
+	var value []byte
+	if pair := history[len(history)-1-n]; pair != nil {
+		value = pair.Value
 	}
-	return w.shows()
+	w.write(cmd.operated(), value)
+	return w.shows(cmd)
 }
 
 func (w *world) put(cmd command) error {
-	w.write([]byte(cmd.words[0]))
-	return w.shows()
+	w.write(cmd.operated(), []byte(cmd.words[0]))
+	return w.shows(cmd)
 }
 
 // edit changes the record by hand.
 func (w *world) edit(cmd command) error {
-	rec, err := parsePair(w.stored)
+	rec, err := parsePair(w.at(cmd.operated()).stored)
 	if err != nil {
 		return err
 	}
 	for name, value := range cmd.named {
+		if name == "key" {
+			continue
+		}
 		n, err := strconv.ParseUint(value, 10, 64)
 		if value == "last" {
 			n, err = MaxToken-1, nil
@@ -172,17 +185,17 @@ func (w *world) edit(cmd command) error {
 			return fmt.Errorf("no such field: %s", name)
 		}
 	}
-	w.write(rec.Encode())
-	return w.shows()
+	w.write(cmd.operated(), rec.Encode())
+	return w.shows(cmd)
 }
 
 // ask writes an operator's request, as leadership.Ask does.
 func (w *world) ask(cmd command) error {
-	rec, err := parsePair(w.stored)
+	rec, err := parsePair(w.seat.stored)
 	if err != nil || len(cmd.words) == 0 {
 		return fmt.Errorf("ask whom for what? %w", err)
 	}
-	if w.stored == nil {
+	if w.seat.stored == nil {
 		rec = Record{Token: 1}
 	}
 	r := &Request{Do: Action(cmd.words[0]), To: cmd.named["to"], Keep: slices.Contains(cmd.words, "keep"), By: cmd.named["by"]}
@@ -197,6 +210,6 @@ func (w *world) ask(cmd command) error {
 		r.Millis = hold.Milliseconds()
 	}
 	rec.Ask = r
-	w.write(rec.Encode())
-	return w.shows()
+	w.write(cmd.operated(), rec.Encode())
+	return w.shows(cmd)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/internal/indexes"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -37,6 +38,8 @@ func describeStep(c *candidate, s Step) string {
 	switch {
 	case s.Do == Look:
 		return c.name + " looks"
+	case s.Do == End:
+		return fmt.Sprintf("%s ends session %s", c.name, s.Seen.Session)
 	case s.Op == "claim":
 		return fmt.Sprintf("%s claims term %d, beat %d", c.name, rec.Token, rec.Beat)
 	case s.Op == "renew":
@@ -54,12 +57,14 @@ func describe(pair *store.KVPair, by *candidate) string {
 	if pair == nil {
 		return "no record"
 	}
-	rec, err := Parse(pair.Value)
+	rec, err := parsePair(pair)
 	if err != nil {
 		return "a foreign value"
 	}
 	var b strings.Builder
 	switch {
+	case !rec.Held() && rec.Kind == Sessions.Kind:
+		b.WriteString("the session has ended")
 	case !rec.Held():
 		fmt.Fprintf(&b, "the seat is vacant after term %d", rec.Token)
 	case by != nil && by.machine.MayHaveWritten(rec):
@@ -71,6 +76,9 @@ func describe(pair *store.KVPair, by *candidate) string {
 	default:
 		fmt.Fprintf(&b, "term %d of %s, beat %d", rec.Token, rec.Leader, rec.Beat)
 	}
+	if rec.Session != "" {
+		fmt.Fprintf(&b, "; on %s", rec.Session)
+	}
 	if rec.Last != nil {
 		fmt.Fprintf(&b, "; before: %s, %s", rec.Last.Leader, rec.Last.Reason)
 	}
@@ -81,6 +89,35 @@ func describe(pair *store.KVPair, by *candidate) string {
 		fmt.Fprintf(&b, "; %s", asks(rec.Ask))
 	}
 	return b.String()
+}
+
+// rode tells what a look has found of the session that the record names.
+func (w *world) rode(c *candidate, e *exchange) string {
+	if e.ride == nil {
+		return ""
+	}
+	rec, _ := parsePair(e.pair)
+	text := fmt.Sprintf("; %s: ", rec.Session)
+	switch s := e.ride.Rec; {
+	case e.ride.Pair == nil:
+		text += "missing"
+	case !s.Held():
+		text += "ended"
+	default:
+		text += fmt.Sprintf("beat %d", s.Beat)
+	}
+	if v := c.machine.view; v.Known && v.Rec.Ride != nil && indexes.Same(v.Rec.Beats(), e.ride.Pair) {
+		text += ", as before"
+	}
+	return text
+}
+
+// lapsed tells why a lease has run out.
+func (w *world) lapsed(c *candidate) string {
+	if s := c.lease.session; s != nil && (s.lease != c.lease.on || w.left(s) == 0) {
+		return "its session is over"
+	}
+	return "its time has run out"
 }
 
 // asks tells what an operator asks.
@@ -159,6 +196,8 @@ func (w *world) verdict(c *candidate, holds bool) string {
 		return fmt.Sprintf("has to wait until %v", rounded(until+c.slept))
 	case MayTake:
 		return "may take the seat"
+	case MustEnd:
+		return "may take the seat once it has ended session " + c.machine.view.Rec.Session
 	case MayRenew:
 		return "may renew its term"
 	case MustLeave:
@@ -173,7 +212,11 @@ func (w *world) verdict(c *candidate, holds bool) string {
 
 // trustedUntil returns when a trust that runs from start ends.
 func (w *world) trustedUntil(c *candidate, start clock.Instant) string {
-	return rounded(w.now + c.cfg.Trust - w.clockOf(c).Since(start)).String()
+	until := w.now + c.cfg.Trust - w.clockOf(c).Since(start)
+	if c.lease.session != nil {
+		return fmt.Sprintf("%v, or as long as %s", rounded(until), c.lease.session.key)
+	}
+	return rounded(until).String()
 }
 
 // rest tells what candidates that took steps wait for.
@@ -198,7 +241,7 @@ func (w *world) rest() {
 func (w *world) checkLeaders() {
 	var leaders []string
 	for _, c := range w.candidates {
-		if w.left(c) > 0 {
+		if c.key == "" && w.left(c) > 0 {
 			leaders = append(leaders, fmt.Sprintf("%s (term %d)", c.name, c.lease.token))
 		}
 	}
@@ -215,18 +258,31 @@ func (w *world) checkLeaders() {
 }
 
 // checkToken sees that tokens rise, and so that a term that is over does not begin again.
-func (w *world) checkToken(token uint64) {
-	if token <= w.highest {
-		w.violate("term %d begins after term %d", token, w.highest)
+func (w *world) checkToken(c *candidate, token uint64) {
+	r := w.at(c.key)
+	if token <= r.highest {
+		w.violate("term %d begins after term %d", token, r.highest)
 	}
-	w.highest = max(w.highest, token)
+	r.highest = max(r.highest, token)
 }
 
 // checkWrite sees that no foreign value is overwritten, and that the seat is given up only
-// after the trust, and the work (S8).
-func (w *world) checkWrite(c *candidate, s Step) {
-	if _, err := parsePair(w.stored); err != nil && s.Previous != nil && s.Previous.LastIndex == w.stored.LastIndex {
+// after the trust, and the work (S8). What has ended a session is not overwritten, and nobody
+// trusts a session that has (S11).
+func (w *world) checkWrite(c *candidate, key string, s Step) {
+	stored := w.at(key).stored
+	replaces := stored != nil && s.Previous != nil && s.Previous.LastIndex == stored.LastIndex
+	rec, err := parsePair(stored)
+	if err != nil && replaces {
 		w.violate("%s overwrites a foreign value", c.name)
+	}
+	if replaces && key != "" && !rec.Held() {
+		w.violate("%s overwrites the end of session %s", c.name, key)
+	}
+	for _, owner := range w.candidates {
+		if s.Do == End && owner.key == key && replaces && w.left(owner) > 0 {
+			w.violate("%s ends session %s, which is trusted", c.name, key)
+		}
 	}
 	if s.Op == "vacate" && (w.left(c) > 0 || c.working) {
 		w.violate("%s gives up the seat before its term has ended", c.name)
