@@ -1,9 +1,7 @@
 package leadership
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,7 +81,13 @@ func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 		}
 	}
 	wrote, err := c.write(ctx, func() (next *election.Record, err error) {
-		if next, got, err = c.answer(by, c.opts.clock.Now()); next != nil {
+		next, got, err = c.answer(by, c.opts.clock.Now())
+		if errors.Is(err, errSession) {
+			if err = c.endSession(ctx); err == nil {
+				next, got, err = c.answer(by, c.opts.clock.Now())
+			}
+		}
+		if next != nil {
 			by.wrote = append(by.wrote, next.Beat)
 			got = Claimed{Instance: by.Instance} // as long as it is not written
 		}
@@ -132,7 +136,7 @@ func (c *Claims) Resign(ctx context.Context, instance string, token, beat uint64
 	defer c.end()
 	left, err := c.write(ctx, func() (*election.Record, error) {
 		rec := c.view.Rec
-		if rec.Instance != instance || token != 0 && rec.Token != token || c.contested(c.opts.clock.Now().Mono) {
+		if !own(rec, instance) || token != 0 && rec.Token != token || c.contested(c.opts.clock.Now().Mono) {
 			return nil, nil
 		}
 		if beat != 0 && rec.Beat > beat {
@@ -212,7 +216,7 @@ func (c *Claims) lookSince(ctx context.Context, came clock.Instant) error {
 	began := c.opts.clock.Now().Mono
 	pair, err := c.register.Read(ctx)
 	if err == nil {
-		err = c.saw(pair)
+		err = c.saw(ctx, pair)
 	}
 	if err == nil {
 		c.looked = began
@@ -220,14 +224,17 @@ func (c *Claims) lookSince(ctx context.Context, came clock.Instant) error {
 	return err
 }
 
-// saw takes note of what a read that has just returned has found.
-func (c *Claims) saw(pair *store.KVPair) error {
-	found := parsed(pair, nil)
-	if found.foreign != nil {
+// saw takes note of what a read that has just returned has found, and of the session that
+// the term rides on.
+func (c *Claims) saw(ctx context.Context, pair *store.KVPair) error {
+	found := readRide(ctx, c.register, pair, nil)
+	switch {
+	case found.foreign != nil:
 		return fmt.Errorf("leadership: key %q: %w", c.key, found.foreign)
+	case found.err == nil:
+		c.see(pair, found.rec)
 	}
-	c.see(pair, found.rec)
-	return nil
+	return found.err
 }
 
 // see takes note of what a call that has just returned has found, or written.
@@ -253,8 +260,13 @@ func (c *Claims) ended(rec election.Record) {
 // it: if it has changed meanwhile the write is refused.
 func (c *Claims) renewable(by Claim) bool {
 	rec, now := c.view.Rec, c.opts.clock.Now().Mono
-	return rec.Instance == by.Instance && (by.Token == 0 || by.Token == rec.Token) &&
+	return own(rec, by.Instance) && (by.Token == 0 || by.Token == rec.Token) &&
 		!c.lapsed(rec) && !c.contested(now) && now < c.view.Expires() && asked(rec.Ask, by.Node) == nil
+}
+
+// own reports whether a record is that of a claimant. Its terms ride on no session.
+func own(rec election.Record, instance string) bool {
+	return rec.Held() && rec.Instance == instance && rec.Session == ""
 }
 
 // lapsed reports whether the term of a record has ended, whatever others have added to
@@ -274,7 +286,7 @@ func (c *Claims) contested(now time.Duration) bool {
 func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed, error) {
 	rec := c.view.Rec
 	a := Claimed{Term: standing(rec, c.key).Term, Instance: by.Instance}
-	own := rec.Held() && rec.Instance == by.Instance
+	own := own(rec, by.Instance)
 	// A record that was seen unchanged for its whole TTL is that of a term which its
 	// holder has lost, and is not to lead again (S7).
 	if own && c.view.Left(now.Mono) == 0 {
@@ -313,7 +325,9 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 		return nil, a, fmt.Errorf("leadership: key %q: %w", c.key, foreign(rec.Followed()))
 	case election.MustNot:
 		return nil, a, fmt.Errorf("leadership: key %q: %w", c.key, ErrPaused)
-	case election.MustWait, election.MustEnd:
+	case election.MustEnd:
+		return nil, a, errSession
+	case election.MustWait:
 		a.Wait = free - now.Mono
 		return nil, a, nil
 	}
@@ -321,6 +335,18 @@ func (c *Claims) answer(by Claim, now clock.Instant) (*election.Record, Claimed,
 	c.token = election.NextToken(max(c.token, c.view.High), now.Time())
 	next := claimant.Take(rec, c.token, beat, rec.LastEnding(), now.Time())
 	return &next, a, nil
+}
+
+// errSession means that the session of the term that was there has to be ended first.
+var errSession = errors.New("leadership: the session has to be ended first")
+
+// endSession ends the session of the term that was there, unless it has changed (S11).
+func (c *Claims) endSession(ctx context.Context) error {
+	rec, err := endRide(ctx, c.register, c.view.Rec)
+	if err == nil {
+		c.see(c.view.Pair, rec)
+	}
+	return err
 }
 
 // limit is how long a call is waited for. While a term may stand it leaves time for
@@ -340,7 +366,7 @@ func (c *Claims) write(ctx context.Context, next func() (*election.Record, error
 	var rec *election.Record
 	pair, err := c.register.UpdateFrom(ctx, c.view.Pair, func(found *store.KVPair, _ register.Earlier) (_ register.Change, err error) {
 		if found != c.view.Pair {
-			if err := c.saw(found); err != nil {
+			if err := c.saw(ctx, found); err != nil {
 				return register.Leave, err
 			}
 		}
@@ -359,36 +385,4 @@ func (c *Claims) write(ctx context.Context, next func() (*election.Record, error
 		c.see(pair, *rec)
 	}
 	return rec, nil
-}
-
-// check fills in the defaults of a claim, and returns how long it could be trusted, or
-// what is wrong with it.
-func (c *Claims) check(ctx context.Context, by *Claim) (time.Duration, error) {
-	if err := errors.Join(c.err, checkName("node", by.Node), checkContext(ctx)); err != nil {
-		return 0, err
-	}
-	switch {
-	case by.Instance == "" && by.Token != 0:
-		return 0, invalid("instance", `""`, "must be given with a token")
-	case by.Instance == "":
-		by.Instance = rand.Text()
-	default:
-		if err := checkInstance(by.Instance); err != nil {
-			return 0, err
-		}
-	}
-	switch {
-	case by.Token != 0:
-		by.TTL = MaxTTL // a renewal keeps that of its term
-	case by.TTL == 0:
-		by.TTL = DefaultTTL
-	}
-	if len(by.Payload) > MaxPayload {
-		return 0, invalid("payload", fmt.Sprintf("%d bytes", len(by.Payload)), "must have at most %d bytes", MaxPayload)
-	}
-	o := c.opts // a copy, for the defaults depend on the TTL
-	err := o.candidate(by.TTL)
-	by.TTL, by.retry = by.TTL.Truncate(time.Millisecond), o.config.Retry
-	by.Payload = bytes.Clone(by.Payload) // the caller may change it
-	return o.trust(by.TTL), err
 }

@@ -119,12 +119,6 @@ func foreign(why error) error {
 	return fmt.Errorf("%w: %w", ErrForeignRecord, why)
 }
 
-// parse reads the record of an election. Its errors are ErrForeignRecord.
-func parse(value []byte) (election.Record, error) {
-	rec, err := election.Parse(value)
-	return rec, foreign(err)
-}
-
 // reasonToEnd returns why the lease of a leader of that node is to end.
 func reasonToEnd(e election.Event, node string) error {
 	switch e.Cause {

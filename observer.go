@@ -314,31 +314,24 @@ func (o *observer) read(ctx context.Context) result {
 // unless that is its own.
 func (o *observer) found(ctx context.Context, pair *store.KVPair, err error) result {
 	if o.opts.format == election.Sessions {
-		return parsedBy(election.ParseSession, pair, err)
+		return parsedSession(pair, err)
 	}
 	r := parsed(pair, err)
-	if r.rec.Session == "" || r.foreign != nil {
-		return r
-	}
-	var key string
-	switch key, r.foreign = r.rec.SessionKey(o.key); {
-	case r.foreign != nil:
-		r.foreign = foreign(r.foreign)
-	case key != o.opts.session.Key():
+	if key := r.session(o.key); key != "" && key != o.opts.session.Key() {
 		// It is the same of many terms. An old one does no harm: to end it takes that it has not
 		// changed, and that it has ended is for good (S11).
-		beats, err := o.watch.Recent(ctx, o.kv, key, max(o.opts.config.Limit, MinTTL)/4, func() (*store.KVPair, error) { return at(o.kv, key).Get(ctx) })
-		session := parsedBy(election.ParseSession, beats, err)
-		r.err, r.rec.Ride = session.err, &election.Ride{Pair: beats, Rec: session.rec}
-		if session.foreign != nil {
-			r.foreign = fmt.Errorf("session %q: %w", key, session.foreign)
-		}
+		r.ridesOn(key, parsedSession(o.watch.Recent(ctx, o.kv, key, max(r.rec.TTL(), MinTTL)/12, func() (*store.KVPair, error) { return at(o.kv, key).Get(ctx) })))
 	}
 	return r
 }
 
 // parsed is the result of a read of the record of an election.
 func parsed(pair *store.KVPair, err error) result { return parsedBy(election.Parse, pair, err) }
+
+// parsedSession is that of a session.
+func parsedSession(pair *store.KVPair, err error) result {
+	return parsedBy(election.ParseSession, pair, err)
+}
 
 func parsedBy(parse func(value []byte) (election.Record, error), pair *store.KVPair, err error) result {
 	r := result{pair: pair, err: err}

@@ -3,7 +3,9 @@ package leadership
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"runtime"
@@ -88,11 +90,15 @@ type Standing struct {
 	// has crashed stands here until another has taken its seat.
 	Term Term
 
-	// Beat is another after each renewal, and with each term.
+	// Beat is another after each renewal, of the session that the term rides on too, and
+	// with each term.
 	Beat uint64
 
+	// Session is the key of the session that the term rides on, or empty.
+	Session string
+
 	// Left is for how long the leader may lead yet, though it do not renew its
-	// term; where there is no record any more, the one that had it. It is 0 where
+	// term or session; where there is no record any more, the one that had it. It is 0 where
 	// nobody can lead, and where that has not been observed, as by Elections.
 	Left time.Duration
 
@@ -115,11 +121,17 @@ type Waiting struct {
 }
 
 // standing returns what others see of a record; a zero one is of an election
-// that has never been held.
+// that has never been held. The seat of a term whose session has ended is vacant.
 func standing(r election.Record, key string) Standing {
 	s := Standing{Key: key, Term: termOf(r).clone(), Beat: r.Beat}
-	if !r.Held() {
-		s.Term = Term{Last: endingOf(r.Last)}
+	if r.Ride != nil {
+		s.Beat += r.Ride.Rec.Beat
+	}
+	switch {
+	case !r.Held() || r.Ended():
+		s.Term = Term{Last: endingOf(r.LastEnding())}
+	case r.Session != "":
+		s.Session, _ = r.SessionKey(key)
 	}
 	for _, w := range r.Waiting {
 		s.Waiting = append(s.Waiting, Waiting(w))
@@ -132,27 +144,38 @@ func standing(r election.Record, key string) Standing {
 }
 
 // Elections returns how the elections stand whose keys begin with prefix, sorted
-// by key. What is stored there and is no election is left out. It blocks for as
+// by key. What is stored there and is no election is left out, as is a term that rides on a
+// session which kv does not show, or under whose key is something else. It blocks for as
 // long as the store takes; each thousand keys or so take one call, for DefaultCallTimeout
-// at most. It returns ErrInvalidArgument and errors of the store. Not every store can list with an
+// at most, as does each thousand sessions. It returns ErrInvalidArgument and errors of the store. Not every store can list with an
 // empty prefix, or one that does not end with a slash.
 func Elections(ctx context.Context, kv store.Store, prefix string) ([]Standing, error) {
 	if err := errors.Join(checkStore(kv), checkContext(ctx)); err != nil {
 		return nil, err
 	}
-	found := make(map[string]Standing) // of two pages, by the later
-	err := register.Pages(ctx, newRegister(kv, prefix), func(pairs []*store.KVPair) error {
+	found := make(map[string]result) // of two pages, by the later
+	r := newRegister(kv, prefix)
+	err := register.Pages(ctx, r, func(pairs []*store.KVPair) error {
 		for _, pair := range pairs {
-			if rec, err := election.Parse(pair.Value); err == nil {
-				found[pair.Key] = standing(rec, pair.Key)
+			if r := parsed(pair, nil); r.foreign == nil {
+				found[pair.Key] = result{rec: r.rec}
 			}
 		}
 		return nil
 	})
+	if err == nil {
+		err = readRides(ctx, r, found)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return slices.SortedFunc(maps.Values(found), func(a, b Standing) int { return strings.Compare(a.Key, b.Key) }), nil
+	var all []Standing
+	for _, key := range slices.Sorted(maps.Keys(found)) {
+		if found := found[key]; found.foreign == nil {
+			all = append(all, standing(found.rec, key))
+		}
+	}
+	return all, nil
 }
 
 // term is what a candidate leads, or winds up.
@@ -231,6 +254,38 @@ type Claimed struct {
 	// seat is given up meanwhile. One that asks a few times within it finds out
 	// sooner that a leader is gone.
 	Wait time.Duration
+}
+
+// check fills in the defaults of a claim, and returns how long it could be trusted, or
+// what is wrong with it.
+func (c *Claims) check(ctx context.Context, by *Claim) (time.Duration, error) {
+	if err := errors.Join(c.err, checkName("node", by.Node), checkContext(ctx)); err != nil {
+		return 0, err
+	}
+	switch {
+	case by.Instance == "" && by.Token != 0:
+		return 0, invalid("instance", `""`, "must be given with a token")
+	case by.Instance == "":
+		by.Instance = rand.Text()
+	default:
+		if err := checkInstance(by.Instance); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case by.Token != 0:
+		by.TTL = MaxTTL // a renewal keeps that of its term
+	case by.TTL == 0:
+		by.TTL = DefaultTTL
+	}
+	if len(by.Payload) > MaxPayload {
+		return 0, invalid("payload", fmt.Sprintf("%d bytes", len(by.Payload)), "must have at most %d bytes", MaxPayload)
+	}
+	o := c.opts // a copy, for the defaults depend on the TTL
+	err := o.candidate(by.TTL)
+	by.TTL, by.retry = by.TTL.Truncate(time.Millisecond), o.config.Retry
+	by.Payload = bytes.Clone(by.Payload) // the caller may change it
+	return o.trust(by.TTL), err
 }
 
 // errWorkExited is what work that calls runtime.Goexit is taken to return.

@@ -38,6 +38,9 @@ func (r Record) SessionKey(key string) (string, error) {
 		}
 		from, name = from[:len(from)-1], name[len("../"):]
 	}
+	if name == "" {
+		return "", fmt.Errorf("session %q names no key", r.Session)
+	}
 	return strings.Join(append(from, name), "/"), nil
 }
 

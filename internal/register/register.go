@@ -73,6 +73,14 @@ func New(c Config) *Register {
 	return &Register{Config: c, inTime: store.ReturnsInTime(c.Store), slots: slots}
 }
 
+// At returns a register of another key, that shares all else with r: the calls under way, too.
+func (r *Register) At(key string) *Register {
+	other := &Register{Config: r.Config, inTime: r.inTime, slots: r.slots}
+	other.Key = key
+	other.took.Store(r.took.Load())
+	return other
+}
+
 // Proof is an indexes.Proof that is safe for concurrent use: registers of one store
 // share it.
 type Proof struct {

@@ -44,9 +44,9 @@ var claimSabotages = []sabotage{
 		"\t\tif BROKEN {\n\t\t\trec.Beat++\n\t\t}\n\t\tif asked = rec; !write {",
 	}, "PauseThatKeeps"},
 	{change{
-		"S12", "formats are told apart loosely", "errors.go",
-		"\trec, err := election.Parse(value)\n",
-		"\trec, err := election.Parse(value)\n\tif BROKEN && err != nil {\n\t\treturn election.Record{Token: 1}, nil\n\t}\n",
+		"S12", "formats are told apart loosely", "observer.go",
+		"\t\trec, err := parse(pair.Value)\n",
+		"\t\trec, err := parse(pair.Value)\n\t\tif BROKEN && err != nil {\n\t\t\trec, err = election.Record{Token: 1}, nil\n\t\t}\n",
 	}, "Foreign"},
 	{change{
 		"claims", "a term that has run out is renewed", "claims.go",
