@@ -44,10 +44,14 @@ func (r Record) SessionKey(key string) (string, error) {
 	return strings.Join(append(from, name), "/"), nil
 }
 
-// Beats returns the pair of the session that the record names, nil for none.
+// Beats returns the pair of the session that the record names: one without an index if it is
+// missing, and nil if there is none, or none was read.
 func (r Record) Beats() *store.KVPair {
-	if r.Ride == nil {
+	switch {
+	case r.Ride == nil:
 		return nil
+	case r.Ride.Pair == nil:
+		return &store.KVPair{}
 	}
 	return r.Ride.Pair
 }
@@ -58,13 +62,16 @@ func (r Record) Ended() bool {
 	return r.Ride != nil && r.Ride.Pair != nil && !r.Ride.Rec.Held()
 }
 
+// unread is longer than anybody waits.
+const unread = 100 * MaxTTL
+
 // Stands is how long the record and its session have to stay unchanged before a rival may
 // replace the record: the TTL, of the session too, or 0 if that has ended. One who has not read the session
 // must not take the record for one that has run out, since it is not renewed itself.
 func (r Record) Stands() time.Duration {
 	switch {
 	case r.Session != "" && r.Ride == nil:
-		return MaxTTL
+		return unread
 	case r.Ended():
 		return 0
 	case r.Ride != nil:

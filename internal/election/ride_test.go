@@ -355,8 +355,8 @@ func TestSessionThatWasNotReadCountsAsAlive(t *testing.T) {
 	rec := Record{Leader: "a", Instance: "i", Token: 1, Millis: 1000, Session: "s"}
 	v.See(&store.KVPair{Key: "k", LastIndex: 1}, rec, 0)
 	rival := Claimant{Node: "b", Instance: "j", TTL: time.Second}
-	if verdict, _ := Decide(&v, &rival, false, 24*time.Hour); verdict != MustWait {
-		t.Errorf("verdict %d after a day", verdict)
+	if verdict, _ := Decide(&v, &rival, false, 2*MaxTTL); verdict != MustWait {
+		t.Errorf("verdict %d after two years", verdict)
 	}
 	rec.Ride = &Ride{Pair: &store.KVPair{Key: "s", LastIndex: 2}, Rec: Record{Instance: "i", Token: 1, Millis: 1000}}
 	v.See(v.Pair, rec, 0)
@@ -401,5 +401,22 @@ func TestSessionIsNamedRelativeToTheKey(t *testing.T) {
 	}
 	if key, err := (Record{Session: "../sessions/r"}).SessionKey("x"); err == nil {
 		t.Errorf("it is found under %q", key)
+	}
+}
+
+func TestOwnTermOfAMissingEarlierSessionIsTakenAfterATTL(t *testing.T) {
+	s := newStable(t)
+	s.beats("one", "a", 1)
+	a := s.rider("a", "one")
+	a.goes()
+	a.Over(Expired)
+	a.leads = false
+	delete(s.pairs, "one")
+	s.beats("three", "a", 1)
+	a.Ride("three")
+	s.pass(2*rideTTL, nil, a)
+	s.wants("a claim seat", "a one", "a claim seat")
+	if _, rec := s.read(seat); rec.Session != "three" || !a.leads {
+		t.Errorf("%+v", rec)
 	}
 }

@@ -126,7 +126,7 @@ func (m *Machine) compete(now clock.Instant) Step {
 	switch {
 	case claimable && m.calls.fresh && verdict == MustEnd:
 		rec := m.view.Rec
-		return Step{Do: End, Seen: rec, Record: rec.EndSession(m.nextBeat()), Previous: rec.Beats()}
+		return Step{Do: End, Seen: rec, Record: rec.EndSession(m.nextBeat()), Previous: rec.Ride.Pair}
 	case claimable && m.calls.fresh:
 		return m.put("claim", m.claim(now))
 	case claimable || !m.view.Known || m.calls.hinted:

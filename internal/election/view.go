@@ -16,7 +16,7 @@ type Claim interface {
 	Order() uint64
 	// TTL is how long the record has to stay unchanged before a rival may replace it.
 	TTL() time.Duration
-	// Beats is the pair of the session that the record names, nil for none.
+	// Beats is the pair of the session that the record names, if it was read.
 	Beats() *store.KVPair
 	// Stands is how long the record and that pair have to stay unchanged before a rival may
 	// replace the record: 0 if the session has ended.
