@@ -103,8 +103,8 @@ func (r *Request) check() error {
 // obeyed yet: the latest request counts. It blocks until the request has been obeyed:
 //
 //   - Resign, and Pause without Keep: the leader has given up its seat, once its work
-//     has returned, where that is in Run, or its claim has run out, where it has
-//     crashed;
+//     has returned, where that is in Run, or its claim, or session, has run out, where it
+//     has crashed;
 //   - Transfer: the node leads. Where another takes the seat, or nobody has at the
 //     end of Hold, counted from the vacancy, and a little more, it returns
 //     ErrNotTransferred, and the message says who leads;
@@ -231,7 +231,8 @@ type waiting struct {
 func (w *waiting) wait(ctx context.Context, kv store.Store) error {
 	r := newRegister(kv, w.key)
 	for {
-		found := parsed(r.Read(ctx))
+		pair, err := r.Read(ctx)
+		found := readRide(ctx, r, pair, err)
 		if found.foreign != nil {
 			return w.failed(found.foreign)
 		}

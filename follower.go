@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/indexes"
 	"github.com/seed-a1d591d3/leadership/internal/relay"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -235,13 +236,14 @@ func (p *following) finish() {
 	close(p.done)
 }
 
-// hint takes in what the watch showed: a pair with a higher index is as good as a look.
+// hint takes in what the watch showed: a pair with a higher index is as good as a look, but
+// for the session of a term that rides.
 func (p *following) hint(pair *store.KVPair, came time.Duration, parse func() (election.Record, error)) {
 	if !p.view.Differs(pair) {
 		return
 	}
 	rec, err := parse()
-	if p.calls.fails > 0 || pair == nil || err != nil ||
+	if p.calls.fails > 0 || pair == nil || err != nil || rec.Session != "" ||
 		p.view.Pair == nil || pair.LastIndex <= p.view.Pair.LastIndex || rec.Token < p.view.Rec.Token {
 		p.calls.hinted = true
 		return
@@ -304,23 +306,26 @@ func (p *following) looked(r result) {
 	}
 	p.calls.fails = 0
 	p.on.answered("get", now)
-	if p.saw(r, now) && r.pair != nil {
+	before := p.view.Pair
+	if p.saw(r, now); r.pair != nil && !indexes.Same(before, r.pair) {
 		p.on.watch.Again() // which did not show it
 	}
 }
 
-// saw takes in what is stored, and reports whether that is a change.
-func (p *following) saw(r result, now time.Duration) bool {
+// saw takes in what is stored.
+func (p *following) saw(r result, now time.Duration) {
 	if !p.view.See(r.pair, r.rec, now) {
-		return false
+		return
 	}
 	switch rec := r.rec; {
+	case rec.Ended():
+		p.of.belief.Store(nil)
 	case rec.Held():
 		margin := p.on.opts.margin
 		if !p.on.opts.set.margin {
 			margin = rec.TTL() / 5
 		}
-		p.of.belief.Store(&belief{termOf(rec), now + rec.TTL() + margin})
+		p.of.belief.Store(&belief{termOf(rec), now + rec.Stands() + margin})
 		p.calls.poll = min(p.calls.poll, p.poll(now)) // the TTL is known by now
 	case r.pair != nil:
 		p.of.belief.Store(nil)
@@ -331,7 +336,6 @@ func (p *following) saw(r result, now time.Duration) bool {
 		s.Left = p.view.Left(now)
 		p.notices.stands(s)
 	}
-	return true
 }
 
 // tell passes on who leads, as of now.

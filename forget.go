@@ -21,9 +21,9 @@ const maxForgetPoll = time.Second
 // began meanwhile, and never a value that is no record of an election.
 //
 // A vacant seat is forgotten at once. Where a record names a leader, Forget blocks,
-// as a rival would: if the record changes, or ctx ends, within its TTL, the leader
-// lives, and Forget returns ErrHeld; otherwise the leader has crashed, and the record
-// is deleted.
+// as a rival would: if the record, or the session that its term rides on, changes, or ctx
+// ends, within its TTL, the leader lives, and Forget returns ErrHeld; otherwise the leader
+// has crashed, its session is ended, and the record is deleted.
 //
 // What goes with the record: how the last term ended, who waits for the seat, and a
 // transfer. The election may begin again: a candidate that still runs takes the
@@ -40,10 +40,9 @@ func Forget(ctx context.Context, kv store.Store, key string) error {
 	if err := errors.Join(checkStore(kv), checkName("key", key), checkContext(ctx)); err != nil {
 		return err
 	}
-	f := forgetting{key: key}
-	r := newRegister(kv, key)
+	f := forgetting{key: key, register: newRegister(kv, key)}
 	for {
-		_, err := r.Update(ctx, f.look)
+		_, err := f.register.Update(ctx, func(pair *store.KVPair, _ register.Earlier) (register.Change, error) { return f.look(ctx, pair) })
 		if err == nil && f.gone {
 			return nil
 		}
@@ -62,11 +61,12 @@ func Forget(ctx context.Context, kv store.Store, key string) error {
 
 // forgetting is what Forget knows.
 type forgetting struct {
-	key     string
-	seen    election.View[election.Record]
-	deleted bool          // by us, it may be
-	gone    bool          // it is, or is to be deleted
-	wait    time.Duration // before the next look
+	key      string
+	register *register.Register
+	seen     election.View[election.Record]
+	deleted  bool          // by us, it may be
+	gone     bool          // it is, or is to be deleted
+	wait     time.Duration // before the next look
 }
 
 // holder returns the record of who may lead: that which was seen, or one that has
@@ -78,11 +78,26 @@ func (f *forgetting) holder() election.Record {
 	return f.seen.Gone()
 }
 
-// look looks at the record, and has it deleted where it may be.
-func (f *forgetting) look(pair *store.KVPair, _ register.Earlier) (register.Change, error) {
-	found, now, before, held := parsed(pair, nil), clock.System{}.Now(), f.seen, f.holder().Held()
+// lives reports whether the holder of a record has renewed it, or the session that it rides on,
+// since before was read; or another has taken the seat.
+func lives(before, rec election.Record) bool {
+	if !rec.Held() || rec.Ended() {
+		return false
+	}
+	return rec.Token != before.Token || rec.Beat != before.Beat ||
+		rec.Beats() != nil && (before.Beats() == nil || rec.Ride.Rec.Beat != before.Ride.Rec.Beat)
+}
+
+// look looks at the record, and has it deleted where it may be. The session that a dead
+// leader's term rides on is ended first (S11): until then it may be renewed, though the
+// record stays as it is.
+func (f *forgetting) look(ctx context.Context, pair *store.KVPair) (register.Change, error) {
+	found := readRide(ctx, f.register, pair, nil)
+	now, before, held := clock.System{}.Now(), f.seen, f.holder().Held()
 	f.gone = false
 	switch {
+	case found.err != nil:
+		return register.Leave, found.err
 	case found.foreign != nil:
 		return register.Leave, fmt.Errorf("leadership: forget %q: %w", f.key, found.foreign)
 	case pair == nil && f.deleted:
@@ -98,7 +113,7 @@ func (f *forgetting) look(pair *store.KVPair, _ register.Earlier) (register.Chan
 	switch {
 	case rec.Ask.Pauses():
 		return register.Leave, fmt.Errorf("leadership: forget %q: %w", f.key, ErrPaused)
-	case before.Known && rec.Held() && (rec.Token != before.Rec.Token || rec.Beat != before.Rec.Beat):
+	case before.Known && lives(before.Rec, rec):
 		return register.Leave, fmt.Errorf("leadership: forget %q: %w by %q", f.key, ErrHeld, rec.Leader)
 	case left > 0:
 		f.wait = min(left, max(f.holder().TTL()/20, time.Millisecond), maxForgetPoll)
@@ -106,6 +121,10 @@ func (f *forgetting) look(pair *store.KVPair, _ register.Earlier) (register.Chan
 	case ahead > 0 && ahead < maxForgetPoll:
 		f.wait = ahead
 		return register.Leave, nil
+	case rec.Session != "" && !rec.Ended():
+		f.wait = 0 // before a look at what has come of it
+		_, err := endRide(ctx, f.register, rec)
+		return register.Leave, err
 	}
 	if f.gone = true; pair == nil { // its holder, who may have written it again, has not
 		return register.Leave, nil
