@@ -81,7 +81,7 @@ func (m *Machine) next(now clock.Instant) Step {
 	case m.hasTerm():
 		return m.lead(at)
 	case (m.stop.begun || m.leave.vacating || m.view.Rec.Ask.Pauses() || !m.health.well) && m.by.holds(m.view.Rec) && !m.foreign:
-		if until := m.keeps(); at < until {
+		if until := m.keeps(at); at < until {
 			return Step{Until: min(until, m.deadline())}
 		}
 		return m.put("vacate", m.view.Rec.Vacated(m.nextBeat(), m.leave.reason))
@@ -158,12 +158,12 @@ func (m *Machine) finished(at time.Duration) bool {
 
 // keeps returns until when a record is kept that could be given up: that of a session which was
 // lost, until it would have expired by itself. So the work of those who ride on it has that time
-// to return (S8), though the session knows nothing of it.
-func (m *Machine) keeps() time.Duration {
+// to return (S8), though the session knows nothing of it. Others are given up now, at at.
+func (m *Machine) keeps(at time.Duration) time.Duration {
 	if m.cfg.Once && m.leave.reason == Expired {
 		return clock.Later(m.writes.acked.start.Mono, m.by.TTL)
 	}
-	return 0
+	return at // which may be below 0
 }
 
 // deadline is when a campaign that is ending stops waiting.
