@@ -134,11 +134,16 @@ func Ask(ctx context.Context, kv store.Store, key string, r Request) error {
 
 // write writes the request into the record. It returns the record that asks it.
 func (r *Request) write(ctx context.Context, kv store.Store, key string) (asked election.Record, err error) {
-	_, err = newRegister(kv, key).Update(ctx, func(pair *store.KVPair, earlier register.Earlier) (register.Change, error) {
+	of := newRegister(kv, key)
+	_, err = of.Update(ctx, func(pair *store.KVPair, earlier register.Earlier) (register.Change, error) {
 		if earlier == register.Overtaken {
 			return register.Leave, nil // it is written, and may have been obeyed already
 		}
-		rec, write, err := r.asking(parsed(pair, nil), asked.Ask)
+		found := readRide(ctx, of, pair, nil)
+		if found.err != nil {
+			return register.Leave, found.err
+		}
+		rec, write, err := r.asking(found, asked.Ask)
 		if err != nil {
 			return register.Leave, fmt.Errorf("leadership: ask %q to %s: %w", key, r.Action, err)
 		}
@@ -171,7 +176,7 @@ func (r *Request) asking(found result, mine *election.Request) (rec election.Rec
 		return rec, write, nil
 	case (r.Action == Resign || r.Action == Transfer) && rec.Ask.Pauses():
 		return rec, false, ErrPaused
-	case r.Action == Resign && !rec.Held():
+	case r.Action == Resign && (!rec.Held() || rec.Ended()):
 		return rec, false, ErrNoLeader
 	}
 	next := election.Request{Do: election.Action(r.Action), To: r.To, Keep: r.Keep, By: strings.ToValidUTF8(r.By, "\uFFFD"), At: moment()}

@@ -85,7 +85,7 @@ func lives(before, rec election.Record) bool {
 		return false
 	}
 	return rec.Token != before.Token || rec.Beat != before.Beat ||
-		rec.Beats() != nil && (before.Beats() == nil || rec.Ride.Rec.Beat != before.Ride.Rec.Beat)
+		rec.Ride != nil && rec.Ride.Pair != nil && (before.Ride == nil || rec.Ride.Rec.Beat != before.Ride.Rec.Beat)
 }
 
 // look looks at the record, and has it deleted where it may be. The session that a dead

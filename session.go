@@ -238,10 +238,7 @@ func readRides(ctx context.Context, of *register.Register, elections map[string]
 // endRide ends the session that a record of a register rides on (S11), unless that has changed
 // since it was read. It returns the record with what stands.
 func endRide(ctx context.Context, of *register.Register, rec election.Record) (election.Record, error) {
-	r, seen, beat := result{rec: rec}, rec.Beats(), rec.Beat
-	if seen != nil {
-		beat = rec.Ride.Rec.Beat
-	}
+	r, seen, beat := result{rec: rec}, rec.Ride.Pair, rec.Ride.Rec.Beat
 	key := r.session(of.Key)
 	r.ridesOn(key, parsedSession(of.At(key).UpdateFrom(ctx, seen, func(found *store.KVPair, _ register.Earlier) (register.Change, error) {
 		if !indexes.Same(found, seen) {
