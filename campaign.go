@@ -16,7 +16,7 @@ import (
 
 // campaign is one run of a candidate. It drives a Machine, which decides, and has the clock, the
 // calls of the store, the lease, work and listeners. Its steps are taken one after another, and
-// none but the last blocks. Methods that other goroutines may call say so.
+// none blocks. Methods that other goroutines may call say so.
 type campaign struct {
 	on       observer
 	by       *Candidate
@@ -96,11 +96,12 @@ func (c *campaign) step() {
 		c.machine.Ride(c.rider.Name())
 		switch s := c.machine.Step(now); s.Do {
 		case election.Look:
-			c.on.look(c.ctx, now, s.Limit, c.by.term.Load() != nil, s.Idle)
+			c.on.look(c.ctx, now, s.Limit, c.by.term.Load() != nil, s.Idle, known(c.machine.View()))
 		case election.Put, election.End:
 			c.on.write(c.ctx, now, s, s.Op == "vacate" || c.by.term.Load() != nil)
 		case election.Finish:
-			c.finish()
+			c.on.loop.Last()
+			go c.finish() // which waits
 			return
 		case election.Wait:
 			c.on.loop.Sleep(min(s.Until, c.health.due(), c.work.due(), c.on.overdue(now.Mono, c.on.opts.config.Limit)))
@@ -300,7 +301,8 @@ func (c *campaign) release(call *call) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.by.ttl)
 	defer cancel()
 	for range election.Refusals {
-		found := c.on.read(ctx)
+		pair, err := at(c.on.kv, c.on.key).Get(ctx)
+		found := c.on.found(ctx, result{}, pair, err)
 		rec := found.rec // the zero record where there is none of an election
 		if !c.machine.MayHaveWritten(rec) {
 			return

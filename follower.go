@@ -135,7 +135,7 @@ func (f *Follower) forget(p *following) {
 	}
 }
 
-// following is one run of a follower. Its steps do not block, but for the last, and are
+// following is one run of a follower. Its steps do not block, and are
 // never taken at once.
 type following struct {
 	on       observer
@@ -185,7 +185,8 @@ func (p *following) step() {
 		p.looked(r)
 	}
 	if p.stop.Load() {
-		p.finish()
+		p.on.loop.Last()
+		go p.finish() // which waits
 		return
 	}
 	now := p.on.opts.clock.Now()
@@ -232,7 +233,6 @@ func (p *following) finish() {
 		<-p.told
 	}
 	p.detach()
-	p.on.loop.Last()
 	close(p.done)
 }
 
@@ -264,9 +264,12 @@ func (p *following) next(now clock.Instant) time.Duration {
 	case now.Mono < p.calls.notBefore:
 		return min(until, p.calls.notBefore)
 	case !p.view.Known || p.calls.hinted || now.Mono >= p.calls.poll:
-		idle := p.view.Known && !p.calls.hinted && p.calls.fails == 0
+		var idle time.Duration
+		if p.view.Known && !p.calls.hinted && p.calls.fails == 0 {
+			idle = limit / 4
+		}
 		p.calls.hinted = false
-		p.on.look(p.ctx, now, limit, false, idle)
+		p.on.look(p.ctx, now, limit, false, idle, known(&p.view))
 	default:
 		return min(until, p.calls.poll)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/indexes"
 	"github.com/seed-a1d591d3/leadership/internal/loop"
 	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
@@ -92,24 +93,69 @@ func (o *observer) turn(ctx context.Context, op string) (done func(), err error)
 	return done, nil
 }
 
-// look begins to read the record. One that is idle may wait for a quarter of its limit, to be
-// read together with many others, unless the watch shows something meanwhile.
-func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Duration, urgent, idle bool) {
-	hurry := make(chan struct{})
-	o.start(ctx, "get", now, limit, urgent || idle, func(ctx context.Context) result {
-		if idle {
-			if pair, ok := o.watch.Gather(ctx, o.kv, o.key, limit/4, hurry); ok {
-				return o.found(ctx, pair, nil)
-			}
-			done, err := o.turn(ctx, "get")
-			if err != nil {
-				return result{err: err}
-			}
-			defer done()
+// look begins to read the record, of which known is known. One that is idle may wait that long,
+// to be read together with many others, unless the watch shows something meanwhile.
+func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Duration, urgent bool, idle time.Duration, known result) {
+	read := func(ctx context.Context) result {
+		pair, err := at(o.kv, o.key).Get(ctx)
+		return o.found(ctx, known, pair, err)
+	}
+	if idle == 0 || !o.gather(ctx, now, limit, idle, known, read) {
+		o.start(ctx, "get", now, limit, urgent, read)
+	}
+}
+
+// gather begins a look together with others, and reports whether it has. alone is how it is made
+// by itself.
+func (o *observer) gather(
+	ctx context.Context, now clock.Instant, limit, idle time.Duration, known result, alone func(context.Context) result,
+) bool {
+	c := &call{op: "get", start: now, until: now.Mono + limit, result: make(chan result, 1)}
+	leave, ok := o.watch.Gather(ctx, o.kv, o.key, idle, limit, func(pair *store.KVPair, err error) { o.gathered(ctx, c, known, pair, err) })
+	c.leave = leave
+	c.cancel = func() {
+		if leave() {
+			c.result <- result{err: context.Canceled}
 		}
-		return o.read(ctx)
-	})
-	o.call.hurry = hurry
+	}
+	c.alone = func() {
+		left := max(c.until-o.opts.clock.Now().Mono, time.Millisecond)
+		o.start(ctx, c.op, now, left, false, alone)
+		o.call.until = c.until
+	}
+	if ok {
+		o.call = c
+	}
+	return ok
+}
+
+// gathered takes in what a look of many has found. It does not block.
+func (o *observer) gathered(ctx context.Context, c *call, known result, pair *store.KVPair, err error) {
+	r, session := o.parsed(known, pair, nil)
+	switch shown := o.watch.Recall(o.kv, session, r.recent()); {
+	case err != nil:
+		r = result{alone: true}
+	case session == "":
+	case shown != nil:
+		r.shows(session, shown, nil)
+	default:
+		go func() {
+			within := r.recent()
+			ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), within, register.NoAnswer(within))
+			defer cancel()
+			shown, err := o.session(ctx, r, session)
+			r.shows(session, shown, err)
+			c.result <- r
+			o.loop.Wake()
+		}()
+		return
+	}
+	c.result <- r
+	if r.same {
+		o.loop.Run()
+	} else {
+		o.loop.Wake()
+	}
 }
 
 // write begins a Put or an End.
@@ -133,6 +179,10 @@ func (o *observer) returned() (*call, result) {
 		case r := <-o.call.result:
 			c := o.call
 			o.call = nil
+			if r.alone {
+				c.alone()
+				return nil, result{}
+			}
 			return c, r
 		default:
 		}
@@ -151,9 +201,8 @@ func (o *observer) hinted(tell func(pair *store.KVPair, came time.Duration, pars
 	case o.call == nil:
 		o.shown = nil
 		tell(h.Pair, h.came, h.parse)
-	case o.call.hurry != nil:
-		close(o.call.hurry)
-		o.call.hurry = nil
+	case o.call.leave != nil && o.call.leave():
+		o.call.alone()
 	}
 }
 
@@ -207,66 +256,6 @@ func (o *observer) warn(msg string, err error, args ...any) {
 
 func (o *observer) logger() *slog.Logger { return o.opts.log.With("key", o.key) }
 
-const (
-	// firstReminder and lastReminder are how soon, and how late, after a failure
-	// that goes on was logged it is logged again; each wait is twice the one before.
-	firstReminder, lastReminder = 5 * time.Second, 10 * time.Minute
-)
-
-// outage is a row of failures, for the log: it tells of the first, and of those that
-// go on at growing intervals, and of their end. Times are readings of the monotonic
-// clock.
-type outage struct {
-	failing bool
-	told    bool          // the log has been told of it
-	op      string        // that failed last
-	since   time.Duration // the first failure
-	latest  time.Duration // the last one
-	count   int
-	next    time.Duration // no word of another before this
-	wait    time.Duration // before the one after that
-}
-
-// failed takes note of a failure. It reports whether the log is to be told.
-func (o *outage) failed(op string, now time.Duration) bool {
-	if o.failing && now-o.latest > lastReminder {
-		o.failing = false
-	}
-	if !o.failing {
-		if o.wait == 0 || now-o.latest > 2*o.wait {
-			o.next, o.wait = now, firstReminder
-		}
-		o.failing, o.told, o.since, o.count = true, false, now, 0
-	}
-	o.op, o.latest = op, now
-	o.count++
-	if now < o.next {
-		return false
-	}
-	o.told, o.next = true, now+o.wait
-	o.wait = min(2*o.wait, lastReminder)
-	return true
-}
-
-// attrs tells of failures that go on.
-func (o *outage) attrs() []any {
-	if o.count < 2 {
-		return nil
-	}
-	return []any{"failing_for", clock.Rounded(o.latest - o.since), "failures", o.count}
-}
-
-// answered takes note of a success. What was failing is over if the same operation
-// succeeds: a store that is read-only, for one, is read all the time. It returns for
-// how long it was, and whether the log is to be told.
-func (o *outage) answered(op string, now time.Duration) (time.Duration, bool) {
-	if !o.failing || op != o.op && now-o.latest < firstReminder {
-		return 0, false
-	}
-	o.failing = false
-	return now - o.since, o.told
-}
-
 // call is one call of the store under way, in a goroutine of its own: it may
 // go on for as long as the store likes, and nobody is held up by it (S6).
 type call struct {
@@ -278,8 +267,11 @@ type call struct {
 	late   bool          // reported as late
 	held   time.Duration // for how long this process was held up meanwhile
 	cancel context.CancelFunc
-	hurry  chan struct{} // closed for a look that is not to wait for others; nil then, and for others
-	result chan result   // gets exactly one
+	result chan result // gets exactly one
+
+	// Of a look that is made together with others:
+	leave func() bool // has it not be made; false if it has been
+	alone func()      // makes it by itself
 }
 
 // result is what a call has come to. Records are encoded and decoded by the
@@ -292,6 +284,8 @@ type result struct {
 
 	rec     election.Record // that a look found
 	foreign error           // why that is none
+	same    bool            // it is that which was known
+	alone   bool            // it was not read together with others
 }
 
 // at is where the record of an election or a round is.
@@ -304,25 +298,56 @@ func newRegister(kv store.Store, key string) *register.Register {
 	return register.New(register.Config{Place: at(kv, key), Timeout: DefaultCallTimeout, Unsafe: ErrUnsafeStore})
 }
 
-// read reads the record of an election, and that of the session that it rides on.
-func (o *observer) read(ctx context.Context) result {
-	pair, err := at(o.kv, o.key).Get(ctx)
-	return o.found(ctx, pair, err)
-}
-
-// found is the result of a read of the record. It reads that of the session that it rides on,
-// unless that is its own.
-func (o *observer) found(ctx context.Context, pair *store.KVPair, err error) result {
-	if o.opts.format == election.Sessions {
-		return parsedSession(pair, err)
-	}
-	r := parsed(pair, err)
-	if key := r.session(o.key); key != "" && key != o.opts.session.Key() {
-		// It is the same of many terms. An old one does no harm: to end it takes that it has not
-		// changed, and that it has ended is for good (S11).
-		r.ridesOn(key, parsedSession(o.watch.Recent(ctx, o.kv, key, max(r.rec.TTL(), MinTTL)/12, func() (*store.KVPair, error) { return at(o.kv, key).Get(ctx) })))
+// found is the result of a read of the record, of which known was known. It reads that of the
+// session that it rides on, unless that is its own.
+func (o *observer) found(ctx context.Context, known result, pair *store.KVPair, err error) result {
+	r, session := o.parsed(known, pair, err)
+	if session != "" {
+		shown, err := o.session(ctx, r, session)
+		r.shows(session, shown, err)
 	}
 	return r
+}
+
+// parsed is what a read has found, and the key of the session that is to be read, or "".
+func (o *observer) parsed(known result, pair *store.KVPair, err error) (r result, session string) {
+	switch {
+	case o.opts.format == election.Sessions:
+		return parsedSession(pair, err), ""
+	case known.pair != nil && indexes.Same(known.pair, pair):
+		r = result{pair: known.pair, rec: known.rec, same: true}
+		r.rec.Ride = nil
+	default:
+		r = parsed(pair, err)
+	}
+	if session = r.session(o.key); session == o.opts.session.Key() {
+		session = ""
+	}
+	return r, session
+}
+
+// session reads the record of a session, or returns what was read recently: it is the same of
+// many terms. An old one does no harm: to end it takes that it has not changed, and that it has
+// ended is for good (S11).
+func (o *observer) session(ctx context.Context, r result, key string) (*watches.Shown, error) {
+	return o.watch.Recent(ctx, o.kv, key, r.recent(), func() (*store.KVPair, error) { return at(o.kv, key).Get(ctx) })
+}
+
+// recent is how old the record of the session may be that a term rides on.
+func (r *result) recent() time.Duration { return max(r.rec.TTL(), MinTTL) / 12 }
+
+// shows takes in what was found of the session under key.
+func (r *result) shows(key string, shown *watches.Shown, err error) {
+	found := result{err: err}
+	if err == nil {
+		found = shown.Read(func(pair *store.KVPair) any { return parsedSession(pair, nil) }).(result)
+	}
+	r.ridesOn(key, found)
+}
+
+// known is what was found last.
+func known(view *election.View[election.Record]) result {
+	return result{pair: view.Pair, rec: view.Rec}
 }
 
 // parsed is the result of a read of the record of an election.
@@ -353,12 +378,12 @@ func (o *observer) endSession(ctx context.Context, s election.Step) result {
 	if s.Previous != nil {
 		state += "\x00" + strconv.FormatUint(s.Previous.LastIndex, 10)
 	}
-	pair, err := o.watch.Recent(ctx, o.kv, state, s.Limit, func() (*store.KVPair, error) {
+	_, err = o.watch.Recent(ctx, o.kv, state, s.Limit, func() (*store.KVPair, error) {
 		r := put(ctx, o.kv, key, s.Record.Encode(), s.Previous)
 		o.watch.Changed(o.kv, key)
 		return r.pair, r.err
 	})
-	return result{pair: pair, err: err}
+	return result{err: err}
 }
 
 // put replaces previous by value. An error says that it may have happened or

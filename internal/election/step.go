@@ -25,7 +25,7 @@ type Step struct {
 	Do       Do
 	Until    time.Duration // of Wait; may be clock.Never
 	Limit    time.Duration // of Look, Put and End: how long the call is waited for
-	Idle     bool          // of Look: only the time calls for it, so it may wait a little for others
+	Idle     time.Duration // of Look: how long it may wait for others, because only the time calls for it
 	Op       string        // of Put: "claim", "renew", "vacate" or "enlist"
 	Record   Record
 	Previous *store.KVPair // nil: there is none
@@ -79,7 +79,7 @@ func (m *Machine) next(now clock.Instant) Step {
 	case m.writes.unknown:
 		return Step{Do: Look}
 	case m.hasTerm():
-		return m.lead(at)
+		return m.lead(now)
 	case (m.stop.begun || m.leave.vacating || m.view.Rec.Ask.Pauses() || !m.health.well) && m.by.holds(m.view.Rec) && !m.foreign:
 		if until := m.keeps(at); at < until {
 			return Step{Until: min(until, m.deadline())}
@@ -91,21 +91,22 @@ func (m *Machine) next(now clock.Instant) Step {
 }
 
 // lead is the next step of one that leads.
-func (m *Machine) lead(at time.Duration) Step {
-	renewAt, lookAt := m.term.start.Mono+m.cfg.Renew, clock.Never
-	if m.cfg.Rides {
-		renewAt, lookAt = clock.Never, m.calls.poll
+func (m *Machine) lead(now clock.Instant) Step {
+	at, rec, stale := now.Mono, m.view.Rec, false
+	next := m.term.start.Mono + m.cfg.Renew
+	if m.cfg.Rides { // the term is looked at, and written only to answer
+		next = m.term.start.Mono + m.cfg.Trust/10*3
+		stale = rec.Beat != m.writes.acked.beat || rec.Ask != rec.Ask.afterRenewal(m.by.Node)
 	}
-	rec := m.view.Rec
 	switch {
-	case !m.Mine() || at >= renewAt:
+	case !m.Mine() || stale || !m.cfg.Rides && at >= next:
 		return m.put("renew", m.renewal())
-	case m.cfg.Rides && (rec.Beat != m.writes.acked.beat || rec.Ask != rec.Ask.afterRenewal(m.by.Node)):
-		return m.put("renew", m.renewal())
-	case m.calls.hinted || at >= lookAt:
-		return Step{Do: Look, Idle: !m.calls.hinted && m.calls.fails == 0}
+	case m.calls.hinted || at >= next && m.calls.fails > 0:
+		return Step{Do: Look}
+	case at >= next:
+		return Step{Do: Look, Idle: m.limit(now) / 2}
 	}
-	return Step{Until: min(renewAt, lookAt)}
+	return Step{Until: next}
 }
 
 // compete is the next step of one that does not lead.
@@ -132,7 +133,11 @@ func (m *Machine) compete(now clock.Instant) Step {
 	case claimable || !m.view.Known || m.calls.hinted:
 		return Step{Do: Look}
 	case at >= m.calls.poll:
-		return Step{Do: Look, Idle: m.calls.fails == 0 && (!able || free-at > m.cfg.Limit)}
+		s := Step{Do: Look}
+		if m.calls.fails == 0 && (!able || free-at > m.cfg.Limit) {
+			s.Idle = m.cfg.Limit / 4
+		}
+		return s
 	case able && at >= m.list.at && at < m.list.lives:
 		return m.put("enlist", m.view.Rec.joinList(m.by.Node, m.by.Priority))
 	case !able:

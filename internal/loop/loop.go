@@ -39,19 +39,33 @@ func (l *Loop) Start() { go l.run() }
 // Wake has a step begin, now or after the one under way. It does not block, and is safe
 // for concurrent use.
 func (l *Loop) Wake() {
+	if l.begun() {
+		go l.run()
+	}
+}
+
+// Run is Wake, but takes the step in the caller's goroutine, unless one is under way: it is for
+// a step that is known to be short.
+func (l *Loop) Run() {
+	if l.begun() {
+		l.run()
+	}
+}
+
+// begun reports whether the caller is to run the loop.
+func (l *Loop) begun() bool {
 	for {
 		switch state := l.state.Load(); state {
 		case idle:
 			if l.state.CompareAndSwap(state, running) {
-				go l.run()
-				return
+				return true
 			}
 		case running:
 			if l.state.CompareAndSwap(state, again) {
-				return
+				return false
 			}
 		default:
-			return
+			return false
 		}
 	}
 }

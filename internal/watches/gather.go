@@ -20,75 +20,60 @@ type gathering struct {
 	cancel context.CancelFunc
 	begin  *time.Timer
 
-	// mu guards these until begin has fired.
+	// mu guards these. keys does not change once begin has fired.
 	keys    []string
-	waiting int // that have not left
-
-	done  chan struct{} // closed when what follows is there
-	pairs []*store.KVPair
-	err   error
+	told    []func(pair *store.KVPair, err error) // nil of those that have left, or were told
+	waiting int                                   // that have not left
 }
 
 // Gather reads key of kv, the store as the user of the watch has it, together with the keys
-// that others want read within that time, by one call. It returns nil for a missing key. Like a
-// call of Turn that call is one of MaxCalls. ok reports whether the key was read: not after an
-// error, which may concern another key, nor if the store does not read many keys at once, nor if
-// there are few, nor once hurry is closed.
+// that others want read within that time, by one call, which is given up after limit, in all,
+// and of which like of a call of Turn there are at most MaxCalls. It does not wait: it calls told
+// with what was found, nil for a missing key, in another goroutine, which told must not hold
+// up. An error may concern another key. leave ends that: it reports whether told was not called,
+// and will not be. ctx is used for its values only.
+//
+// ok is false, and nothing else happens, if there are few keys, or the store does not read many
+// at once.
 func (w *Watch) Gather(
-	ctx context.Context, kv store.Store, key string, within time.Duration, hurry <-chan struct{},
-) (pair *store.KVPair, ok bool) {
-	g, i := w.join(ctx, kv, key, within)
-	if g == nil {
-		return nil, false
-	}
-	select {
-	case <-g.done:
-		if g.err != nil {
-			return nil, false
-		}
-		return g.pairs[i], true
-	case <-ctx.Done():
-	case <-hurry:
-	}
-	g.leave()
-	return nil, false
-}
-
-// join has key read as the ith of a gathering, or returns nil.
-func (w *Watch) join(ctx context.Context, kv store.Store, key string, within time.Duration) (g *gathering, i int) {
+	ctx context.Context, kv store.Store, key string, within, limit time.Duration, told func(pair *store.KVPair, err error),
+) (leave func() bool, ok bool) {
 	p := w.shared.pool
-	_, many := p.origin.(store.ManyGetter)
-	deadline, limited := ctx.Deadline()
-	if !many || !limited || !reflect.ValueOf(kv).Comparable() {
-		return nil, 0
+	if _, many := p.origin.(store.ManyGetter); !many || !reflect.ValueOf(kv).Comparable() {
+		return nil, false
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	if len(p.keys) < Many {
-		return nil, 0
+		return nil, false
 	}
-	g = p.gatherings[kv]
+	g := p.gatherings[kv]
 	if g == nil {
-		g = &gathering{pool: p, kv: kv, done: make(chan struct{})}
-		g.ctx, g.cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
+		g = &gathering{pool: p, kv: kv}
+		g.ctx, g.cancel = context.WithTimeout(context.WithoutCancel(ctx), limit)
 		g.begin = time.AfterFunc(within, g.run)
 		p.gatherings[kv] = g
 	}
-	g.keys = append(g.keys, key)
+	i := len(g.keys)
+	g.keys, g.told = append(g.keys, key), append(g.told, told)
 	g.waiting++
-	return g, len(g.keys) - 1
+	return func() bool { return g.leave(i) }, true
 }
 
 // leave notes that one that has joined does not wait any more.
-func (g *gathering) leave() {
+func (g *gathering) leave(i int) bool {
 	mu.Lock()
 	defer mu.Unlock()
-	if g.waiting--; g.waiting > 0 {
-		return
+	if g.told[i] == nil {
+		return false
 	}
-	g.cancel()
-	g.close()
-	g.begin.Stop()
+	g.told[i] = nil
+	if g.waiting--; g.waiting == 0 {
+		g.cancel()
+		g.close()
+		g.begin.Stop()
+	}
+	return true
 }
 
 // close has nobody join any more. The caller holds mu.
@@ -101,15 +86,30 @@ func (g *gathering) close() {
 // run makes the call.
 func (g *gathering) run() {
 	defer g.cancel()
-	defer close(g.done)
 	mu.Lock()
 	g.close()
 	mu.Unlock()
+	pairs, err := g.read()
+	for i := range g.told {
+		mu.Lock()
+		told := g.told[i]
+		g.told[i] = nil
+		mu.Unlock()
+		switch {
+		case told == nil:
+		case err != nil:
+			told(nil, err)
+		default:
+			told(pairs[i], nil)
+		}
+	}
+}
+
+func (g *gathering) read() ([]*store.KVPair, error) {
 	done, err := g.pool.turn(g.ctx)
 	if err != nil {
-		g.err = err
-		return
+		return nil, err
 	}
 	defer done()
-	g.pairs, g.err = store.GetMany(g.ctx, g.kv, g.keys)
+	return store.GetMany(g.ctx, g.kv, g.keys)
 }

@@ -35,6 +35,21 @@ func (m *many) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, err
 	return m.Store.GetMany(ctx, keys)
 }
 
+// gather is a Gather that is waited for. An error is why nothing was read.
+func gather(w *Watch, kv store.Store, key string, within time.Duration) (pair *store.KVPair, err error) {
+	done := make(chan struct{})
+	if _, ok := w.Gather(context.Background(), kv, key, within, time.Minute, func(found *store.KVPair, failed error) {
+		pair, err = found, failed
+		close(done)
+	}); !ok {
+		return nil, errAlone
+	}
+	<-done
+	return pair, err
+}
+
+var errAlone = errors.New("it is not gathered")
+
 // withMany calls test with watches of n keys of kv.
 func withMany(t *testing.T, kv store.Store, n int, test func(t *testing.T, all []*Watch)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -68,10 +83,10 @@ func TestLooksAtManyKeysAreMadeByOneCall(t *testing.T) {
 			looks.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				key := fmt.Sprint("key/", i)
-				pair, ok := w.Gather(ctx, view, key, time.Second, nil)
+				pair, err := gather(w, view, key, time.Second)
 				switch {
-				case !ok:
-					t.Errorf("%s was not read", key)
+				case err != nil:
+					t.Errorf("%s: %v", key, err)
 				case (pair == nil) != (i%2 == 1):
 					t.Errorf("%s: %v", key, pair)
 				case pair != nil && (pair.Key != key || string(pair.Value) != fmt.Sprint(i)):
@@ -89,10 +104,8 @@ func TestLooksAtManyKeysAreMadeByOneCall(t *testing.T) {
 func TestLooksAtFewKeysAreNotGathered(t *testing.T) {
 	kv := &many{Store: memory.New()}
 	withMany(t, kv, Many-1, func(t *testing.T, all []*Watch) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if _, ok := all[0].Gather(ctx, kv, "key/0", time.Second, nil); ok || kv.calls.Load() > 0 {
-			t.Error("it was gathered")
+		if _, err := gather(all[0], kv, "key/0", time.Second); err != errAlone || kv.calls.Load() > 0 {
+			t.Error(err)
 		}
 	})
 }
@@ -100,10 +113,8 @@ func TestLooksAtFewKeysAreNotGathered(t *testing.T) {
 func TestNothingIsGatheredByACallThatFails(t *testing.T) {
 	kv := &many{Store: memory.New(), err: errors.New("one key holds a list")}
 	withMany(t, kv, Many, func(t *testing.T, all []*Watch) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if _, ok := all[0].Gather(ctx, kv, "key/0", time.Second, nil); ok {
-			t.Error("it is said to be read")
+		if _, err := gather(all[0], kv, "key/0", time.Second); err == nil || err == errAlone {
+			t.Error(err)
 		}
 	})
 }
@@ -112,18 +123,20 @@ func TestGatheringEndsWhenAllHaveLeft(t *testing.T) {
 	for _, at := range []time.Duration{second() / 2, 2 * second()} { // before the call, and during it
 		kv := &many{Store: memory.New(), stuck: true}
 		withMany(t, kv, Many, func(t *testing.T, all []*Watch) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-			var looks sync.WaitGroup
+			var leave []func() bool
 			for i, w := range all {
-				looks.Go(func() {
-					if _, ok := w.Gather(ctx, kv, fmt.Sprint("key/", i), second(), nil); ok {
-						t.Error("it is said to be read")
-					}
-				})
+				leaves, ok := w.Gather(t.Context(), kv, fmt.Sprint("key/", i), second(), time.Hour, func(*store.KVPair, error) { t.Error("it is told") })
+				if !ok {
+					t.Fatal("it is not gathered")
+				}
+				leave = append(leave, leaves)
 			}
 			time.Sleep(at)
-			cancel()
-			looks.Wait()
+			for _, leave := range leave {
+				if !leave() || leave() {
+					t.Error("it cannot leave once")
+				}
+			}
 			time.Sleep(time.Minute) // nothing begins later
 			if calls := kv.calls.Load(); calls > 1 || calls == 1 && at < second() {
 				t.Errorf("%d calls", calls)
@@ -132,16 +145,29 @@ func TestGatheringEndsWhenAllHaveLeft(t *testing.T) {
 	}
 }
 
-func TestGatheringIsLeftByOneInAHurry(t *testing.T) {
+func TestOneThatLeavesAGatheringKeepsTheOthersInIt(t *testing.T) {
+	kv := &many{Store: memory.New()}
+	withMany(t, kv, Many, func(t *testing.T, all []*Watch) {
+		leave, _ := all[0].Gather(t.Context(), kv, "key/0", second(), time.Minute, func(*store.KVPair, error) { t.Error("it is told") })
+		told := false
+		again, _ := all[1].Gather(t.Context(), kv, "key/1", second(), time.Minute, func(_ *store.KVPair, err error) { told = err == nil })
+		if !leave() {
+			t.Error("it has not left")
+		}
+		time.Sleep(2 * second())
+		if !told || again() {
+			t.Errorf("the other is told: %v", told)
+		}
+	})
+}
+
+func TestGatheringIsGivenUpAfterItsLimit(t *testing.T) {
 	kv := &many{Store: memory.New(), stuck: true}
 	withMany(t, kv, Many, func(t *testing.T, all []*Watch) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		hurry := make(chan struct{})
-		close(hurry)
 		began := time.Now()
-		if _, ok := all[0].Gather(ctx, kv, "key/0", second(), hurry); ok || time.Since(began) > 0 {
-			t.Errorf("it is left after %v", time.Since(began))
+		_, err := gather(all[0], kv, "key/0", second())
+		if d := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || d != time.Minute {
+			t.Errorf("%v after %v", err, d)
 		}
 	})
 }

@@ -13,7 +13,7 @@ import (
 type recent struct {
 	done  chan struct{} // closed when what follows is there
 	began time.Time
-	pair  *store.KVPair
+	shown *Shown
 	err   error
 }
 
@@ -28,9 +28,10 @@ type place struct {
 // asks first; those that come while it is under way wait for it, or for the end of their own.
 func (w *Watch) Recent(
 	ctx context.Context, kv store.Store, key string, age time.Duration, get func() (*store.KVPair, error),
-) (*store.KVPair, error) {
+) (*Shown, error) {
 	if !reflect.ValueOf(kv).Comparable() {
-		return get()
+		pair, err := get()
+		return &Shown{Pair: pair}, err
 	}
 	p, at := w.shared.pool, place{kv, key}
 	for {
@@ -41,20 +42,23 @@ func (w *Watch) Recent(
 			p.forgetRecent(age)
 			p.recent[at] = r
 			mu.Unlock()
-			r.pair, r.err = get()
+			pair, err := get()
 			mu.Lock()
+			if r.err = err; err == nil {
+				r.shown = &Shown{Pair: pair}
+			}
 			if r.err != nil && p.recent[at] == r {
 				delete(p.recent, at)
 			}
 			mu.Unlock()
 			close(r.done)
-			return r.pair, r.err
+			return r.shown, r.err
 		}
 		mu.Unlock()
 		select {
 		case <-r.done:
 			if !errors.Is(r.err, context.Canceled) && !errors.Is(r.err, context.DeadlineExceeded) {
-				return r.pair, r.err
+				return r.shown, r.err
 			}
 			// The context of the one that asked has ended: ask again.
 		case <-ctx.Done():
@@ -62,6 +66,25 @@ func (w *Watch) Recent(
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
+	}
+}
+
+// Recall returns what Recent would return at once without an error, or nil.
+func (w *Watch) Recall(kv store.Store, key string, age time.Duration) *Shown {
+	if !reflect.ValueOf(kv).Comparable() {
+		return nil
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	r := w.shared.pool.recent[place{kv, key}]
+	if r == nil || time.Since(r.began) > age {
+		return nil
+	}
+	select {
+	case <-r.done:
+		return r.shown // nil after an error
+	default:
+		return nil
 	}
 }
 
