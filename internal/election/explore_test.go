@@ -17,6 +17,7 @@ type plan struct {
 	depth      int // moves, at most
 	running    int // for how many quarters all has been well when it begins
 	works      bool
+	rides      bool // terms ride on sessions, one of each process
 	relinquish time.Duration
 	priorities []int
 	asks       []Request // of which there is one
@@ -38,6 +39,13 @@ var plans = []plan{
 	{name: "three", processes: 3, depth: 10, running: 2, faults: budget{lost: 1, crash: 1}},
 	{name: "three lose", processes: 3, depth: 10, running: 2, faults: budget{lost: 2}},
 	{name: "priority", processes: 3, depth: 9, running: 4, priorities: []int{0, 1, 0}, faults: budget{stop: 1, ask: 1}, asks: requests[3:]},
+	{name: "ride", processes: 2, depth: 9, running: 2, rides: true, faults: budget{lost: 1, pause: 1, stale: 1}},
+	{name: "ride lost", processes: 2, depth: 9, running: 2, rides: true, faults: budget{lost: 2, crash: 1}},
+	{name: "ride failover", processes: 2, depth: 9, running: 2, rides: true, faults: budget{lost: 1, failover: 1}},
+	{name: "ride vanish", processes: 2, depth: 9, running: 2, rides: true, faults: budget{lost: 1, vanish: 1}},
+	{name: "ride unrecord", processes: 2, depth: 9, running: 2, rides: true, faults: budget{unrecord: 1, stale: 1, pause: 1}},
+	{name: "ride ask", processes: 2, depth: 7, running: 2, rides: true, faults: budget{lost: 1, ask: 1}, asks: requests},
+	{name: "ride work", processes: 2, depth: 9, running: 2, rides: true, works: true, faults: budget{stop: 1, done: 1, pause: 1}},
 }
 
 // requests are those that an operator may make.
@@ -198,7 +206,7 @@ func (s *model) calm() {
 		moves := s.moves(room[:0])
 		n := slices.IndexFunc(moves, func(v move) bool {
 			switch v.kind {
-			case finish, deliver, resume, rally, wipe:
+			case finish, deliver, resume, rally, wipe, beat, beatHear, wakeUp:
 				return true
 			case work:
 				return s.procs[v.n].lease.over

@@ -22,8 +22,8 @@ type watch struct {
 
 // hold holds a state against the invariants.
 func (s *model) hold() {
-	if s.cell == nil || s.cell.foreign {
-		return // nobody can write before that is seen
+	if s.cell == nil || s.cell.foreign || s.plan.rides {
+		return // nobody can write before that is seen; and those of one election are not those of riders
 	}
 	w := s.watch
 	w.Now, w.Highest, w.Lost = s.now, s.highest, invariants.Loss{}

@@ -59,11 +59,13 @@ const (
 type reply struct {
 	failed, refused bool
 	cell            *cell // found, or written
+	ride            *Ride // found
 }
 
 // trust is the lease of a term, as internal/lease has it.
 type trust struct {
 	token uint64 // 0: there is none
+	on    string // the session that it rides on, or none
 	start time.Duration
 	began time.Duration
 	over  bool
@@ -82,7 +84,9 @@ type process struct {
 	done    bool // it has, and the machine is yet to be told
 	stop    bool
 	ill     bool
+	asleep  bool
 	wake    time.Duration
+	keeps   keeping
 
 	phase phase
 	step  Step
@@ -92,16 +96,21 @@ type process struct {
 
 // flight is a write whose writer has given it up: it may yet happen.
 type flight struct {
-	by    int
-	op    string
-	rec   Record
-	start time.Duration
-	value []byte
-	prev  *store.KVPair
+	by int
+	op string
+
+	session string // that it is to end, or none
+	rec     Record
+	start   time.Duration
+	value   []byte
+	prev    *store.KVPair
 }
 
 // budget is how many of each fault there may be yet.
-type budget struct{ lost, crash, hint, ask, stop, ill, vanish, spoil, failover, done int8 }
+type budget struct {
+	lost, crash, hint, ask, stop, ill, vanish, spoil, failover, done int8
+	pause, stale, unrecord                                           int8
+}
 
 // model is a state of the world: what is stored, and who stands.
 type model struct {
@@ -115,12 +124,15 @@ type model struct {
 	procs   []process
 	late    []flight
 	left    budget
-	paused  bool   // an operator has asked for it
-	highest uint64 // the token of the last term that has begun
-	broken  string // which rule was broken, and how
-	lost    invariants.Loss
-	watch   *watch
-	script  *[]string // what has happened, as commands of a world, if it is recorded
+
+	sessions []sessionRecord
+	beats    []lateBeat
+	paused   bool   // an operator has asked for it
+	highest  uint64 // the token of the last term that has begun
+	broken   string // which rule was broken, and how
+	lost     invariants.Loss
+	watch    *watch
+	script   *[]string // what has happened, as commands of a world, if it is recorded
 }
 
 // newModel makes the state in which all begin at once, and nothing is stored.
@@ -150,9 +162,10 @@ func (s *model) introduce(i int) string {
 
 // copyTo makes c a copy of s that may be changed, in the place of what it was.
 func (s *model) copyTo(c *model) {
-	procs := c.procs
+	procs, sessions := c.procs, c.sessions
 	*c = *s
 	c.procs = append(procs[:0], s.procs...)
+	c.sessions = append(sessions[:0], s.sessions...)
 	for i := range c.procs {
 		p := &c.procs[i]
 		p.m.issued = &p.issued
@@ -194,6 +207,10 @@ func (s *model) start(i int) {
 			Instance: func() string { return name(life + 5) },
 		},
 	}
+	if s.plan.rides {
+		cfg.Rides, cfg.Trust = true, 2*worldTrust
+		s.conceive(i)
+	}
 	by := Claimant{Node: node(i), Instance: name(life), TTL: worldTTL, Hold: worldRetry}
 	if i < len(s.plan.priorities) {
 		by.Priority = s.plan.priorities[i]
@@ -205,7 +222,15 @@ func (s *model) start(i int) {
 // valid reports whether a process can trust that it leads, as lease.Valid does.
 func (s *model) valid(i int) bool {
 	p := &s.procs[i]
-	return p.up && p.lease.token != 0 && !p.lease.over && s.now-p.lease.start < worldTrust
+	return p.up && p.lease.token != 0 && !p.lease.over && s.now-p.lease.start < s.trust() && (p.lease.on == "" || p.lease.on == s.rides(i))
+}
+
+// trust is for how long a term is trusted, if its session is.
+func (s *model) trust() time.Duration {
+	if s.plan.rides {
+		return 2 * worldTrust
+	}
+	return worldTrust
 }
 
 func (p *process) end(why Reason) {
@@ -217,11 +242,13 @@ func (p *process) end(why Reason) {
 // answer tells the machine how the call under way has ended.
 func (s *model) answer(i int, r reply) {
 	p, now := &s.procs[i], s.instant()
-	put := p.step.Do == Put
+	put, end := p.step.Do == Put, p.step.Do == End
 	value := p.value
 	p.phase, p.step, p.value, p.reply = idle, Step{}, nil, reply{}
 	s.follow(i)
 	switch {
+	case end:
+		p.m.SessionEnded(r.failed, r.refused, now)
 	case put && r.failed:
 		p.m.PutFailed(r.refused, now)
 	case put:
@@ -231,7 +258,9 @@ func (s *model) answer(i int, r reply) {
 	case r.cell != nil && r.cell.foreign:
 		p.m.ReadForeign(now)
 	default:
-		p.m.Read(r.cell.stored(), r.cell.record(), now)
+		rec := r.cell.record()
+		rec.Ride = r.ride
+		p.m.Read(r.cell.stored(), rec, now)
 	}
 	s.follow(i)
 	s.run(i)
@@ -254,8 +283,9 @@ func (s *model) run(i int) {
 		}
 		p.m.Tick(now)
 		s.follow(i)
+		p.m.Ride(s.rides(i))
 		switch step := p.m.Step(now); step.Do {
-		case Look, Put:
+		case Look, Put, End:
 			s.call(i, step)
 		case Finish:
 			s.down(i)
@@ -298,7 +328,7 @@ func (s *model) follow(i int) {
 
 func (s *model) begin(i int, e Event) {
 	p := &s.procs[i]
-	if s.now-e.Start.Mono >= worldTrust {
+	if s.now-e.Start.Mono >= s.trust() || e.Record.Session != s.rides(i) {
 		p.m.TooLate(s.now)
 		return
 	}
@@ -309,7 +339,7 @@ func (s *model) begin(i int, e Event) {
 		s.violate("tokens: a term has a lower token than one before it")
 	}
 	s.highest = max(s.highest, e.Record.Token)
-	p.lease = trust{token: e.Record.Token, start: e.Start.Mono, began: e.Start.Mono}
+	p.lease = trust{token: e.Record.Token, on: e.Record.Session, start: e.Start.Mono, began: e.Start.Mono}
 	p.working = s.plan.works
 	if p.stop {
 		p.end(Resigned)
@@ -338,7 +368,7 @@ func (s *model) call(i int, step Step) {
 		return
 	}
 	p.phase, p.step = sent, step
-	if step.Do == Look {
+	if step.Do != Put {
 		return
 	}
 	p.value = encode(step.Record)

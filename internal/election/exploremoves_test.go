@@ -31,6 +31,18 @@ const (
 	failover             // the last write is taken back
 	spoil                // the record is overwritten by something else
 	wipe                 // which is deleted
+
+	// Of riders.
+	beat       // the owner of a session renews it
+	beatReach  // the renewal reaches the store, and its reply is on its way
+	beatHear   // which comes
+	beatLose   // which is lost
+	beatGiveUp // the renewal fails before it has reached the store
+	beatLand   // and does so now
+	reachOld   // a look finds the session as it was before
+	unrecord   // the record of a session is deleted
+	fallAsleep // a process is paused
+	wakeUp     // and goes on
 )
 
 // move is something that happens, to a process or a write, or by an operator.
@@ -53,8 +65,10 @@ func (s *model) moves(to []move) []move {
 			add(restart, true)
 			continue
 		}
+		if add(reach, p.phase == sent); p.asleep {
+			continue
+		}
 		add(finish, p.phase == sent)
-		add(reach, p.phase == sent)
 		add(giveUp, p.phase == sent && s.left.lost > 0)
 		add(deliver, p.phase == reached)
 		add(lose, p.phase == reached && s.left.lost > 0 && !p.reply.refused)
@@ -68,6 +82,9 @@ func (s *model) moves(to []move) []move {
 	}
 	for i := range s.late {
 		to = append(to, move{land, uint8(i)})
+	}
+	if s.plan.rides {
+		to = s.rideMoves(to)
 	}
 	switch {
 	case s.cell == nil:
@@ -136,7 +153,11 @@ func (s *model) do(v move) {
 	case land:
 		f := s.late[i]
 		s.late = slices.Delete(slices.Clone(s.late), i, i+1)
-		s.swap(f.rec, f.value, f.prev)
+		if f.session != "" {
+			s.writeSession(f.session, f.rec, f.prev)
+		} else {
+			s.swap(f.rec, f.value, f.prev)
+		}
 	case crash:
 		s.left.crash--
 		s.down(i)
@@ -190,11 +211,17 @@ func (s *model) do(v move) {
 		s.left.failover--
 		s.taken = s.cell.pair.LastIndex
 		s.cell, s.before = s.before, s.cell
+	default:
+		s.doRide(v)
 	}
 	if v.steps() {
 		s.record("step %s", node(i))
 	}
 	s.sweep()
+	if s.plan.rides {
+		s.sweepRides()
+		s.checkRides()
+	}
 	s.check()
 }
 
@@ -202,9 +229,12 @@ func (s *model) do(v move) {
 func (s *model) tick() {
 	s.now += quarter
 	for i := range s.procs {
+		s.keep(i)
+	}
+	for i := range s.procs {
 		p := &s.procs[i]
 		ran := p.lease.token != 0 && !p.lease.over && !s.valid(i)
-		if p.up && (ran || s.now >= p.wake) {
+		if p.up && !p.asleep && (ran || s.now >= p.wake) {
 			s.run(i)
 		}
 	}
@@ -231,7 +261,12 @@ func (s *model) reach(i int) {
 	p := &s.procs[i]
 	p.phase = reached
 	if p.step.Do == Look {
-		p.reply = reply{cell: s.cell}
+		p.reply = reply{cell: s.cell, ride: s.rode(i, s.cell.record(), false)}
+		return
+	}
+	if p.step.Do == End {
+		c := s.writeSession(p.step.Seen.Session, p.step.Record, p.step.Previous)
+		p.reply = reply{failed: c == nil, refused: c == nil}
 		return
 	}
 	c := s.swap(p.step.Record, p.value, p.step.Previous)
@@ -243,7 +278,7 @@ func (s *model) deliver(i int) {
 	p := &s.procs[i]
 	r := p.reply
 	switch {
-	case p.step.Do == Look || r.failed:
+	case p.step.Do != Put || r.failed:
 	case r.cell.pair.LastIndex == s.taken:
 		r = reply{failed: true}
 	default:
@@ -256,13 +291,17 @@ func (s *model) deliver(i int) {
 func (s *model) abandon(i int) {
 	p := &s.procs[i]
 	if p.phase == sent && p.step.Do == Put {
-		s.late = append(s.late, flight{i, p.step.Op, p.step.Record, p.m.call.start.Mono, p.value, p.step.Previous})
+		s.late = append(s.late, flight{by: i, op: p.step.Op, rec: p.step.Record, start: p.m.call.start.Mono, value: p.value, prev: p.step.Previous})
+	}
+	if p.phase == sent && p.step.Do == End {
+		s.late = append(s.late, flight{by: i, session: p.step.Seen.Session, rec: p.step.Record, prev: p.step.Previous})
 	}
 }
 
 // down takes a process away, but not what it has sent.
 func (s *model) down(i int) {
 	s.abandon(i)
+	s.abandonBeat(i)
 	s.procs[i] = process{life: s.procs[i].life}
 }
 
@@ -278,6 +317,12 @@ func (s *model) asked(r *Request) {
 func (s *model) sweep() {
 	for i := len(s.late) - 1; i >= 0; i-- {
 		prev := s.late[i].prev
+		if name := s.late[i].session; name != "" {
+			if r := s.session(name); r == nil || r.cell.stored() != prev && (prev != nil || s.left.unrecord == 0) {
+				s.late = slices.Delete(slices.Clone(s.late), i, i+1)
+			}
+			continue
+		}
 		again := prev == nil && (s.left.vanish > 0 || s.left.spoil > 0 || s.cell != nil && s.cell.foreign) || s.left.failover > 0 && prev == s.before.stored()
 		if prev != s.cell.stored() && !again {
 			s.late = slices.Delete(slices.Clone(s.late), i, i+1)

@@ -27,7 +27,7 @@ func (f *fingerprint) hash(s *model) uint64 {
 	f.flags(s.paused)
 	f.cell(s.cell)
 	l := s.left
-	for _, n := range []int8{l.lost, l.crash, l.hint, l.ask, l.stop, l.ill, l.vanish, l.spoil, l.failover, l.done} {
+	for _, n := range []int8{l.lost, l.crash, l.hint, l.ask, l.stop, l.ill, l.vanish, l.spoil, l.failover, l.done, l.pause, l.stale, l.unrecord} {
 		f.b = append(f.b, byte(n))
 	}
 	if l.failover > 0 || l.hint > 0 {
@@ -36,11 +36,15 @@ func (f *fingerprint) hash(s *model) uint64 {
 	}
 	for _, w := range s.late {
 		f.b = append(f.b, byte(w.by))
+		f.text(w.session)
 		f.rec(w.rec)
 		f.pair(w.prev)
 	}
 	for i := range s.procs {
 		f.process(i)
+	}
+	if s.plan.rides {
+		f.rides()
 	}
 	return maphash.Bytes(printSeed, f.b)
 }
@@ -106,6 +110,7 @@ func (f *fingerprint) cell(c *cell) {
 
 func (f *fingerprint) rec(r Record) {
 	f.text(r.Instance)
+	f.text(r.Session)
 	f.token(r.Token)
 	f.beat(r.Beat)
 	if a := r.Ask; a != nil {
@@ -131,7 +136,8 @@ func (f *fingerprint) process(i int) {
 	f.due(p.wake)
 	f.token(p.lease.token)
 	if p.lease.token != 0 {
-		f.from(p.lease.start, -worldTrust)
+		f.from(p.lease.start, -f.s.trust())
+		f.text(p.lease.on)
 		f.flags(p.lease.over)
 		f.text(string(p.lease.why))
 		if f.s.plan.relinquish > 0 {
@@ -145,6 +151,8 @@ func (f *fingerprint) process(i int) {
 		f.pair(p.step.Previous)
 		f.flags(p.reply.failed, p.reply.refused)
 		f.cell(p.reply.cell)
+		f.ride(p.reply.ride)
+		f.text(p.step.Seen.Session)
 		f.flags(p.reply.cell != nil && p.reply.cell.pair.LastIndex == f.s.taken)
 	}
 	f.machine(&p.m, f.concerned(i))
@@ -174,6 +182,7 @@ func (f *fingerprint) machine(m *Machine, concerned bool) {
 	if m.view.Known {
 		f.pair(m.view.Pair)
 		f.rec(m.view.Rec)
+		f.ride(m.view.Rec.Ride)
 		f.from(m.view.Seen, -3*worldTTL)
 		f.from(m.view.guard, -worldRetry)
 		if m.view.Gone().Held() {
@@ -182,7 +191,7 @@ func (f *fingerprint) machine(m *Machine, concerned bool) {
 	}
 	f.due(m.list.lives)
 	if m.call != nil {
-		f.from(m.call.start.Mono, -worldTrust)
+		f.from(m.call.start.Mono, -f.s.trust())
 	}
 	f.b = append(f.b, byte(min(m.calls.fails, 6)))
 	f.due(m.calls.notBefore)
@@ -194,12 +203,12 @@ func (f *fingerprint) machine(m *Machine, concerned bool) {
 			f.beat(b)
 		}
 		f.beat(m.writes.acked.beat)
-		f.from(m.writes.acked.start.Mono, -worldTrust)
+		f.from(m.writes.acked.start.Mono, -f.s.trust())
 	}
 	f.pair(m.writes.check)
 	if t := &m.term; t.rec.Token != 0 {
 		f.rec(t.rec)
-		f.from(t.start.Mono, -worldTrust)
+		f.from(t.start.Mono, -f.s.trust())
 	}
 	f.token(m.leave.endedToken)
 	f.due(m.leave.notBefore)

@@ -30,8 +30,8 @@ var sabotages = []struct {
 	}},
 	{"two", change{
 		"S2", "a rival waits half the TTL", "internal/election/view.go",
-		"\t\treturn max(v.Seen+v.Rec.TTL(), v.guard)\n",
-		"\t\tif BROKEN {\n\t\t\treturn max(v.Seen+v.Rec.TTL()/2, v.guard)\n\t\t}\n\t\treturn max(v.Seen+v.Rec.TTL(), v.guard)\n",
+		"\t\treturn max(v.Seen+stands, v.guard)\n",
+		"\t\tif BROKEN {\n\t\t\treturn max(v.Seen+stands/2, v.guard)\n\t\t}\n\t\treturn max(v.Seen+stands, v.guard)\n",
 	}},
 	{"two", change{
 		"S2", "a rival waits from before it read", "internal/election/view.go",
@@ -40,8 +40,8 @@ var sabotages = []struct {
 	}},
 	{"vanish", change{
 		"S2", "a record that vanished is not waited for", "internal/election/view.go",
-		"\t\tv.guard = max(v.guard, now+v.Rec.TTL())\n",
-		"\t\tif !BROKEN {\n\t\t\tv.guard = max(v.guard, now+v.Rec.TTL())\n\t\t}\n",
+		"\t\tv.guard = max(v.guard, now+v.Rec.Outlives())\n",
+		"\t\tif !BROKEN {\n\t\t\tv.guard = max(v.guard, now+v.Rec.Outlives())\n\t\t}\n",
 	}},
 	{"two", change{
 		"S5", "an unknown outcome is taken for success", "internal/election/answers.go",
@@ -49,7 +49,7 @@ var sabotages = []struct {
 		"\tif rec := c.step.Record; BROKEN && !refused && rec.Held() {\n" +
 			"\t\tm.writes.acked = attempt{rec.Beat, c.start}\n" +
 			"\t\tm.see(&store.KVPair{Value: rec.Encode()}, rec, now.Mono)\n" +
-			"\t\tm.settle(now)\n\t\treturn\n\t}\n" +
+			"\t\tm.settle(now, c.start)\n\t\treturn\n\t}\n" +
 			"\tm.writes.unknown = true\n\tm.calls.fails++\n",
 	}},
 	{"failover", change{
@@ -82,6 +82,31 @@ var sabotages = []struct {
 		"\treturn max(highest+1, uint64(",
 		"\tif BROKEN {\n\t\treturn max(highest, 1)\n\t}\n\treturn max(highest+1, uint64(",
 	}},
+	{"ride", change{
+		"S11", "a term is taken before its session is ended", "internal/election/law.go",
+		"\tcase v.Rec.Session != \"\" && !v.Rec.Ended() && !c.holds(v.Rec):\n",
+		"\tcase v.Rec.Session != \"\" && !v.Rec.Ended() && !c.holds(v.Rec) && !BROKEN:\n",
+	}},
+	{"ride lost", change{
+		"S11", "a session is ended before its trust is over", "internal/election/ride.go",
+		"\t\treturn max(r.TTL(), r.Ride.Rec.TTL())\n",
+		"\t\tif BROKEN {\n\t\t\treturn max(r.TTL(), r.Ride.Rec.TTL()) / 2\n\t\t}\n\t\treturn max(r.TTL(), r.Ride.Rec.TTL())\n",
+	}},
+	{"ride unrecord", change{
+		"S11", "a session that is missing is not waited for", "internal/election/ride.go",
+		"\treturn r.Ride != nil && r.Ride.Pair != nil && !r.Ride.Rec.Held()\n",
+		"\treturn r.Ride != nil && (r.Ride.Pair != nil || BROKEN) && !r.Ride.Rec.Held()\n",
+	}},
+	{"ride failover", change{
+		"S5", "a claim that rides and was read back is trusted", "internal/election/answers.go",
+		"case rec.Beat != m.writes.acked.beat: // it",
+		"case BROKEN && rec.Session != \"\" && rec.Beat != m.writes.acked.beat && !m.hasTerm():\n\t\t\tm.writes.acked = attempt{rec.Beat, now}\n\t\t\tm.begin(rec)\n\t\tcase rec.Beat != m.writes.acked.beat: // it",
+	}},
+	{"ride vanish", change{
+		"S11", "a term that rides is waited for as one that does not, when it vanished", "internal/election/ride.go",
+		"\tif r.Session != \"\" {\n\t\treturn 2 * r.TTL()\n",
+		"\tif r.Session != \"\" && !BROKEN {\n\t\treturn 2 * r.TTL()\n",
+	}},
 	{"relinquish", change{
 		"relinquish", "a term is relinquished too late", "internal/election/schedule.go",
 		"\treturn s.After - now.Since(since)",
@@ -89,8 +114,8 @@ var sabotages = []struct {
 	}},
 	{"ill", change{
 		"health", "one that is unhealthy claims the seat", "internal/election/step.go",
-		"&& m.health.well && (verdict",
-		"&& (m.health.well || BROKEN) && (verdict",
+		"&& m.health.well && (m.by",
+		"&& (m.health.well || BROKEN) && (m.by",
 	}},
 	{"ill", change{
 		"health", "an unhealthy leader leads on", "internal/election/machine.go",
