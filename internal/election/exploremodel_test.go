@@ -145,21 +145,6 @@ func newModel(p *plan, script *[]string) *model {
 	return s
 }
 
-// introduce is the command of a new candidate.
-func (s *model) introduce(i int) string {
-	words := "new " + node(i)
-	if s.plan.works {
-		words += " works"
-	}
-	if s.plan.relinquish > 0 {
-		words += fmt.Sprintf(" relinquish=%v", s.plan.relinquish)
-	}
-	if i < len(s.plan.priorities) {
-		words += fmt.Sprintf(" priority=%d", s.plan.priorities[i])
-	}
-	return words
-}
-
 // copyTo makes c a copy of s that may be changed, in the place of what it was.
 func (s *model) copyTo(c *model) {
 	procs, sessions := c.procs, c.sessions

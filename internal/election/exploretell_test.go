@@ -70,6 +70,21 @@ func (w *world) takeBack(cmd command) error {
 	return w.shows(cmd)
 }
 
+// introduce is the command of a new candidate.
+func (s *model) introduce(i int) string {
+	words := "new " + node(i)
+	if s.plan.works {
+		words += " works"
+	}
+	if s.plan.relinquish > 0 {
+		words += fmt.Sprintf(" relinquish=%v", s.plan.relinquish)
+	}
+	if i < len(s.plan.priorities) {
+		words += fmt.Sprintf(" priority=%d", s.plan.priorities[i])
+	}
+	return words
+}
+
 // say tells of a move, as a command.
 func (s *model) say(v move) string {
 	switch who := node(int(v.n)); v.kind {
