@@ -114,7 +114,7 @@ type finding string
 func (f finding) Error() string { return string(f) }
 
 // Kinds are all there are.
-var Kinds = []*Kind{handoverKind, failoverKind, idleKind, followKind, roundsKind, httpKind, askKind, sizeKind}
+var Kinds = []*Kind{handoverKind, failoverKind, idleKind, crashKind, followKind, roundsKind, httpKind, askKind, sizeKind}
 
 // All returns all rows.
 func All(quick bool) (all []*Row) {

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,9 +90,12 @@ func Do(text string, in io.Reader, out io.Writer) error {
 }
 
 func (t *Task) keys() []string {
-	keys := make([]string, t.Keys)
+	keys, between := make([]string, t.Keys), "-"
+	if strings.HasSuffix(t.Side, "/"+peers.Ours) {
+		between = "/" // as many elections of one program have
+	}
 	for i := range keys {
-		keys[i] = t.Key + "-" + strconv.Itoa(i)
+		keys[i] = t.Key + between + strconv.Itoa(i)
 	}
 	return keys
 }
@@ -128,7 +133,7 @@ func hold(ctx context.Context, t *Task, tell func(Report)) error {
 	led := make(chan struct{}, t.Keys)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- peers.Hold(ctx, clients[0], t.keys(), "holder", t.TTL, func() {
+		ended <- peers.Hold(ctx, clients[0], t.keys(), "holder-"+strconv.Itoa(os.Getpid()), t.TTL, func() {
 			select {
 			case led <- struct{}{}:
 			default: // more terms than elections: some were lost
