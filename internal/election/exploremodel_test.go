@@ -210,14 +210,6 @@ func (s *model) valid(i int) bool {
 	return p.up && p.lease.token != 0 && !p.lease.over && s.now-p.lease.start < s.trust() && (p.lease.on == "" || p.lease.on == s.rides(i))
 }
 
-// trust is for how long a term is trusted, if its session is.
-func (s *model) trust() time.Duration {
-	if s.plan.rides {
-		return 2 * worldTrust
-	}
-	return worldTrust
-}
-
 func (p *process) end(why Reason) {
 	if p.lease.token != 0 && !p.lease.over {
 		p.lease.over, p.lease.why = true, why

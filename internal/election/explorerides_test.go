@@ -37,6 +37,14 @@ type lateBeat struct {
 	prev *store.KVPair
 }
 
+// trust is for how long a term is trusted, if its session is.
+func (s *model) trust() time.Duration {
+	if s.plan.rides {
+		return 2 * worldTrust
+	}
+	return worldTrust
+}
+
 // alive reports whether a process can trust its session.
 func (s *model) alive(i int) bool {
 	p := &s.procs[i]

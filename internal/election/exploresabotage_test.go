@@ -93,7 +93,7 @@ var sabotages = []struct {
 		"\t\tif BROKEN {\n\t\t\treturn max(r.TTL(), r.Ride.Rec.TTL()) / 2\n\t\t}\n\t\treturn max(r.TTL(), r.Ride.Rec.TTL())\n",
 	}},
 	{"ride unrecord", change{
-		"S11", "a session that is missing is not waited for", "internal/election/ride.go",
+		"S11", "a missing session counts as ended at once", "internal/election/ride.go",
 		"\treturn r.Ride != nil && r.Ride.Pair != nil && !r.Ride.Rec.Held()\n",
 		"\treturn r.Ride != nil && (r.Ride.Pair != nil || BROKEN) && !r.Ride.Rec.Held()\n",
 	}},
