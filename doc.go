@@ -6,7 +6,8 @@
 // a function while it leads; or by callbacks ([WithCallbacks]), or a channel for
 // each kind of change ([Candidate.RunForSignals]). A [Follower] learns who leads. A
 // [Round] elects one winner for one job, once and for all, and [Rounds] lists and deletes
-// them. A [Group] stands in many elections at once. [Claims] claims and renews seats for
+// them. A [Group] stands in many elections at once; the terms of candidates that share a
+// [Session] are kept by one record. [Claims] claims and renews seats for
 // holders elsewhere that ask, as package httpapi does for programs in other languages.
 //
 // A leader gives up its seat after a time or at one ([WithRelinquishAfter],

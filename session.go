@@ -62,10 +62,15 @@ func NewSession(kv store.Store, prefix, node string, ttl time.Duration, opts ...
 	return s
 }
 
-// WithSession has the terms of a candidate ride on a session, which has to be of the same
-// store, with the same TTL, and with at least the candidate's grace. With nil a candidate renews its terms itself; that is the
-// default, save in a Group. Programs built without sessions take the record of a term that
-// rides for a foreign one: replace the last of them before the first term rides.
+// WithSession has the terms of a candidate ride on a session, which has to be of the same store,
+// with the same TTL, and with at least the candidate's grace. With nil a candidate renews its
+// terms itself; that is the default, save in a Group.
+//
+// Work that does not return keeps its seat for as long as the session is alive. While the store
+// does not answer, a campaign takes up to three TTLs to end.
+//
+// Programs built without sessions take the record of a term that rides for a foreign one:
+// replace the last of them before the first term rides.
 func WithSession(s *Session) Option {
 	return func(o *options) {
 		o.session, o.rides, o.set.session = nil, nil, true
