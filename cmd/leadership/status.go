@@ -170,6 +170,9 @@ func row(e view.Election) []string {
 		}
 		row[3] = lasting(time.Since(e.Since))
 		row[4] = clock.Text(time.Duration(e.TTL) * time.Millisecond)
+		if e.Session != "" {
+			row[4] += " (session)"
+		}
 	}
 	if e.Last != nil {
 		row[5] = printable(e.Last.Leader + " " + e.Last.Reason)

@@ -93,8 +93,9 @@ func (s *settled) clear() {
 // page is a store whose List finds one page, and reads of that what is wanted.
 type page struct {
 	store.Store
-	from   string
-	wanted func(key string) bool
+	from     string
+	wanted   func(key string) bool
+	sessions map[string]*store.KVPair // that terms ride on, and pages before this one have read; nil for none
 
 	pairs []*store.KVPair // of the page, those without a value too
 	next  string          // from of the next page; empty behind the last
@@ -116,13 +117,30 @@ func (p *page) List(ctx context.Context, directory string, _ *store.ReadOptions)
 	return read, nil
 }
 
+// GetMany implements store.ManyGetter: the sessions of elections are read once for all pages.
+func (p *page) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, error) {
+	unread := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { _, ok := p.sessions[key]; return ok })
+	read, err := store.GetMany(ctx, p.Store, unread)
+	if err != nil {
+		return nil, err
+	}
+	pairs := make([]*store.KVPair, 0, len(keys))
+	for i, key := range unread {
+		p.sessions[key] = read[i]
+	}
+	for _, key := range keys {
+		pairs = append(pairs, p.sessions[key])
+	}
+	return pairs, nil
+}
+
 // Lists lists elections and rounds, page by page. Make it with NewLists. It is safe
 // for concurrent use.
 type Lists struct {
 	kv      store.Store
 	timeout time.Duration // of a page
 	spare   bool          // leave the store alone for nine tenths of the time
-	others  settled       // keys of rounds and fences
+	others  settled       // keys of rounds, fences and sessions
 	foreign settled       // keys of values that are none of ours
 }
 
@@ -160,9 +178,10 @@ func (l *Lists) Rounds(ctx context.Context, system, from string) (all []leadersh
 func (l *Lists) electionPages(ctx context.Context, prefix string, wanted func(key string) bool, f func(read []leadership.Standing, unread []string)) error {
 	l.others.next()
 	l.foreign.next()
+	sessions := make(map[string]*store.KVPair)
 	for from := ""; ; {
 		began := time.Now()
-		p := &page{Store: l.kv, from: from, wanted: func(key string) bool { return !l.skips(key) && wanted(key) }}
+		p := &page{Store: l.kv, from: from, sessions: sessions, wanted: func(key string) bool { return !l.skips(key) && wanted(key) }}
 		read, err := l.electionPage(ctx, p, prefix)
 		if err != nil {
 			return err
@@ -204,7 +223,7 @@ func (l *Lists) skips(key string) bool {
 // ours reports whether a value is of another kind than elections, and says so.
 func ours(value []byte) bool {
 	var header struct{ Kind string }
-	return json.Unmarshal(value, &header) == nil && (header.Kind == "round" || header.Kind == "fence")
+	return json.Unmarshal(value, &header) == nil && slices.Contains([]string{"round", "fence", "session"}, header.Kind)
 }
 
 func (l *Lists) electionPage(ctx context.Context, p *page, prefix string) ([]leadership.Standing, error) {

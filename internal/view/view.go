@@ -50,8 +50,10 @@ type Election struct {
 	// any more, though its seat has not been taken.
 	Expired bool `json:"expired,omitempty"`
 	// FreeIn is for how many milliseconds the leader may still lead, if it does not renew
-	// its term.
+	// its term or session.
 	FreeIn  int64     `json:"free_in_ms,omitempty"`
+	// Session is the key of the session that the term rides on.
+	Session string    `json:"session,omitempty"`
 	Waiting []Waiting `json:"waiting,omitempty"`
 	Asked   *Asked    `json:"asked,omitempty"`
 	// Omitted means that an event leaves out the payload, which is long.
@@ -76,7 +78,7 @@ type Asked struct {
 
 // OfElection returns an election for JSON.
 func OfElection(s leadership.Standing) Election {
-	v := Election{Key: s.Key, Term: OfTerm(s.Term), FreeIn: Ceil(s.Left)}
+	v := Election{Key: s.Key, Term: OfTerm(s.Term), FreeIn: Ceil(s.Left), Session: s.Session}
 	for _, w := range s.Waiting {
 		v.Waiting = append(v.Waiting, Waiting(w))
 	}
