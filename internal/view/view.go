@@ -51,7 +51,7 @@ type Election struct {
 	Expired bool `json:"expired,omitempty"`
 	// FreeIn is for how many milliseconds the leader may still lead, if it does not renew
 	// its term or session.
-	FreeIn  int64     `json:"free_in_ms,omitempty"`
+	FreeIn int64 `json:"free_in_ms,omitempty"`
 	// Session is the key of the session that the term rides on.
 	Session string    `json:"session,omitempty"`
 	Waiting []Waiting `json:"waiting,omitempty"`
