@@ -118,18 +118,29 @@ var brokens = []broken{
 	},
 	{
 		"S11", "a session is ended before its trust is over", "session",
-		"(when (<= (until s) now)) ; its trust is over", "",
+		"(when (or (quit s) (<= (until s) now))) ; its trust is over", "",
 		twoLead, "beat, beat, claim, apply, acknowledge, begin, end session, claim, apply, acknowledge, begin", nil,
 	},
 	{
 		"S11", "a session that has ended is renewed", "session",
-		"(when (not (dead s)) (< (until s) u))", "(when (< (until s) u))",
+		"(when (not (dead s)) (not (quit s)) (< (until s) u))", "(when (< (until s) u))",
 		twoLead, "beat, claim, apply, acknowledge, begin, end session, beat, claim, apply, acknowledge, begin, beat", nil,
 	},
 	{
 		"S5", "a claim that rides and was read back is trusted", "session",
 		"(= (phase a) acknowledged) ; to begin", "(or (= (phase a) acknowledged) (and (= (phase a) applied) (= current (made a))))",
 		twoLead, "beat, beat, claim, apply, begin, fail over, claim, apply, acknowledge, begin", nil,
+	},
+	{
+		"S11", "a term that rides and vanished is waited for as others are", "adrift",
+		"(* 2.0 (wait c))) ; the trust by looks", "(wait c))",
+		twoLead, "beat, beat, come, come, claim, apply, hear, look, delete, look, claim, apply, hear", nil,
+	},
+	{
+		"S11", "a rider trusts its term without looking at it", "adrift",
+		"(define leads ((c Claimant)) Bool (and (not (over c)) (< now (trust c)) (< now (until c))))",
+		"(define leads ((c Claimant)) Bool (and (not (over c)) (< now (until c))))",
+		"a term is led for long after its record has gone", "beat, come, claim, apply, hear, forget, look", nil,
 	},
 	{
 		"rounds", "a round that was read back is won", "round",
@@ -192,6 +203,16 @@ var brokens = []broken{
 		"(not exposed)) ; a premise", "true) ; a premise",
 		twoLead, "come, claim, apply, hear, delete, come, claim, apply, hear", nil,
 	},
+	{
+		"", "a session is given up while the work of a term that rides on it goes on", "session",
+		"(when (forall ((c Claimant)) (=> (= (rides c) s) (ended c)))) ; all work has returned", "",
+		twoLead, "beat, beat, claim, apply, acknowledge, begin, end, give up session, end session, claim, apply, acknowledge, begin", nil,
+	},
+	{
+		"", "the look by which a rider trusts its term is stale", "adrift",
+		"(= (holder top) c)) ; a premise", "true) ; a premise",
+		"a term is led for long after its record has gone", "beat, come, claim, apply, hear, look, forget, find, hear of a look, look", nil,
+	},
 }
 
 // outside are the sabotages of rules that the models cover which they do not have, and
@@ -206,5 +227,6 @@ var outside = map[string]string{
 	"rounds an attempt that vanished, or was put back, is not waited for": "it is the View of elections, which lost.model has",
 	"rounds the work of Do goes on after its attempt":                     "it is the Lease of elections, which election.model has",
 	"rounds an attempt that is over ends one that began after it":         "it is about how soon a node begins again, not about two",
+	"S11 a missing session counts as ended at once":                       "a session is an election: lost.model has what is missing",
 	"rounds sleep does not count for an attempt":                          "the models have one clock for each node, which goes on",
 }

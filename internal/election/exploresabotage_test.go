@@ -103,7 +103,7 @@ var sabotages = []struct {
 		"case BROKEN && rec.Session != \"\" && rec.Beat != m.writes.acked.beat && !m.hasTerm():\n\t\t\tm.writes.acked = attempt{rec.Beat, now}\n\t\t\tm.begin(rec)\n\t\tcase rec.Beat != m.writes.acked.beat: // it",
 	}},
 	{"ride vanish", change{
-		"S11", "a term that rides is waited for as one that does not, when it vanished", "internal/election/ride.go",
+		"S11", "a term that rides and vanished is waited for as others are", "internal/election/ride.go",
 		"\tif r.Session != \"\" {\n\t\treturn 2 * r.TTL()\n",
 		"\tif r.Session != \"\" && !BROKEN {\n\t\treturn 2 * r.TTL()\n",
 	}},
