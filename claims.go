@@ -64,7 +64,10 @@ func NewClaims(kv store.Store, key string, opts ...Option) *Claims {
 // by it, and may ask again.
 func (c *Claims) Claim(ctx context.Context, by Claim) (Claimed, error) {
 	start := c.opts.clock.Now() // before anything is done for it (S1)
-	trust, err := c.check(ctx, &by)
+	if err := errors.Join(c.err, checkContext(ctx)); err != nil {
+		return Claimed{}, err
+	}
+	trust, err := by.check(c.opts)
 	if err != nil {
 		return Claimed{}, err
 	}

@@ -274,30 +274,6 @@ type call struct {
 	alone func()      // makes it by itself
 }
 
-// result is what a call has come to. Records are encoded and decoded by the
-// goroutine of the call: it is gone by the next turn, and so is the large stack that
-// they need.
-type result struct {
-	pair  *store.KVPair // nil after a read: there is no record
-	err   error
-	wrote []byte // what was to be put
-
-	rec     election.Record // that a look found
-	foreign error           // why that is none
-	same    bool            // it is that which was known
-	alone   bool            // it was not read together with others
-}
-
-// at is where the record of an election or a round is.
-func at(kv store.Store, key string) register.Place {
-	return register.Place{Store: kv, Key: key, Package: "leadership"}
-}
-
-// newRegister makes the register of a record, for one who waits.
-func newRegister(kv store.Store, key string) *register.Register {
-	return register.New(register.Config{Place: at(kv, key), Timeout: DefaultCallTimeout, Unsafe: ErrUnsafeStore})
-}
-
 // found is the result of a read of the record, of which known was known. It reads that of the
 // session that it rides on, unless that is its own.
 func (o *observer) found(ctx context.Context, known result, pair *store.KVPair, err error) result {
@@ -350,23 +326,6 @@ func known(view *election.View[election.Record]) result {
 	return result{pair: view.Pair, rec: view.Rec}
 }
 
-// parsed is the result of a read of the record of an election.
-func parsed(pair *store.KVPair, err error) result { return parsedBy(election.Parse, pair, err) }
-
-// parsedSession is that of a session.
-func parsedSession(pair *store.KVPair, err error) result {
-	return parsedBy(election.ParseSession, pair, err)
-}
-
-func parsedBy(parse func(value []byte) (election.Record, error), pair *store.KVPair, err error) result {
-	r := result{pair: pair, err: err}
-	if pair != nil {
-		rec, err := parse(pair.Value)
-		r.rec, r.foreign = rec, foreign(err)
-	}
-	return r
-}
-
 // endSession ends the session of another that has not changed for its TTL. Of many rivals in
 // one process one does so.
 func (o *observer) endSession(ctx context.Context, s election.Step) result {
@@ -384,11 +343,4 @@ func (o *observer) endSession(ctx context.Context, s election.Step) result {
 		return r.pair, r.err
 	})
 	return result{err: err}
-}
-
-// put replaces previous by value. An error says that it may have happened or
-// not: not every store tells that apart.
-func put(ctx context.Context, kv store.Store, key string, value []byte, previous *store.KVPair) result {
-	pair, err := at(kv, key).Put(ctx, value, previous)
-	return result{pair: pair, err: err}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"maps"
 	"path"
 	"reflect"
 	"slices"
@@ -183,77 +182,3 @@ func (s *Session) warn(err error) {
 }
 
 func (s *Session) directory() string { return s.prefix + "sessions/" }
-
-// session returns the key of the session that the record under key rides on, "" for none.
-func (r *result) session(key string) (session string) {
-	if r.rec.Session != "" && r.foreign == nil {
-		session, r.foreign = r.rec.SessionKey(key)
-		r.foreign = foreign(r.foreign)
-	}
-	return session
-}
-
-// ridesOn takes in what a read of the record's session has found.
-func (r *result) ridesOn(session string, found result) {
-	r.err, r.rec.Ride = found.err, &election.Ride{Pair: found.pair, Rec: found.rec}
-	if found.foreign != nil {
-		r.foreign = fmt.Errorf("session %q: %w", session, found.foreign)
-	}
-}
-
-// readRide is the result of a read of the record of a register. It reads that of the session
-// that it rides on.
-func readRide(ctx context.Context, of *register.Register, pair *store.KVPair, err error) result {
-	r := parsed(pair, err)
-	if key := r.session(of.Key); key != "" {
-		r.ridesOn(key, parsedSession(of.At(key).Read(ctx)))
-	}
-	return r
-}
-
-// sessionsAtOnce is how many sessions are read by one call.
-const sessionsAtOnce = 1000
-
-// readRides reads the sessions that the records of many elections ride on, each once.
-func readRides(ctx context.Context, of *register.Register, elections map[string]result) error {
-	riders := make(map[string][]string) // the keys of the elections, by session
-	for key, r := range elections {
-		if session := r.session(key); session != "" {
-			riders[session] = append(riders[session], key)
-		}
-		elections[key] = r
-	}
-	for sessions := range slices.Chunk(slices.Sorted(maps.Keys(riders)), sessionsAtOnce) {
-		pairs, err := register.Call(ctx, of, func(ctx context.Context) ([]*store.KVPair, error) { return store.GetMany(ctx, of.Store, sessions) })
-		if err != nil {
-			return fmt.Errorf("leadership: get the sessions of elections: %w", err)
-		}
-		for i, session := range sessions {
-			found := parsedSession(pairs[i], nil)
-			for _, key := range riders[session] {
-				r := elections[key]
-				r.ridesOn(session, found)
-				elections[key] = r
-			}
-		}
-	}
-	return nil
-}
-
-// endRide ends the session that a record of a register rides on (S11), unless that has changed
-// since it was read. It returns the record with what stands.
-func endRide(ctx context.Context, of *register.Register, rec election.Record) (election.Record, error) {
-	r, seen, beat := result{rec: rec}, rec.Ride.Pair, rec.Ride.Rec.Beat
-	key := r.session(of.Key)
-	r.ridesOn(key, parsedSession(of.At(key).UpdateFrom(ctx, seen, func(found *store.KVPair, _ register.Earlier) (register.Change, error) {
-		if !indexes.Same(found, seen) {
-			return register.Leave, nil
-		}
-		beat = election.NextBeat(beat, clock.Stride())
-		return register.Write(rec.EndSession(beat).Encode()), nil
-	})))
-	if r.err == nil {
-		r.err = r.foreign
-	}
-	return r.rec, r.err
-}

@@ -257,9 +257,9 @@ type Claimed struct {
 }
 
 // check fills in the defaults of a claim, and returns how long it could be trusted, or
-// what is wrong with it.
-func (c *Claims) check(ctx context.Context, by *Claim) (time.Duration, error) {
-	if err := errors.Join(c.err, checkName("node", by.Node), checkContext(ctx)); err != nil {
+// what is wrong with it. o are the options of its claims.
+func (by *Claim) check(o options) (time.Duration, error) {
+	if err := checkName("node", by.Node); err != nil {
 		return 0, err
 	}
 	switch {
@@ -281,7 +281,6 @@ func (c *Claims) check(ctx context.Context, by *Claim) (time.Duration, error) {
 	if len(by.Payload) > MaxPayload {
 		return 0, invalid("payload", fmt.Sprintf("%d bytes", len(by.Payload)), "must have at most %d bytes", MaxPayload)
 	}
-	o := c.opts // a copy, for the defaults depend on the TTL
 	err := o.candidate(by.TTL)
 	by.TTL, by.retry = by.TTL.Truncate(time.Millisecond), o.config.Retry
 	by.Payload = bytes.Clone(by.Payload) // the caller may change it

@@ -44,7 +44,7 @@ var claimSabotages = []sabotage{
 		"\t\tif BROKEN {\n\t\t\trec.Beat++\n\t\t}\n\t\tif asked = rec; !write {",
 	}, "PauseThatKeeps"},
 	{change{
-		"S12", "formats are told apart loosely", "observer.go",
+		"S12", "formats are told apart loosely", "record.go",
 		"\t\trec, err := parse(pair.Value)\n",
 		"\t\trec, err := parse(pair.Value)\n\t\tif BROKEN && err != nil {\n\t\t\trec, err = election.Record{Token: 1}, nil\n\t\t}\n",
 	}, "Foreign"},

@@ -144,7 +144,7 @@ var sabotages = []change{
 		"&& (m.health.well || BROKEN) && (verdict",
 	},
 	{
-		"health", "an unhealthy leader leads on", "health.go",
+		"health", "an unhealthy leader leads on", "listeners.go",
 		"h.failed >= h.failures }",
 		"h.failed > h.failures || !BROKEN && h.failed == h.failures }",
 	},
