@@ -80,9 +80,14 @@
 // the reply. The leader's time begins before the record is written and the
 // rival's after, and the leader's is shorter by the margin: so the leader's
 // trust has run out before the rival can claim. Neither reads the clock of the
-// other, and neither relies on the store to expire anything, on a session, or
-// on a watch: what a watch shows makes a candidate wait longer, or look again, and a poll
+// other, and neither relies on the store to expire anything, on a session
+// of the store, or on a watch: what a watch shows makes a candidate wait longer, or look again, and a poll
 // stands behind it.
+//
+// A term that rides on a [Session] is not renewed: the record of the session is, for all its
+// terms at once. A rival that has seen neither change for the TTL first writes that the session
+// has ended. That fails if the session was renewed, and is for good if it was not: only then
+// does the rival claim.
 //
 // If the reply to a write is lost, the write may have happened or not. So the candidate
 // reads the record, and writes again: a claim with a new token, a renewal with a new beat.
