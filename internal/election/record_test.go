@@ -1,7 +1,11 @@
 package election
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +91,77 @@ func TestForeignValuesAreRefused(t *testing.T) {
 			t.Errorf("the error shows what is stored: %v", err)
 		}
 	}
+}
+
+// TestOnlyWhatEncodeWritesIsRead takes the fields of each format apart: what is left without
+// one, has one twice, has two in another order, or has the header of another format, is read only
+// where Encode writes that.
+func TestOnlyWhatEncodeWritesIsRead(t *testing.T) {
+	full := Record{
+		Leader: "a", Instance: "i", Token: 7, Millis: 500, Beat: 3, Since: time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC), Payload: format.Bytes("p"),
+		Last: &Ending{"b", 6, Expired}, Waiting: []Waiter{{"w", 2}}, Ask: &Request{Do: Pause},
+	}
+	riding, session := full, full
+	riding.Session, session.Header = "sessions/s", Sessions
+	for _, rec := range []Record{full, riding, session, full.Vacated(4, Resigned), riding.Vacated(4, Resigned), session.Vacated(4, Expired)} {
+		parse, other := Parse, ParseSession
+		if rec.Kind == Sessions.Kind {
+			parse, other = ParseSession, Parse
+		}
+		value := rec.Encode()
+		if got, err := parse(value); err != nil || !bytes.Equal(got.Encode(), value) {
+			t.Errorf("%s: %s, %v", value, got.Encode(), err)
+		}
+		if _, err := other(value); err == nil {
+			t.Errorf("%s is read as another kind", value)
+		}
+		fields := fieldsOf(t, value)
+		spoiled := [][]string{slices.Concat(fields, []string{`"more":1`})}
+		for i := range fields {
+			spoiled = append(spoiled, slices.Delete(slices.Clone(fields), i, i+1), slices.Insert(slices.Clone(fields), i, fields[i]))
+			if i > 0 {
+				turned := slices.Clone(fields)
+				turned[i-1], turned[i] = turned[i], turned[i-1]
+				spoiled = append(spoiled, turned)
+			}
+		}
+		for _, header := range []format.Header{Format, Riding, Sessions, {V: 2, Kind: "session"}, {V: 3, Kind: "election"}} {
+			changed := slices.Clone(fields)
+			changed[0], changed[1] = fmt.Sprintf(`"v":%d`, header.V), fmt.Sprintf(`"kind":%q`, header.Kind)
+			if !slices.Equal(changed, fields) {
+				spoiled = append(spoiled, changed)
+			}
+		}
+		for _, fields := range spoiled {
+			text := "{" + strings.Join(fields, ",") + "}"
+			for _, parse := range []func([]byte) (Record, error){Parse, ParseSession} {
+				if got, err := parse([]byte(text)); err == nil && string(got.Encode()) != text {
+					t.Errorf("%s is read, and written as %s", text, got.Encode())
+				}
+			}
+		}
+	}
+}
+
+// fieldsOf returns the fields of an object, as they are written.
+func fieldsOf(t *testing.T, value []byte) (fields []string) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(value))
+	if _, err := d.Token(); err != nil {
+		t.Fatal(err)
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v json.RawMessage
+		if err := d.Decode(&v); err != nil {
+			t.Fatal(err)
+		}
+		fields = append(fields, fmt.Sprintf("%q:%s", name, v))
+	}
+	return fields
 }
 
 // sample is the record of a held seat, with a piece of it replaced.
