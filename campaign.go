@@ -93,6 +93,7 @@ func (c *campaign) step() {
 		c.follow(result{}, now)
 		c.complain(now.Mono)
 		c.announce(now.Mono)
+		c.rider.As(c.machine.Instance())
 		c.machine.Ride(c.rider.Name())
 		switch s := c.machine.Step(now); s.Do {
 		case election.Look:
@@ -273,9 +274,8 @@ func (c *campaign) report(err error) { c.problem(fmt.Errorf("leadership: key %q:
 
 // finish ends what belongs to the campaign, waits for it, and closes the channels.
 func (c *campaign) finish() {
-	if c.on.call != nil {
-		c.on.call.cancel()
-		go c.release(c.on.call)
+	if call, on := c.on.call, c.rider.Lease(c.rider.Name()); call != nil || on != nil && c.machine.MayHold() {
+		go c.release(call, on)
 	}
 	watched := c.on.watch.Close()
 	c.health.end()
@@ -289,29 +289,6 @@ func (c *campaign) finish() {
 func (c *campaign) end() {
 	c.on.loop.Last()
 	close(c.done)
-}
-
-// release waits for a call that was abandoned, and gives up what it may have claimed
-// (S5). It outlives the campaign, by as long as the store takes to return from the call.
-func (c *campaign) release(call *call) {
-	<-call.result
-	if !call.puts {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.by.ttl)
-	defer cancel()
-	for range election.Refusals {
-		pair, err := at(c.on.kv, c.on.key).Get(ctx)
-		found := c.on.found(ctx, result{}, pair, err)
-		rec := found.rec // the zero record where there is none of an election
-		if !c.machine.MayHaveWritten(rec) {
-			return
-		}
-		left := rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), c.machine.Leaving())
-		if r := put(ctx, c.on.kv, c.on.key, left.Encode(), found.pair); !register.Refused(r.err) {
-			return
-		}
-	}
 }
 
 // outcome waits until a campaign of Run has ended and returns, or panics with, what

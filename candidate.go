@@ -7,7 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/internal/election"
+	"github.com/seed-a1d591d3/leadership/internal/lease"
+	"github.com/seed-a1d591d3/leadership/internal/register"
 	"github.com/seed-a1d591d3/leadership/internal/relay"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -283,4 +286,38 @@ func (c *Candidate) Run(ctx context.Context, work func(ctx context.Context, term
 		return err
 	}
 	return campaign.outcome()
+}
+
+// release waits for a call that was abandoned, and gives up what it, or another, may have
+// claimed (S5). It outlives the campaign, by as long as the store takes to return from the call;
+// and where the term rides on a session that lives on, which its rivals wait for, by as long as
+// it takes to give that up.
+func (c *campaign) release(call *call, on *lease.Lease) {
+	if call != nil {
+		call.cancel()
+		<-call.result
+		if !call.puts && on == nil {
+			return
+		}
+	}
+	for !c.released() && on != nil && clock.Pause(on.Context(), c.on.opts.config.Retry) == nil {
+	}
+}
+
+// released gives up what the campaign may have claimed. It reports whether that has succeeded.
+func (c *campaign) released() bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.by.ttl)
+	defer cancel()
+	for range election.Refusals {
+		found := parsed(at(c.on.kv, c.on.key).Get(ctx))
+		rec := found.rec // the zero record where there is none of an election
+		if !c.machine.MayHaveWritten(rec) {
+			return found.err == nil
+		}
+		left := rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), c.machine.Leaving())
+		if r := put(ctx, c.on.kv, c.on.key, left.Encode(), found.pair); !register.Refused(r.err) {
+			return r.err == nil
+		}
+	}
+	return false
 }

@@ -296,10 +296,13 @@ func (o *observer) parsed(known result, pair *store.KVPair, err error) (r result
 	default:
 		r = parsed(pair, err)
 	}
-	if session = r.session(o.key); session == o.opts.session.Key() {
-		session = ""
+	if session = r.session(o.key); session == "" || session != o.opts.session.Key() {
+		return r, session
 	}
-	return r, session
+	if !o.opts.session.Carries(r.rec.Instance) {
+		r.rec.Ride = &election.Ride{Left: true}
+	}
+	return r, ""
 }
 
 // session reads the record of a session, or returns what was read recently: it is the same of

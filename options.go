@@ -257,8 +257,7 @@ func (o *options) candidate(ttl time.Duration) error {
 	}
 	o.config.Trust, o.config.Limit = o.trust(ttl.Truncate(time.Millisecond)), ttl.Truncate(time.Millisecond)/3
 	if o.session != nil {
-		o.config.Rides = true
-		o.config.Trust *= 2 // see election.Record.Outlives
+		o.config.Ride()
 	}
 	return o.health.check(o.config.Retry)
 }

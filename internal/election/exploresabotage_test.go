@@ -83,9 +83,9 @@ var sabotages = []struct {
 		"\tif BROKEN {\n\t\treturn max(highest, 1)\n\t}\n\treturn max(highest+1, uint64(",
 	}},
 	{"ride", change{
-		"S11", "a term is taken before its session is ended", "internal/election/law.go",
-		"\tcase v.Rec.Session != \"\" && !v.Rec.Ended() && !c.holds(v.Rec):\n",
-		"\tcase v.Rec.Session != \"\" && !v.Rec.Ended() && !c.holds(v.Rec) && !BROKEN:\n",
+		"S11", "a term is taken before its session is ended", "internal/election/ride.go",
+		"\treturn r.Session != \"\" && !r.Ended() && (",
+		"\treturn !BROKEN && r.Session != \"\" && !r.Ended() && (",
 	}},
 	{"ride lost", change{
 		"S11", "a session is ended before its trust is over", "internal/election/ride.go",

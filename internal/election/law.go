@@ -115,7 +115,7 @@ func Decide(v *View[Record], c *Claimant, holds bool, now time.Duration) (Verdic
 		return MustNot, free
 	case now < free:
 		return MustWait, free
-	case v.Rec.Session != "" && !v.Rec.Ended() && !c.holds(v.Rec):
+	case v.Rec.alive() && !c.holds(v.Rec):
 		return MustEnd, free
 	}
 	return MayTake, free

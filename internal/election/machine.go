@@ -168,6 +168,12 @@ func (m *Machine) View() *View[Record] { return &m.view }
 // whether that is by a write of its own.
 func (m *Machine) Mine() bool { return m.view.Rec.Held() && m.view.Rec.Instance == m.by.Instance }
 
+// Instance returns the instance of this campaign, which is another after a copy of it was seen.
+func (m *Machine) Instance() string { return m.by.Instance }
+
+// MayHold reports whether the record may be of a term of this campaign.
+func (m *Machine) MayHold() bool { return m.writes.unknown || m.Mine() }
+
 // Leaving returns why the record of this campaign is about to be given up.
 func (m *Machine) Leaving() Reason { return m.leave.reason }
 
@@ -317,7 +323,7 @@ func (m *Machine) windUp() {
 	}
 	m.term = term{}
 	m.tell(Event{Kind: WoundUp, Record: t.rec})
-	m.stop.begun = m.stop.begun || m.cfg.Once
+	m.once(true)
 	m.leave.endedToken = max(m.leave.endedToken, t.rec.Token)
 	if m.leave.reason != Expired {
 		m.giveUp(m.leave.reason)
@@ -336,7 +342,7 @@ func (m *Machine) TooLate(now time.Duration) {
 	m.leave.endedToken = m.term.rec.Token
 	m.leave.notBefore = now + m.backoff(1, m.cfg.Retry)
 	m.term = term{}
-	m.stop.begun = m.stop.begun || m.cfg.Once
+	m.once(true)
 }
 
 // MayHaveWritten reports whether this campaign may have written rec.

@@ -14,6 +14,12 @@ import (
 type Ride struct {
 	Pair *store.KVPair // nil: there is no record
 	Rec  Record        // of kind session
+
+	// Left means that the session is the observer's own, and goes on, but that the campaign
+	// which the record names has ended, or has another instance. None but those who ride on the
+	// session can tell, so one of them has to take the seat. The campaign may yet go on in a
+	// copy of this process, and be trusted there, for as long as that can without a renewal.
+	Left bool
 }
 
 // NameSession returns how a record under key names the session under another key: relative to
@@ -45,15 +51,22 @@ func (r Record) SessionKey(key string) (string, error) {
 }
 
 // Beats returns the pair of the session that the record names: one without an index if it is
-// missing, and nil if there is none, or none was read.
+// missing, another if that was left, and nil if there is none, or none was read.
 func (r Record) Beats() *store.KVPair {
 	switch {
 	case r.Ride == nil:
 		return nil
+	case r.Ride.Left:
+		return &store.KVPair{Value: []byte("left")}
 	case r.Ride.Pair == nil:
 		return &store.KVPair{}
 	}
 	return r.Ride.Pair
+}
+
+// alive reports whether the record rides on a session that has to end before the seat can be taken (S11).
+func (r Record) alive() bool {
+	return r.Session != "" && !r.Ended() && (r.Ride == nil || !r.Ride.Left)
 }
 
 // Ended reports whether the session that the record names was seen to have ended. That is
@@ -95,4 +108,20 @@ func (r Record) EndSession(beat uint64) Record {
 		return r.Ride.Rec.Vacated(beat, Expired)
 	}
 	return Record{Header: Sessions, Token: 1, Beat: beat, Last: &Ending{r.Leader, 1, Expired}}
+}
+
+// Ride has terms ride on sessions: Trust is for how long one is trusted after each look then.
+func (c *Config) Ride() {
+	c.Rides = true
+	c.Trust *= 2 // see Record.Outlives
+}
+
+// once ends the campaign of a session, if that is over: what has ended is never begun again.
+// It reports whether it does.
+func (m *Machine) once(over bool) bool {
+	if !m.cfg.Once || !over {
+		return false
+	}
+	m.stop.begun = true
+	return true
 }

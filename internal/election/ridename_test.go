@@ -10,7 +10,7 @@ import (
 // TestSessionIsEndedAfterItsOwnTTL: a candidate with a shorter one may have claimed.
 func TestSessionIsEndedAfterItsOwnTTL(t *testing.T) {
 	long := Record{Header: Sessions, Leader: "a", Instance: "a", Token: 1, Millis: 30_000, Beat: 1}
-	rec := Record{Header: Riding, Leader: "a", Instance: "a", Token: 1, Millis: 5_000, Session: "one", Ride: &Ride{&store.KVPair{}, long}}
+	rec := Record{Header: Riding, Leader: "a", Instance: "a", Token: 1, Millis: 5_000, Session: "one", Ride: &Ride{Pair: &store.KVPair{}, Rec: long}}
 	if d := rec.Stands(); d != 30*time.Second {
 		t.Errorf("stands for %v", d)
 	}

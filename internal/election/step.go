@@ -113,8 +113,7 @@ func (m *Machine) lead(now clock.Instant) Step {
 func (m *Machine) compete(now clock.Instant) Step {
 	at := now.Mono
 	verdict, free := Decide(&m.view, &m.by, false, at)
-	if m.cfg.Once && m.view.Pair != nil && !m.Mine() {
-		m.stop.begun = true // somebody has ended it before it began
+	if m.once(m.view.Pair != nil && !m.Mine()) { // somebody has ended it before it began
 		return Step{Until: at}
 	}
 	able := m.view.Known && !m.foreign && m.health.well && (m.by.Session != "" || !m.cfg.Rides) &&

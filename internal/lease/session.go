@@ -59,10 +59,11 @@ func (s *Session) Key() string {
 
 // Rider is one user of a session: a campaign. A nil one rides on no session.
 type Rider struct {
-	of      *Session
-	name    func(key string) string
-	wake    func()
-	at, ref string // the incarnation that was named last, and how
+	of       *Session
+	name     func(key string) string
+	wake     func()
+	at, ref  string // the incarnation that was named last, and how
+	instance string // that its terms name
 }
 
 // Ride keeps the session alive until the rider calls Done. name returns
@@ -110,6 +111,28 @@ func (r *Rider) Name() string {
 		r.at, r.ref = key, r.name(key)
 	}
 	return r.ref
+}
+
+// As tells the instance that the rider's terms name. It is not safe for concurrent use.
+func (r *Rider) As(instance string) {
+	if r == nil || r.instance == instance {
+		return
+	}
+	r.of.mu.Lock()
+	defer r.of.mu.Unlock()
+	r.instance = instance
+}
+
+// Carries reports whether a rider of that instance rides on the session.
+func (s *Session) Carries(instance string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := range s.riders {
+		if r.instance == instance {
+			return true
+		}
+	}
+	return false
 }
 
 // Lease returns the lease of the incarnation of that name, nil if that is over. It is not safe
