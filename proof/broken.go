@@ -219,6 +219,7 @@ var brokens = []broken{
 // why.
 var outside = map[string]string{
 	"S5 a record that a copy of the machine wrote is taken for one's own": "in the models an instance is one process",
+	"S11 a term that was left on a living session is taken at once":       "in the models an instance is one process",
 	"claims a term that has run out is renewed":                           "the models permit it: a holder takes back no term that is over by its own count",
 	"claims a term that was put back is renewed while another may lead":   "lost.model has no servers, and there all have seen the term that was lost",
 	"claims a term that has ended and is put back is renewed":             "likewise",

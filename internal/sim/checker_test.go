@@ -73,6 +73,7 @@ func (k *checker) check() {
 	if len(leaders) > 1 && !tampered {
 		w.violate("two leaders", "%s lead at once", names(leaders))
 	}
+	k.seconds(v, tampered)
 	for _, c := range w.contenders() {
 		k.windingUp(c, leaders, v, tampered)
 	}
@@ -122,6 +123,9 @@ func (k *checker) examine(c *contender, v time.Duration) bool {
 	}
 	if !c.leading {
 		k.begins(c, term.Token, v)
+	}
+	if s := w.ledger.ended1(c.ridesOn(term.Token)); s {
+		w.violate("S11", "%s leads term %d by a session that has ended", c.name, term.Token)
 	}
 	if c.machine.frozen(v) {
 		return true

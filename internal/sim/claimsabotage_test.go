@@ -24,6 +24,11 @@ var claimSabotages = []sabotage{
 		"if m.Mine() && !m.MayHaveWritten(rec) && !older && !BROKEN {",
 	}, "Copied"},
 	{change{
+		"S11", "a term that was left on a living session is taken at once", "internal/election/ride.go",
+		"\tcase r.Ride != nil:\n",
+		"\tcase BROKEN && r.Ride != nil && r.Ride.Left:\n\t\treturn 0\n\tcase r.Ride != nil:\n",
+	}, "OnALivingSession"},
+	{change{
 		"suspension", "nobody is told that the machine was suspended", "internal/lease/lease.go",
 		"\tl.jumps.Add(l)\n",
 		"\tif !BROKEN {\n\t\tl.jumps.Add(l)\n\t}\n",

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	leadership "github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
@@ -24,6 +25,7 @@ type contender struct {
 	serves    *served               // nil for all but servers
 	machine   *machine
 	link      *link // nil for a holder
+	riding
 
 	campaigns atomic.Int32 // how many were begun
 	stopped   atomic.Bool
@@ -76,16 +78,20 @@ type work struct {
 func (c *contender) trust(token uint64, v, length time.Duration, sure bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t, start := c.trusts[token], c.machine.read(v)
+	c.trusts[token] = c.extended(c.trusts[token], v, length, sure)
+	c.seen = observation{v: c.w.now()}
+}
+
+func (c *contender) extended(t trust, v, length time.Duration, sure bool) trust {
+	start := c.machine.read(v)
 	until := start.Mono + length
 	t.until = max(t.until, until)
 	t.wall = max(t.wall, start.Wall+int64(length))
 	if sure {
 		t.sure = max(t.sure, until)
 	}
-	c.trusts[token] = t
-	c.seen = observation{v: c.w.now()}
 	c.w.alarm(c.machine.when(until))
+	return t
 }
 
 // trusted reports whether a term can be trusted at v.
@@ -93,6 +99,10 @@ func (c *contender) trusted(token uint64, v time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, t := c.machine.read(v), c.trusts[token]
+	return t.holds(now) && (c.on[token] == "" || c.beats[c.on[token]].holds(now))
+}
+
+func (t trust) holds(now clock.Instant) bool {
 	return now.Mono < t.until && now.Wall < t.wall // S4
 }
 
@@ -101,7 +111,11 @@ func (c *contender) trusted(token uint64, v time.Duration) bool {
 func (c *contender) entitled(token uint64, v time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.machine.mono(v) < c.trusts[token].sure && !c.machine.torn(v-2*slowest(c.ttl), v)
+	sure := c.trusts[token].sure
+	if s := c.on[token]; s != "" {
+		sure = min(sure, c.beats[s].sure)
+	}
+	return c.machine.mono(v) < sure && !c.machine.torn(v-2*slowest(c.ttl), v)
 }
 
 // begins takes note of a new campaign, which knows nothing of what was seen before.
@@ -165,14 +179,29 @@ func (c *contender) wait(rec record, holder *contender) {
 }
 
 // sees takes note of what was read.
-func (c *contender) sees(pair *store.KVPair) {
+func (c *contender) sees(ctx context.Context, pair *store.KVPair, v time.Duration) {
+	if pair != nil && pair.Key != c.w.ledger.key {
+		return
+	}
 	seen := observation{v: c.w.now()}
-	if e, who, known := c.w.ledger.find(pair); known && e.rec.held() && who != c {
+	e, who, known := c.w.ledger.find(pair)
+	if known && e.rec.Session != "" && who == c {
+		c.looked(e.rec, v)
+	}
+	if known && e.rec.held() && who != c {
 		seen.written, seen.ttl = e.v, e.rec.ttl()
+		if e.rec.Session != "" {
+			// It is not renewed: what counts is when it was there yet.
+			seen.written, seen.ttl = seen.v, 2*e.rec.ttl()
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.half, c.halfway = seen, ctx
+			return
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seen = seen
+	c.seen, c.half = seen, observation{}
 }
 
 // isShown takes note of a vacancy that a watch showed, later than what was read: there is

@@ -58,7 +58,7 @@ func (p *process) knows(by leadership.Claim, number uint64, doubted bool, got le
 	}
 	b := &p.beats
 	renewed := errors.Is(err, leadership.ErrLost) && got.Beat != 0
-	if by.Beat == 0 && err == nil {
+	if by.Beat == 0 && err == nil && number == b.number { // or else its beat is not known
 		b.loose--
 	}
 	switch {
@@ -67,7 +67,7 @@ func (p *process) knows(by leadership.Claim, number uint64, doubted bool, got le
 		b.won = max(b.won, got.Beat)
 		b.next, b.doubt = b.won, false
 	case renewed && !doubted && b.loose == 0:
-		panic("a holder without a copy is told that it has one: " + p.who.name)
+		p.w.violate("copies", "%s is told that it has a copy", p.who.name)
 	case renewed && !doubted:
 		b.loose--
 		fallthrough

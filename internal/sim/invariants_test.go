@@ -21,6 +21,9 @@ type attempt struct {
 	refused bool // it is not acknowledged, though it has taken effect
 }
 
+// forever is longer than all worlds.
+const forever = time.Duration(1) << 60
+
 // clocks are those of who waits for an attempt, and of who trusts in it.
 type clocks struct{ waits, trusts *machine }
 
@@ -35,10 +38,10 @@ func (c clocks) Waited(from, to time.Duration) time.Duration {
 }
 
 func (l *ledger) sends(by *contender) sends {
-	return func(ctx, waits context.Context, _ string, value []byte, previous *store.KVPair) func() {
+	return func(ctx, waits context.Context, key string, value []byte, previous *store.KVPair) func() {
 		start, _ := ctx.Value(departed{}).(departure)
 		a := &attempt{by: by, waits: waits, start: start.v}
-		if json.Unmarshal(value, &a.rec) != nil {
+		if key != l.key || json.Unmarshal(value, &a.rec) != nil {
 			return func() {} // which is told when it takes effect
 		}
 		if e, _, ok := l.find(previous); ok {
@@ -59,7 +62,7 @@ func (l *ledger) sends(by *contender) sends {
 func (l *ledger) applied(ctx context.Context, made entry) {
 	for _, a := range l.attempts {
 		if start, ok := ctx.Value(departed{}).(departure); ok && start.v == a.start && a.by == made.by && a.made == nil {
-			a.made, a.refused = &made, l.cut != nil
+			a.made, a.refused = &made, l.refuses()
 		}
 	}
 }
@@ -82,7 +85,7 @@ func (k *checker) hold(v time.Duration, tampered bool) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.cut != nil && l.cut.from > l.tampered {
+	if l.refuses() && l.cut.from > l.tampered {
 		s.Writes = append(s.Writes, l.write(l.cut.last))
 		for _, e := range l.history {
 			if e.v > l.cut.from {
@@ -108,6 +111,9 @@ func (k *checker) unasked(c *contender, v time.Duration) bool {
 func (k *checker) holdClaimant(c *contender, v time.Duration) {
 	claimant := invariants.Claimant{
 		Name: c.name, Clock: clocks{c.machine, c.machine}, Length: c.ttl - c.margin, Term: c.token, Leads: c.leading && !k.unasked(c, v),
+	}
+	if c.session != nil {
+		claimant.Length = forever // as long as its session: see examine
 	}
 	if w := c.working(); w != nil && !claimant.Leads {
 		claimant.Works = c.entitled(w.term.Token, v)
@@ -135,14 +141,26 @@ func (k *checker) holdAttempt(a *attempt, v time.Duration) {
 		Kind: a.kind(), Owner: who.name, Clock: clocks{a.by.machine, who.machine}, Token: a.rec.Token,
 		Start: a.start, Length: a.rec.ttl() - margin,
 	}
+	if a.rec.Session != "" {
+		is.Length = forever // until its session has ended
+	}
 	if a.based != nil && !(a.by.serves != nil && l.untold(a.by, *a.based)) {
 		based := l.write(*a.based)
+		if s := a.based.rec.Session; s != "" && s != a.rec.Session && is.Kind == invariants.Claim {
+			based.TTL = forever
+			if ended, ok := l.ended[s]; ok { // for good, so nobody has to wait
+				based.At, based.TTL = max(based.At, ended), 0
+			}
+		}
 		is.Based = &based
 	}
 	if a.made != nil {
 		made := l.write(*a.made)
 		is.Made = &made
 		is.Open = is.Kind <= invariants.Claim && !a.refused && a.waits.Err() == nil && !who.over[a.rec.Token]
+		if _, ended := l.ended[a.rec.Session]; ended {
+			is.Open = false
+		}
 	}
 	switch is.Kind {
 	case invariants.Claim:

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	leadership "github.com/seed-a1d591d3/leadership"
@@ -22,19 +21,21 @@ type ledger struct {
 	w   *world
 	key string
 
-	renamed atomic.Pointer[renamed] // the index of a record that a failover brought back
+	renamed sync.Map // the index of a record that a failover brought back, by key
 
 	mu       sync.Mutex
-	attempts []*attempt            // under way
-	cut      *cut                  // while nothing is acknowledged
-	history  []entry               // of the key; a deletion is an entry without a value
-	claimed  map[string]*contender // the holders, by the instances that they have made
-	writers  map[string]*contender // those that have claimed a seat, by instance
-	owners   map[uint64]owner      // by token
-	undone   map[uint64]owner      // owners of claims that a failover has taken back
-	told     map[uint64]bool       // the tokens that servers have told a holder
-	highest  uint64                // token ever issued, since the walls last disagreed
-	tampered time.Duration         // when somebody last deleted or replaced the record by hand
+	attempts []*attempt               // under way
+	cut      *cut                     // while nothing is acknowledged
+	history  []entry                  // of the key; a deletion is an entry without a value
+	others   map[string][]entry       // of the other keys
+	ended    map[string]time.Duration // when a session was, for good, by name
+	claimed  map[string]*contender    // the holders, by the instances that they have made
+	writers  map[string]*contender    // those that have claimed a seat, by instance
+	owners   map[uint64]owner         // by token
+	undone   map[uint64]owner         // owners of claims that a failover has taken back
+	told     map[uint64]bool          // the tokens that servers have told a holder
+	highest  uint64                   // token ever issued, since the walls last disagreed
+	tampered time.Duration            // when somebody last deleted or replaced the record by hand
 }
 
 // owner is whose a token is, and since when.
@@ -56,6 +57,7 @@ func newLedger(w *world, key string) *ledger {
 	return &ledger{
 		Store: memory.New(), w: w, key: key,
 		claimed: map[string]*contender{}, writers: map[string]*contender{}, owners: map[uint64]owner{}, undone: map[uint64]owner{}, told: map[uint64]bool{},
+		others: map[string][]entry{}, ended: map[string]time.Duration{},
 		tampered: -time.Hour,
 	}
 }
@@ -96,11 +98,15 @@ func (d desk) AtomicPut(ctx context.Context, key string, value []byte, previous 
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	ok, pair, err := d.Store.AtomicPut(ctx, key, value, d.stored(previous), opts)
-	if err == nil && ok && key == d.key {
+	if err == nil && ok {
 		start, _ := ctx.Value(departed{}).(departure)
-		d.wrote(d.who, pair, start)
-		d.applied(ctx, d.last())
-		if d.cut != nil {
+		if key == d.key {
+			d.wrote(d.who, pair, start)
+			d.applied(ctx, d.last())
+		} else {
+			d.wroteOther(d.who, pair, start)
+		}
+		if d.refuses() {
 			return false, nil, errNotAcknowledged
 		}
 	}
@@ -122,7 +128,7 @@ func (o office) AtomicPut(ctx context.Context, key string, value []byte, previou
 		}
 		o.history = append(o.history, entry{o.w.now(), pair.LastIndex, pair.Value, rec, nil})
 		o.w.note("operator", "wrote: %v, asking for %q", rec, rec.Ask.Do)
-		if o.cut != nil {
+		if o.refuses() {
 			return false, nil, errNotAcknowledged
 		}
 	}
@@ -167,6 +173,9 @@ func (l *ledger) wrote(by *contender, pair *store.KVPair, start departure) {
 	}
 
 	l.writers[rec.Instance] = who
+	if by.serves == nil {
+		who.rides(rec.Token, rec.Session)
+	}
 	h := l.owners[rec.Token]
 	if h.who == nil && l.undone[rec.Token].who == who {
 		h = l.undone[rec.Token] // it was put back by hand
@@ -182,11 +191,14 @@ func (l *ledger) wrote(by *contender, pair *store.KVPair, start departure) {
 		}
 	case h.who != nil && (l.w.plan.walls || h.v > l.tampered):
 		l.w.violate("tokens", "%s wrote token %d, which is %s's", name, rec.Token, h.who.name)
+	case h.who != nil && slices.ContainsFunc(l.history[:len(l.history)-1], func(e entry) bool {
+		return e.rec.Token == rec.Token && e.rec.Instance == rec.Instance
+	}): // both have that token, and the record of this one is put back
 	default:
 		l.begun(who, by, rec, old, start)
 	}
 	*start.acked = func() {
-		who.trust(rec.Token, start.v, rec.ttl()-margin, start.sure && by == who)
+		who.trust(rec.Token, start.v, rec.trusted(margin), start.sure && by == who)
 	}
 	if by.serves != nil {
 		by.serves.wrote(rec, pair.LastIndex, start)
@@ -210,11 +222,15 @@ func (l *ledger) begun(who, by *contender, rec record, old entry, start departur
 	}
 	// One that nobody else can take yet: a candidate's own, or one that a server
 	// has written, and told nobody of.
-	own := old.rec.held() && l.writers[old.rec.Instance] == who && by == who
+	own := old.rec.held() && l.writers[old.rec.Instance] == who && by == who && (old.rec.Session == "" || old.rec.Session == rec.Session)
 	if by.serves != nil && old.rec.held() {
 		own = l.untold(by, old)
 	}
-	if waited, hold := m.mono(start.v)-m.mono(old.v), old.rec.heldBack(who); old.value != nil && !own && waited < hold {
+	since := old.v
+	if ended, ok := l.ended[old.rec.Session]; ok {
+		since = max(since, ended)
+	}
+	if waited, hold := m.mono(start.v)-m.mono(since), old.rec.heldBack(who); old.value != nil && !own && waited < hold {
 		l.w.violate("priority", "%s claimed a seat after %v that it was to leave to others for %v", who.name, waited, hold)
 	}
 	if old.value == nil {
@@ -222,6 +238,10 @@ func (l *ledger) begun(who, by *contender, rec record, old entry, start departur
 		if seen, ok := by.sight(); ok && m.mono(start.v)-m.mono(seen.written) < seen.ttl {
 			l.w.violate("S2", "%s replaced a record that had vanished, within its TTL", who.name)
 		}
+	}
+	if old.rec.held() && old.rec.Session != "" {
+		l.riding(by, rec, old, start)
+		return
 	}
 	if !old.rec.held() || own {
 		return
@@ -269,10 +289,14 @@ func (l *ledger) find(pair *store.KVPair) (e entry, who *contender, ok bool) {
 
 // last returns the last entry. The lock is held.
 func (l *ledger) last() entry {
-	if len(l.history) == 0 {
+	return latest(l.history)
+}
+
+func latest(history []entry) entry {
+	if len(history) == 0 {
 		return entry{}
 	}
-	return l.history[len(l.history)-1]
+	return history[len(history)-1]
 }
 
 // seat returns what the record says now.
@@ -348,5 +372,5 @@ func (l *ledger) lastTampered() time.Duration {
 func (l *ledger) excused(v time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return v <= l.tampered+slowest(l.w.plan.longestTTL)
+	return v <= l.tampered+slowest(l.w.plan.outlives())
 }

@@ -13,6 +13,7 @@ type record struct {
 	Instance string `json:"instance"`
 	Token    uint64 `json:"token"`
 	TTL      int64  `json:"ttl"`
+	Session  string `json:"session"`
 	Beat     uint64 `json:"beat"`
 	Ask      struct {
 		Do   leadership.Action `json:"do"`
@@ -59,9 +60,21 @@ func (r record) held() bool { return r.Leader != "" }
 
 func (r record) ttl() time.Duration { return time.Duration(r.TTL) * time.Millisecond }
 
+// trusted is for how long its writer may trust a record from the start of that on, or, where
+// it rides, of a look.
+func (r record) trusted(margin time.Duration) time.Duration {
+	if r.Session != "" {
+		return 2 * (r.ttl() - margin)
+	}
+	return r.ttl() - margin
+}
+
 func (r record) String() string {
 	if !r.held() {
 		return fmt.Sprintf("vacant, token %d", r.Token)
+	}
+	if r.Session != "" {
+		return fmt.Sprintf("%s, token %d, on %s", r.Leader, r.Token, r.Session)
 	}
 	return fmt.Sprintf("%s, token %d", r.Leader, r.Token)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,11 +28,20 @@ type link struct {
 	crashed atomic.Bool
 
 	runs           func() int32        // how many campaigns it had
-	seen           func(*store.KVPair) // is told what was read, if not nil
+	beats          looksAtSession      // is told what a session was found to be, if not nil
+	own            sync.Map            // the keys of sessions that it has watched: campaigns, too
+	owns           atomic.Int32        // how many
+	seen           saw                 // is told what was read, if not nil
 	shown          func(*store.KVPair) // is told what a watch showed, if not nil
 	sends          sends               // is told what is written, if not nil
 	calls, watches atomic.Int32
 }
+
+// saw takes note of what a call has read that was made at v.
+type saw func(ctx context.Context, pair *store.KVPair, v time.Duration)
+
+// looksAtSession takes note of what a call has read of a session, nil if it is missing.
+type looksAtSession func(ctx context.Context, key string, pair *store.KVPair)
 
 // sends takes note of a write that is under way, and waited for as long as the other context
 // goes on, until the function returned is called.
@@ -49,6 +59,13 @@ type linkPlan struct {
 	deaf    float64       // a watch is dead or dies
 	retries bool          // a lost reply looks like a lost race: the client tried again by itself
 	weather []spell
+	shards  []shard
+}
+
+// shard is a time in which the sessions cannot be reached, or all but those.
+type shard struct {
+	span
+	sessions bool
 }
 
 // spell is a time of bad weather.
@@ -123,7 +140,7 @@ func (l *link) crash() {
 // fault is the plan of the faultstore.
 func (l *link) fault(call faultstore.Call) faultstore.Fault {
 	v := l.w.now()
-	c := l.dice.at(v, uint64(dice(0).child(string(call.Op))))
+	c := l.dice.at(v, uint64(dice(0).child(string(call.Op)+lane(call.Key))))
 	if l.w.calm(v) {
 		return faultstore.Fault{
 			Before: c.spread(50, l.w.plan.latency), After: c.spread(50, l.w.plan.latency), Lag: c.spread(50, l.w.plan.latency),
@@ -140,6 +157,11 @@ func (l *link) fault(call faultstore.Call) faultstore.Fault {
 	}
 	if f.LoseReply && l.retries && call.Op == faultstore.OpAtomicPut {
 		f.Err = store.ErrKeyModified
+	}
+	for _, s := range l.shards {
+		if s.holds(v) && s.sessions == isSession(call.Key) {
+			f.LoseReply, f.Err = false, store.ErrNotReachable
+		}
 	}
 	if c.p(l.deaf) {
 		f.Mute = c.p(0.5)
@@ -160,12 +182,16 @@ func (l *link) delay(c *chance, v time.Duration) time.Duration {
 
 // Get implements store.Store.
 func (l *link) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
-	_, pair, err := l.call(ctx, "get", func(ctx context.Context) (bool, *store.KVPair, error) {
+	v := l.w.now()
+	_, pair, err := l.call(ctx, "get", key, func(ctx context.Context) (bool, *store.KVPair, error) {
 		pair, err := l.faults.Get(ctx, key, opts)
 		return err == nil, pair, err
 	})
-	if err == nil && l.seen != nil {
-		l.seen(pair)
+	switch session := isSession(key); {
+	case session && l.beats != nil && (err == nil || errors.Is(err, store.ErrKeyNotFound)):
+		l.beats(ctx, key, pair)
+	case !session && err == nil && l.seen != nil:
+		l.seen(ctx, pair, v)
 	}
 	return pair, err
 }
@@ -173,7 +199,7 @@ func (l *link) Get(ctx context.Context, key string, opts *store.ReadOptions) (*s
 // AtomicPut implements store.Store.
 func (l *link) AtomicPut(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 	waits := ctx
-	return l.call(ctx, "put", func(ctx context.Context) (bool, *store.KVPair, error) {
+	return l.call(ctx, "put", key, func(ctx context.Context) (bool, *store.KVPair, error) {
 		if l.sends != nil {
 			defer l.sends(ctx, waits, key, value, previous)()
 		}
@@ -184,6 +210,9 @@ func (l *link) AtomicPut(ctx context.Context, key string, value []byte, previous
 // Watch implements store.Store.
 func (l *link) Watch(ctx context.Context, key string, opts *store.ReadOptions) (<-chan *store.KVPair, error) {
 	l.machine.stayAwake()
+	if _, known := l.own.LoadOrStore(key, true); isSession(key) && !known {
+		l.owns.Add(1)
+	}
 	l.limit("watches", l.watches.Add(1))
 	pairs, err := l.faults.Watch(ctx, key, opts)
 	if err != nil {
@@ -211,7 +240,11 @@ func (l *link) Watch(ctx context.Context, key string, opts *store.ReadOptions) (
 // limit holds what is under way at once against S6: one call and one watch for
 // each campaign. A campaign that ends leaves behind what is stuck.
 func (l *link) limit(what string, n int32) {
-	if n > l.runs() {
+	runs := l.runs()
+	if l.beats != nil {
+		runs += l.owns.Load() + 1 // the first call of a session may come before its watch
+	}
+	if n > runs {
 		l.w.violate("S6", "%s has %d %s under way", l.name, n, what)
 	}
 }
@@ -224,7 +257,7 @@ type reply struct {
 }
 
 // call makes a call, and sees to what becomes of it when its context ends.
-func (l *link) call(ctx context.Context, op string, do func(context.Context) (bool, *store.KVPair, error)) (bool, *store.KVPair, error) {
+func (l *link) call(ctx context.Context, op, key string, do func(context.Context) (bool, *store.KVPair, error)) (bool, *store.KVPair, error) {
 	l.machine.stayAwake()
 	l.limit("calls", l.calls.Add(1))
 	defer l.calls.Add(-1)
@@ -234,7 +267,7 @@ func (l *link) call(ctx context.Context, op string, do func(context.Context) (bo
 	ctx = context.WithValue(ctx, departed{}, departure{v, l.machine.resumed.Load() < int64(v), came, &acked})
 
 	var r reply
-	if c := l.dice.at(v, 'w'); !l.w.calm(v) && c.p(l.wire) {
+	if c := l.dice.at(v, uint64(dice('w').child(lane(key)))); !l.w.calm(v) && c.p(l.wire) {
 		r = l.onTheWire(ctx, do)
 	} else {
 		r.ok, r.pair, r.err = do(ctx)
@@ -244,7 +277,7 @@ func (l *link) call(ctx context.Context, op string, do func(context.Context) (bo
 	}
 	l.machine.stayAwake()
 	// A link that heals lets all calls go at one instant.
-	time.Sleep(l.dice.at(v, uint64(dice(0).child(op))).between(1, 50))
+	time.Sleep(l.dice.at(v, uint64(dice(0).child(op+lane(key)))).between(1, 50))
 	if r.err == nil && op == "get" && tracing {
 		l.w.note(l.name, "get since %v ok", v)
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	leadership "github.com/seed-a1d591d3/leadership"
@@ -17,9 +18,11 @@ type plan struct {
 	walls      bool          // all clocks are right
 	shy        bool          // the checker doesn't ask a process that is paused, or may not have noticed a jump
 	tampers    []time.Duration
+	strays     []time.Duration // when somebody tampers with a session
 	cuts       []cutPlan
 	asks       []askPlan
 	patience   time.Duration // how long a free seat may be left to others that are to have it
+	rides      bool          // there are riders
 	slots      []slotPlan
 	follower   followerPlan
 	servers    []serverPlan // of holders, where there are any
@@ -33,10 +36,12 @@ type slotPlan struct {
 	start   time.Duration
 	lasts   bool // is running when the faults end
 	works   bool // uses Run rather than RunForElection
+	rides   bool // its terms ride on a session
 	ttl     time.Duration
 	margin  time.Duration // and the grace
 	retry   time.Duration
 	options []leadership.Option
+	session []leadership.Option // those that its session has, too
 	extras
 	life    time.Duration // how long a process typically lives
 	resigns float64       // probability that it resigns, each TTL
@@ -102,6 +107,7 @@ func newPlan(d dice) plan {
 		shortest = min(shortest, s.ttl)
 		p.longestTTL = max(p.longestTTL, s.ttl)
 		s.options, s.margin, s.retry = candidateOptions(c, &p, s.ttl)
+		s.session = slices.Clone(s.options)
 		s.machine = p.machine(c, rough)
 		s.link = p.link(c, rough)
 		p.slots = append(p.slots, s)
@@ -134,12 +140,15 @@ func newPlan(d dice) plan {
 	if c := d.child("standby").rolls(); c.p(0.3) {
 		for v := c.between(0, 5*p.ttl); v < p.faults; v += c.spread(p.ttl/2, 10*p.ttl) {
 			s := span{v, min(v+c.spread(p.ttl/10, 3*p.ttl), p.faults)}
-			p.cuts = append(p.cuts, cutPlan{s, c.p(0.7)})
+			p.cuts = append(p.cuts, cutPlan{span: s, failover: c.p(0.7)})
 			v = s.to
 		}
 	}
 	if c := d.child("holders").rolls(); c.p(0.3) {
 		p.serve(c, rough, shortest)
+	}
+	if c := d.child("riders").rolls(); slices.ContainsFunc(p.slots, func(s slotPlan) bool { return s.lasts }) && c.p(1.0/3) {
+		p.ride(c)
 	}
 	return p
 }
@@ -152,6 +161,7 @@ func (s *slotPlan) embellish(c *chance, p *plan) {
 		grace := c.between(0, (s.ttl-s.margin)/5)
 		s.margin += grace
 		add(leadership.WithGrace(grace))
+		s.session = append(s.session, leadership.WithGrace(grace))
 	}
 	if !s.lasts && c.p(0.3) {
 		s.relinquish = c.spread(s.ttl/2, 10*s.ttl)

@@ -41,8 +41,8 @@ var sabotages = []change{
 	},
 	{
 		"S2", "a rival waits half the TTL", "internal/election/view.go",
-		"\treturn max(v.Seen+v.Rec.TTL(), v.guard)",
-		"\tif BROKEN {\n\t\treturn max(v.Seen+v.Rec.TTL()/2, v.guard)\n\t}\n\treturn max(v.Seen+v.Rec.TTL(), v.guard)",
+		"\t\treturn max(v.Seen+stands, v.guard)",
+		"\t\tif BROKEN {\n\t\t\tstands /= 2\n\t\t}\n\t\treturn max(v.Seen+stands, v.guard)",
 	},
 	{
 		"S2", "a rival waits from before it read", "internal/election/view.go",
@@ -51,8 +51,8 @@ var sabotages = []change{
 	},
 	{
 		"S2", "a record that vanished is not waited for", "internal/election/view.go",
-		"v.guard = max(v.guard, now+v.Rec.TTL())",
-		"if !BROKEN {\n\t\t\tv.guard = max(v.guard, now+v.Rec.TTL())\n\t\t}",
+		"v.guard = max(v.guard, now+v.Rec.Outlives())",
+		"if !BROKEN {\n\t\t\tv.guard = max(v.guard, now+v.Rec.Outlives())\n\t\t}",
 	},
 	{
 		"hints", "what a watch shows counts from before it came", "observer.go",
@@ -80,7 +80,7 @@ var sabotages = []change{
 		"\tif rec := c.step.Record; BROKEN && !refused && rec.Held() {\n" +
 			"\t\tm.writes.acked = attempt{rec.Beat, c.start}\n" +
 			"\t\tm.see(&store.KVPair{Value: rec.Encode()}, rec, now.Mono)\n" +
-			"\t\tm.settle(now)\n\t\treturn\n\t}\n" +
+			"\t\tm.settle(now, c.start)\n\t\treturn\n\t}\n" +
 			"\tm.writes.unknown = true\n\tm.calls.fails++\n",
 	},
 	{
@@ -92,6 +92,11 @@ var sabotages = []change{
 		"S5", "a renewal that was read back is trusted", "internal/election/answers.go",
 		"case rec.Beat != m.writes.acked.beat:",
 		"case BROKEN && rec.Beat != m.writes.acked.beat && m.hasTerm():\n\t\t\tm.tell(Event{Kind: Renewed, Start: now})\n\t\tcase rec.Beat != m.writes.acked.beat:",
+	},
+	{
+		"S5", "a claim that rides and was read back is trusted", "internal/election/answers.go",
+		"case rec.Beat != m.writes.acked.beat:",
+		"case BROKEN && m.cfg.Rides && rec.Beat != m.writes.acked.beat && !m.hasTerm():\n\t\t\tm.writes.acked = attempt{rec.Beat, now}\n\t\t\tm.begin(rec)\n\t\tcase rec.Beat != m.writes.acked.beat:",
 	},
 	{
 		"S6", "a stuck call is repeated", "internal/election/step.go",
@@ -140,8 +145,8 @@ var sabotages = []change{
 	},
 	{
 		"health", "one that is unhealthy claims the seat", "internal/election/step.go",
-		"&& m.health.well && (verdict",
-		"&& (m.health.well || BROKEN) && (verdict",
+		"&& m.health.well && (m.by.Session",
+		"&& (m.health.well || BROKEN) && (m.by.Session",
 	},
 	{
 		"health", "an unhealthy leader leads on", "listeners.go",
@@ -194,7 +199,7 @@ func TestSabotage(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := claimSabotages
-	for _, s := range sabotages {
+	for _, s := range append(sabotages, rideSabotages...) {
 		all = append(all, sabotage{s, ""})
 	}
 	var changes []overlay.Change

@@ -121,7 +121,7 @@ func (c counter) Get(ctx context.Context, key string, opts *store.ReadOptions) (
 		return pair, err // nobody waits for it
 	}
 	if err == nil {
-		c.p.who.sees(pair)
+		c.p.who.sees(ctx, pair, 0)
 	}
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
@@ -142,7 +142,7 @@ func (c counter) AtomicPut(ctx context.Context, key string, value []byte, previo
 		return ok, pair, err
 	}
 	if e, _, known := c.w.ledger.find(pair); err == nil && ok && known && !e.rec.held() {
-		c.p.who.sees(pair) // a term counts when its holder is told of it
+		c.p.who.sees(ctx, pair, 0) // a term counts when its holder is told of it
 	}
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()

@@ -33,8 +33,10 @@ func (s *slot) live() {
 		return
 	}
 	var who *contender
+	defer func() { who.leave() }()
 	for n := 1; ; n++ {
 		if who == nil || who.link.crashed.Load() || c.p(0.5) {
+			who.leave()
 			who = s.enroll(n)
 		}
 		again := s.campaign(who)
@@ -59,6 +61,9 @@ func (s *slot) enroll(n int) *contender {
 	who.link = newLink(w, name, who.machine, desk{w.ledger, who}, s.slotPlan.link, d.child("link"), who.campaigns.Load)
 	who.link.sends, who.link.seen, who.link.shown = w.ledger.sends(who), who.sees, who.isShown
 	opts := append([]leadership.Option{clock.Option(who.machine).(leadership.Option)}, s.options...)
+	if s.rides {
+		opts = append(opts, s.saddle(who))
+	}
 	if s.failures > 0 {
 		opts = append(opts, leadership.WithHealthCheck(who.check))
 	}
@@ -146,6 +151,7 @@ func (s *slot) kill(who *contender, cancel context.CancelFunc) {
 	case c.p(s.crashes):
 		w.note(who.name, "crashes")
 		who.link.crash()
+		who.leave()
 		who.stop()
 	case c.p(0.5):
 		w.note(who.name, "is stopped")

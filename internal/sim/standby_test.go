@@ -3,6 +3,8 @@ package sim
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/store"
@@ -13,6 +15,7 @@ import (
 type cutPlan struct {
 	span
 	failover bool // the standby, which has none of it, is promoted
+	lags     bool // it is acknowledged all the same
 }
 
 // errNotAcknowledged is what a write that has happened returns meanwhile.
@@ -22,29 +25,37 @@ var errNotAcknowledged = errors.New("the standby has not confirmed the commit")
 type cut struct {
 	from    time.Duration
 	last    entry
+	others  map[string]int // how many entries of the other keys
 	highest uint64
+	lags    bool
 }
 
-// renamed says that the pair that the store has under one index is shown under
+// renamed says that the pair that the store has of a key under one index is shown under
 // another.
 type renamed struct{ stored, shown uint64 }
+
+// refuses reports whether a write is not acknowledged now. The lock is held.
+func (l *ledger) refuses() bool { return l.cut != nil && !l.cut.lags }
 
 // replicate cuts the standby off, and promotes it, as planned.
 func (w *world) replicate() {
 	for _, c := range w.plan.cuts {
 		w.sleepUntil(c.from)
-		w.ledger.cutOff()
+		w.ledger.cutOff(c.lags)
 		w.sleepUntil(c.to)
 		w.ledger.confirm(c.failover)
 		w.recheck()
 	}
 }
 
-func (l *ledger) cutOff() {
+func (l *ledger) cutOff(lags bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.w.note("store", "the standby is cut off")
-	l.cut = &cut{l.w.now(), l.last(), l.highest}
+	l.w.note("store", "the standby is cut off, and writes are acknowledged: %v", lags)
+	l.cut = &cut{l.w.now(), l.last(), map[string]int{}, l.highest, lags}
+	for key, history := range l.others {
+		l.cut.others[key] = len(history)
+	}
 }
 
 // confirm ends a cut: the standby gets all that was written, or takes over
@@ -54,23 +65,27 @@ func (l *ledger) confirm(failover bool) {
 	defer l.mu.Unlock()
 	c := l.cut
 	l.cut = nil
-	before, now := c.last, l.last()
-	if !failover || now.index == before.index && (now.value == nil) == (before.value == nil) {
+	if failover {
+		for _, key := range slices.Sorted(maps.Keys(l.others)) {
+			if before := latest(l.others[key][:c.others[key]]); l.restored(key, before, latest(l.others[key])) {
+				l.others[key] = append(l.others[key], before)
+				l.w.note("store", "the standby is promoted, with %s: %v", key, before.rec)
+			}
+		}
+		if c.lags {
+			l.tampered = l.w.now()
+		}
+	}
+	before := c.last
+	if !failover || !l.restored(l.key, before, l.last()) {
 		l.w.note("store", "the standby is back")
 		return
 	}
-	ctx := context.Background()
-	if before.value == nil {
-		_ = l.Delete(ctx, l.key)
-	} else {
-		if l.Put(ctx, l.key, before.value, nil) != nil {
-			return
-		}
-		pair, _ := l.Store.Get(ctx, l.key, nil)
-		l.renamed.Store(&renamed{pair.LastIndex, before.index})
-	}
 	l.history = append(l.history, before)
 	l.w.watcher.forget()
+	if c.lags && l.w.plan.walls {
+		c.highest = l.highest
+	}
 	l.highest = c.highest
 	for token, o := range l.owners {
 		if o.v >= c.from {
@@ -79,6 +94,27 @@ func (l *ledger) confirm(failover bool) {
 		}
 	}
 	l.w.note("store", "the standby is promoted, with: %v", before.rec)
+}
+
+// restored makes a record be as it was before, its index too. It reports whether that is a
+// change. The lock is held.
+func (l *ledger) restored(key string, before, now entry) bool {
+	if now.index == before.index && (now.value == nil) == (before.value == nil) {
+		return false
+	}
+	ctx := context.Background()
+	if before.value == nil {
+		return l.Delete(ctx, key) == nil
+	}
+	if l.Put(ctx, key, before.value, nil) != nil {
+		return false
+	}
+	pair, err := l.Store.Get(ctx, key, nil)
+	if err != nil {
+		return false
+	}
+	l.renamed.Store(key, renamed{pair.LastIndex, before.index})
+	return true
 }
 
 // Get implements store.Store.
@@ -111,9 +147,12 @@ func (l *ledger) Watch(ctx context.Context, key string, opts *store.ReadOptions)
 
 // shown returns a pair of the store as others see it.
 func (l *ledger) shown(pair *store.KVPair) *store.KVPair {
-	if r := l.renamed.Load(); pair != nil && r != nil && pair.LastIndex == r.stored {
+	if pair == nil {
+		return nil
+	}
+	if r, ok := l.renamed.Load(pair.Key); ok && pair.LastIndex == r.(renamed).stored {
 		other := *pair
-		other.LastIndex = r.shown
+		other.LastIndex = r.(renamed).shown
 		return &other
 	}
 	return pair
@@ -121,9 +160,12 @@ func (l *ledger) shown(pair *store.KVPair) *store.KVPair {
 
 // stored returns a pair as the store has it.
 func (l *ledger) stored(pair *store.KVPair) *store.KVPair {
-	if r := l.renamed.Load(); pair != nil && r != nil && pair.LastIndex == r.shown {
+	if pair == nil {
+		return nil
+	}
+	if r, ok := l.renamed.Load(pair.Key); ok && pair.LastIndex == r.(renamed).shown {
 		other := *pair
-		other.LastIndex = r.stored
+		other.LastIndex = r.(renamed).stored
 		return &other
 	}
 	return pair

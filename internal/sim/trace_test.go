@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -45,10 +46,28 @@ func (t *trace) last(n int) string {
 	if left := len(t.events) - n; left > 0 {
 		fmt.Fprintf(&b, "%15s  %d events before\n", "...", left)
 	}
-	for _, e := range t.events[max(0, len(t.events)-n):] {
-		fmt.Fprintln(&b, e)
+	for _, line := range t.words()[max(0, len(t.events)-n):] {
+		fmt.Fprintln(&b, line)
 	}
 	return b.String()
+}
+
+// randomName is what the key of a session has, or an instance.
+var randomName = regexp.MustCompile(`\b[A-Z2-7]{26}\b`)
+
+// words returns the events in words, in which random names are numbers. The lock is held.
+func (t *trace) words() []string {
+	numbers := make(map[string]string)
+	lines := make([]string, len(t.events))
+	for i, e := range t.events {
+		lines[i] = randomName.ReplaceAllStringFunc(e.String(), func(name string) string {
+			if numbers[name] == "" {
+				numbers[name] = fmt.Sprint(len(numbers) + 1)
+			}
+			return numbers[name]
+		})
+	}
+	return lines
 }
 
 // lines returns all events in an order of their own: at one instant, the
@@ -56,9 +75,9 @@ func (t *trace) last(n int) string {
 func (t *trace) lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	lines := make([]string, len(t.events))
+	lines := t.words()
 	for i, e := range t.events {
-		lines[i] = fmt.Sprintf("%020d %s", e.v, e)
+		lines[i] = fmt.Sprintf("%020d %s", e.v, lines[i])
 	}
 	slices.Sort(lines)
 	return lines

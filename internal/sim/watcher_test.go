@@ -15,6 +15,9 @@ import (
 type glimpse struct {
 	index uint64
 	until time.Duration // it may believe in its leader, on its monotonic clock
+	rec   record
+	beat  uint64 // index of the session that it rides on, when that was read last
+	half  bool   // it was not read with that
 }
 
 // watcher follows the election from a machine of its own.
@@ -39,7 +42,7 @@ func newWatcher(w *world, plan followerPlan, d dice) *watcher {
 	f := &watcher{followerPlan: plan, w: w, dice: d, ended: make(chan struct{})}
 	f.machine = newMachine(w, "follower", plan.machine, d.child("machine"))
 	f.link = newLink(w, "follower", f.machine, w.ledger, plan.link, d.child("link"), func() int32 { return 1 })
-	f.link.seen, f.link.shown = f.reads, f.isShown
+	f.link.seen, f.link.shown, f.link.beats = f.reads, f.isShown, f.readsSession
 	opts := append([]leadership.Option{clock.Option(f.machine).(leadership.Option)}, plan.options...)
 	f.follower = leadership.NewFollower(f.link, key, opts...)
 	return f
@@ -85,7 +88,9 @@ func (f *watcher) listen(names <-chan string) {
 }
 
 // reads takes note of a record that was read.
-func (f *watcher) reads(pair *store.KVPair) { f.sees(&f.read, pair) }
+func (f *watcher) reads(_ context.Context, pair *store.KVPair, _ time.Duration) {
+	f.sees(&f.read, pair)
+}
 
 // isShown takes note of a record that a watch shows. It may count from when a call that is
 // under way has returned, and until then what was shown before.
@@ -97,7 +102,7 @@ func (f *watcher) isShown(pair *store.KVPair) {
 	f.sees(&now, pair)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.shown = glimpse{max(f.shown.index, now.index), max(f.shown.until, now.until)}
+	f.shown = glimpse{index: max(f.shown.index, now.index), until: max(f.shown.until, now.until)}
 }
 
 // sees takes note of a record: it may be believed in for the TTL and the margin, from when
@@ -109,15 +114,32 @@ func (f *watcher) sees(g *glimpse, pair *store.KVPair) {
 	if !known || g.index == pair.LastIndex {
 		return
 	}
-	*g = glimpse{index: pair.LastIndex}
-	if !e.rec.held() {
-		return
+	*g = glimpse{index: pair.LastIndex, rec: e.rec, half: true}
+	if e.rec.held() {
+		g.until = f.until(e.rec)
 	}
+}
+
+// until is how long it may believe in a leader of which it has just heard. The lock is held.
+func (f *watcher) until(rec record) time.Duration {
 	margin := f.margin
 	if margin == 0 {
-		margin = e.rec.ttl() / 5
+		margin = rec.ttl() / 5
 	}
-	g.until = f.machine.mono(f.w.now()) + e.rec.ttl() + margin
+	return f.machine.mono(f.w.now()) + rec.ttl() + margin
+}
+
+// readsSession takes note of a session that was read after the record, and may have changed.
+func (f *watcher) readsSession(_ context.Context, key string, pair *store.KVPair) {
+	var index uint64
+	if pair != nil {
+		index = pair.LastIndex
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if g := &f.read; g.rec.Session == nameOf(key) && (g.half || g.beat != index) {
+		g.beat, g.half, g.until = index, false, f.until(g.rec)
+	}
 }
 
 // forget has the next record that is read count as one that was not seen before.

@@ -101,6 +101,7 @@ func (w *world) run() {
 	go w.watcher.run()
 	w.background.Go(w.operate)
 	w.background.Go(w.replicate)
+	w.background.Go(w.stray)
 	w.background.Go(w.request)
 
 	w.sleepUntil(w.faultsEnd + w.slack())
@@ -160,9 +161,10 @@ func (w *world) settle() *contender {
 			time.Sleep(w.plan.ttl / 50)
 		}
 	}
-	within := slowest(w.plan.longestTTL+w.plan.retry+w.plan.patience) + w.moment()
+	within := slowest(w.plan.outlives()+w.plan.retry+w.plan.patience) + w.moment()
 	w.sleepUntil(w.now() + within)
 	leader := w.sole()
+	w.settleSeconds()
 	if leader == nil {
 		w.violate("liveness", "nobody, or more than one, leads %v after the faults are over", within)
 	}
