@@ -10,26 +10,30 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
 // claimsSeed repeats one run of TestHoldersNeverTrustAtOnce.
-var claimsSeed = flag.Uint64("claims.seed", 0, "the one seed of TestHoldersNeverTrustAtOnce to run")
+var claimsSeed = flag.Uint64("claims.seed", 0, "the one seed of TestHoldersNeverTrustAtOnce, and of that with riders, to run")
 
 // parish is a number of holders that are served by servers in turn, and real
 // candidates, all over one store with faults. It checks that never two of them
 // trust at once.
 type parish struct {
-	t    *testing.T
-	seed uint64
+	t     *testing.T
+	seed  uint64
+	rides bool // the candidates' terms ride on sessions
 
-	mu      sync.Mutex
-	until   map[string]time.Time // when the trust of each holder ends
-	tokens  map[string]uint64
-	highest uint64
-	terms   int
-	all     []*Candidate
+	mu        sync.Mutex
+	until     map[string]time.Time // when the trust of each holder ends
+	tokens    map[string]uint64
+	highest   uint64
+	terms     int
+	forgotten int
+	led       map[uint64]bool // tokens of candidates that were seen to lead
+	all       []*Candidate
 }
 
 // check looks who trusts now.
@@ -45,6 +49,7 @@ func (p *parish) check() {
 	}
 	for i, c := range p.all {
 		if term, ok := c.Term(); ok {
+			p.led[term.Token] = true
 			leaders = append(leaders, fmt.Sprintf("candidate %d (token %d)", i, term.Token))
 		}
 	}
@@ -151,7 +156,11 @@ func (p *parish) run(ctx context.Context) {
 		if i < len(servers) {
 			servers[i] = NewClaims(links[i], key)
 		} else {
-			c := NewCandidate(links[i], key, fmt.Sprint("candidate-", i), 300*time.Millisecond, WithPriority(i-3))
+			opts := []Option{WithPriority(i - 3)}
+			if p.rides {
+				opts = append(opts, WithSession(NewSession(links[i], "service/", fmt.Sprint("candidate-", i), 300*time.Millisecond)))
+			}
+			c := NewCandidate(links[i], key, fmt.Sprint("candidate-", i), 300*time.Millisecond, opts...)
 			p.all = append(p.all, c)
 			c.RunForElection(ctx)
 		}
@@ -182,29 +191,65 @@ func (p *parish) run(ctx context.Context) {
 		if dice.IntN(500) == 0 {
 			p.all[dice.IntN(len(p.all))].Resign()
 		}
+		if p.rides {
+			p.disturb(ctx, shared, links[3:], dice)
+		}
 	}
 	for _, l := range links {
 		_ = l.Close()
 	}
 }
 
+// disturb cuts candidates off from the store, deletes their sessions, and forgets the election.
+func (p *parish) disturb(ctx context.Context, kv *memory.Store, links []*faultstore.Store, dice *rand.Rand) {
+	switch dice.IntN(4000) {
+	case 0, 1, 2:
+		link := links[dice.IntN(len(links))]
+		link.Partition()
+		time.AfterFunc(time.Duration(dice.IntN(int(time.Second))), link.Heal)
+	case 3:
+		if pair, err := kv.Get(ctx, key, nil); err == nil {
+			if session := parsed(pair, nil).rec.Session; session != "" {
+				_ = kv.Delete(ctx, "service/"+session)
+			}
+		}
+	case 4, 5:
+		go func() { p.forget(ctx, kv) }()
+	}
+}
+
+func (p *parish) forget(ctx context.Context, kv store.Store) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if Forget(ctx, kv, key) == nil {
+		p.mu.Lock()
+		p.forgotten++
+		p.mu.Unlock()
+	}
+}
+
 // Whatever the store does to whom, at no time do two holders trust their terms,
 // nor a holder and a candidate.
-func TestHoldersNeverTrustAtOnce(t *testing.T) {
+func TestHoldersNeverTrustAtOnce(t *testing.T) { neverAtOnce(t, false) }
+
+// Nor a holder and a candidate whose term rides on a session.
+func TestHoldersAndRidersNeverTrustAtOnce(t *testing.T) { neverAtOnce(t, true) }
+
+func neverAtOnce(t *testing.T, rides bool) {
 	first, last := uint64(1), uint64(8)
 	if *claimsSeed != 0 {
 		first, last = *claimsSeed, *claimsSeed
 	}
-	terms := 0
+	terms, forgotten, led := 0, 0, 0
 	for seed := first; seed <= last && !t.Failed(); seed++ {
 		inVirtualTime(t, func(t *testing.T, ctx context.Context) {
-			p := &parish{t: t, seed: seed, until: make(map[string]time.Time), tokens: make(map[string]uint64)}
+			p := &parish{t: t, seed: seed, rides: rides, led: make(map[uint64]bool), until: make(map[string]time.Time), tokens: make(map[string]uint64)}
 			p.run(ctx)
-			terms += p.terms
+			terms, forgotten, led = terms+p.terms, forgotten+p.forgotten, led+len(p.led)
 		})
 	}
-	t.Logf("seeds %d to %d: holders led %d terms", first, last, terms)
-	if terms < int(last-first+1) {
-		t.Errorf("holders led %d terms in all", terms)
+	t.Logf("seeds %d to %d: holders led %d terms, candidates %d, the election was forgotten %d times", first, last, terms, led, forgotten)
+	if n := int(last - first + 1); terms < n || led < n {
+		t.Errorf("holders led %d terms in all, candidates %d", terms, led)
 	}
 }

@@ -40,6 +40,7 @@ type belief struct {
 // and options are reported by FollowElection, as ErrInvalidArgument.
 func NewFollower(kv store.Store, key string, opts ...Option) *Follower {
 	f := &Follower{kv: kv, key: key, opts: newOptions(opts)}
+	f.opts.session = nil // to read it as any other
 	if f.err = checkStore(kv); f.err == nil {
 		f.err = checkName("key", key)
 	}

@@ -184,6 +184,28 @@ func TestFollowerBelievesInNobodyOnceTheSessionHasEnded(t *testing.T) {
 	})
 }
 
+// TestFollowerReadsTheSessionOfItsOwnProcessToo: it may be given the options of a candidate.
+func TestFollowerReadsTheSessionOfItsOwnProcessToo(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		link := faultstore.New(memory.New())
+		opts := []Option{WithSession(NewSession(link, "app/", "a", ttl))}
+		c, f := NewCandidate(link, "app/0", "a", ttl, opts...), NewFollower(link, "app/0", opts...)
+		c.RunForElection(ctx)
+		f.FollowElection(ctx)
+		for range 100 {
+			time.Sleep(ttl / 10)
+			if f.Leader() != "a" {
+				t.Fatalf("follows %q", f.Leader())
+			}
+		}
+		link.Partition()
+		time.Sleep(2 * ttl)
+		if f.Leader() != "" {
+			t.Errorf("follows %q, of whom it does not hear", f.Leader())
+		}
+	})
+}
+
 func TestFollowersOfManyRidersShareReads(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		const n, ttls = 200, 20
