@@ -274,8 +274,9 @@ func (c *campaign) report(err error) { c.problem(fmt.Errorf("leadership: key %q:
 
 // finish ends what belongs to the campaign, waits for it, and closes the channels.
 func (c *campaign) finish() {
-	if call, on := c.on.call, c.rider.Lease(c.rider.Name()); call != nil || on != nil && c.machine.MayHold() {
-		go c.release(call, on)
+	session := c.rider.Name()
+	if call, on := c.on.call, c.rider.Lease(session); call != nil || on != nil && c.machine.MayHold() {
+		go c.release(call, on, session)
 	}
 	watched := c.on.watch.Close()
 	c.health.end()

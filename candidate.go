@@ -292,7 +292,7 @@ func (c *Candidate) Run(ctx context.Context, work func(ctx context.Context, term
 // claimed (S5). It outlives the campaign, by as long as the store takes to return from the call;
 // and where the term rides on a session that lives on, which its rivals wait for, by as long as
 // it takes to give that up.
-func (c *campaign) release(call *call, on *lease.Lease) {
+func (c *campaign) release(call *call, on *lease.Lease, session string) {
 	if call != nil {
 		call.cancel()
 		<-call.result
@@ -300,18 +300,18 @@ func (c *campaign) release(call *call, on *lease.Lease) {
 			return
 		}
 	}
-	for !c.released() && on != nil && clock.Pause(on.Context(), c.on.opts.config.Retry) == nil {
+	for !c.released(session) && on != nil && clock.Pause(on.Context(), c.on.opts.config.Retry) == nil {
 	}
 }
 
 // released gives up what the campaign may have claimed. It reports whether that has succeeded.
-func (c *campaign) released() bool {
+func (c *campaign) released(session string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.by.ttl)
 	defer cancel()
 	for range election.Refusals {
 		found := parsed(at(c.on.kv, c.on.key).Get(ctx))
 		rec := found.rec // the zero record where there is none of an election
-		if !c.machine.MayHaveWritten(rec) {
+		if rec.Session != session || !c.machine.MayHaveWritten(rec) { // see Machine.MayHold
 			return found.err == nil
 		}
 		left := rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), c.machine.Leaving())

@@ -171,8 +171,9 @@ func (m *Machine) Mine() bool { return m.view.Rec.Held() && m.view.Rec.Instance 
 // Instance returns the instance of this campaign, which is another after a copy of it was seen.
 func (m *Machine) Instance() string { return m.by.Instance }
 
-// MayHold reports whether the record may be of a term of this campaign.
-func (m *Machine) MayHold() bool { return m.writes.unknown || m.Mine() }
+// MayHold reports whether the record may be of a term of this campaign, that is its own to give
+// up: one that rides on an earlier session may be that of a copy.
+func (m *Machine) MayHold() bool { return m.writes.unknown || m.by.holds(m.view.Rec) }
 
 // Leaving returns why the record of this campaign is about to be given up.
 func (m *Machine) Leaving() Reason { return m.leave.reason }
