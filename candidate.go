@@ -310,7 +310,7 @@ func (c *campaign) released(session string) bool {
 	defer cancel()
 	for range election.Refusals {
 		found := parsed(at(c.on.kv, c.on.key).Get(ctx))
-		rec := found.rec // the zero record where there is none of an election
+		rec := found.rec                                              // the zero record where there is none of an election
 		if rec.Session != session || !c.machine.MayHaveWritten(rec) { // see Machine.MayHold
 			return found.err == nil
 		}
