@@ -22,6 +22,7 @@ type Node struct {
 	Proxies []*servers.Proxy // one for each host of the stage
 	Wind    time.Duration    // how long its work goes on after the context has ended
 	Deaf    bool             // its store ignores the ends of contexts
+	Rides   bool             // its terms ride on a session
 
 	run         *Run
 	store       string // URL, by the proxies
@@ -39,7 +40,7 @@ func (n *Node) Start() error {
 	config := worker.Config{
 		Mode: n.Mode, Store: n.store, Key: r.Key, Node: n.Name, Incarnation: n.incarnation, TTL: r.TTL, Clock: n.Clock, Rate: n.Rate,
 		Log: filepath.Join(r.Dir, name+".log"), Resource: r.resource, Every: r.options.Every, Writes: 10,
-		Wind: n.Wind, Deaf: n.Deaf,
+		Wind: n.Wind, Deaf: n.Deaf, Rides: n.Rides,
 	}
 	if n.library() && !r.Fault.Lost && !r.Fault.Forgets {
 		config.Rounds = 1 // one won twice is found

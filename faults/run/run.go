@@ -225,7 +225,7 @@ func (e *Episode) pick() *Node {
 }
 
 // addNodes adds the candidates, half of which use Run and half RunForElection, and one
-// `leadership run`.
+// `leadership run`. The terms of half of those of either kind ride on sessions.
 func (r *Run) addNodes() error {
 	for i := range r.options.Nodes + 1 {
 		mode := worker.Run
@@ -237,9 +237,11 @@ func (r *Run) addNodes() error {
 		case i%2 == 1:
 			mode = worker.RunForElection
 		}
-		if _, err := r.addNode(fmt.Sprintf("n%d", i+1), mode); err != nil {
+		n, err := r.addNode(fmt.Sprintf("n%d", i+1), mode)
+		if err != nil {
 			return err
 		}
+		n.Rides = n.library() && i%4/2 != i%2 // the second and the third of four
 	}
 	return nil
 }

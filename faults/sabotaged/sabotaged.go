@@ -44,8 +44,13 @@ var All = []Sabotage{
 	}, "etcd", run.SlowThenHeld, 2 * time.Second, usual, history.Overlap},
 	{change{
 		"S2", "a rival waits half the TTL", "internal/election/view.go",
-		"\t\treturn max(v.Seen+v.Rec.TTL(), v.guard)\n",
-		"\t\tif BROKEN {\n\t\t\treturn max(v.Seen+v.Rec.TTL()/2, v.guard)\n\t\t}\n\t\treturn max(v.Seen+v.Rec.TTL(), v.guard)\n",
+		"\t\treturn max(v.Seen+stands, v.guard)\n",
+		"\t\tif BROKEN {\n\t\t\tstands /= 2\n\t\t}\n\t\treturn max(v.Seen+stands, v.guard)\n",
+	}, "redis", run.FindFault("network-held"), time.Second, usual, history.Overlap},
+	{change{
+		"S11", "a session is ended before its trust is over", "internal/election/ride.go",
+		"\t\treturn max(r.TTL(), r.Ride.Rec.TTL())\n",
+		"\t\tif BROKEN {\n\t\t\treturn r.TTL() / 2\n\t\t}\n\t\treturn max(r.TTL(), r.Ride.Rec.TTL())\n",
 	}, "redis", run.FindFault("network-held"), time.Second, usual, history.Overlap},
 	{change{
 		"S3", "IsLeader is a flag", "internal/lease/lease.go",

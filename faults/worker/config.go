@@ -60,6 +60,9 @@ type Config struct {
 	// after another, with names that all workers know.
 	Rounds int
 
+	// Rides has the terms of the candidate ride on a session.
+	Rides bool
+
 	// Deaf has the worker's store ignore the ends of contexts, as some do.
 	Deaf bool
 }
@@ -81,6 +84,7 @@ func (c *Config) flags(f *flag.FlagSet) {
 	f.Float64Var(&c.Rate, "rate", 1, "speed of the candidate's clock")
 	f.DurationVar(&c.Wind, "wind", 0, "how long work goes on after its context has ended")
 	f.IntVar(&c.Rounds, "rounds", 0, "rounds attempted in a second")
+	f.BoolVar(&c.Rides, "rides", false, "have terms ride on a session")
 	f.BoolVar(&c.Deaf, "deaf", false, "have the store ignore the ends of contexts")
 }
 
@@ -103,7 +107,7 @@ func (c Config) Args() []string {
 	args := []string{
 		"-mode", c.Mode, "-incarnation", strconv.Itoa(c.Incarnation), "-ttl", c.TTL.String(), "-grace", c.Grace.String(), "-log", c.Log,
 		"-resource", c.Resource, "-every", c.Every.String(), "-writes", strconv.Itoa(c.Writes), "-clock=" + strconv.FormatBool(c.Clock), "-rate", fmt.Sprint(c.Rate), "-wind", c.Wind.String(),
-		"-rounds", strconv.Itoa(c.Rounds), "-deaf=" + strconv.FormatBool(c.Deaf),
+		"-rounds", strconv.Itoa(c.Rounds), "-rides=" + strconv.FormatBool(c.Rides), "-deaf=" + strconv.FormatBool(c.Deaf),
 	}
 	if c.Mode != Command {
 		args = append(args, "-store", c.Store, "-key", c.Key, "-node", c.Node)

@@ -157,7 +157,11 @@ func (w *worker) campaign(ctx context.Context, kv store.Store, orders <-chan str
 		f.Stop()
 		return
 	}
-	w.candidate = leadership.NewCandidate(kv, w.Key, w.Node, w.TTL, append(opts, leadership.WithGrace(w.Grace))...)
+	opts = append(opts, leadership.WithGrace(w.Grace))
+	if w.Rides {
+		opts = append(opts, leadership.WithSession(leadership.NewSession(kv, w.Key[:strings.LastIndex(w.Key, "/")+1], w.Node, w.TTL, opts...)))
+	}
+	w.candidate = leadership.NewCandidate(kv, w.Key, w.Node, w.TTL, opts...)
 	ended := make(chan struct{})
 	all.Go(func() {
 		defer close(ended)

@@ -127,8 +127,13 @@ func named(c worker.Config, dir, node, mode string) worker.Config {
 	return c
 }
 
-func TestWorkersWitnessAnElection(t *testing.T) {
+func TestWorkersWitnessAnElection(t *testing.T) { witness(t, false) }
+
+func TestWorkersThatRideWitnessAnElection(t *testing.T) { witness(t, true) }
+
+func witness(t *testing.T, rides bool) {
 	c, dir := setup(t)
+	c.Rides = rides
 	a := start(t, named(c, dir, "a", worker.Run))
 	await(t, dir, "a leads", tells("a", history.Line{Kind: history.Ask, What: history.Done, Answer: history.Yes}))
 	slow := named(c, dir, "b", worker.RunForElection)
@@ -231,7 +236,7 @@ func TestCommandLineIsReadAsItIsMade(t *testing.T) {
 	for _, mode := range []string{worker.Run, worker.RunForElection, worker.Follow, worker.Command} {
 		want := worker.Config{
 			Mode: mode, Key: "k", Node: "n", Incarnation: 2, TTL: time.Second, Grace: time.Millisecond, Log: "a.log", Resource: "r",
-			Every: 3, Writes: 4, Clock: true, Rate: 1.1, Wind: 5, Rounds: 6, Deaf: true,
+			Every: 3, Writes: 4, Clock: true, Rate: 1.1, Wind: 5, Rounds: 6, Rides: true, Deaf: true,
 		}
 		if mode != worker.Command {
 			want.Store = "s"
