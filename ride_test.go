@@ -245,3 +245,26 @@ func TestRenewalOfAClaimCostsOneCallBesidesRiders(t *testing.T) {
 		}
 	})
 }
+
+// TestClaimOfARidersInstanceRenewsNothing: it could be trusted for a TTL, and is not renewed
+// itself.
+func TestClaimOfARidersInstanceRenewsNothing(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		p := ride(ctx, t, 1)
+		before, rec := get(t, p.kv, "app/0")
+		claims := NewClaims(p.kv, "app/0")
+		for range 20 {
+			if got := claimed(ctx, t, claims, Claim{Node: "a", Instance: rec.Instance, TTL: ttl}); got.Won {
+				t.Fatalf("got %+v", got)
+			}
+			refusedWith(ctx, t, claims, Claim{Node: "a", Instance: rec.Instance, Token: rec.Token, TTL: ttl}, ErrLost)
+			if err := claims.Resign(ctx, rec.Instance, rec.Token, 0); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(ttl / 10)
+		}
+		if after, _ := get(t, p.kv, "app/0"); after.LastIndex != before.LastIndex || !p.all[0].IsLeader() {
+			t.Error("the record was written")
+		}
+	})
+}

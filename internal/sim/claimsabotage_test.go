@@ -79,6 +79,31 @@ var claimSabotages = []sabotage{
 		"!BROKEN && holds && by.Beat != 0 && rec.Beat > by.Beat",
 	}, "CopyOfAHolder"},
 	{change{
+		"riders", "a claim takes a seat whose session has not ended", "claims.go",
+		"\t\treturn nil, a, errSession\n",
+		"\t\tif !BROKEN {\n\t\t\treturn nil, a, errSession\n\t\t}\n",
+	}, "SessionLate|CrashedRider"},
+	{change{
+		"riders", "a claim renews the term of a rider", "claims.go",
+		`rec.Instance == instance && rec.Session == ""`,
+		`rec.Instance == instance && (BROKEN || rec.Session == "")`,
+	}, "RidersInstance"},
+	{change{
+		"riders", "a record is forgotten whose session has not ended", "forget.go",
+		`case rec.Session != "" && !rec.Ended():`,
+		`case !BROKEN && rec.Session != "" && !rec.Ended():`,
+	}, "Forgotten|BeatsJustBefore"},
+	{change{
+		"riders", "a session that has changed is ended", "record.go",
+		"if !indexes.Same(found, seen) {",
+		"if !BROKEN && !indexes.Same(found, seen) {",
+	}, "SessionLate|BeatsJustBefore"},
+	{change{
+		"riders", "a leader is believed in whose session has ended", "follower.go",
+		"\tcase rec.Ended():\n",
+		"\tcase rec.Ended() && !BROKEN:\n",
+	}, "BelievesInNobody"},
+	{change{
 		inRounds, "a round that was read back is won", "internal/round/law.go",
 		"stands.Completed == nil && own == nil {",
 		"stands.Completed == nil && own == nil && !BROKEN {",
