@@ -40,8 +40,8 @@ type Session struct {
 // NewSession makes a session, whose record is under prefix + "sessions/" and a random text.
 // A prefix that is not empty ends with a slash. ttl is as for NewCandidate. Of the options it
 // uses WithRenewInterval, WithRetryInterval, WithMargin, WithGrace, WithLogger, and OnError of
-// WithCallbacks. It makes no call of the store. Invalid
-// arguments and options are reported by its candidates, as ErrInvalidArgument.
+// WithCallbacks. It makes no call of the store. Invalid arguments and options are reported by its
+// candidates, as ErrInvalidArgument.
 func NewSession(kv store.Store, prefix, node string, ttl time.Duration, opts ...Option) *Session {
 	all := newOptions(opts)
 	s := &Session{kv: kv, prefix: prefix, node: node, ttl: ttl, opts: options{

@@ -15,6 +15,7 @@ type Session struct {
 
 	mu     sync.Mutex
 	riders map[*Rider]struct{}
+	names  map[string]int     // how many riders have that instance
 	stop   context.CancelFunc // ends run; nil while there are no riders
 	ended  chan struct{}      // closed when the last run has ended; nil before the first
 }
@@ -28,7 +29,7 @@ type carrier struct {
 // NewSession makes a session. live keeps one incarnation alive until that is lost or the context
 // ends, gives it up, and returns; it calls Set meanwhile.
 func NewSession(live func(context.Context)) *Session {
-	return &Session{live: live, riders: make(map[*Rider]struct{})}
+	return &Session{live: live, riders: make(map[*Rider]struct{}), names: make(map[string]int)}
 }
 
 // Set tells that the incarnation under key is alive, or, with nil, that it is not. It wakes
@@ -66,9 +67,8 @@ type Rider struct {
 	instance string // that its terms name
 }
 
-// Ride keeps the session alive until the rider calls Done. name returns
-// how the rider's record names the session under a key. It and wake must not block. ctx is used
-// for its values only.
+// Ride keeps the session alive until the rider calls Done. name returns how the rider's record
+// names the session under a key. It and wake must not block. ctx is used for its values only.
 func (s *Session) Ride(ctx context.Context, name func(key string) string, wake func()) *Rider {
 	if s == nil {
 		return nil
@@ -98,7 +98,8 @@ func (s *Session) run(ctx context.Context, before <-chan struct{}, ended chan<- 
 	}
 }
 
-// Name returns how the rider's record names the incarnation that can be trusted, or "" while there is none. It is not safe for concurrent use.
+// Name returns how the rider's record names the incarnation that can be trusted, or "" while
+// there is none. It is not safe for concurrent use.
 func (r *Rider) Name() string {
 	if r == nil {
 		return ""
@@ -120,19 +121,24 @@ func (r *Rider) As(instance string) {
 	}
 	r.of.mu.Lock()
 	defer r.of.mu.Unlock()
-	r.instance = instance
+	r.rename(instance)
+}
+
+func (r *Rider) rename(instance string) {
+	names := r.of.names
+	if names[r.instance]--; names[r.instance] <= 0 {
+		delete(names, r.instance)
+	}
+	if r.instance = instance; instance != "" {
+		names[instance]++
+	}
 }
 
 // Carries reports whether a rider of that instance rides on the session.
 func (s *Session) Carries(instance string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for r := range s.riders {
-		if r.instance == instance {
-			return true
-		}
-	}
-	return false
+	return s.names[instance] > 0
 }
 
 // Lease returns the lease of the incarnation of that name, nil if that is over. It is not safe
@@ -155,6 +161,7 @@ func (r *Rider) Done() {
 	s := r.of
 	s.mu.Lock()
 	delete(s.riders, r)
+	r.rename("")
 	last := len(s.riders) == 0 && s.stop != nil
 	ended := s.ended
 	if last {
