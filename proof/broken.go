@@ -209,6 +209,11 @@ var brokens = []broken{
 		twoLead, "beat, beat, claim, apply, acknowledge, begin, end, give up session, end session, claim, apply, acknowledge, begin", nil,
 	},
 	{
+		"", "a seat is taken that was left, while the work of its term goes on", "session",
+		"(for (c Claimant)) (when (ended c)) (then ((left c) true)))", "(for (c Claimant)) (when (over c)) (then ((left c) true)))",
+		twoLead, "beat, beat, claim, apply, acknowledge, begin, end, leave, claim, apply, acknowledge, begin", nil,
+	},
+	{
 		"", "the look by which a rider trusts its term is stale", "adrift",
 		"(= (holder top) c)) ; a premise", "true) ; a premise",
 		"a term is led for long after its record has gone", "beat, come, claim, apply, hear, look, forget, find, hear of a look, look", nil,

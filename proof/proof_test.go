@@ -62,7 +62,7 @@ func TestWithoutARuleSomethingIsNotProved(t *testing.T) {
 		}
 		var asked []obligation
 		for _, o := range m.obligations() {
-			if slices.Contains([]string{"apply", "come", "find", "give up session"}, o.part) {
+			if slices.Contains([]string{"apply", "come", "find", "give up session", "leave"}, o.part) {
 				asked = append(asked, o)
 			}
 		}

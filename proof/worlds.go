@@ -29,7 +29,7 @@ var possible = map[string]string{
 		"end, return, look, give up, apply, look, claim, apply, acknowledge, answer, hear",
 	"lost": "come, come, claim, apply, hear, look, look, renew, apply, hear, delete, look, renew, apply, put back, end, look, give up, apply",
 	"session": "beat, claim, apply, acknowledge, begin, note, apply, fail over, rewrite, apply, acknowledge, end, return, give up, apply, " +
-		"end session, beat, claim, give up session",
+		"end session, beat, claim, give up session, leave",
 	"adrift": "beat, beat, come, come, claim, apply, hear, look, look, find, hear of a look, delete, look, look, rewrite, apply, end, look, give up, apply, " +
 		"end session, forget",
 	"round": "look, claim, apply, acknowledge, trust, look, renew, apply, fail over, fail, apply, look, complete, apply, acknowledge, tell, end",
