@@ -1,6 +1,7 @@
 package election
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/seed-a1d591d3/leadership/internal/indexes"
@@ -40,9 +41,13 @@ func (w *world) deliver(c *candidate, e *exchange) {
 	switch e.step.Do {
 	case Look:
 		e.pair, e.ride = w.read(key), nil
-		if rec, err := parsePair(e.pair); err == nil && rec.Session != "" && rec.Session != w.named(c) {
+		switch rec, err := parsePair(e.pair); {
+		case err != nil || rec.Session == "":
+		case rec.Session != w.named(c):
 			e.ride = &Ride{Pair: w.read(rec.Session)}
 			e.ride.Rec, _ = parsePair(e.ride.Pair)
+		case !w.carries(c.rides, rec.Instance):
+			e.ride = &Ride{Left: true}
 		}
 		return
 	case End:
@@ -55,6 +60,13 @@ func (w *world) deliver(c *candidate, e *exchange) {
 		return
 	}
 	e.pair = w.write(key, e.step.Record.Encode())
+}
+
+// carries reports whether a campaign of that instance rides on a session.
+func (w *world) carries(session *candidate, instance string) bool {
+	return slices.ContainsFunc(w.candidates, func(c *candidate) bool {
+		return c.rides == session && c.state != finished && c.state != crashed && c.machine != nil && c.machine.by.Instance == instance
+	})
 }
 
 // read returns what a read finds.

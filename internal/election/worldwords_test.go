@@ -99,6 +99,8 @@ func (w *world) rode(c *candidate, e *exchange) string {
 	rec, _ := parsePair(e.pair)
 	text := fmt.Sprintf("; %s: ", rec.Session)
 	switch s := e.ride.Rec; {
+	case e.ride.Left:
+		text += "its own, and left"
 	case e.ride.Pair == nil:
 		text += "missing"
 	case !s.Held():
@@ -106,7 +108,7 @@ func (w *world) rode(c *candidate, e *exchange) string {
 	default:
 		text += fmt.Sprintf("beat %d", s.Beat)
 	}
-	if v := c.machine.view; v.Known && v.Rec.Ride != nil && indexes.Same(v.Rec.Beats(), e.ride.Pair) {
+	if v := c.machine.view; v.Known && v.Rec.Ride != nil && indexes.Same(v.Rec.Beats(), Record{Ride: e.ride}.Beats()) {
 		text += ", as before"
 	}
 	return text
