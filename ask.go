@@ -236,8 +236,7 @@ type waiting struct {
 func (w *waiting) wait(ctx context.Context, kv store.Store) error {
 	r := newRegister(kv, w.key)
 	for {
-		pair, err := r.Read(ctx)
-		found := readRide(ctx, r, pair, err)
+		found := look(ctx, r, w.view.Rec)
 		if found.foreign != nil {
 			return w.failed(found.foreign)
 		}

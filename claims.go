@@ -217,25 +217,20 @@ func (c *Claims) lookSince(ctx context.Context, came clock.Instant) error {
 		return nil
 	}
 	began := c.opts.clock.Now().Mono
-	pair, err := c.register.Read(ctx)
-	if err == nil {
-		err = c.saw(ctx, pair)
-	}
+	err := c.saw(look(ctx, c.register, c.view.Rec))
 	if err == nil {
 		c.looked = began
 	}
 	return err
 }
 
-// saw takes note of what a read that has just returned has found, and of the session that
-// the term rides on.
-func (c *Claims) saw(ctx context.Context, pair *store.KVPair) error {
-	found := readRide(ctx, c.register, pair, nil)
+// saw takes note of what a read that has just returned has found.
+func (c *Claims) saw(found result) error {
 	switch {
 	case found.foreign != nil:
 		return fmt.Errorf("leadership: key %q: %w", c.key, found.foreign)
 	case found.err == nil:
-		c.see(pair, found.rec)
+		c.see(found.pair, found.rec)
 	}
 	return found.err
 }
@@ -369,7 +364,7 @@ func (c *Claims) write(ctx context.Context, next func() (*election.Record, error
 	var rec *election.Record
 	pair, err := c.register.UpdateFrom(ctx, c.view.Pair, func(found *store.KVPair, _ register.Earlier) (_ register.Change, err error) {
 		if found != c.view.Pair {
-			if err := c.saw(ctx, found); err != nil {
+			if err := c.saw(readRide(ctx, c.register, found, nil)); err != nil {
 				return register.Leave, err
 			}
 		}

@@ -78,6 +78,26 @@ func (r *result) ridesOn(session string, found result) {
 	}
 }
 
+// look reads the record of a register, and that of the session that it rides on: both at once
+// if it is the session that seen, what was found last, rides on.
+func look(ctx context.Context, of *register.Register, seen election.Record) result {
+	last := (&result{rec: seen}).session(of.Key)
+	if last == "" {
+		pair, err := of.Read(ctx)
+		return readRide(ctx, of, pair, err)
+	}
+	pair, beats, err := of.ReadWith(ctx, last)
+	r := parsed(pair, err)
+	switch session := r.session(of.Key); session {
+	case "":
+	case last:
+		r.ridesOn(session, parsedSession(beats, nil))
+	default:
+		r.ridesOn(session, parsedSession(of.At(session).Read(ctx)))
+	}
+	return r
+}
+
 // readRide is the result of a read of the record of a register. It reads that of the session
 // that it rides on.
 func readRide(ctx context.Context, of *register.Register, pair *store.KVPair, err error) result {

@@ -268,3 +268,27 @@ func TestClaimOfARidersInstanceRenewsNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestLookAtARiderCostsOneCallOnceItsSessionIsKnown(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		p := ride(ctx, t, 1)
+		counts := faultstore.New(p.kv)
+		claims := NewClaims(counts, "app/0")
+		for i, want := range []int{2, 1, 1, 1} {
+			before := counts.Calls(faultstore.OpGet)
+			if got := claimed(ctx, t, claims, claimFor("b")); got.Won || counts.Calls(faultstore.OpGet) != before+want {
+				t.Errorf("claim %d: %+v after %d reads, want %d", i, got, counts.Calls(faultstore.OpGet)-before, want)
+			}
+			time.Sleep(ttl / 2)
+		}
+		session := p.session
+		p.all[0].Stop()
+		time.Sleep(ttl / 10)
+		riders(ctx, p.link, "c", 1)
+		time.Sleep(ttl / 10)
+		s, err := claims.Look(ctx)
+		if err != nil || s.Term.Leader != "c" || s.Session == session || s.Session == "" {
+			t.Errorf("of another session: %+v, %v", s, err)
+		}
+	})
+}

@@ -219,3 +219,31 @@ func TestReadThatFailsIsNotShared(t *testing.T) {
 		}
 	})
 }
+
+func TestTwoKeysAreReadByOneCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New()
+		kv := faultstore.New(inner)
+		r := newTest(kv)
+		_ = inner.Put(t.Context(), "service/y", []byte("y"), nil)
+		if pair, other, err := r.ReadWith(t.Context(), "service/y"); err != nil || pair != nil || string(other.Value) != "y" || kv.Calls(faultstore.OpGet) != 1 {
+			t.Errorf("%v, %v, %v after %d calls", pair, other, err, kv.Calls(faultstore.OpGet))
+		}
+		kv.Refuse()
+		if _, _, err := r.ReadWith(t.Context(), "service/y"); err == nil || !strings.Contains(err.Error(), "service/x") {
+			t.Errorf("got %v", err)
+		}
+		kv.Heal()
+
+		// Registers of two keys share the calls that are under way.
+		kv.IgnoreContexts(true)
+		kv.Partition()
+		for i, r := range []*Register{r, r.At("service/y"), r.At("service/z")} {
+			if _, err := r.Read(t.Context()); !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "earlier call") != (i > 0) {
+				t.Errorf("got %v", err)
+			}
+		}
+		_ = kv.Close()
+		synctest.Wait()
+	})
+}

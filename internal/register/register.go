@@ -110,6 +110,18 @@ func (r *Register) Read(ctx context.Context) (*store.KVPair, error) {
 	return r.Reads.get(ctx, r.Key, r.Timeout, get)
 }
 
+// ReadWith is Read of the pair, and of that under another key, by one call.
+func (r *Register) ReadWith(ctx context.Context, key string) (pair, other *store.KVPair, err error) {
+	both, err := Call(ctx, r, func(ctx context.Context) ([]*store.KVPair, error) {
+		pairs, err := store.GetMany(ctx, r.Store, []string{r.Key, key})
+		return pairs, r.wrapped("get", err)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return both[0], both[1], nil
+}
+
 // outcome is what a write has come to, where that is known.
 type outcome struct {
 	acknowledged bool          // it counts (S5)
