@@ -18,6 +18,7 @@ type plan struct {
 	running    int // for how many quarters all has been well when it begins
 	works      bool
 	rides      bool // terms ride on sessions, one of each process
+	plain      uint // save those of these processes, a bit for each
 	relinquish time.Duration
 	priorities []int
 	asks       []Request // of which there is one
@@ -45,6 +46,8 @@ var plans = []plan{
 	{name: "ride vanish", processes: 2, depth: 9, running: 2, rides: true, faults: budget{lost: 1, vanish: 1}},
 	{name: "ride unrecord", processes: 2, depth: 9, running: 2, rides: true, faults: budget{unrecord: 1, stale: 1, pause: 1}},
 	{name: "ride ask", processes: 2, depth: 7, running: 2, rides: true, faults: budget{lost: 1, ask: 1}, asks: requests},
+	{name: "ride before one that does not", processes: 2, depth: 8, running: 2, rides: true, plain: 0b10, faults: budget{lost: 1, pause: 1, stale: 1}},
+	{name: "ride after one that does not", processes: 2, depth: 8, running: 2, rides: true, plain: 0b01, faults: budget{lost: 1, pause: 1, crash: 1}},
 	{name: "ride work", processes: 2, depth: 9, running: 2, rides: true, works: true, faults: budget{stop: 1, done: 1, pause: 1}},
 }
 

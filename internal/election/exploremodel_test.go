@@ -192,7 +192,7 @@ func (s *model) start(i int) {
 			Instance: func() string { return name(life + 5) },
 		},
 	}
-	if s.plan.rides {
+	if s.rider(i) {
 		cfg.Rides, cfg.Trust = true, 2*worldTrust
 		s.conceive(i)
 	}
@@ -207,7 +207,7 @@ func (s *model) start(i int) {
 // valid reports whether a process can trust that it leads, as lease.Valid does.
 func (s *model) valid(i int) bool {
 	p := &s.procs[i]
-	return p.up && p.lease.token != 0 && !p.lease.over && s.now-p.lease.start < s.trust() && (p.lease.on == "" || p.lease.on == s.rides(i))
+	return p.up && p.lease.token != 0 && !p.lease.over && s.now-p.lease.start < s.trust(i) && (p.lease.on == "" || p.lease.on == s.rides(i))
 }
 
 func (p *process) end(why Reason) {
@@ -305,7 +305,7 @@ func (s *model) follow(i int) {
 
 func (s *model) begin(i int, e Event) {
 	p := &s.procs[i]
-	if s.now-e.Start.Mono >= s.trust() || e.Record.Session != s.rides(i) {
+	if s.now-e.Start.Mono >= s.trust(i) || e.Record.Session != s.rides(i) {
 		p.m.TooLate(s.now)
 		return
 	}

@@ -136,7 +136,7 @@ func (f *fingerprint) process(i int) {
 	f.due(p.wake)
 	f.token(p.lease.token)
 	if p.lease.token != 0 {
-		f.from(p.lease.start, -f.s.trust())
+		f.from(p.lease.start, -f.trust())
 		f.text(p.lease.on)
 		f.flags(p.lease.over)
 		f.text(string(p.lease.why))
@@ -191,7 +191,7 @@ func (f *fingerprint) machine(m *Machine, concerned bool) {
 	}
 	f.due(m.list.lives)
 	if m.call != nil {
-		f.from(m.call.start.Mono, -f.s.trust())
+		f.from(m.call.start.Mono, -f.trust())
 	}
 	f.b = append(f.b, byte(min(m.calls.fails, 6)))
 	f.due(m.calls.notBefore)
@@ -203,12 +203,12 @@ func (f *fingerprint) machine(m *Machine, concerned bool) {
 			f.beat(b)
 		}
 		f.beat(m.writes.acked.beat)
-		f.from(m.writes.acked.start.Mono, -f.s.trust())
+		f.from(m.writes.acked.start.Mono, -f.trust())
 	}
 	f.pair(m.writes.check)
 	if t := &m.term; t.rec.Token != 0 {
 		f.rec(t.rec)
-		f.from(t.start.Mono, -f.s.trust())
+		f.from(t.start.Mono, -f.trust())
 	}
 	f.token(m.leave.endedToken)
 	f.due(m.leave.notBefore)

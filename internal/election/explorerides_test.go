@@ -37,9 +37,12 @@ type lateBeat struct {
 	prev *store.KVPair
 }
 
-// trust is for how long a term is trusted, if its session is.
-func (s *model) trust() time.Duration {
-	if s.plan.rides {
+// rider reports whether the terms of a process ride.
+func (s *model) rider(i int) bool { return s.plan.rides && s.plan.plain&(1<<i) == 0 }
+
+// trust is for how long a process's term is trusted, if its session is.
+func (s *model) trust(i int) time.Duration {
+	if s.rider(i) {
 		return 2 * worldTrust
 	}
 	return worldTrust
@@ -102,7 +105,7 @@ func (s *model) conceive(i int) {
 // keep does what is due for the session of a process, when the clock has gone on.
 func (s *model) keep(i int) {
 	p := &s.procs[i]
-	if !s.plan.rides || !p.up || p.asleep {
+	if !s.rider(i) || !p.up || p.asleep {
 		return
 	}
 	k := &p.keeps
@@ -214,7 +217,7 @@ func (s *model) rideMoves(to []move) []move {
 			// tells a rival that a record was missing, there, and missing again.
 			add(reachOld, r != nil && r.name != s.rides(i) && r.before != nil && r.before != r.cell)
 		}
-		if r := s.session(k.name); s.left.unrecord > 0 && r.cell != nil && r.cell.rec.Held() {
+		if r := s.session(k.name); s.left.unrecord > 0 && r != nil && r.cell != nil && r.cell.rec.Held() {
 			add(unrecord, true)
 		}
 	}
@@ -296,6 +299,14 @@ func (s *model) checkRides() {
 			s.violate("S11: a session that has ended is trusted")
 		}
 	}
+}
+
+// trust is for how long a term is trusted, at most.
+func (f *fingerprint) trust() time.Duration {
+	if f.s.plan.rides {
+		return 2 * worldTrust
+	}
+	return worldTrust
 }
 
 // rides adds the sessions to a fingerprint.
