@@ -164,9 +164,16 @@ func (s *model) abandonBeat(i int) {
 }
 
 // rode returns what a look finds of the session that a record names, as it is or as it was
-// before. One's own is not looked at.
+// before. One's own is not looked at; but a term on it that is of no campaign of the process, which
+// has one, was left.
 func (s *model) rode(i int, rec Record, old bool) *Ride {
-	if rec.Session == "" || rec.Session == s.rides(i) {
+	switch {
+	case rec.Session == "":
+		return nil
+	case rec.Session == s.rides(i):
+		if rec.Instance != s.procs[i].m.by.Instance {
+			return &Ride{Left: true}
+		}
 		return nil
 	}
 	ride := new(Ride)
@@ -344,6 +351,6 @@ func (f *fingerprint) sessionCell(c *cell) {
 func (f *fingerprint) ride(r *Ride) {
 	if f.flags(r != nil); r != nil {
 		f.pair(r.Pair)
-		f.flags(r.Rec.Held())
+		f.flags(r.Rec.Held(), r.Left)
 	}
 }
