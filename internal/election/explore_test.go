@@ -42,7 +42,7 @@ var plans = []plan{
 	{name: "priority", processes: 3, depth: 9, running: 4, priorities: []int{0, 1, 0}, faults: budget{stop: 1, ask: 1}, asks: requests[3:]},
 	{name: "ride", processes: 2, depth: 9, running: 2, rides: true, faults: budget{lost: 1, pause: 1, stale: 1}},
 	{name: "ride lost", processes: 2, depth: 9, running: 2, rides: true, faults: budget{lost: 2, crash: 1}},
-	{name: "ride failover", processes: 2, depth: 11, running: 2, rides: true, faults: budget{lost: 1, failover: 1}},
+	{name: "ride failover", processes: 2, depth: 10, running: 2, rides: true, faults: budget{lost: 1, failover: 1}},
 	{name: "ride vanish", processes: 2, depth: 9, running: 2, rides: true, faults: budget{lost: 1, vanish: 1}},
 	{name: "ride unrecord", processes: 2, depth: 9, running: 2, rides: true, faults: budget{unrecord: 1, stale: 1, pause: 1}},
 	{name: "ride ask", processes: 2, depth: 7, running: 2, rides: true, faults: budget{lost: 1, ask: 1}, asks: requests},

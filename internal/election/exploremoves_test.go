@@ -33,16 +33,17 @@ const (
 	wipe                 // which is deleted
 
 	// Of riders.
-	beat       // the owner of a session renews it
-	beatReach  // the renewal reaches the store, and its reply is on its way
-	beatHear   // which comes
-	beatLose   // which is lost
-	beatGiveUp // the renewal fails before it has reached the store
-	beatLand   // and does so now
-	reachOld   // a look finds the session as it was before
-	unrecord   // the record of a session is deleted
-	fallAsleep // a process is paused
-	wakeUp     // and goes on
+	beat         // the owner of a session renews it
+	beatReach    // the renewal reaches the store, and its reply is on its way
+	beatHear     // which comes
+	beatLose     // which is lost
+	beatGiveUp   // the renewal fails before it has reached the store
+	beatLand     // and does so now
+	beatTakeBack // a failover takes back the last write in the record of a session
+	reachOld     // a look finds the session as it was before
+	unrecord     // the record of a session is deleted
+	fallAsleep   // a process is paused
+	wakeUp       // and goes on
 )
 
 // move is something that happens, to a process or a write, or by an operator.
@@ -266,7 +267,7 @@ func (s *model) reach(i int) {
 	}
 	if p.step.Do == End {
 		c := s.writeSession(p.step.Seen.Session, p.step.Record, p.step.Previous)
-		p.reply = reply{failed: c == nil, refused: c == nil}
+		p.reply = reply{cell: c, failed: c == nil, refused: c == nil}
 		return
 	}
 	c := s.swap(p.step.Record, p.value, p.step.Previous)
@@ -278,9 +279,11 @@ func (s *model) deliver(i int) {
 	p := &s.procs[i]
 	r := p.reply
 	switch {
-	case p.step.Do != Put || r.failed:
+	case p.step.Do == Look || r.failed:
 	case r.cell.pair.LastIndex == s.taken:
 		r = reply{failed: true}
+	case p.step.Do == End:
+		s.keptBySession(p.step.Seen.Session, r.cell.pair.LastIndex)
 	default:
 		s.durable = max(s.durable, r.cell.pair.LastIndex)
 	}
@@ -318,7 +321,7 @@ func (s *model) sweep() {
 	for i := len(s.late) - 1; i >= 0; i-- {
 		prev := s.late[i].prev
 		if name := s.late[i].session; name != "" {
-			if r := s.session(name); r == nil || r.cell.stored() != prev && (prev != nil || s.left.unrecord == 0) {
+			if r := s.session(name); r == nil || r.cell.stored() != prev && (prev != nil || s.left.unrecord == 0) && s.left.failover == 0 {
 				s.late = slices.Delete(slices.Clone(s.late), i, i+1)
 			}
 			continue

@@ -14,7 +14,8 @@ import (
 // sessionRecord is the record of a session.
 type sessionRecord struct {
 	name         string
-	cell, before *cell // what is stored, and what was before that; nil: nothing
+	cell, before *cell  // what is stored, and what was before that; nil: nothing
+	durable      uint64 // the index of the last write that was acknowledged
 }
 
 // keeping is the session of a process, as its owner has it.
@@ -29,6 +30,7 @@ type keeping struct {
 	phase   phase // of the renewal under way
 	sent    time.Duration
 	refused bool
+	wrote   uint64 // the index of what it has written
 }
 
 // lateBeat is a renewal that its owner has given up.
@@ -99,6 +101,7 @@ func (s *model) conceive(i int) {
 	k.name = fmt.Sprintf("%s%d.%d", node(i), p.life, k.born)
 	s.sessions = append(s.sessions, sessionRecord{name: k.name})
 	k.known = s.writeSession(k.name, beatOf(k.name), nil).pair
+	s.keptBySession(k.name, k.known.LastIndex)
 	p.keeps = k
 }
 
@@ -123,6 +126,7 @@ func (s *model) keep(i int) {
 	default:
 		if c := s.writeSession(k.name, beatOf(k.name), k.known); c != nil {
 			k.known, k.start = c.pair, s.now
+			s.keptBySession(k.name, c.pair.LastIndex)
 		}
 	}
 }
@@ -137,7 +141,17 @@ func (s *model) ridden(i int) bool {
 func (s *model) reachBeat(i int) {
 	k := &s.procs[i].keeps
 	k.phase = reached
-	k.refused = s.writeSession(k.name, beatOf(k.name), k.known) == nil
+	c := s.writeSession(k.name, beatOf(k.name), k.known)
+	if k.refused = c == nil; !k.refused {
+		k.wrote = c.pair.LastIndex
+	}
+}
+
+// keptBySession takes note that the store has acknowledged a write in the record of a session.
+func (s *model) keptBySession(name string, index uint64) {
+	if r := s.session(name); r != nil {
+		r.durable = max(r.durable, index)
+	}
 }
 
 // deliverBeat has the owner hear of its renewal, or not: then it reads what is there, which is
@@ -145,10 +159,13 @@ func (s *model) reachBeat(i int) {
 func (s *model) deliverBeat(i int, heard bool) {
 	p := &s.procs[i]
 	k, r := &p.keeps, s.session(p.keeps.name)
-	if heard && !k.refused && s.alive(i) {
-		k.start = k.sent
+	if heard && !k.refused && k.wrote != s.taken {
+		s.keptBySession(k.name, k.wrote)
+		if s.alive(i) {
+			k.start = k.sent
+		}
 	}
-	k.phase, k.refused = idle, false
+	k.phase, k.refused, k.wrote = idle, false, 0
 	k.known = r.cell.stored()
 	if r.cell != nil && !r.cell.rec.Held() {
 		k.over, k.lost = true, true
@@ -228,6 +245,11 @@ func (s *model) rideMoves(to []move) []move {
 			add(unrecord, true)
 		}
 	}
+	for i, r := range s.sessions {
+		if s.left.failover > 0 && r.cell != nil && r.before != nil && r.cell.pair.LastIndex > max(r.durable, r.before.pair.LastIndex) {
+			to = append(to, move{beatTakeBack, uint8(i)})
+		}
+	}
 	for i, b := range s.beats {
 		if r := s.session(b.name); r != nil && r.cell.stored() == b.prev {
 			to = append(to, move{beatLand, uint8(i)})
@@ -266,6 +288,11 @@ func (s *model) doRide(v move) {
 		s.left.unrecord--
 		r := s.session(s.procs[i].keeps.name)
 		r.before, r.cell = r.cell, nil
+	case beatTakeBack:
+		s.left.failover--
+		r := &s.sessions[i]
+		s.taken = r.cell.pair.LastIndex
+		r.cell, r.before = r.before, r.cell
 	case fallAsleep:
 		s.left.pause--
 		s.procs[i].asleep = true
@@ -292,7 +319,7 @@ func (s *model) sweepRides() {
 	})
 	s.beats = slices.DeleteFunc(slices.Clone(s.beats), func(b lateBeat) bool {
 		r := s.session(b.name)
-		return r == nil || r.cell.stored() != b.prev && (b.prev != nil || s.left.unrecord == 0)
+		return r == nil || r.cell.stored() != b.prev && (b.prev != nil || s.left.unrecord == 0) && s.left.failover == 0
 	})
 }
 
@@ -321,8 +348,9 @@ func (f *fingerprint) rides() {
 	for _, r := range f.s.sessions {
 		f.text(r.name)
 		f.sessionCell(r.cell)
-		if f.s.left.stale > 0 {
+		if f.s.left.stale > 0 || f.s.left.failover > 0 {
 			f.sessionCell(r.before)
+			f.flags(r.cell != nil && r.cell.pair.LastIndex > r.durable)
 		}
 	}
 	for _, b := range f.s.beats {
@@ -338,6 +366,7 @@ func (f *fingerprint) rides() {
 		f.pair(k.known)
 		if f.b = append(f.b, byte(k.phase)); k.phase != idle {
 			f.from(k.sent, -worldTTL)
+			f.flags(k.wrote != 0, k.wrote != 0 && k.wrote == f.s.taken)
 		}
 	}
 }

@@ -153,7 +153,7 @@ func (v move) steps() bool {
 
 // rideWords tell of moves that worlds do not have as commands: there, sessions are candidates.
 var rideWords = []string{
-	"renew-session", "deliver-renewal", "receive-renewal", "lose-renewal", "give-up-renewal", "land-renewal", "deliver-old", "delete-session", "sleep", "wake-up",
+	"renew-session", "deliver-renewal", "receive-renewal", "lose-renewal", "give-up-renewal", "land-renewal", "take-back-renewal", "deliver-old", "delete-session", "sleep", "wake-up",
 }
 
 // retell tells how a rule was broken, as an interaction with a world.
