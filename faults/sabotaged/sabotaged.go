@@ -68,7 +68,7 @@ var All = []Sabotage{
 		"\tif rec := c.step.Record; BROKEN && !refused && rec.Held() {\n" +
 			"\t\tm.writes.acked = attempt{rec.Beat, c.start}\n" +
 			"\t\tm.see(&store.KVPair{Value: rec.Encode()}, rec, now.Mono)\n" +
-			"\t\tm.settle(now)\n\t\treturn\n\t}\n" +
+			"\t\tm.settle(now, c.start)\n\t\treturn\n\t}\n" +
 			"\tm.writes.unknown = true\n\tm.calls.fails++\n",
 	}, "redis", run.FindFault("network-held"), time.Second, usual, history.Overlap},
 	{change{

@@ -147,7 +147,7 @@ func newPlan(d dice) plan {
 	if c := d.child("holders").rolls(); c.p(0.3) {
 		p.serve(c, rough, shortest)
 	}
-	if c := d.child("riders").rolls(); slices.ContainsFunc(p.slots, func(s slotPlan) bool { return s.lasts }) && c.p(1.0/3) {
+	if c := d.child("riders").rolls(); len(p.slots) > 0 && c.p(1.0/3) {
 		p.ride(c)
 	}
 	return p

@@ -170,6 +170,7 @@ func (l *ledger) wroteSession(by *contender, key string, rec record, old entry, 
 			by.beats[nameOf(key)] = by.extended(by.beats[nameOf(key)], start.v, rec.ttl()-by.margin, start.sure)
 		}
 	default:
+		l.worked(by, nameOf(key), start)
 		if _, ended := l.ended[nameOf(key)]; ended {
 			return // and its record was lost
 		}
@@ -178,6 +179,20 @@ func (l *ledger) wroteSession(by *contender, key string, rec record, old entry, 
 		if waited := m.mono(start.v) - m.mono(old.v); by != owner && waited < ttl {
 			l.w.violate("S11", "%s ended %s, with a TTL of %v, that was %v old by its clock", by.name, key, ttl, waited)
 		}
+	}
+}
+
+// worked holds the end of a session by its owner against the work of a term that rides on it:
+// until the session would have expired that has to have returned (S8).
+func (l *ledger) worked(by *contender, session string, start departure) {
+	w := by.working()
+	if w == nil || by.ridesOn(w.term.Token) != session {
+		return
+	}
+	by.mu.Lock()
+	defer by.mu.Unlock()
+	if by.machine.mono(start.v) < by.beats[session].sure+by.margin {
+		l.w.violate("S8", "%s gave up %s, on which term %d rides, whose work has not returned", by.name, session, w.term.Token)
 	}
 }
 

@@ -23,6 +23,11 @@ var rideSabotages = []change{
 		"\tcase r.Ended() || BROKEN && r.Ride != nil && r.Ride.Pair == nil && !r.Ride.Left:\n",
 	},
 	{
+		"sessions", "a session that was lost is given up before the work of its terms has returned", "internal/election/step.go",
+		"if m.cfg.Once && m.leave.reason == Expired {",
+		"if m.cfg.Once && m.leave.reason == Expired && !BROKEN {",
+	},
+	{
 		"sessions", "a term begins though its session is over", "campaign.go",
 		"if on = c.rider.Lease(rec.Session); on == nil {",
 		"if on = c.rider.Lease(rec.Session); on == nil && !BROKEN {",
