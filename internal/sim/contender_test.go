@@ -205,13 +205,17 @@ func (c *contender) sees(ctx context.Context, pair *store.KVPair, v time.Duratio
 }
 
 // isShown takes note of a vacancy that a watch showed, later than what was read: there is
-// no more to wait for.
+// no more to wait for. Nor is there for a term that rides, once another has replaced it.
 func (c *contender) isShown(pair *store.KVPair) {
 	e, _, known := c.w.ledger.find(pair)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if known && !e.rec.held() && e.v > c.seen.written {
+	switch {
+	case !known || e.v <= c.seen.written:
+	case !e.rec.held():
 		c.seen = observation{v: c.w.now()}
+	case c.seen.written == c.seen.v && c.seen.ttl > 0:
+		c.seen = observation{v: c.w.now(), written: e.v, ttl: min(c.seen.ttl, e.rec.ttl())}
 	}
 }
 

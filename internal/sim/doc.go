@@ -6,8 +6,11 @@
 // operator who deletes the record or puts an old one back. In about a third of
 // the seeds there are holders as well, who lead by asking servers as package httpapi
 // documents it: servers pause and crash, requests and answers are late or lost, and
-// holders resign, and ask others, or two at once. A checker holds what happens
-// against the safety rules S1 to S9 and the invariants of the proof (internal/invariants)
+// holders resign, and ask others, or two at once. In about a third some candidates ride on
+// sessions, each in two elections: then there are times in which a process can reach its sessions
+// alone, or all but those, an operator deletes the records of sessions and puts old ones back,
+// and the store may forget what it has acknowledged. A checker holds what happens
+// against the safety rules S1 to S9, S11 and the invariants of the proof (internal/invariants)
 // at every event, and, when the faults are over, that one leader stands and goes on standing.
 //
 // Rounds are played in worlds of their own, on the same kind of machines and links: nodes

@@ -187,13 +187,39 @@ func (l *link) Get(ctx context.Context, key string, opts *store.ReadOptions) (*s
 		pair, err := l.faults.Get(ctx, key, opts)
 		return err == nil, pair, err
 	})
+	l.found(ctx, key, pair, err, v)
+	return pair, err
+}
+
+// found tells what a read, made at v, has found under a key.
+func (l *link) found(ctx context.Context, key string, pair *store.KVPair, err error, v time.Duration) {
 	switch session := isSession(key); {
 	case session && l.beats != nil && (err == nil || errors.Is(err, store.ErrKeyNotFound)):
 		l.beats(ctx, key, pair)
 	case !session && err == nil && l.seen != nil:
 		l.seen(ctx, pair, v)
 	}
-	return pair, err
+}
+
+// GetMany implements store.ManyGetter.
+func (l *link) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, error) {
+	v := l.w.now()
+	var pairs atomic.Pointer[[]*store.KVPair]
+	_, _, err := l.call(ctx, "get", keys[0], func(ctx context.Context) (bool, *store.KVPair, error) {
+		got, err := l.faults.GetMany(ctx, keys)
+		pairs.Store(&got)
+		return err == nil, nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	got := *pairs.Load()
+	for i, key := range keys {
+		if got[i] != nil || isSession(key) {
+			l.found(ctx, key, got[i], nil, v)
+		}
+	}
+	return got, nil
 }
 
 // AtomicPut implements store.Store.
@@ -279,7 +305,7 @@ func (l *link) call(ctx context.Context, op, key string, do func(context.Context
 	// A link that heals lets all calls go at one instant.
 	time.Sleep(l.dice.at(v, uint64(dice(0).child(op+lane(key)))).between(1, 50))
 	if r.err == nil && op == "get" && tracing {
-		l.w.note(l.name, "get since %v ok", v)
+		l.w.note(l.name, "get %s since %v ok", key, v)
 	}
 	if r.err != nil && !expected(r.err) {
 		l.w.note(l.name, "%s since %v failed: %v", op, v, r.err)

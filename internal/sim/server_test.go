@@ -117,8 +117,29 @@ type counter struct {
 // Get implements store.Store.
 func (c counter) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 	pair, err := c.link.Get(ctx, key, opts)
+	if key == c.w.ledger.key {
+		c.looked(ctx, pair, err)
+	}
+	return pair, err
+}
+
+// GetMany implements store.ManyGetter.
+func (c counter) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, error) {
+	pairs, err := c.link.GetMany(ctx, keys)
+	pair, of := (*store.KVPair)(nil), err
+	if err == nil {
+		if pair = pairs[0]; pair == nil {
+			of = store.ErrKeyNotFound
+		}
+	}
+	c.looked(ctx, pair, of)
+	return pairs, err
+}
+
+// looked takes note of what a read of the record has found.
+func (c counter) looked(ctx context.Context, pair *store.KVPair, err error) {
 	if ctx.Err() != nil {
-		return pair, err // nobody waits for it
+		return // nobody waits for it
 	}
 	if err == nil {
 		c.p.who.sees(ctx, pair, 0)
@@ -132,7 +153,6 @@ func (c counter) Get(ctx context.Context, key string, opts *store.ReadOptions) (
 	case expected(err):
 		c.p.first = firstSight{}
 	}
-	return pair, err
 }
 
 // AtomicPut implements store.Store.

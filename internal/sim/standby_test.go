@@ -88,7 +88,7 @@ func (l *ledger) confirm(failover bool) {
 	}
 	l.highest = c.highest
 	for token, o := range l.owners {
-		if o.v >= c.from {
+		if o.v >= c.from && !c.lags { // or else it may have been acknowledged
 			l.undone[token] = o
 			delete(l.owners, token)
 		}
@@ -121,6 +121,15 @@ func (l *ledger) restored(key string, before, now entry) bool {
 func (l *ledger) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 	pair, err := l.Store.Get(ctx, key, opts)
 	return l.shown(pair), err
+}
+
+// GetMany implements store.ManyGetter.
+func (l *ledger) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, error) {
+	pairs, err := l.Store.GetMany(ctx, keys)
+	for i := range pairs {
+		pairs[i] = l.shown(pairs[i])
+	}
+	return pairs, err
 }
 
 // Watch implements store.Store.
