@@ -44,6 +44,7 @@ func Run(t *testing.T, env Env) {
 	env.run(t, ttl, "ForeignValueIsNeverOverwritten", testForeignValue)
 	env.run(t, long, "CancelledContextVacatesTheSeat", testCancel)
 	env.run(t, long, "StopVacatesTheSeat", testStop)
+	env.run(t, ttl, "TermsThatRideAreTakenTogether", testSession)
 	env.run(t, ttl, "RoundElectsExactlyOne", testRound)
 
 	env.runHarsh(t, long, "RestartedServerKeepsTheElection", testRestart)
