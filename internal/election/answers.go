@@ -174,7 +174,10 @@ func (m *Machine) Wrote(pair *store.KVPair, value []byte, now clock.Instant) {
 func (m *Machine) SessionEnded(failed, refused bool, now clock.Instant) {
 	m.returned(now.Mono, !failed)
 	m.calls.hinted, m.calls.fresh = true, false // to see what has come of it
-	if failed {
+	switch {
+	case refused && m.calls.fails == 0: // another was faster, most often
+		m.calls.fails++
+	case failed:
 		m.failAgain(now.Mono)
 	}
 	if failed && !refused {
