@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"path"
 	"syscall"
 	"time"
 
@@ -36,7 +38,7 @@ var recordFaults = []*Fault{
 			e.write(foreign)
 		},
 		End: func(e *Episode) {
-			e.change(func(ctx context.Context, pair *store.KVPair) (bool, error) {
+			e.change(e.Key, func(ctx context.Context, pair *store.KVPair) (bool, error) {
 				if !bytes.Equal(pair.Value, foreign) {
 					return true, nil
 				}
@@ -56,6 +58,18 @@ var recordFaults = []*Fault{
 			}
 			e.state = e.read().Value
 			e.write(older)
+		},
+	},
+	{
+		Name: "sessions-deleted", About: "all terms ride on sessions, whose records are deleted", Scope: Record, Lasts: [2]float64{0.5, 1.5},
+		Set: func(r *Run, _ *rand.Rand) {
+			for _, n := range r.Nodes {
+				n.Rides = n.library()
+			}
+		},
+		Begin: func(e *Episode) {
+			e.awaitKnown()
+			e.deleteSessions()
 		},
 	},
 	{
@@ -83,25 +97,39 @@ func (e *Episode) read() *store.KVPair {
 
 // write replaces the record, whatever it is.
 func (e *Episode) write(value []byte) {
-	e.change(func(ctx context.Context, pair *store.KVPair) (bool, error) {
+	e.change(e.Key, func(ctx context.Context, pair *store.KVPair) (bool, error) {
 		ok, _, err := e.KV.AtomicPut(ctx, e.Key, value, pair, nil)
 		return ok, err
 	})
 }
 
-func (e *Episode) deleteKey() {
-	e.change(func(ctx context.Context, pair *store.KVPair) (bool, error) {
-		ok, err := e.KV.AtomicDelete(ctx, e.Key, pair)
+func (e *Episode) deleteKey() { e.deleteAt(e.Key) }
+
+func (e *Episode) deleteAt(key string) {
+	e.change(key, func(ctx context.Context, pair *store.KVPair) (bool, error) {
+		ok, err := e.KV.AtomicDelete(ctx, key, pair)
 		return ok, err
 	})
 }
 
-// change has do change the record, again until nobody else has been faster.
-func (e *Episode) change(do func(ctx context.Context, pair *store.KVPair) (bool, error)) {
+// deleteSessions deletes the records of all sessions of the run, and of others of its kind.
+func (e *Episode) deleteSessions() {
+	ctx, cancel := context.WithTimeout(e.ctx, callLimit)
+	defer cancel()
+	dir := path.Dir(e.Key) + "/sessions/"
+	pairs, err := e.KV.List(ctx, dir, nil)
+	e.must(err) // there is one at least
+	for _, pair := range pairs {
+		e.deleteAt(dir + path.Base(pair.Key))
+	}
+}
+
+// change has do change the record under a key, again until nobody else has been faster.
+func (e *Episode) change(key string, do func(ctx context.Context, pair *store.KVPair) (bool, error)) {
 	ctx, cancel := context.WithTimeout(e.ctx, callLimit)
 	defer cancel()
 	for done := false; !done; {
-		pair, err := e.KV.Get(ctx, e.Key, nil)
+		pair, err := e.KV.Get(ctx, key, nil)
 		if errors.Is(err, store.ErrKeyNotFound) {
 			return
 		}
