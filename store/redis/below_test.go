@@ -2,8 +2,11 @@ package redis_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -114,5 +117,36 @@ func TestEndOfAWatchDisturbsNoOther(t *testing.T) {
 	}
 	if after := subscriber(); after != before {
 		t.Errorf("messages came by connection %s, and then by %s", before, after)
+	}
+}
+
+// TestRefusedPatternIsNotTakenForAnother: several directories are watched at once, and some only by
+// the right to one above.
+func TestRefusedPatternIsNotTakenForAnother(t *testing.T) {
+	addr := servers.Redis(t).Addr
+	for range 10 {
+		kv := userOf(t, addr, "&leadership:service/*")
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				directory := fmt.Sprintf("service/jobs/%d/", i)
+				hints, err := kv.HintsBelow(t.Context(), directory)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				<-hints
+				key := fmt.Sprint(directory, rand.Text())
+				put(t, kv, key, "a", nil, 0)
+				for pair := range hints {
+					if pair.Key == key {
+						return
+					}
+				}
+				t.Errorf("the watch of %s has ended", directory)
+			})
+		}
+		all.Wait()
+		kv.Close()
 	}
 }

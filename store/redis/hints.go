@@ -18,12 +18,20 @@ import (
 type hints struct {
 	wire sync.Mutex // held while channels are subscribed and unsubscribed
 
-	mu        sync.Mutex
-	topics    map[topic][]*listener
-	sub       *goredis.PubSub    // nil while there is none
-	open      bool               // messages arrive
-	confirmed map[topic]bool     // the patterns that sub is known to have
-	stop      context.CancelFunc // ends listen; nil while there are no watches
+	mu       sync.Mutex
+	topics   map[topic][]*listener
+	sub      *goredis.PubSub    // nil while there is none
+	open     bool               // messages arrive
+	patterns map[topic]bool     // those that sub was asked to subscribe to, and whether it has
+	asked    []request          // of sub, that the server has not answered
+	stop     context.CancelFunc // ends listen; nil while there are no watches
+}
+
+// request is a command that subscribes. Redis answers one after another, with an error for the
+// whole of one, which does not tell which.
+type request struct {
+	pattern topic // or none, for channels
+	answers int   // that are to come
 }
 
 // topic is a channel of Redis, or a pattern of channels.
@@ -47,7 +55,7 @@ func (s *Store) join(ctx context.Context, t topic, l *listener) {
 	}
 	h.topics[t] = append(h.topics[t], l)
 	first := len(h.topics[t]) == 1
-	confirmed := h.confirmed[t]
+	confirmed := h.patterns[t]
 	if h.stop == nil {
 		listening, stop := context.WithCancel(context.WithoutCancel(ctx))
 		h.stop = stop
@@ -56,10 +64,10 @@ func (s *Store) join(ctx context.Context, t topic, l *listener) {
 	}
 	h.mu.Unlock()
 	switch {
-	case first:
-		h.agree(ctx, t)
 	case confirmed:
 		l.changed("")
+	case first || t.pattern:
+		h.agree(ctx, t)
 	}
 }
 
@@ -70,7 +78,7 @@ func (s *Store) leave(topic topic, l *listener) {
 	last := len(h.topics[topic]) == 0
 	if last {
 		delete(h.topics, topic)
-		delete(h.confirmed, topic)
+		delete(h.patterns, topic)
 	}
 	if len(h.topics) == 0 {
 		h.stop()
@@ -89,18 +97,52 @@ func (h *hints) agree(ctx context.Context, topic topic) {
 	defer h.wire.Unlock()
 	h.mu.Lock()
 	sub, wanted := h.sub, len(h.topics[topic]) > 0
+	_, asked := h.patterns[topic]
 	h.mu.Unlock()
 	switch {
-	case sub == nil: // it will be made with all topics
+	case sub == nil, wanted && asked: // it will be made with all topics, or is
 	case wanted && topic.pattern:
-		_ = sub.PSubscribe(ctx, topic.name)
+		_ = h.subscribe(ctx, sub, nil, topic)
 	case wanted:
-		_ = sub.Subscribe(ctx, topic.name)
+		_ = h.subscribe(ctx, sub, []string{topic.name})
 	case topic.pattern:
 		_ = sub.PUnsubscribe(ctx, topic.name)
 	default:
 		_ = sub.Unsubscribe(ctx, topic.name)
 	}
+}
+
+// subscribe has sub subscribe to channels and patterns. The caller holds wire.
+func (h *hints) subscribe(ctx context.Context, sub *goredis.PubSub, channels []string, patterns ...topic) error {
+	if len(channels) > 0 {
+		h.ask(request{answers: len(channels)})
+		if err := sub.Subscribe(ctx, channels...); err != nil {
+			return err
+		}
+	}
+	for _, pattern := range patterns {
+		h.ask(request{pattern, 1})
+		if err := sub.PSubscribe(ctx, pattern.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *hints) ask(r request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked = append(h.asked, r)
+	if r.pattern.pattern && h.patterns != nil {
+		h.patterns[r.pattern] = false
+	}
+}
+
+// hears reports whether messages arrive for topic, a pattern.
+func (h *hints) hears(topic topic) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open && h.patterns[topic]
 }
 
 // opened reports whether messages arrive.
@@ -129,14 +171,31 @@ func (h *hints) set(sub *goredis.PubSub, open bool) {
 	}
 }
 
-// wake tells the watches of topic of a change on a channel, or that sub has subscribed to it.
-func (h *hints) wake(sub *goredis.PubSub, topic topic, channel string) {
+// wake tells the watches of topic of a change on a channel.
+func (h *hints) wake(topic topic, channel string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if topic.pattern && channel == "" && h.sub == sub {
-		h.confirmed[topic] = true
-	}
 	tell(h.topics[topic], channel)
+}
+
+// subscribed tells the watches of topic that sub has subscribed to it.
+func (h *hints) subscribed(sub *goredis.PubSub, by topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sub == sub {
+		var pattern topic
+		if by.pattern {
+			pattern = by
+			h.patterns[by] = true
+		}
+		i := slices.IndexFunc(h.asked, func(r request) bool { return r.pattern == pattern })
+		if i >= 0 { // otherwise the client has done it by itself
+			if h.asked[i].answers--; h.asked[i].answers == 0 {
+				h.asked = slices.Delete(h.asked, i, i+1)
+			}
+		}
+	}
+	tell(h.topics[by], "")
 }
 
 func tell(watches []*listener, channel string) {
@@ -145,24 +204,21 @@ func tell(watches []*listener, channel string) {
 	}
 }
 
-// refuse tells the watches of the patterns that sub does not have that the user may not
-// subscribe to them. It reports whether there are any.
-func (h *hints) refuse(err error) (any bool) {
+// refuse tells the watches of the pattern that was asked for next that the user has no right to
+// it. It reports false if that is no pattern.
+func (h *hints) refuse(sub *goredis.PubSub, err error) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if strings.Contains(err.Error(), "'subscribe'") {
+	if h.sub != sub || len(h.asked) == 0 || !h.asked[0].pattern.pattern {
 		return false
 	}
-	for topic, watches := range h.topics {
-		if !topic.pattern || h.confirmed[topic] {
-			continue
-		}
-		for _, l := range watches {
-			any = true
-			l.refused(err)
-		}
+	pattern := h.asked[0].pattern
+	h.asked = h.asked[1:]
+	delete(h.patterns, pattern)
+	for _, l := range h.topics[pattern] {
+		l.refused(err)
 	}
-	return any
+	return true
 }
 
 // listen receives messages until ctx ends.
@@ -186,24 +242,22 @@ func (s *Store) subscribe(ctx context.Context) {
 
 	h.wire.Lock()
 	h.mu.Lock()
-	var channels, patterns []string
+	var channels []string
+	var patterns []topic
 	for topic := range h.topics {
 		if topic.pattern {
-			patterns = append(patterns, topic.name)
+			patterns = append(patterns, topic)
 		} else {
 			channels = append(channels, topic.name)
 		}
 	}
-	if ctx.Err() == nil {
-		h.sub, h.confirmed = sub, make(map[topic]bool)
+	err := ctx.Err()
+	if err == nil {
+		h.sub, h.patterns, h.asked = sub, make(map[topic]bool), nil
 	}
 	h.mu.Unlock()
-	var err error
-	if len(channels) > 0 {
-		err = sub.Subscribe(ctx, channels...)
-	}
-	if len(patterns) > 0 && err == nil {
-		err = sub.PSubscribe(ctx, patterns...)
+	if err == nil {
+		err = h.subscribe(ctx, sub, channels, patterns...)
 	}
 	h.wire.Unlock()
 	defer func() {
@@ -211,7 +265,7 @@ func (s *Store) subscribe(ctx context.Context) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.sub == sub {
-			h.sub, h.confirmed = nil, nil
+			h.sub, h.patterns, h.asked = nil, nil, nil
 		}
 	}()
 	if err != nil || len(channels)+len(patterns) == 0 {
@@ -231,11 +285,11 @@ func (s *Store) subscribe(ctx context.Context) {
 				if m.Pattern != "" {
 					by = topic{name: m.Pattern, pattern: true}
 				}
-				h.wake(sub, by, m.Channel)
+				h.wake(by, m.Channel)
 			case *goredis.Subscription:
 				// Also when the client has subscribed again by itself.
 				if !strings.HasSuffix(m.Kind, "unsubscribe") {
-					h.wake(sub, topic{name: m.Channel, pattern: m.Kind == "psubscribe"}, "")
+					h.subscribed(sub, topic{name: m.Channel, pattern: m.Kind == "psubscribe"})
 				}
 			}
 		case errors.As(err, &timeout) && timeout.Timeout() && !asked:
@@ -243,8 +297,8 @@ func (s *Store) subscribe(ctx context.Context) {
 			if err := sub.Ping(ctx); err != nil {
 				return
 			}
-		case isDenied(err) && (strings.Contains(err.Error(), "unsubscribe") || h.refuse(err)):
-			// Some messages are not wanted; or the watches of those patterns end. Others go on.
+		case isDenied(err) && (strings.Contains(err.Error(), "unsubscribe") || h.refuse(sub, err)):
+			// Some messages are not wanted; or the watches of that pattern end. Others go on.
 		default:
 			return
 		}

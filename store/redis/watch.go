@@ -105,7 +105,7 @@ func (s *Store) below(ctx context.Context, directory string, changes *base.Chang
 		case denied := <-refused:
 			return denied
 		case <-deaf.C:
-			if !s.hints.opened() {
+			if !s.hints.hears(topic) {
 				changes.All()
 			}
 		}
