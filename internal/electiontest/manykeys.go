@@ -11,10 +11,9 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// testManyKeys: a process that follows many elections below one directory hears of each long
-// before it would look, also when the server was away.
+// testManyKeys: a process that follows many elections below one directory hears of each
+// before it would look, and goes on when the server was away.
 func testManyKeys(e *election) {
-	const ttl = 5 * time.Minute
 	kv := e.env.Open(e)
 	e.Cleanup(func() { _ = kv.Close() })
 	ctx, cancel := context.WithCancel(e.Context())
@@ -56,22 +55,26 @@ func testManyKeys(e *election) {
 		})
 		e.Logf("%s after %v", what, took.Round(time.Millisecond))
 	}
-	group := leadership.NewGroup(e.hand, "a", ttl)
-	done := make(chan error, 1)
-	go func() {
-		done <- group.Run(ctx, keys, func(ctx context.Context, _ string, _ leadership.Term) error {
-			<-ctx.Done()
-			return nil
-		})
-	}()
-	heard("all hear of the leader", "a")
+	lead := func(ttl time.Duration, meanwhile func()) {
+		group := leadership.NewGroup(e.hand, "a", ttl)
+		done := make(chan error, 1)
+		go func() {
+			done <- group.Run(ctx, keys, func(ctx context.Context, _ string, _ leadership.Term) error {
+				<-ctx.Done()
+				return nil
+			})
+		}()
+		heard("all hear of the leader", "a")
+		meanwhile()
+		group.Stop()
+		if err := <-done; err != nil {
+			e.Errorf("Run: %v", err)
+		}
+		heard("all hear of the vacancy", "")
+	}
+	lead(5*time.Minute, func() {}) // they would look after a minute
 	if e.env.Server != nil {
-		e.env.Server.Stop()
-		e.env.Server.Start()
+		// A watch that has ended is opened again after a third of the TTL.
+		lead(patience/2, func() { e.env.Server.Stop(); e.env.Server.Start() })
 	}
-	group.Stop()
-	if err := <-done; err != nil {
-		e.Errorf("Run: %v", err)
-	}
-	heard("all hear of the vacancy", "")
 }
