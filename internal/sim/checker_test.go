@@ -124,7 +124,7 @@ func (k *checker) examine(c *contender, v time.Duration) bool {
 	if !c.leading {
 		k.begins(c, term.Token, v)
 	}
-	if s := w.ledger.ended1(c.ridesOn(term.Token)); s {
+	if w.ledger.over(c.ridesOn(term.Token)) {
 		w.violate("S11", "%s leads term %d by a session that has ended", c.name, term.Token)
 	}
 	if c.machine.frozen(v) {

@@ -48,7 +48,7 @@ func (p *plan) ride(c *chance) {
 			v = end
 		}
 	}
-	if c.p(0.3) { // the store may lose what it has acknowledged
+	if c.p(0.6) { // the store may lose what it has acknowledged
 		for i := range p.cuts {
 			p.cuts[i].lags = c.p(0.5)
 		}
@@ -227,8 +227,8 @@ func (l *ledger) riding(by *contender, rec record, old entry, start departure) {
 	}
 }
 
-// ended1 reports whether a session has ended.
-func (l *ledger) ended1(session string) bool {
+// over reports whether a session has ended.
+func (l *ledger) over(session string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, ok := l.ended[session]

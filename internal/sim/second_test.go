@@ -85,7 +85,7 @@ func (l *ledger) wroteSecond(by *contender, rec record, old entry, start departu
 	}
 }
 
-// leads asks the second candidate of a process. Only the checker may.
+// leadsSecond asks the second candidate of a process. Only the checker may.
 func (c *contender) leadsSecond() (leadership.Term, bool) {
 	c.machine.quiet.Store(true)
 	defer c.machine.quiet.Store(false)
