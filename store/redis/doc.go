@@ -26,6 +26,7 @@
 //	prefix=app:                         the prefix of all keys, used unchanged
 //	replicas=1                          see WithReplicas
 //	poll=1s                             see WithPoll
+//	pool_size=8                         connections to a server at most, besides one for messages
 //	sentinel_user, sentinel_password    the login at the Sentinels, if any
 //
 // If the URL has no password, that in REDISCLI_AUTH is used, as redis-cli does. All files

@@ -23,18 +23,17 @@ const (
 	replyTimeout = 2 * time.Second
 )
 
-// maxIdle is how many connections to a server are kept that nobody uses: those of a moment in
-// which much is to be done are closed after it.
-const maxIdle = 8
+// defaultConns is how many connections a store by URL has to a server at most.
+const defaultConns = 8
 
 func init() {
-	params := append(store.TLSParams(), "password_file", "prefix", "replicas", "poll")
+	params := append(store.TLSParams(), "password_file", "prefix", "replicas", "poll", "pool_size")
 	single := store.Driver{Port: 6379, Hostless: true, Params: append(params[:len(params):len(params)], "db"), Resolve: newSingle.resolve, Open: newSingle.open}
 	sentinel := store.Driver{Port: 26379, Params: append(single.Params[:len(single.Params):len(single.Params)], "sentinel_user", "sentinel_password"), Resolve: newFailover.resolve, Open: newFailover.open}
 	cluster := store.Driver{Port: 6379, Params: params, Resolve: newCluster.resolve, Open: newCluster.open}
 	store.Register("unix", store.Driver{
 		Example: "unix:///run/redis.sock?db=0",
-		Params:  []string{"password_file", "prefix", "replicas", "poll", "db"}, Resolve: newUnix.resolve, Open: newUnix.open,
+		Params:  []string{"password_file", "prefix", "replicas", "poll", "pool_size", "db"}, Resolve: newUnix.resolve, Open: newUnix.open,
 	})
 	for _, scheme := range []string{"redis", "rediss", "valkey", "valkeys"} {
 		single.Example = scheme + "://:password@host:6379/0"
@@ -50,7 +49,7 @@ func init() {
 // and a function that makes the client.
 type kind func(u *store.URL) (target []string, newClient maker, err error)
 
-type maker func(login login, dial dialFunc) goredis.UniversalClient
+type maker func(login login, dial dialFunc, conns int) goredis.UniversalClient
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
@@ -77,6 +76,7 @@ type plan struct {
 	login     login
 	opts      []Option
 	newClient maker
+	conns     int
 	target    []string // names and values
 }
 
@@ -93,11 +93,15 @@ func (k kind) plan(u *store.URL) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	conns, err := number(u, "pool_size", defaultConns, 1, "connections")
+	if err != nil {
+		return nil, err
+	}
 	target, newClient, err := k(u)
 	if err != nil {
 		return nil, err
 	}
-	return &plan{secure: secure, login: login, opts: opts, newClient: newClient, target: append(target, "user", u.User)}, nil
+	return &plan{secure: secure, login: login, opts: opts, newClient: newClient, conns: conns, target: append(target, "user", u.User)}, nil
 }
 
 func loginOf(u *store.URL) (login, error) {
@@ -134,7 +138,7 @@ func (k kind) open(ctx context.Context, u *store.URL) (store.Store, error) {
 		return nil, err
 	}
 	d := &dialer{tls: p.secure}
-	client := p.newClient(p.login, d.dial)
+	client := p.newClient(p.login, d.dial, p.conns)
 	s, err := New(client, p.opts...)
 	if err != nil {
 		client.Close()
@@ -155,15 +159,23 @@ func settings(u *store.URL) ([]Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []Option{WithPoll(poll)}
-	if u.Has("replicas") {
-		n, err := strconv.Atoi(u.Setting("replicas"))
-		if err != nil || n < 0 {
-			return nil, fmt.Errorf("parameter %q is %q and must be a number of replicas", "replicas", u.Setting("replicas"))
-		}
-		opts = append(opts, WithReplicas(n))
+	replicas, err := number(u, "replicas", 0, 0, "replicas")
+	if err != nil {
+		return nil, err
 	}
-	return opts, nil
+	return []Option{WithPoll(poll), WithReplicas(replicas)}, nil
+}
+
+// number returns a parameter that is a number of something, at least least.
+func number(u *store.URL, name string, otherwise, least int, of string) (int, error) {
+	if !u.Has(name) {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(u.Setting(name))
+	if err != nil || n < least {
+		return 0, fmt.Errorf("parameter %q is %q and must be a number of %s, at least %d", name, u.Setting(name), of, least)
+	}
+	return n, nil
 }
 
 // authVariables returns the variables that the tool of the scheme reads.
@@ -207,11 +219,11 @@ var newUnix kind = func(u *store.URL) ([]string, maker, error) {
 }
 
 func newServer(network, addr string, db int) maker {
-	return func(login login, dial dialFunc) goredis.UniversalClient {
+	return func(login login, dial dialFunc, conns int) goredis.UniversalClient {
 		return goredis.NewClient(&goredis.Options{
 			Network: network, Addr: addr, Username: login.user, Password: login.password, DB: db,
 			CredentialsProviderContext: login.credentials(),
-			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxIdleConns: maxIdle, MaxRetries: 1,
+			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, PoolSize: conns, MaxRetries: 1,
 			ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
 		})
 	}
@@ -226,13 +238,13 @@ var newFailover kind = func(u *store.URL) ([]string, maker, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return targetOf(u, "master", name, "database", strconv.Itoa(db)), func(login login, dial dialFunc) goredis.UniversalClient {
+	return targetOf(u, "master", name, "database", strconv.Itoa(db)), func(login login, dial dialFunc, conns int) goredis.UniversalClient {
 		return goredis.NewFailoverClient(&goredis.FailoverOptions{
 			MasterName: name, SentinelAddrs: u.Hosts,
 			SentinelUsername: u.Setting("sentinel_user"), SentinelPassword: u.Setting("sentinel_password"),
 			Username: login.user, Password: login.password, DB: db,
 			CredentialsProviderContext: login.credentials(),
-			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxIdleConns: maxIdle, MaxRetries: 1,
+			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, PoolSize: conns, MaxRetries: 1,
 			ContextTimeoutEnabled: true, DisableIdentity: true,
 		})
 	}, nil
@@ -242,11 +254,11 @@ var newCluster kind = func(u *store.URL) ([]string, maker, error) {
 	if db, err := database(u, u.Path); err != nil || db != 0 {
 		return nil, nil, fmt.Errorf("the path is %q, but a cluster has only database 0", u.Path)
 	}
-	return targetOf(u), func(login login, dial dialFunc) goredis.UniversalClient {
+	return targetOf(u), func(login login, dial dialFunc, conns int) goredis.UniversalClient {
 		return goredis.NewClusterClient(&goredis.ClusterOptions{
 			Addrs: u.Hosts, Username: login.user, Password: login.password,
 			CredentialsProviderContext: login.credentials(),
-			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, MaxIdleConns: maxIdle,
+			Dialer:                     dial, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, DialerRetries: 1, PoolSize: conns,
 			ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
 		})
 	}, nil

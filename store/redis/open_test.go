@@ -85,6 +85,8 @@ func TestOpenRefusesWhatIsWrongInTheURL(t *testing.T) {
 		"redis://" + host + "?color=red":                     `"color"`,
 		"redis://" + host + "?replicas=many":                 `"many"`,
 		"redis://" + host + "?replicas=-1":                   `"-1"`,
+		"redis://" + host + "?pool_size=0":                   "at least 1",
+		"redis+cluster://" + host + "?pool_size=all":         `"all"`,
 		"redis://" + host + "?poll=often":                    `"often"`,
 		"redis://127.0.0.1:port":                             "1 to 65535",
 		"redis://":                                           "no host",

@@ -41,7 +41,7 @@ type queued struct {
 }
 
 func newPipelines(client goredis.UniversalClient, conns int) *pipelines {
-	p := &pipelines{client: client, few: max(1, conns/8), most: conns}
+	p := &pipelines{client: client, few: min(conns, max(2, conns/8)), most: conns}
 	p.late = time.AfterFunc(slow, p.hurry)
 	return p
 }

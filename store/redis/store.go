@@ -78,10 +78,12 @@ func New(client goredis.UniversalClient, opts ...Option) (*Store, error) {
 	}
 	// Reads leave connections of the pool, if it has more than one, for writes.
 	conns := poolSize(client)
-	s.limits = base.NewLimits(max(1, conns-max(1, conns/4)), conns)
+	reads, writes := max(1, conns-max(1, conns/4)), conns
 	if _, one := client.(*goredis.Client); one && s.replicas == 0 {
 		s.pipelines = newPipelines(client, conns)
+		writes = max(conns, 2*maxPipeline)
 	}
+	s.limits = base.NewLimits(reads, writes)
 	return s, nil
 }
 
