@@ -149,14 +149,14 @@ func TestOneThatLeavesAGatheringKeepsTheOthersInIt(t *testing.T) {
 	kv := &many{Store: memory.New()}
 	withMany(t, kv, Many, func(t *testing.T, all []*Watch) {
 		leave, _ := all[0].Gather(t.Context(), kv, "key/0", second(), time.Minute, func(*store.KVPair, error) { t.Error("it is told") })
-		told := false
-		again, _ := all[1].Gather(t.Context(), kv, "key/1", second(), time.Minute, func(_ *store.KVPair, err error) { told = err == nil })
+		var told atomic.Bool
+		again, _ := all[1].Gather(t.Context(), kv, "key/1", second(), time.Minute, func(_ *store.KVPair, err error) { told.Store(err == nil) })
 		if !leave() {
 			t.Error("it has not left")
 		}
 		time.Sleep(2 * second())
-		if !told || again() {
-			t.Errorf("the other is told: %v", told)
+		if !told.Load() || again() {
+			t.Errorf("the other is told: %v", told.Load())
 		}
 	})
 }
