@@ -23,6 +23,7 @@ var effects = map[string]struct{ bad, with, target, test string }{
 	"server_name":   {bad: "x", with: "&tls=false"},
 	"poll":          {bad: "often"},
 	"compact":       {bad: "often"},
+	"pool_size":     {bad: "none"},
 	"replicas":      {bad: "many"},
 	"db":            {target: "database"},
 	"prefix":        {target: "prefix"},
