@@ -79,6 +79,9 @@ func (c *campaign) step() {
 		return
 	}
 	for {
+		if err := c.rider.Err(); err != nil && c.err == nil {
+			c.err = err
+		}
 		if c.ending() {
 			c.machine.Stop()   // before a claim that was acknowledged begins a term
 			c.on.watch.Close() // which takes its time to end

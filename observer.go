@@ -110,8 +110,10 @@ func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Durat
 func (o *observer) gather(
 	ctx context.Context, now clock.Instant, limit, idle time.Duration, known result, alone func(context.Context) result,
 ) bool {
-	c := &call{op: "get", start: now, until: now.Mono + limit, result: make(chan result, 1)}
-	leave, ok := o.watch.Gather(ctx, o.kv, o.key, idle, limit, func(pair *store.KVPair, err error) { o.gathered(ctx, c, known, pair, err) })
+	c := &call{op: "get", start: now, until: now.Mono + limit, end: now.Mono + limit, calm: !o.outage.failing, result: make(chan result, 1)}
+	leave, ok := o.watch.Gather(ctx, o.kv, o.key, idle, idle+(limit-idle)/2, func(pair *store.KVPair, err error) {
+		o.gathered(ctx, c, known, pair, err)
+	})
 	c.leave = leave
 	c.cancel = func() {
 		if leave() {
@@ -119,9 +121,9 @@ func (o *observer) gather(
 		}
 	}
 	c.alone = func() {
-		left := max(c.until-o.opts.clock.Now().Mono, time.Millisecond)
+		left := max(c.end-o.opts.clock.Now().Mono, time.Millisecond)
 		o.start(ctx, c.op, now, left, false, alone)
-		o.call.until = c.until
+		o.call.until = c.end
 	}
 	if ok {
 		o.call = c
@@ -140,7 +142,7 @@ func (o *observer) gathered(ctx context.Context, c *call, known result, pair *st
 		r.shows(session, shown, nil)
 	default:
 		go func() {
-			within := r.recent()
+			within := max(c.end-o.opts.clock.Now().Mono, r.recent())
 			ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), within, register.NoAnswer(within))
 			defer cancel()
 			shown, err := o.session(ctx, r, session)
@@ -151,7 +153,7 @@ func (o *observer) gathered(ctx context.Context, c *call, known result, pair *st
 		return
 	}
 	c.result <- r
-	if r.same {
+	if r.same && c.calm { // there is nothing to log, which may block
 		o.loop.Run()
 	} else {
 		o.loop.Wake()
@@ -270,8 +272,10 @@ type call struct {
 	result chan result // gets exactly one
 
 	// Of a look that is made together with others:
-	leave func() bool // has it not be made; false if it has been
-	alone func()      // makes it by itself
+	leave func() bool   // has it not be made; false if it has been
+	alone func()        // makes it by itself
+	end   time.Duration // until, as it was when it began
+	calm  bool          // the calls before it have succeeded
 }
 
 // found is the result of a read of the record, of which known was known. It reads that of the

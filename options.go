@@ -62,9 +62,9 @@ type options struct {
 	health    healthOptions
 	callbacks Callbacks
 	priority  int
-	session   *lease.Session                                       // that terms ride on, or nil
-	rides     func(kv store.Store, ttl, grace time.Duration) error // what is wrong with one that is to ride on it
-	format    format.Header                                        // of the records; zero is that of an election
+	session   *lease.Session                                             // that terms ride on, or nil
+	rides     func(kv store.Store, ttl time.Duration, of *options) error // what is wrong with one that is to ride on it
+	format    format.Header                                              // of the records; zero is that of an election
 
 	set struct{ renew, retry, margin, session bool } // by the user
 }
@@ -267,7 +267,7 @@ func (o *options) ride(kv store.Store, ttl time.Duration) error {
 	if o.rides == nil {
 		return nil
 	}
-	return o.rides(kv, ttl, o.grace)
+	return o.rides(kv, ttl, o)
 }
 
 // word returns what to call something of an election, or of a session.

@@ -26,7 +26,7 @@ import (
 //
 // Make it with NewSession; the zero value is not usable. It is alive while there are
 // campaigns that use it, and deletes its record then. Every ten minutes it deletes those of
-// sessions below the same prefix that have ended for as long. It is safe for concurrent use.
+// sessions below the same prefix whose processes have crashed. It is safe for concurrent use.
 type Session struct {
 	kv     store.Store
 	prefix string
@@ -62,7 +62,7 @@ func NewSession(kv store.Store, prefix, node string, ttl time.Duration, opts ...
 }
 
 // WithSession has the terms of a candidate ride on a session, which has to be of the same store,
-// with the same TTL, and with at least the candidate's grace. With nil a candidate renews its
+// with the same TTL, and with at least the candidate's margin and grace. With nil a candidate renews its
 // terms itself; that is the default, save in a Group.
 //
 // Work that does not return keeps its seat for as long as the session is alive. While the store
@@ -80,7 +80,7 @@ func WithSession(s *Session) Option {
 }
 
 // check says what keeps a candidate from riding.
-func (s *Session) check(kv store.Store, ttl, grace time.Duration) error {
+func (s *Session) check(kv store.Store, ttl time.Duration, of *options) error {
 	switch {
 	case s.err != nil:
 		return s.err
@@ -88,8 +88,10 @@ func (s *Session) check(kv store.Store, ttl, grace time.Duration) error {
 		return invalid("store", "another than that of the session", "must be the same")
 	case ttl != s.ttl:
 		return invalid("ttl", ttl, "must be that of the session, %v", s.ttl)
-	case grace > s.opts.grace:
-		return invalid("grace", grace, "must not be above that of the session, %v: give it to NewSession", s.opts.grace)
+	case of.grace > s.opts.grace:
+		return invalid("grace", of.grace, "must not be above that of the session, %v: give it to NewSession", s.opts.grace)
+	case of.margin > s.opts.margin:
+		return invalid("margin", of.margin, "must not be above that of the session, %v: give it to NewSession", s.opts.margin)
 	}
 	return nil
 }
@@ -100,14 +102,13 @@ func (s *Session) next() *Candidate {
 }
 
 // live is one incarnation: a candidate in an election of its own, that stands once.
-func (s *Session) live(ctx context.Context) {
+func (s *Session) live(ctx context.Context) error {
 	c := s.next()
 	stream := relay.NewStream(relay.Terms[*term]())
 	campaign, err := c.start(ctx, mode{stream: stream})
 	if err != nil {
 		stream.End(err)
-		<-ctx.Done()
-		return
+		return err
 	}
 	values := context.WithoutCancel(ctx)
 	sweeping, cancel := context.WithCancel(values)
@@ -129,23 +130,24 @@ func (s *Session) live(ctx context.Context) {
 	if ctx.Err() != nil { // all its terms have been given up
 		within, cancel := context.WithTimeout(values, c.ttl/3)
 		defer cancel()
-		s.warn(s.remove(within, c.key, nil))
+		s.warn(s.remove(within, c.key, nil, 0))
 	}
+	return campaign.err // the store does not compare and swap
 }
 
 // sweepInterval is how often a session looks for others that have ended.
 const sweepInterval = 10 * time.Minute
 
-// sweep deletes the records of sessions that have ended, once they have been that for a while:
-// those whose process has ended without doing so. If a term yet names one, that costs its rivals
-// a wait.
+// sweep deletes the records of sessions whose process has ended without doing so: those that have
+// ended, once they have been that for a while. If a term yet names one, that costs its rivals a
+// wait. One that nobody has ended, because no term that names it is wanted, it ends first.
 func (s *Session) sweep(ctx context.Context) {
 	last := make(map[string]*store.KVPair)
-	for clock.Pause(ctx, max(sweepInterval, 10*s.ttl)) == nil {
+	for span := max(sweepInterval, 10*s.ttl); clock.Pause(ctx, span) == nil; {
 		seen := make(map[string]*store.KVPair)
 		err := register.Pages(ctx, newRegister(s.kv, s.directory()), func(pairs []*store.KVPair) error {
 			for _, pair := range pairs {
-				if rec, err := election.ParseSession(pair.Value); err == nil && !rec.Held() {
+				if _, err := election.ParseSession(pair.Value); err == nil {
 					seen[s.directory()+path.Base(pair.Key)] = pair
 				}
 			}
@@ -154,23 +156,28 @@ func (s *Session) sweep(ctx context.Context) {
 		s.warn(err)
 		for key, pair := range seen {
 			if before, ok := last[key]; ok && indexes.Same(before, pair) {
-				s.warn(s.remove(ctx, key, pair))
+				s.warn(s.remove(ctx, key, pair, span))
 			}
 		}
 		last = seen
 	}
 }
 
-// remove deletes the record of a session that has ended, if it is still as it was seen.
-func (s *Session) remove(ctx context.Context, key string, seen *store.KVPair) error {
+// remove deletes the record of a session that has ended, if it is still as it was seen, and ends
+// one that was seen unchanged for that long, if that is its TTL at least (S11).
+func (s *Session) remove(ctx context.Context, key string, seen *store.KVPair, unchanged time.Duration) error {
 	_, err := newRegister(s.kv, key).Update(ctx, func(found *store.KVPair, _ register.Earlier) (register.Change, error) {
 		if found == nil || seen != nil && !indexes.Same(found, seen) {
 			return register.Leave, nil
 		}
-		if rec, err := election.ParseSession(found.Value); err != nil || rec.Held() {
+		switch rec, err := election.ParseSession(found.Value); {
+		case err != nil || rec.Held() && rec.TTL() > unchanged:
 			return register.Leave, nil
+		case rec.Held():
+			return register.Write(rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), election.Expired).Encode()), nil
+		default:
+			return register.Delete, nil
 		}
-		return register.Delete, nil
 	})
 	return err
 }

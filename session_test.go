@@ -230,6 +230,7 @@ func TestCandidatesThatCannotRideAreRefused(t *testing.T) {
 		"store":              NewCandidate(other, "x", "a", ttl, WithSession(good)),
 		"must be that of":    NewCandidate(kv, "x", "a", 2*ttl, WithSession(good)),
 		"grace":              NewCandidate(kv, "x", "a", ttl, WithSession(good), WithGrace(2*time.Millisecond)),
+		"margin":             NewCandidate(kv, "x", "a", ttl, WithSession(good), WithMargin(ttl/2)),
 		"node":               NewCandidate(kv, "x", "a", ttl, WithSession(NewSession(kv, "app/", "", ttl))),
 		"from 50ms":          NewCandidate(kv, "x", "a", 0, WithSession(NewSession(kv, "app/", "a", 1))),
 		`no ".."`:            NewCandidate(kv, "x", "a", ttl, WithSession(NewSession(kv, "app/../", "a", ttl))),

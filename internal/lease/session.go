@@ -10,8 +10,9 @@ import (
 // it with NewSession. A nil one is that of nobody: it is never alive. All methods are safe for
 // concurrent use.
 type Session struct {
-	live    func(context.Context)
+	live    func(context.Context) error
 	current atomic.Pointer[carrier] // that can be trusted, or nil
+	failed  atomic.Pointer[error]   // why there will be none any more, or nil
 
 	mu     sync.Mutex
 	riders map[*Rider]struct{}
@@ -27,8 +28,9 @@ type carrier struct {
 }
 
 // NewSession makes a session. live keeps one incarnation alive until that is lost or the context
-// ends, gives it up, and returns; it calls Set meanwhile.
-func NewSession(live func(context.Context)) *Session {
+// ends, gives it up, and returns; it calls Set meanwhile. An error means that there is to be no
+// other.
+func NewSession(live func(context.Context) error) *Session {
 	return &Session{live: live, riders: make(map[*Rider]struct{}), names: make(map[string]int)}
 }
 
@@ -40,6 +42,10 @@ func (s *Session) Set(key string, l *Lease) {
 	} else {
 		s.current.Store(&carrier{key, l})
 	}
+	s.wake()
+}
+
+func (s *Session) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for r := range s.riders {
@@ -81,21 +87,37 @@ func (s *Session) Ride(ctx context.Context, name func(key string) string, wake f
 		before, ended := s.ended, make(chan struct{})
 		ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 		s.ended = ended
+		s.failed.Store(nil)
 		go s.run(ctx, before, ended)
 	}
 	return r
 }
 
 // run keeps the session alive until ctx ends: after an incarnation that is over it begins
-// another.
+// another, unless that has failed.
 func (s *Session) run(ctx context.Context, before <-chan struct{}, ended chan<- struct{}) {
 	defer close(ended)
 	if before != nil {
 		<-before
 	}
 	for ctx.Err() == nil {
-		s.live(ctx)
+		if err := s.live(ctx); err != nil {
+			s.failed.Store(&err)
+			s.wake()
+			<-ctx.Done()
+		}
 	}
+}
+
+// Err returns why there will be no session to ride on, or nil.
+func (r *Rider) Err() error {
+	if r == nil {
+		return nil
+	}
+	if err := r.of.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Name returns how the rider's record names the incarnation that can be trusted, or "" while

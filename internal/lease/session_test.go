@@ -20,11 +20,12 @@ type incarnations struct {
 	n     int
 	alive bool
 	lease *Lease
+	fails error // what the next ones end with
 }
 
 func newIncarnations(t *testing.T) *incarnations {
 	s := new(incarnations)
-	s.Session = NewSession(func(ctx context.Context) {
+	s.Session = NewSession(func(ctx context.Context) error {
 		if s.alive {
 			t.Error("two are alive")
 		}
@@ -40,6 +41,7 @@ func newIncarnations(t *testing.T) *incarnations {
 		time.Sleep(time.Second)
 		s.lease.End(errLapse)
 		s.alive = false
+		return s.fails
 	})
 	return s
 }
@@ -86,6 +88,30 @@ func TestSessionThatIsLostIsFollowedByAnother(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		if r.Name() != "the 2" || r.Lease("the 1") != nil || r.Lease("the 2") == nil {
 			t.Errorf("the next is %q", r.Name())
+		}
+		r.Done()
+	})
+}
+
+func TestSessionThatFailsIsNotFollowedByAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newIncarnations(t)
+		s.fails = errors.New("no use")
+		r := s.Ride(t.Context(), named, func() {})
+		synctest.Wait()
+		if r.Err() != nil {
+			t.Error(r.Err())
+		}
+		s.lease.End(errLapse)
+		time.Sleep(time.Hour)
+		if s.n != 1 || r.Err() != s.fails || r.Name() != "" {
+			t.Errorf("%d incarnations, %v", s.n, r.Err())
+		}
+		r.Done()
+		r = s.Ride(t.Context(), named, func() {})
+		synctest.Wait()
+		if r.Err() != nil || r.Name() != "the 2" {
+			t.Errorf("the next ride: %v, %q", r.Err(), r.Name())
 		}
 		r.Done()
 	})

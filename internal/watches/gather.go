@@ -2,6 +2,7 @@ package watches
 
 import (
 	"context"
+	"math/bits"
 	"reflect"
 	"time"
 
@@ -14,8 +15,8 @@ const Many = 32
 
 // gathering is a read of many keys that is about to be made.
 type gathering struct {
+	together
 	pool   *pool
-	kv     store.Store
 	ctx    context.Context
 	cancel context.CancelFunc
 	begin  *time.Timer
@@ -26,8 +27,14 @@ type gathering struct {
 	waiting int                                   // that have not left
 }
 
+// together is what looks have in common that are gathered.
+type together struct {
+	kv    store.Store
+	scale int // of how long they may take
+}
+
 // Gather reads key of kv, the store as the user of the watch has it, together with the keys
-// that others want read within that time, by one call, which is given up after limit, in all,
+// that others want read within that time, and with a limit like this one, by one call, which is given up after limit, in all,
 // and of which like of a call of Turn there are at most MaxCalls. It does not wait: it calls told
 // with what was found, nil for a missing key, in another goroutine, which told must not hold
 // up. An error may concern another key. leave ends that: it reports whether told was not called,
@@ -47,12 +54,13 @@ func (w *Watch) Gather(
 	if len(p.keys) < Many {
 		return nil, false
 	}
-	g := p.gatherings[kv]
+	with := together{kv, bits.Len64(uint64(limit))}
+	g := p.gatherings[with]
 	if g == nil {
-		g = &gathering{pool: p, kv: kv}
+		g = &gathering{pool: p, together: with}
 		g.ctx, g.cancel = context.WithTimeout(context.WithoutCancel(ctx), limit)
 		g.begin = time.AfterFunc(within, g.run)
-		p.gatherings[kv] = g
+		p.gatherings[with] = g
 	}
 	i := len(g.keys)
 	g.keys, g.told = append(g.keys, key), append(g.told, told)
@@ -78,8 +86,8 @@ func (g *gathering) leave(i int) bool {
 
 // close has nobody join any more. The caller holds mu.
 func (g *gathering) close() {
-	if g.pool.gatherings[g.kv] == g {
-		delete(g.pool.gatherings, g.kv)
+	if g.pool.gatherings[g.together] == g {
+		delete(g.pool.gatherings, g.together)
 	}
 }
 

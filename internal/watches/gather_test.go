@@ -171,3 +171,20 @@ func TestGatheringIsGivenUpAfterItsLimit(t *testing.T) {
 		}
 	})
 }
+
+func TestLooksThatMayTakeLongAreGatheredApart(t *testing.T) {
+	kv := &many{Store: memory.New(), stuck: true}
+	withMany(t, kv, Many, func(t *testing.T, all []*Watch) {
+		began := time.Now()
+		var took [2]atomic.Int64
+		for i, limit := range []time.Duration{time.Second, time.Minute} {
+			if _, ok := all[i].Gather(t.Context(), kv, fmt.Sprint("key/", i), limit/4, limit, func(*store.KVPair, error) { took[i].Store(int64(time.Since(began))) }); !ok {
+				t.Error("it is not gathered")
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		if short, long := time.Duration(took[0].Load()), time.Duration(took[1].Load()); short != time.Second || long != time.Minute {
+			t.Errorf("they are given up after %v and %v", short, long)
+		}
+	})
+}

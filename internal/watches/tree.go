@@ -153,9 +153,9 @@ func (t *tree) tell(_ *stream, pair *store.KVPair) {
 		return
 	}
 	mu.Lock()
-	s := t.dir.keys[pair.Key]
+	s, stood := t.dir.keys[pair.Key], t.stood
 	mu.Unlock()
-	if s == nil {
+	if s == nil || !stood { // all are read when it stands
 		return
 	}
 	t.mu.Lock()

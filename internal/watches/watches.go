@@ -59,7 +59,7 @@ func Open(ctx context.Context, kv store.Store, key string, pause func() time.Dur
 	if p == nil {
 		p = &pool{
 			origin: origin, limit: limit, keys: make(map[any]*shared), calls: make(chan struct{}, MaxCalls),
-			gatherings: make(map[store.Store]*gathering), dirs: make(map[string]*directory), recent: make(map[place]*recent),
+			gatherings: make(map[together]*gathering), dirs: make(map[string]*directory), recent: make(map[place]*recent),
 		}
 		pools[origin] = p
 	}
@@ -149,9 +149,9 @@ type pool struct {
 	waiting []*stream       // of these, those that are to be opened, first come first served
 	calls   chan struct{}   // see Turn
 
-	gatherings map[store.Store]*gathering // by the store as its users have it
-	dirs       map[string]*directory      // that have keys
-	recent     map[place]*recent          // see Recent
+	gatherings map[together]*gathering
+	dirs       map[string]*directory // that have keys
+	recent     map[place]*recent     // see Recent
 }
 
 // own gives a key a watch of its own.

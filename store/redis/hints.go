@@ -186,7 +186,9 @@ func (h *hints) subscribed(sub *goredis.PubSub, by topic) {
 		var pattern topic
 		if by.pattern {
 			pattern = by
-			h.patterns[by] = true
+			if len(h.topics[by]) > 0 { // otherwise it was left meanwhile
+				h.patterns[by] = true
+			}
 		}
 		i := slices.IndexFunc(h.asked, func(r request) bool { return r.pattern == pattern })
 		if i >= 0 { // otherwise the client has done it by itself

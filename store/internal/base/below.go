@@ -39,8 +39,8 @@ func NewChanges(directory string) *Changes {
 func (c *Changes) All() {
 	c.mu.Lock()
 	c.forget()
-	c.mu.Unlock()
 	c.stand.Do(func() { close(c.standing) })
+	c.mu.Unlock()
 	Wake(c.more)
 }
 
@@ -51,12 +51,19 @@ func (c *Changes) forget() {
 }
 
 // Tell hints that a key has changed, if it is one of those below the directory. pair is the
-// reader's from now on. It does not block.
+// reader's from now on. Before the first All, which stands for all that was before, it does
+// nothing. It does not block.
 func (c *Changes) Tell(pair *store.KVPair) {
 	if len(pair.Key) <= len(c.directory) || !strings.HasPrefix(pair.Key, c.directory) {
 		return
 	}
 	c.mu.Lock()
+	select {
+	case <-c.standing:
+	default:
+		c.mu.Unlock()
+		return
+	}
 	if _, waits := c.pairs[pair.Key]; !waits {
 		c.queue = append(c.queue, pair.Key)
 	}

@@ -40,6 +40,8 @@ func TestSlowReaderIsToldEachChangedKeyOnce(t *testing.T) {
 
 func TestReaderFarBehindIsToldThatAnyMayHaveChanged(t *testing.T) {
 	c := NewChanges("")
+	c.All()
+	hintsOf(c)
 	for i := range mostChanged + 2 {
 		c.Tell(&store.KVPair{Key: fmt.Sprint(i)})
 	}
@@ -81,6 +83,19 @@ func TestHintsBelowReturnWhenTheyStandOrCannot(t *testing.T) {
 		_, err = s.HintsBelow(ctx, "a/", func(ctx context.Context, _ *Changes) error { <-ctx.Done(); return ctx.Err() })
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v; want that the time is over", err)
+		}
+	})
+}
+
+func TestFirstHintIsAboutAllKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, hints := NewChanges("d/"), make(chan *store.KVPair)
+		go c.Deliver(t.Context(), hints)
+		c.Tell(&store.KVPair{Key: "d/a"}) // between joining and standing
+		synctest.Wait()
+		c.All()
+		if pair := <-hints; pair.Key != "" {
+			t.Errorf("the first hint is about %q", pair.Key)
 		}
 	})
 }
