@@ -51,7 +51,7 @@ func NewSession(kv store.Store, prefix, node string, ttl time.Duration, opts ...
 	s.opts.config.Once, s.opts.config.Schedule = true, election.Schedule{}
 	s.shared = lease.NewSession(s.live)
 	first := s.next()
-	switch s.ttl, s.err = first.ttl, first.err; {
+	switch s.ttl, s.opts, s.err = first.ttl, *first.opts, first.err; {
 	case s.err != nil:
 	case !reflect.ValueOf(kv).Comparable():
 		s.err = invalid("store of a session", fmt.Sprintf("of type %T", kv), "must be comparable, such as a pointer")
@@ -98,7 +98,8 @@ func (s *Session) check(kv store.Store, ttl time.Duration, of *options) error {
 
 // next is the candidate of the next incarnation.
 func (s *Session) next() *Candidate {
-	return newCandidate(s.kv, s.directory()+rand.Text(), s.node, s.ttl, &s.opts)
+	o := s.opts // for its defaults are filled in again
+	return newCandidate(s.kv, s.directory()+rand.Text(), s.node, s.ttl, &o)
 }
 
 // live is one incarnation: a candidate in an election of its own, that stands once.
