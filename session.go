@@ -171,9 +171,10 @@ func (s *Session) remove(ctx context.Context, key string, seen *store.KVPair, un
 		if found == nil || seen != nil && !indexes.Same(found, seen) {
 			return register.Leave, nil
 		}
-		switch rec, err := election.ParseSession(found.Value); {
+		rec, err := election.ParseSession(found.Value)
+		switch {
 		case err != nil || rec.Held() && rec.TTL() > unchanged:
-			return register.Leave, nil
+			return register.Leave, nil //nolint:nilerr // what is no session is left alone
 		case rec.Held():
 			return register.Write(rec.Vacated(election.NextBeat(rec.Beat, clock.Stride()), election.Expired).Encode()), nil
 		default:

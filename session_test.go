@@ -195,7 +195,7 @@ func TestGroupWithoutSessionRenewsEachTerm(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := memory.New()
 		g := NewGroup(kv, "a", ttl, WithSession(nil))
-		go g.Run(ctx, shards(100), lead)
+		go func() { _ = g.Run(ctx, shards(100), lead) }()
 		time.Sleep(ttl)
 		pair, err := kv.Get(ctx, shards(1)[0], nil)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 // leftTerm has a candidate stop that cannot reach its key, though another of its session can:
 // the record names a session that lives on. It returns the store of the process, whose keys can
 // all be reached again, and the other candidate.
-func leftTerm(t *testing.T, ctx context.Context, kv store.Store, election string) (*faultstore.Store, *Session, *Candidate) {
+func leftTerm(ctx context.Context, t *testing.T, kv store.Store, election string) (*faultstore.Store, *Session, *Candidate) {
 	var cut atomic.Bool
 	link := faultstore.New(kv, faultstore.WithPlan(func(call faultstore.Call) faultstore.Fault {
 		if cut.Load() && !strings.Contains(call.Key, "sessions/") {
@@ -44,7 +44,7 @@ func leftTerm(t *testing.T, ctx context.Context, kv store.Store, election string
 
 func TestSeatLeftOnALivingSessionIsTakenByItsProcess(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
-		link, s, other := leftTerm(t, ctx, newCounted(), "app/left")
+		link, s, other := leftTerm(ctx, t, newCounted(), "app/left")
 		next := NewCandidate(link, "app/left", "a", ttl, WithSession(s))
 		next.RunForElection(ctx)
 		time.Sleep(3 * ttl / 2)
@@ -57,7 +57,7 @@ func TestSeatLeftOnALivingSessionIsTakenByItsProcess(t *testing.T) {
 func TestSeatLeftOnALivingSessionIsGivenUpLater(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
 		kv := newCounted()
-		_, _, other := leftTerm(t, ctx, kv, "app/left")
+		_, _, other := leftTerm(ctx, t, kv, "app/left")
 		next := NewCandidate(kv, "app/left", "b", ttl)
 		next.RunForElection(ctx)
 		time.Sleep(ttl)

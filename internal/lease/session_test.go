@@ -104,7 +104,7 @@ func TestSessionThatFailsIsNotFollowedByAnother(t *testing.T) {
 		}
 		s.lease.End(errLapse)
 		time.Sleep(time.Hour)
-		if s.n != 1 || r.Err() != s.fails || r.Name() != "" {
+		if s.n != 1 || !errors.Is(r.Err(), s.fails) || r.Name() != "" {
 			t.Errorf("%d incarnations, %v", s.n, r.Err())
 		}
 		r.Done()
@@ -184,7 +184,7 @@ func TestLeaseEndsWithTheOneThatItRidesOn(t *testing.T) {
 		}
 		on.Renew(c.Now())
 		on.End(errors.New("another reason"))
-		if long.Valid() || ended != 2 || context.Cause(long.Context()) != errLapse {
+		if long.Valid() || ended != 2 || !errors.Is(context.Cause(long.Context()), errLapse) {
 			t.Errorf("valid: %v; %d have ended, by %v", long.Valid(), ended, context.Cause(long.Context()))
 		}
 		late := Riding(t.Context(), on, c, time.Minute, c.Now(), errLapse, func() { ended++ })

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -68,7 +69,9 @@ func TestTermsThatRideAreObservedAndSessionsAreNot(t *testing.T) {
 		}
 		link.Heal()
 		cancel()
-		<-ended
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	})
 }
 
@@ -128,6 +131,8 @@ func TestListReadsASessionOnceForAllThatRideOnIt(t *testing.T) {
 			t.Error("the sessions' beats are not told")
 		}
 		cancel()
-		<-ended
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	})
 }

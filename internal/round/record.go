@@ -35,9 +35,13 @@ type Outcome struct {
 	Result format.Bytes `json:"result,omitempty"`
 }
 
-// Beats, Stands and Outlives are those of a record that rides on no session.
-func (r Record) Beats() *store.KVPair    { return nil }
-func (r Record) Stands() time.Duration   { return r.TTL() }
+// Beats returns nil: a round rides on no session.
+func (r Record) Beats() *store.KVPair { return nil }
+
+// Stands is the TTL.
+func (r Record) Stands() time.Duration { return r.TTL() }
+
+// Outlives is the TTL.
 func (r Record) Outlives() time.Duration { return r.TTL() }
 
 // Parse reads what is stored under a key. An error means that it is not the record of a

@@ -104,7 +104,7 @@ func TestLooksAtManyKeysAreMadeByOneCall(t *testing.T) {
 func TestLooksAtFewKeysAreNotGathered(t *testing.T) {
 	kv := &many{Store: memory.New()}
 	withMany(t, kv, Many-1, func(t *testing.T, all []*Watch) {
-		if _, err := gather(all[0], kv, "key/0", time.Second); err != errAlone || kv.calls.Load() > 0 {
+		if _, err := gather(all[0], kv, "key/0", time.Second); !errors.Is(err, errAlone) || kv.calls.Load() > 0 {
 			t.Error(err)
 		}
 	})
@@ -113,7 +113,7 @@ func TestLooksAtFewKeysAreNotGathered(t *testing.T) {
 func TestNothingIsGatheredByACallThatFails(t *testing.T) {
 	kv := &many{Store: memory.New(), err: errors.New("one key holds a list")}
 	withMany(t, kv, Many, func(t *testing.T, all []*Watch) {
-		if _, err := gather(all[0], kv, "key/0", time.Second); err == nil || err == errAlone {
+		if _, err := gather(all[0], kv, "key/0", time.Second); err == nil || errors.Is(err, errAlone) {
 			t.Error(err)
 		}
 	})

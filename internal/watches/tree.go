@@ -51,7 +51,7 @@ func (p *pool) enter(s *shared) {
 	case d.tree != nil:
 		return
 	case len(d.keys) >= TreeKeys:
-		p.grow(d, s.ctx)
+		p.grow(s.ctx, d)
 		return
 	}
 	p.own(s)
@@ -78,7 +78,7 @@ func (p *pool) directoryOf(s *shared) *directory {
 
 // grow begins to watch a directory. The watches of its keys stay until that stands. It takes
 // a place, even if there is none: it is in place of many.
-func (p *pool) grow(d *directory, values context.Context) {
+func (p *pool) grow(values context.Context, d *directory) {
 	t := &tree{pool: p, dir: d, kv: p.origin.(store.Store)}
 	t.ctx, t.cancel = context.WithCancel(values)
 	t.stream = newStream(p, t)
