@@ -20,13 +20,6 @@ type Claimant struct {
 	Session string        // the key of the session that its terms ride on, which can be trusted; or none
 }
 
-func (c *Claimant) parse(value []byte) (Record, error) {
-	if c.Format == Sessions {
-		return ParseSession(value)
-	}
-	return Parse(value)
-}
-
 // Free returns when a claimant may take the seat. A rival has to wait until the holder's
 // trust has run out (S2), and then until those have had their chance that come before it:
 // the node that the seat is transferred to, or nodes of a higher priority. A claimant whose

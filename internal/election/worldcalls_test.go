@@ -159,3 +159,11 @@ func parsePair(pair *store.KVPair) (Record, error) {
 	}
 	return rec, err
 }
+
+// parse reads a record of the format that the claimant writes.
+func (c *Claimant) parse(value []byte) (Record, error) {
+	if c.Format == Sessions {
+		return ParseSession(value)
+	}
+	return Parse(value)
+}

@@ -97,7 +97,7 @@ func (g *gathering) run() {
 	mu.Lock()
 	g.close()
 	mu.Unlock()
-	pairs, err := g.read()
+	pairs, err := g.pool.getMany(g.ctx, g.kv, g.keys)
 	for i := range g.told {
 		mu.Lock()
 		told := g.told[i]
@@ -113,11 +113,12 @@ func (g *gathering) run() {
 	}
 }
 
-func (g *gathering) read() ([]*store.KVPair, error) {
-	done, err := g.pool.turn(g.ctx)
+// getMany is store.GetMany, as one of MaxCalls.
+func (p *pool) getMany(ctx context.Context, kv store.Store, keys []string) ([]*store.KVPair, error) {
+	done, err := p.turn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	return store.GetMany(g.ctx, g.kv, g.keys)
+	return store.GetMany(ctx, kv, keys)
 }

@@ -99,12 +99,7 @@ func (t *tree) readSome(some []*shared) error {
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, readLimit)
 	defer cancel()
-	var pairs []*store.KVPair
-	done, err := t.pool.turn(ctx)
-	if err == nil {
-		pairs, err = store.GetMany(ctx, t.kv, keys)
-		done()
-	}
+	pairs, err := t.pool.getMany(ctx, t.kv, keys)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, s := range wanted {
