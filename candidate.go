@@ -309,7 +309,8 @@ func (c *campaign) released(session string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.by.ttl)
 	defer cancel()
 	for range election.Refusals {
-		found := parsed(at(c.on.kv, c.on.key).Get(ctx))
+		pair, err := at(c.on.kv, c.on.key).Get(ctx)
+		found, _ := c.on.parsed(result{}, pair, err)
 		rec := found.rec                                              // the zero record where there is none of an election
 		if rec.Session != session || !c.machine.MayHaveWritten(rec) { // see Machine.MayHold
 			return found.err == nil

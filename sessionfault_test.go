@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership/internal/election"
 	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/store"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
@@ -122,6 +123,32 @@ func TestSlowStoreIsNoneThatFailsForTermsThatRide(t *testing.T) {
 		time.Sleep(20 * ttl)
 		if n := fails.Load(); n > 0 {
 			t.Errorf("%d errors in 20 TTLs", n)
+		}
+	})
+}
+
+func TestSessionThatIsClaimedTooLateIsGivenUp(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		kv := memory.New()
+		var late atomic.Bool
+		link := faultstore.New(kv, faultstore.WithPlan(func(call faultstore.Call) faultstore.Fault {
+			if call.Op == faultstore.OpAtomicPut && late.CompareAndSwap(false, true) {
+				return faultstore.Fault{Before: 5 * ttl, IgnoreContext: true}
+			}
+			return faultstore.Fault{}
+		}))
+		c := riders(ctx, link, "a", 1)[0]
+		time.Sleep(ttl / 10)
+		c.Stop()
+		time.Sleep(10 * ttl)
+		pairs, err := kv.List(ctx, "app/sessions/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pair := range pairs {
+			if rec, err := election.ParseSession(pair.Value); err != nil || rec.Held() {
+				t.Errorf("%s is kept: %+v, %v", pair.Key, rec, err)
+			}
 		}
 	})
 }
