@@ -29,7 +29,7 @@ type dialer struct {
 	closed bool
 	failed error // why the last connection could not be made or was refused, if so
 
-	silent map[string]bool // addresses that have not answered since they were dialed
+	silent map[string]bool // addresses that did not answer in time, nor since then
 
 	// Weak, because go-redis v9.21.0 does not close a connection whose login failed: the
 	// garbage collector does.
@@ -52,17 +52,26 @@ func (s *socket) open() bool {
 }
 
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	d.awaits(addr, true)
 	conn, err := d.connect(ctx, network, addr)
 	d.fail(err)
+	if late(err) {
+		d.heard(addr, false)
+	}
 	return conn, err
 }
 
-// awaits records that an address was dialed, or has answered.
-func (d *dialer) awaits(addr string, silent bool) {
+// late reports whether err is that of a deadline. A dial or a read that the client has
+// given up, as it does once one of several Sentinels has answered, is not late.
+func late(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout()
+}
+
+// heard records whether an address has answered in time.
+func (d *dialer) heard(addr string, inTime bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !silent {
+	if inTime {
 		delete(d.silent, addr)
 		return
 	}
@@ -72,7 +81,7 @@ func (d *dialer) awaits(addr string, silent bool) {
 	d.silent[addr] = true
 }
 
-// unheard returns the addresses that have not answered since they were dialed.
+// unheard returns the addresses that did not answer in time, nor since then.
 func (d *dialer) unheard() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -209,7 +218,7 @@ func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
 	switch {
 	case n > 0 && !g.heard:
 		g.heard = true
-		g.dialer.awaits(g.addr, false)
+		g.dialer.heard(g.addr, true)
 		if line, ok := bytes.CutSuffix(b[:n], []byte("\r\n")); ok && line[0] == '-' && !bytes.Contains(line, []byte("\n")) {
 			g.said = lastWords(line[1:])
 		}
@@ -222,6 +231,9 @@ func (g *greeting) read(conn net.Conn, b []byte) (int, error) {
 	case err != nil && !g.heard:
 		if !errors.Is(err, net.ErrClosed) {
 			g.dialer.fail(err)
+		}
+		if late(err) {
+			g.dialer.heard(g.addr, false)
 		}
 		conn.Close()
 	}
