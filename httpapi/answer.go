@@ -21,13 +21,29 @@ import (
 type problem struct {
 	status int
 	reason string
+	code   string // for programs; empty where the status tells enough
 }
 
 func (p problem) Error() string { return p.reason }
 
 // refuse makes a problem.
 func refuse(status int, format string, args ...any) error {
-	return problem{status, fmt.Sprintf(format, clock.Texts(args...)...)}
+	return problem{status: status, reason: fmt.Sprintf(format, clock.Texts(args...)...)}
+}
+
+// conflicts are the errors of requests that the state of an election does not allow, with
+// what programs know them by.
+var conflicts = []struct {
+	err    error
+	status int
+	code   string
+}{
+	{leadership.ErrHeld, http.StatusConflict, "held"},
+	{leadership.ErrPaused, http.StatusConflict, "paused"},
+	{leadership.ErrNoLeader, http.StatusConflict, "no_leader"},
+	{leadership.ErrNotTransferred, http.StatusConflict, "not_transferred"},
+	{leadership.ErrReplaced, http.StatusConflict, "replaced"},
+	{leadership.ErrNoElection, http.StatusNotFound, "no_election"}, // and nothing of the above
 }
 
 // reason is what a client is told of an error of its own.
@@ -45,15 +61,21 @@ func problemOf(err error, style style) (p problem, known bool) {
 	case errors.As(err, &p):
 		return p, true
 	case is(leadership.ErrInvalidArgument, leadership.ErrCompletedByOther, leadership.ErrNotElected, leadership.ErrSuperseded):
-		return problem{http.StatusBadRequest, reason(err)}, true
-	case is(leadership.ErrHeld, leadership.ErrPaused, leadership.ErrNoLeader, leadership.ErrNotTransferred, leadership.ErrReplaced):
-		return problem{http.StatusConflict, reason(err)}, true
-	case is(leadership.ErrNoElection): // and nothing of the above
-		return problem{http.StatusNotFound, reason(err)}, true
-	case is(leadership.ErrForeignRecord) && style == asJSON: // no failure of the store; gone has 500 alone
-		return problem{http.StatusConflict, failure(err)}, true
+		return problem{status: http.StatusBadRequest, reason: reason(err)}, true
 	}
-	return problem{http.StatusInternalServerError, failure(err)}, false
+	for _, c := range conflicts {
+		if errors.Is(err, c.err) {
+			p = problem{c.status, reason(err), c.code}
+			if is(leadership.ErrNoElection) {
+				p.code = "no_election"
+			}
+			return p, true
+		}
+	}
+	if errors.Is(err, leadership.ErrForeignRecord) && style == asJSON { // no failure of the store; gone has 500 alone
+		return problem{http.StatusConflict, failure(err), "foreign_record"}, true
+	}
+	return problem{status: http.StatusInternalServerError, reason: failure(err)}, false
 }
 
 // failure is what a client is told of an error that is not its own.
@@ -103,7 +125,11 @@ func encodeJSON(v any) ([]byte, error) {
 
 // answerError answers with the reason of a problem.
 func answerError(w http.ResponseWriter, p problem) {
-	body, _ := json.Marshal(map[string]string{"error": p.reason}) //nolint:errchkjson // A string always can.
+	answer := map[string]string{"error": p.reason}
+	if p.code != "" {
+		answer["code"] = p.code
+	}
+	body, _ := json.Marshal(answer) //nolint:errchkjson // A string always can.
 	write(w, p.status, "application/json", append(body, '\n'))
 }
 

@@ -32,10 +32,10 @@ func (h *Handler) allowed(w http.ResponseWriter, r *http.Request, needs role) er
 			checked.Method = http.MethodPost
 		}
 		if err := h.origin.Check(checked); err != nil {
-			return problem{http.StatusForbidden, "a request that changes something must not come from a foreign web page"}
+			return problem{status: http.StatusForbidden, reason: "a request that changes something must not come from a foreign web page"}
 		}
 		if checked.Method != http.MethodGet && !guarded && rebindable(r) {
-			return problem{http.StatusForbidden, "by this name, without tokens and TLS, a web page may not change anything: the page may be a foreign one; use the address"}
+			return problem{status: http.StatusForbidden, reason: "by this name, without tokens and TLS, a web page may not change anything: the page may be a foreign one; use the address"}
 		}
 	}
 	if needs == anyone || !guarded {
@@ -44,9 +44,9 @@ func (h *Handler) allowed(w http.ResponseWriter, r *http.Request, needs role) er
 	switch has := h.holds(r); {
 	case has == anyone:
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		return problem{http.StatusUnauthorized, "a valid bearer token is needed"}
+		return problem{status: http.StatusUnauthorized, reason: "a valid bearer token is needed"}
 	case needs == writer && has != writer:
-		return problem{http.StatusForbidden, "this bearer token is for reading only"}
+		return problem{status: http.StatusForbidden, reason: "this bearer token is for reading only"}
 	}
 	return nil
 }

@@ -67,6 +67,9 @@
 // that has just started, or was not asked about that election for long, answers 200 at
 // /leader for a leader that has crashed for up to a TTL.
 //
+// The state of an election has a beat, which is another after each renewal, of the term or of
+// the session that it rides on: events do not have it.
+//
 // A program leads by claiming the seat, and by claiming it again in time:
 //
 //	{"node": "a", "ttl": "15s", "instance": "K3Q7...", "token": 0, "beat": "", "payload": "10.0.0.7:80"}
@@ -156,7 +159,9 @@
 //
 // An invalid request gets a 4xx and the reason, and changes nothing. If the store does
 // not answer, that is a 500, never a "lost" or "no leader". The routes of gone return the
-// reason as text, all others as {"error": "..."}. Unknown parameters are ignored.
+// reason as text, all others as {"error": "..."}, with a code for programs where the state
+// of an election does not allow the request: no_election, no_leader, held, paused,
+// not_transferred, replaced or foreign_record. Unknown parameters are ignored.
 //
 // # Safety
 //

@@ -58,9 +58,16 @@ func (s *seen) election(ctx context.Context, key string) (view.Election, error) 
 	if st.Beat == 0 && st.Left == 0 { // there is none
 		s.claims.Delete(key)
 	}
-	v := view.OfElection(st)
+	v := viewOf(st)
 	v.Expired = v.Leader != "" && st.Left == 0
 	return v, nil
+}
+
+// viewOf is an election as answers have it.
+func viewOf(s leadership.Standing) view.Election {
+	v := view.OfElection(s)
+	v.Beat = s.Beat
+	return v
 }
 
 // claim claims the seat or renews a term.
@@ -164,7 +171,7 @@ func (h *Handler) listElections(c *call) error {
 		all, err := h.listed.Elections(ctx, prefix)
 		views := []view.Election{}
 		for _, s := range all[:min(len(all), limit)] {
-			v := view.OfElection(s)
+			v := viewOf(s)
 			v.Expired = h.silent.expired(s)
 			views = append(views, v)
 		}

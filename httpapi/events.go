@@ -58,7 +58,7 @@ func (h *Handler) allEvents(c *call) error {
 // ends. err means that there is no room for a reader.
 func (h *Handler) stream(c *call, reader *observe.Reader, err error) error {
 	if err != nil {
-		return problem{http.StatusServiceUnavailable, err.Error()}
+		return problem{status: http.StatusServiceUnavailable, reason: err.Error()}
 	}
 	defer h.observer.Leave(reader)
 	ctx, cancel := h.while(c)

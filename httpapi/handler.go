@@ -150,7 +150,7 @@ func (h *Handler) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 			}
 			h.log.Error("httpapi: panic", "method", r.Method, "path", r.URL.EscapedPath(), "panic", v, "stack", string(debug.Stack()))
 			// If the answer has begun this changes nothing but the log.
-			answerError(w, problem{http.StatusInternalServerError, "internal error"})
+			answerError(w, problem{status: http.StatusInternalServerError, reason: "internal error"})
 		}
 	}()
 	head := w.Header()
@@ -165,7 +165,7 @@ func (h *Handler) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if p := r.URL.EscapedPath(); p != path.Clean(p) && p != path.Clean(p)+"/" {
-		answerError(w, problem{http.StatusNotFound, "the path has an empty part, or dots for one"})
+		answerError(w, problem{status: http.StatusNotFound, reason: "the path has an empty part, or dots for one"})
 		return
 	}
 	w.routing = true
@@ -181,7 +181,7 @@ func (h *Handler) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 // unrouted is the answer to a request that has no route.
 func unrouted(status int, r *http.Request) problem {
 	if status == http.StatusMethodNotAllowed {
-		return problem{status, fmt.Sprintf("the method %.20q is not for this path", r.Method)}
+		return problem{status: status, reason: fmt.Sprintf("the method %.20q is not for this path", r.Method)}
 	}
-	return problem{http.StatusNotFound, "there is nothing under this path"}
+	return problem{status: http.StatusNotFound, reason: "there is nothing under this path"}
 }

@@ -52,6 +52,8 @@ type Election struct {
 	// FreeIn is for how many milliseconds the leader may still lead, if it does not renew
 	// its term or session.
 	FreeIn int64 `json:"free_in_ms,omitempty"`
+	// Beat is another after each renewal. Events do not have it.
+	Beat uint64 `json:"beat,string,omitempty"`
 	// Session is the key of the session that the term rides on.
 	Session string    `json:"session,omitempty"`
 	Waiting []Waiting `json:"waiting,omitempty"`
