@@ -14,7 +14,7 @@ import (
 
 func (p *program) aliveCommand() *cobra.Command {
 	var timeout time.Duration
-	var ca, cert, key string
+	var files clientTLS
 	cmd := &cobra.Command{
 		Use:   "alive [URL]",
 		Short: "Check that a server is alive, for the health check of a container",
@@ -25,7 +25,7 @@ answers 200 if the node leads.`,
 		Example: `  leadership alive
   leadership alive https://127.0.0.1:8443 --tls-ca ca.crt
   leadership alive 'http://127.0.0.1:8080/api/v1/elections/service%2Fleader/leader?node=a'`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne,
 		RunE: does(func(ctx context.Context, args []string) error {
 			address := "http://" + defaultListen
 			if len(args) > 0 {
@@ -41,10 +41,10 @@ answers 200 if the node leads.`,
 			if timeout <= 0 {
 				return usage("--timeout is %v: must be above 0", timeout)
 			}
-			if u.Scheme == "http" && (ca != "" || cert != "") {
+			if u.Scheme == "http" && files != (clientTLS{}) {
 				return usage("--tls-ca, --tls-cert and --tls-key are of no use for %s, which begins with http://", u.Redacted())
 			}
-			config, err := clientTLS(ca, cert, key)
+			config, err := files.load()
 			if err != nil {
 				return err
 			}
@@ -53,12 +53,8 @@ answers 200 if the node leads.`,
 			return alive(ctx, u, config)
 		}),
 	}
-	flags := cmd.Flags()
-	flags.DurationVar(&timeout, "timeout", 3*time.Second, "how long to wait for the answer")
-	flags.StringVar(&ca, "tls-ca", "", "file with the authorities that may have signed the server's certificate (default those of the system)")
-	flags.StringVar(&cert, "tls-cert", "", "file with the certificate to show to the server")
-	flags.StringVar(&key, "tls-key", "", "file with its key")
-	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
+	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, "how long to wait for the answer")
+	files.flags(cmd)
 	return cmd
 }
 
@@ -80,20 +76,31 @@ func alive(ctx context.Context, u *url.URL, config *tls.Config) error {
 	return nil
 }
 
-// clientTLS returns the TLS configuration of a client.
-func clientTLS(ca, cert, key string) (*tls.Config, error) {
+// clientTLS are the files of a client's certificates.
+type clientTLS struct{ ca, cert, key string }
+
+func (t *clientTLS) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&t.ca, "tls-ca", "", "file with the authorities that may have signed the server's certificate (default those of the system)")
+	flags.StringVar(&t.cert, "tls-cert", "", "file with the certificate to show to the server")
+	flags.StringVar(&t.key, "tls-key", "", "file with its key")
+	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
+}
+
+// load returns the TLS configuration of the client.
+func (t *clientTLS) load() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if ca != "" {
-		content, err := os.ReadFile(ca)
+	if t.ca != "" {
+		content, err := os.ReadFile(t.ca)
 		if err == nil {
-			config.RootCAs, err = authorities(ca, content)
+			config.RootCAs, err = authorities(t.ca, content)
 		}
 		if err != nil {
 			return nil, usage("--tls-ca: %w", err)
 		}
 	}
-	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
+	if t.cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.cert, t.key)
 		if err != nil {
 			return nil, usage("--tls-cert, --tls-key: %w", err)
 		}

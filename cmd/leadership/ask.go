@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-a1d591d3/leadership"
-	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // askCommands returns the commands of operators.
@@ -64,24 +63,23 @@ func (p *program) askCommand(action leadership.Action, short, long string, more 
 		wait = "It returns when that has been done, and prints the outcome. "
 	}
 	cmd := &cobra.Command{
-		Use:   string(action) + " --key KEY",
+		Use:   string(action) + " KEY",
 		Short: short,
 		Long: long + `
 
 ` + wait + `After --timeout it exits 3;
 the request may still be obeyed later, unless another replaces it. It also exits 3 if
 there is no such election.`,
-		Example: "  leadership " + string(action) + " --key service/leader",
-		Args:    cobra.NoArgs,
+		Example: "  leadership " + string(action) + " service/leader",
 		RunE: does(func(ctx context.Context, _ []string) error {
-			open := p.openStore
+			reach := p.reach
 			switch {
 			case r.Create:
-				open = p.openCommonStore
+				reach = p.reachCommon
 			case p.local:
 				return usage("--local is of no use without --create")
 			}
-			err := operate(ctx, open, timeout, func(ctx context.Context, kv store.Store) error { return leadership.Ask(ctx, kv, key, r) })
+			err := p.operate(ctx, reach, timeout, func(ctx context.Context, all elections) error { return all.ask(ctx, key, r) })
 			if errors.Is(err, leadership.ErrNoElection) && (action == leadership.Pause || action == leadership.Transfer) {
 				err = fmt.Errorf("%w, or begin the election with --create", err)
 			}
@@ -95,32 +93,9 @@ there is no such election.`,
 	keyFlag(cmd, &key)
 	cmd.Flags().StringVar(&r.By, "by", person(), "the name of the operator, for people who read the record")
 	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to wait until it has been done")
+	p.reachFlags(cmd)
 	if more != nil {
 		more(cmd, &r)
 	}
 	return cmd
-}
-
-// operate opens the store and calls f for an operator, until f returns or the timeout is
-// over. To the errors of f it adds the exit code and what to do.
-func operate(ctx context.Context, open func(context.Context) (store.Store, error), timeout time.Duration, f func(context.Context, store.Store) error) error {
-	if timeout <= 0 {
-		return usage("--timeout is %v: must be above 0", timeout)
-	}
-	kv, err := open(ctx)
-	if err != nil {
-		return err
-	}
-	defer kv.Close()
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	switch err = f(ctx, kv); {
-	case errors.Is(err, leadership.ErrNoElection):
-		return fmt.Errorf("%w: check --key for a typo", err)
-	case errors.Is(err, leadership.ErrPaused):
-		return fmt.Errorf("%w: resume it first", err)
-	case errors.Is(err, leadership.ErrNoLeader), errors.Is(err, leadership.ErrHeld):
-		return &exitError{exitNo, err}
-	}
-	return err
 }

@@ -3,8 +3,6 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -41,8 +39,11 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"unknown command", "nonsense"},
 		{"no command is named", "run --key k"},
 		{"no command is named", "run --key k --"},
-		{"put the command after", "run --key k true"},
-		{"no election is named: set --key, such as --key service/leader", "run -- true"},
+		{"no command is named", "run --key k true"},
+		{"put the command after", "run k ./server --port 1"},
+		{"put the command after", "run a b -- true"},
+		{`the key is named twice: "a", and --key "b"`, "run a --key b -- true"},
+		{"no election is named: give its key, as in leadership run service/leader", "run -- true"},
 		{"ttl is 10ms: must be from 50ms", "run --key k --ttl 10ms -- true"},
 		{"ttl is -1s: must be from 50ms", "run --key k --ttl -1s --grace 0 -- true"},
 		{`"soon" for "--ttl"`, "run --key k --ttl soon -- true"},
@@ -51,7 +52,6 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"priority is -1: must be from 0", "run --key k --priority -1 -- true"},
 		{"[once restart]", "run --key k --once --restart -- true"},
 		{"--node is empty", "run --key k --node= -- true"},
-		{"no election is named", "follow"},
 		{"no election is named", "forget"},
 		{"no election is named", "resign"},
 		{"no node is named: set --to, such as --to node-b", "transfer --key k"},
@@ -74,8 +74,12 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"no command is named", "--store redis://10.0.0.1"},
 		{"no command is named", "round --verbose"},
 		{"--timeout is 0s: must be above 0", "pause --key k --timeout 0"},
-		{"at least one of the flags", "status"},
-		{"[key prefix]", "status --key k --prefix p"},
+		{"name a key or --prefix, not both", "status --key k --prefix p"},
+		{"name a key or --prefix, not both", "status k --prefix p"},
+		{"name a key or --prefix, not both", "follow k --prefix p"},
+		{"takes one key, and got 2", "status a b"},
+		{"takes no argument, and got \"x\"", "serve x"},
+		{"takes no argument", "demo x"},
 		{"needs SYSTEM and ROUND, and got 1 argument(s)", "round elect backup"},
 		{"store of this process alone", "status --key k --store memory://x"},
 		{"no slash", "round elect a/b c"},
@@ -99,6 +103,18 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"above a fifth of --attempt-ttl, 2m\n", "round run a b --attempt-ttl 10m --grace 1h -- true"},
 		{"is not a URL", "alive nonsense"},
 		{"unknown flag: --colour", "status --colour"},
+		{`unknown command "runn" for "leadership": did you mean run?`, "runn --key a"},
+		{`unknown command "stauts" for "leadership": did you mean status?`, "stauts"},
+		{`unknown command "stauts" for "leadership": did you mean status?`, "--verbose stauts --json"},
+		{"did you mean follow?", "watch service/x"},
+		{"did you mean elect or elected?", "round elekte backup r --node a"},
+		{`unknown command "elekt" for "leadership round": did you mean elect?`, "round elekt backup r --node a"},
+		{"unknown flag: --kye: did you mean --key?", "follow --kye a"},
+		{"unknown flag: --verison: did you mean --version?", "--verison"},
+		{`unknown command "foo" for "leadership"`, "help foo"},
+		{`unknown command "statsu" for "leadership": did you mean status?`, "help statsu"},
+		{`unknown command "foo" for "leadership round"`, "help round foo"},
+		{`unknown command "basch" for "leadership completion": did you mean bash?`, "completion basch"},
 	} {
 		code, out, errs := inProcess(t, strings.Fields(c.args)...)
 		if code != exitUsage || !strings.Contains(errs, c.want) || out != "" {
@@ -155,7 +171,7 @@ func TestDefaultStoreIsTheUsersOwnFile(t *testing.T) {
 
 func TestStatusTellsOfLeaderTermAndRequest(t *testing.T) {
 	url := sqliteURL(t)
-	if code, out, errs := inProcess(t, "status", "--store", url, "--key", key); code != exitNo || !strings.Contains(out, key) || !strings.Contains(errs, "check --key for a typo") {
+	if code, out, errs := inProcess(t, "status", "--store", url, "--key", key); code != exitNo || !strings.Contains(out, key) || !strings.Contains(errs, "check the key for a typo") {
 		t.Errorf("without a leader: exit code %d: %s", code, out)
 	}
 	c := lead(t, url, "node-a", leadership.WithPayload([]byte("10.0.0.1:80")))
@@ -276,7 +292,7 @@ func TestRequestForAKeyWithATypoIsAnError(t *testing.T) {
 	url := sqliteURL(t)
 	for _, args := range []string{"pause", "pause --keep", "transfer --to b", "resume", "resign", "forget"} {
 		code, out, errs := inProcess(t, append(strings.Fields(args), "--store", url, "--key", "typo")...)
-		if code != exitFailure || !strings.Contains(errs, `"typo"`) || !strings.Contains(errs, "no such election: check --key for a typo") || out != "" {
+		if code != exitFailure || !strings.Contains(errs, `"typo"`) || !strings.Contains(errs, "no such election: check the key for a typo") || out != "" {
 			t.Errorf("%s: exit code %d: %s%s", args, code, out, errs)
 		}
 	}
@@ -285,40 +301,6 @@ func TestRequestForAKeyWithATypoIsAnError(t *testing.T) {
 	}
 	if code, out, errs := inProcess(t, "pause", "--create", "--store", url, "--key", "typo"); code != 0 || !strings.Contains(out, "typo is paused") {
 		t.Errorf("with --create: exit code %d: %s%s", code, out, errs)
-	}
-}
-
-func TestFollowPrintsAnObjectForEveryChange(t *testing.T) {
-	url := sqliteURL(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	read, write := io.Pipe()
-	done := make(chan int)
-	go func() {
-		done <- execute(ctx, []string{"follow", "--store", url, "--key", key, "--json"}, nil, write, io.Discard, nil)
-		_ = write.Close()
-	}()
-	c := lead(t, url, "a")
-	lines := bufio.NewScanner(read)
-	next := func() (l change) {
-		t.Helper()
-		if !lines.Scan() {
-			t.Fatal("no line")
-		}
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			t.Errorf("%s: %v", lines.Text(), err)
-		}
-		return l
-	}
-	if l := next(); l.Leader != "a" || l.Key != key || l.Token == 0 {
-		t.Errorf("got %+v", l)
-	}
-	c.Stop()
-	if l := next(); l.Leader != "" {
-		t.Errorf("after the leader has gone: %+v", l)
-	}
-	cancel()
-	if code := <-done; code != 0 {
-		t.Errorf("exit code %d", code)
 	}
 }
 

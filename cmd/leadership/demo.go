@@ -69,7 +69,7 @@ cut off from the store, rounds. Open the page that it names: the candidates obey
 you ask for there. It goes on until Ctrl-C. If port 8080 is taken it takes another.`,
 		Example: `  leadership demo
   leadership demo --ttl 1s --every 3s --listen 127.0.0.1:9000`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withCode(d.run(cmd.Context(), cmd.Flags().Changed("listen")), exitFailure)
 		},

@@ -56,10 +56,34 @@ func printHelp(cmd *cobra.Command, _ []string) error {
 	return cmd.Help()
 }
 
-// keyFlag adds --key, which has to be set.
-func keyFlag(cmd *cobra.Command, key *string) {
-	cmd.Flags().StringVar(key, "key", "", "key of the election (required)")
-	needs(cmd, "key", "no election is named: set --key, such as --key service/leader")
+// keyFlag makes a command take the key of an election, as its argument or by --key. It has
+// to be given unless otherwise names what is meant without one.
+func keyFlag(cmd *cobra.Command, key *string, otherwise ...string) {
+	cmd.Flags().StringVar(key, "key", "", "key of the election, in place of the argument")
+	cmd.Args = func(cmd *cobra.Command, args []string) error { return takeKey(cmd, key, args, otherwise) }
+}
+
+func takeKey(cmd *cobra.Command, key *string, args, otherwise []string) error {
+	named := cmd.Flags().Changed("key")
+	switch {
+	case len(args) > 1:
+		return fmt.Errorf("%s takes one key, and got %d: %q", cmd.Name(), len(args), args)
+	case len(args) == 1 && named:
+		return fmt.Errorf("the key is named twice: %q, and --key %q", args[0], *key)
+	case len(args) == 1 && args[0] == "":
+		return errors.New("the key is empty: give it a value")
+	case len(args) == 1:
+		*key, named = args[0], true
+	}
+	for _, flag := range otherwise {
+		if named && cmd.Flags().Changed(flag) {
+			return fmt.Errorf("name a key or --%s, not both", flag)
+		}
+	}
+	if !named && len(otherwise) == 0 {
+		return fmt.Errorf("no election is named: give its key, as in %s service/leader", cmd.CommandPath())
+	}
+	return nil
 }
 
 // needs refuses a call of a command without a flag.

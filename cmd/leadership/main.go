@@ -3,8 +3,8 @@
 //
 //	leadership demo
 //	leadership serve --listen 127.0.0.1:8080
-//	leadership run --key service/leader -- ./server
-//	leadership follow --key service/leader
+//	leadership run service/leader -- ./server
+//	leadership follow service/leader
 //	leadership round run backup 2020-10-18 -- ./backup.sh
 //
 // Every command prints its flags, with examples, with --help.

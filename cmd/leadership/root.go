@@ -25,6 +25,7 @@ type program struct {
 	environ        []string
 
 	storeURL string
+	reached  reachFlags
 	local    bool // the store is meant to be this machine's own
 	verbose  bool
 }
@@ -50,22 +51,29 @@ the processes of one user on one machine share; run, round run, round elect and 
 warn of that, unless --local is set. Other users can see the arguments of a process: put
 a URL with a password into LEADERSHIP_STORE.
 
+status, follow, and requests to leaders reach a leadership serve in place of a store with
+--server or LEADERSHIP_SERVER, such as http://10.0.0.7:8080. It gets the token in the file
+--token-file or LEADERSHIP_WRITE_TOKEN_FILE, or that in LEADERSHIP_WRITE_TOKEN or
+LEADERSHIP_READ_TOKEN.
+
 Exit codes: 0 success; 1 the answer is no; 2 wrong usage; 3 another error. run
 and round run exit with the code of their command.`,
 		Example: `  leadership demo
   leadership serve --listen 127.0.0.1:8080
-  leadership run --key service/leader -- ./server --port 8080
-  leadership status --key service/leader
+  leadership run service/leader -- ./server --port 8080
+  leadership status service/leader
   leadership round run backup 2020-10-18 -- ./backup.sh`,
 		Version:       versionOf().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          onlyCommands,
 		RunE:          printHelp,
 
 		PersistentPreRunE: checkFlags,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(helpCommand())
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -78,6 +86,8 @@ and round run exit with the code of their command.`,
 	root.AddCommand(p.askCommands()...)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	completion, _, _ := root.Find([]string{"completion"})
+	completion.Args, completion.RunE = onlyCommands, printHelp
 	without(demo, flags.Lookup("store"), "demo has a store in its own memory; serve shows another")
 	for _, cmd := range root.Commands() {
 		if name := cmd.Name(); name == alive.Name() || name == version.Name() || name == "completion" || name == "help" {

@@ -50,7 +50,7 @@ changes. Name a round after the time at which the job is due, the same on all ma
     ./backup.sh && leadership round complete backup "$day"
   fi
   leadership round run backup "$day" -- ./backup.sh`,
-		Args: cobra.NoArgs,
+		Args: onlyCommands,
 		RunE: printHelp,
 	}
 	for _, c := range []roundCommand{

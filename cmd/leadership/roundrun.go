@@ -53,7 +53,9 @@ by SIGKILL after the grace. So does the end of run itself.`,
 		Example: `  # in the crontab of every machine:
   LEADERSHIP_STORE=redis://10.0.0.5
   0 3 * * *  leadership round run backup "$(date +\%F)" -- /usr/local/bin/backup`,
-		Args: commandArgs(2),
+		Args: func(cmd *cobra.Command, args []string) error {
+			return beforeCommand(args, cmd.ArgsLenAtDash(), 2, 2, "SYSTEM and ROUND")
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if r.ttl != 0 && !cmd.Flags().Changed("grace") {
 				r.grace = min(r.grace, r.ttl/5)

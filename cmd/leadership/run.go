@@ -39,7 +39,7 @@ var errDone = errors.New("the command has ended")
 func (p *program) runCommand() *cobra.Command {
 	r := &runner{program: p}
 	cmd := &cobra.Command{
-		Use:   "run --key KEY [flags] -- COMMAND [ARGUMENT...]",
+		Use:   "run KEY [flags] -- COMMAND [ARGUMENT...]",
 		Short: "Run a command while leading",
 		Long: `Run stands in the election under a key and runs the command while it leads: of
 all that run under that key, on all machines that share the store, one at a time.
@@ -78,12 +78,11 @@ up the seat and exits; at the second one the command is killed.
 The exit code is that of the command, or 128 and the number of the signal that
 ended it, or run before it had a command; 2 for wrong usage, 125 for an error of
 run, 126 for a command that cannot be run and 127 for one that is not found.`,
-		Example: `  leadership run --key service/scheduler -- ./scheduler --verbose
-  leadership run --store redis://10.0.0.5 --key cron --ttl 5s --restart -- ./tick.sh
-  leadership run --key migrate --once -- sh -c 'echo "term $LEADERSHIP_TOKEN"; ./migrate'`,
-		Args: commandArgs(0),
+		Example: `  leadership run service/scheduler -- ./scheduler --verbose
+  leadership run cron --store redis://10.0.0.5 --ttl 5s --restart -- ./tick.sh
+  leadership run migrate --once -- sh -c 'echo "term $LEADERSHIP_TOKEN"; ./migrate'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r.argv = args
+			r.argv = args[cmd.ArgsLenAtDash():]
 			if !cmd.Flags().Changed("grace") {
 				r.grace = r.ttl / 5
 			}
@@ -96,6 +95,13 @@ run, 126 for a command that cannot be run and 127 for one that is not found.`,
 	}
 	flags := cmd.Flags()
 	keyFlag(cmd, &r.key)
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		dash := cmd.ArgsLenAtDash()
+		if err := beforeCommand(args, dash, 0, 1, "the key"); err != nil {
+			return err
+		}
+		return takeKey(cmd, &r.key, args[:dash], nil)
+	}
 	nodeFlag(cmd, &r.node, nodeOfProcess(), "name of this node, which others see (default the host and the process id)")
 	flags.DurationVar(&r.ttl, "ttl", leadership.DefaultTTL, "how long after the last renewal another may lead, 50ms at least")
 	flags.DurationVar(&r.grace, "grace", 0, "time from SIGTERM to SIGKILL (default a fifth of the TTL)")
@@ -108,17 +114,16 @@ run, 126 for a command that cannot be run and 127 for one that is not found.`,
 	return cmd
 }
 
-// commandArgs checks that there are n arguments, then "--" and a command.
-func commandArgs(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch dash := cmd.ArgsLenAtDash(); {
-		case dash < 0 && len(args) <= n, dash >= 0 && len(args) == dash:
-			return errors.New(`no command is named: put it after " -- "`)
-		case dash != n:
-			return fmt.Errorf(`put the command after " -- ", and %d arguments before that`, n)
-		}
-		return nil
+// beforeCommand checks that there are from least to most arguments, then "--", which is at
+// dash, and a command.
+func beforeCommand(args []string, dash, least, most int, what string) error {
+	switch {
+	case dash < 0 && len(args) <= most, dash >= 0 && len(args) == dash:
+		return errors.New(`no command is named: put it after " -- "`)
+	case dash < least || dash > most:
+		return fmt.Errorf(`put the command after " -- ", and %s before that`, what)
 	}
+	return nil
 }
 
 // nodeOfProcess returns a name for this process: its host and process id.

@@ -76,7 +76,7 @@ once.`,
   leadership serve --listen 127.0.0.1:0 --json
   leadership serve --listen :8443 --store redis://10.0.0.5 --retention 720h \
     --write-token-file /run/secrets/token --tls-cert tls.crt --tls-key tls.key`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return withCode(s.run(cmd.Context()), exitFailure) },
 	}
 	flags := cmd.Flags()

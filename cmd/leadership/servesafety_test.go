@@ -62,7 +62,7 @@ func TestServerAsksForClientCertificates(t *testing.T) {
 	s := serving(t, nil, "--store", sqliteURL(t), "--tls-cert", authority.Cert, "--tls-key", authority.Key, "--tls-client-ca", authority.CA)
 	with := func(ca, cert, key string) error {
 		t.Helper()
-		config, err := clientTLS(ca, cert, key)
+		config, err := (&clientTLS{ca, cert, key}).load()
 		if err != nil {
 			t.Fatal(err)
 		}

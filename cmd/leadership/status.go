@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -35,22 +36,24 @@ type statusCall struct {
 func (p *program) statusCommand() *cobra.Command {
 	s := &statusCall{program: p}
 	cmd := &cobra.Command{
-		Use:   "status [--key KEY | --prefix PREFIX]",
+		Use:   "status [KEY | --prefix PREFIX]",
 		Short: "Print the leader, its term, the preferred candidates that wait, and requests",
-		Long: `Status prints the record of an election in the store, or those of all elections
-whose keys begin with a prefix. A leader that has crashed stays in the record until
-another takes over, and one look cannot find that out. With --wait status looks until
-each leader has renewed its term, which takes a third of its TTL by default, or has not
-renewed it for its TTL: then it prints "expired".
+		Long: `Status prints the record of an election in the store or, without a key, those of all
+elections, or of all whose keys begin with --prefix: sorted by key, those without a
+leader first. A leader that has crashed stays in the record until another takes over, and
+one look cannot find that out. With --wait status looks until each leader has renewed its
+term, which takes a third of its TTL by default, or has not renewed it for its TTL: then it
+prints "expired". A server (--server) has looked before, and may know that at once.
 
-With --key it exits 1 if there is no leader: the seat is vacant or, with --wait,
-expired. If there never was one, as with a typo in the key, it prints that to stderr.
-With --check it looks as with --wait, and exits 1 unless it prints at least one
-election, and each that it prints has a leader that was seen to renew its term.`,
-		Example: `  leadership status --key service/leader
-  leadership status --key service/leader --check --timeout 20s
-  leadership status --prefix service/ --json`,
-		Args: cobra.NoArgs,
+With a key it exits 1 if there is no leader: the seat is vacant or expired. If there never
+was one, as with a typo in the key, it prints that to stderr. With --check it looks as with
+--wait, and exits 1 unless it prints at least one election, and each that it prints has a
+leader that was seen to renew its term.`,
+		Example: `  leadership status
+  leadership status service/leader
+  leadership status service/leader --check --timeout 20s
+  leadership status --prefix service/ --json
+  leadership status --server http://10.0.0.7:8080 --token-file token`,
 		RunE: does(func(ctx context.Context, _ []string) error {
 			if s.timeout < 0 {
 				return usage("--timeout is %v: must not be below 0", s.timeout)
@@ -62,33 +65,31 @@ election, and each that it prints has a leader that was seen to renew its term.`
 		}),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&s.key, "key", "", "key of the election")
+	keyFlag(cmd, &s.key, "prefix")
 	flags.StringVar(&s.prefix, "prefix", "", "prefix of the keys of the elections")
 	flags.BoolVar(&s.wait, "wait", false, "look until it is known whether the leaders are alive: for their TTL at most")
 	flags.BoolVar(&s.check, "check", false, "like --wait, and exit 1 unless each election has a live leader")
 	flags.DurationVar(&s.timeout, "timeout", 0, "how long to look with --wait or --check; 0 for as long as it takes")
-	cmd.MarkFlagsMutuallyExclusive("key", "prefix")
-	cmd.MarkFlagsOneRequired("key", "prefix")
+	p.reachFlags(cmd)
 	jsonFlag(cmd, &s.json)
 	return cmd
 }
 
 func (c *statusCall) run(ctx context.Context) error {
-	kv, err := c.openStore(ctx)
+	elections, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}
-	defer kv.Close()
-	// Elections leaves out what is not an election, such as rounds, and whatever else is
-	// in the store.
-	look := func(ctx context.Context) ([]leadership.Standing, error) {
-		return leadership.Elections(ctx, kv, c.prefix)
+	defer elections.Close()
+	partly := false
+	look := func(ctx context.Context) (all []found, err error) {
+		all, partly, err = elections.list(ctx, c.prefix)
+		return all, err
 	}
 	if c.key != "" {
-		claims := leadership.NewClaims(kv, c.key)
-		look = func(ctx context.Context) ([]leadership.Standing, error) {
-			s, err := claims.Look(ctx)
-			return []leadership.Standing{s}, err
+		look = func(ctx context.Context) ([]found, error) {
+			f, err := elections.look(ctx, c.key)
+			return []found{f}, err
 		}
 	}
 	all, err := c.look(ctx, look)
@@ -98,20 +99,35 @@ func (c *statusCall) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(all, func(a, b *observation) int { // they are sorted by key
+		switch {
+		case a.leads() == b.leads():
+			return 0
+		case b.leads():
+			return -1
+		}
+		return 1
+	})
 	leads, shown := len(all) > 0, len(all) > 0
 	views := make([]view.Election, 0, len(all))
 	for _, s := range all {
 		v := viewOf(s.Standing)
-		v.Expired = c.looks() && s.expired()
+		v.Expired = s.expired()
 		views = append(views, v)
-		leads = leads && v.Leader != "" && !v.Expired
+		leads = leads && s.leads()
 		shown = shown && v.Leader != "" && s.renewed
 	}
 	if err := c.printElections(views, c.json); err != nil {
 		return err
 	}
+	switch {
+	case partly:
+		fmt.Fprintf(c.stderr, "leadership: there are more elections than these %d: name fewer by --prefix\n", len(all))
+	case len(all) == 0 && !c.json:
+		fmt.Fprintln(c.stderr, "leadership: no election is recorded"+below(c.prefix))
+	}
 	if c.key != "" && len(all) == 1 && all[0].Term.Token == 0 && all[0].Term.Last.Token == 0 && all[0].Asked.Action == "" {
-		return &exitError{exitNo, fmt.Errorf("no election is recorded under %q: check --key for a typo, or no candidate has led yet", c.key)}
+		return &exitError{exitNo, fmt.Errorf("no election is recorded under %q: check the key for a typo, or no candidate has led yet", c.key)}
 	}
 	if c.key != "" && !leads || c.check && !shown {
 		return exit(exitNo)
@@ -119,10 +135,18 @@ func (c *statusCall) run(ctx context.Context) error {
 	return nil
 }
 
+// below names the elections whose keys begin with a prefix, for people.
+func below(prefix string) string {
+	if prefix == "" {
+		return ""
+	}
+	return " under keys that begin with " + printable(prefix)
+}
+
 // looks reports whether to look more than once.
 func (c *statusCall) looks() bool { return c.wait || c.check }
 
-func (c *statusCall) look(ctx context.Context, look func(context.Context) ([]leadership.Standing, error)) ([]*observation, error) {
+func (c *statusCall) look(ctx context.Context, look func(context.Context) ([]found, error)) ([]*observation, error) {
 	if c.looks() {
 		if c.timeout > 0 {
 			limited, cancel := context.WithTimeout(ctx, c.timeout)
@@ -131,10 +155,10 @@ func (c *statusCall) look(ctx context.Context, look func(context.Context) ([]lea
 		}
 		return watchOver(ctx, look)
 	}
-	found, err := look(ctx)
-	all := make([]*observation, 0, len(found))
-	for _, s := range found {
-		all = append(all, &observation{Standing: s})
+	seen, err := look(ctx)
+	all := make([]*observation, 0, len(seen))
+	for _, f := range seen {
+		all = append(all, &observation{found: f})
 	}
 	return all, err
 }
@@ -146,6 +170,9 @@ func (p *program) printElections(all []view.Election, asJSON bool) error {
 				return err
 			}
 		}
+		return nil
+	}
+	if len(all) == 0 {
 		return nil
 	}
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)

@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"time"
-
-	"github.com/seed-a1d591d3/leadership"
 )
 
 // observation is what was seen of an election since status began to look at it.
 type observation struct {
-	leadership.Standing
+	found
 	since   time.Time // when the record was first seen as the leader wrote it
 	renewed bool      // the leader has written it since: it leads
 	latest  time.Time // when the latest look at it began
@@ -18,8 +16,11 @@ type observation struct {
 // expired reports whether the record was seen unchanged for its TTL: its leader does not
 // lead any more.
 func (s *observation) expired() bool {
-	return s.Term.Leader != "" && !s.renewed && s.latest.Sub(s.since) >= s.Term.TTL
+	return s.Term.Leader != "" && !s.renewed && (s.found.expired || s.latest.Sub(s.since) >= s.Term.TTL)
 }
+
+// leads reports whether there is a leader, as far as is known.
+func (s *observation) leads() bool { return s.Term.Leader != "" && !s.expired() }
 
 // settled reports whether it is known who leads.
 func (s *observation) settled() bool {
@@ -27,23 +28,23 @@ func (s *observation) settled() bool {
 }
 
 // see notes what a look has found that began then and has ended now.
-func (s *observation) see(found leadership.Standing, began, now time.Time) {
-	if found.Term.Token != s.Term.Token || found.Beat != s.Beat {
-		s.since, s.renewed = now, found.Term.Leader != ""
+func (s *observation) see(f found, began, now time.Time) {
+	if f.Term.Token != s.Term.Token || f.Beat != s.Beat {
+		s.since, s.renewed = now, f.Term.Leader != ""
 	}
-	s.Standing, s.latest = found, began
+	s.found, s.latest = f, began
 }
 
 const minStatusPoll, maxStatusPoll = 10 * time.Millisecond, time.Second
 
 // watchOver looks at elections until it is known of each whether its leader is alive, or
 // ctx ends, which is not an error.
-func watchOver(ctx context.Context, look func(context.Context) ([]leadership.Standing, error)) ([]*observation, error) {
+func watchOver(ctx context.Context, look func(context.Context) ([]found, error)) ([]*observation, error) {
 	var seen map[string]*observation
 	var last []*observation
 	for {
 		began := time.Now()
-		found, err := look(ctx)
+		all, err := look(ctx)
 		now := time.Now()
 		switch {
 		case err != nil && ctx.Err() != nil && seen != nil:
@@ -51,26 +52,26 @@ func watchOver(ctx context.Context, look func(context.Context) ([]leadership.Sta
 		case err != nil:
 			return nil, err
 		}
-		all, known := make([]*observation, 0, len(found)), make(map[string]*observation, len(found))
+		observed, known := make([]*observation, 0, len(all)), make(map[string]*observation, len(all))
 		pause, open := maxStatusPoll, false
-		for _, standing := range found {
-			s, ok := seen[standing.Key]
+		for _, f := range all {
+			s, ok := seen[f.Key]
 			if !ok {
-				s = &observation{Standing: standing, since: now}
+				s = &observation{found: f, since: now}
 			}
-			s.see(standing, began, now)
-			all, known[standing.Key] = append(all, s), s
+			s.see(f, began, now)
+			observed, known[f.Key] = append(observed, s), s
 			if !s.settled() {
 				open, pause = true, min(pause, max(s.Term.TTL/20, minStatusPoll))
 			}
 		}
 		if !open {
-			return all, nil
+			return observed, nil
 		}
-		seen, last = known, all
+		seen, last = known, observed
 		select {
 		case <-ctx.Done():
-			return all, nil
+			return observed, nil
 		case <-time.After(pause):
 		}
 	}

@@ -55,7 +55,7 @@ func (p *program) versionCommand() *cobra.Command {
 		Short:   "Print the version of this program",
 		Long:    `Version prints what this program was built from. So does leadership --version.`,
 		Example: "  leadership version --json",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
 				return p.printJSON(versionOf())

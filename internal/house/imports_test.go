@@ -39,7 +39,7 @@ var arrows = []struct{ from, to string }{
 	{"internal/observe", ". internal/lru internal/view internal/watches store"},
 	{"httpapi", ". internal/clock internal/lru internal/observe internal/view internal/watches store github.com/prometheus/client_golang/prometheus"},
 	{"cmd/leadership/internal/guard", "golang.org/x/sys"},
-	{"cmd/leadership", ". httpapi cmd/leadership/internal/guard internal/clock internal/reread internal/view store store/all store/faultstore store/memory " +
+	{"cmd/leadership", ". httpapi cmd/leadership/internal/guard internal/clock internal/observe internal/reread internal/view store store/all store/faultstore store/memory " +
 		"github.com/redis/go-redis/v9 github.com/spf13/cobra github.com/spf13/pflag golang.org/x/sys golang.org/x/term"},
 	{"examples/valkeyrie", ". store github.com/go-zookeeper/zk github.com/kvtools"},
 	{"examples/gocron", "leadcron store store/memory github.com/go-co-op/gocron/v2 github.com/google/uuid"},
