@@ -338,10 +338,10 @@ func TestRoundHasOneWinnerWhoCompletesIt(t *testing.T) {
 			t.Errorf("%s by %q: exit code %d, %q; want %d, %q", c.verb, c.node, code, out, c.code, c.out)
 		}
 	}
-	if code, out := round("elect", "--node", "b", "--json"); code != exitNo || out != `{"system":"backup","round":"r1","node":"b","won":false}` {
+	if code, out := round("elect", "--node", "b", "--json"); code != exitNo || out != `{"system":"backup","round":"r1","node":"b","won":false,"winner":"a"}` {
 		t.Errorf("exit code %d: %s", code, out)
 	}
-	if code, _, errs := inProcess(t, "round", "await", "backup", "never", "--store", url, "--timeout", "50ms"); code != exitNo || !strings.Contains(errs, "not completed within --timeout") {
+	if code, _, errs := inProcess(t, "round", "await", "backup", "never", "--store", url, "--timeout", "50ms"); code != exitNo || !strings.Contains(errs, "round never of backup is not completed after 50ms: nobody has won it") {
 		t.Errorf("await: exit code %d: %s", code, errs)
 	}
 }

@@ -104,6 +104,10 @@ func jsonFlag(cmd *cobra.Command, asJSON *bool) {
 	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON, one object a line")
 }
 
+// nodeVariable names the node of commands that run and round run start, and of those for
+// which the user sets it.
+const nodeVariable = "LEADERSHIP_NODE"
+
 // nodeFlag adds --node. Its default has to do with this process, so help describes it
 // and does not print it.
 func nodeFlag(cmd *cobra.Command, node *string, value, usage string) {

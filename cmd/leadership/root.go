@@ -119,10 +119,15 @@ func (p *program) lookupEnv(name string) (string, bool) {
 
 // does makes a cobra function of f, whose context ends at SIGINT and SIGTERM too.
 func does(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return with(func(ctx context.Context, _ *cobra.Command, args []string) error { return f(ctx, args) })
+}
+
+// with is does for functions that use the command.
+func with(f func(ctx context.Context, cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		return withCode(f(ctx, args), exitFailure)
+		return withCode(f(ctx, cmd, args), exitFailure)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/cmd/leadership/internal/guard"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
 )
 
 // roundAnswer is what the commands about rounds print as JSON.
@@ -44,7 +46,12 @@ func (p *program) roundCommands() *cobra.Command {
 		Short: "Elect one winner for one job, once and for all",
 		Long: `A round is one job that is due once, such as backup 2020-10-18: of all nodes that
 ask, on all machines that share the store, the first wins, and the answer never
-changes. Name a round after the time at which the job is due, the same on all machines.`,
+changes. Name a round after the time at which the job is due, the same on all machines.
+
+elect, complete and fail are asked by a node: --node, or else LEADERSHIP_NODE, or else one
+named after the process that has started leadership. All commands of one script are the
+same node then; but not one that another program starts, as timeout and sudo do: name the
+node there. All that give one name are one node: no two machines may have the same.`,
 		Example: `  day=$(date +%F)
   if leadership round elect backup "$day"; then
     ./backup.sh && leadership round complete backup "$day"
@@ -78,7 +85,7 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 		Use: c.use + " SYSTEM ROUND", Short: c.short, Long: c.short + ".\n\n" + c.long,
 		Example: "  leadership round " + c.use + " backup 2020-10-18",
 		Args:    systemAndRound,
-		RunE: does(func(ctx context.Context, args []string) error {
+		RunE: with(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			if timeout < 0 {
 				return usage("--timeout is %v: must not be below 0", timeout)
 			}
@@ -102,10 +109,21 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 			if !c.names {
 				name = "-"
 			}
-			line, err := c.do(ctx, leadership.NewRound(kv, args[0], args[1], name, leadership.WithAttempt(number), leadership.WithAttemptTTL(ttl)), &a, []byte(result))
+			round := leadership.NewRound(kv, args[0], args[1], name, leadership.WithAttempt(number), leadership.WithAttemptTTL(ttl))
+			line, err := c.do(ctx, round, &a, []byte(result))
 			var no *exitError
 			if err != nil && !(errors.As(err, &no) && no.code == exitNo) {
 				return err
+			}
+			lost := a.Won != nil && !*a.Won
+			if errors.Is(err, leadership.ErrNotElected) || lost && (asJSON || p.verbose || isTerminal(p.stderr)) {
+				a.Winner = whoWon(ctx, round)
+			}
+			if c.names && a.Winner != node {
+				err = p.whoAmI(cmd, a, err)
+			}
+			if no != nil && errors.Is(err, context.DeadlineExceeded) {
+				err = &exitError{exitNo, notCompleted(ctx, round, a, timeout)}
 			}
 			switch {
 			case asJSON:
@@ -124,8 +142,8 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 		}),
 	}
 	if c.names {
-		nodeFlag(cmd, &node, nodeOfCaller(),
-			"name of the node that asks; all that give one name are one node (default one for all calls from the same shell)")
+		nodeFlag(cmd, &node, cmp.Or(p.env(nodeVariable), nodeOfCaller()),
+			"name of the node that asks; all that give one name are one node (default $LEADERSHIP_NODE, or one for all calls by the same process)")
 	}
 	if c.waits {
 		cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait; 0 for ever")
@@ -191,9 +209,56 @@ func completed(ctx context.Context, r *leadership.Round, a *roundAnswer, _ []byt
 func await(ctx context.Context, r *leadership.Round, a *roundAnswer, _ []byte) (line string, err error) {
 	a.Completer, err = r.Await(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
-		return "", &exitError{exitNo, fmt.Errorf("not completed within --timeout: %w", err)}
+		return "", &exitError{exitNo, err}
 	}
 	return a.Completer, err
+}
+
+// whoWon returns the winner of a round, if that can be found out.
+func whoWon(ctx context.Context, r *leadership.Round) string {
+	winner, _ := r.Elected(ctx)
+	return winner
+}
+
+// whoAmI tells a node that is not the winner who it was taken for, and who has won. err is
+// that of the command; a node that has lost, which is no error, is told so where there is
+// somebody to read it.
+func (p *program) whoAmI(cmd *cobra.Command, a roundAnswer, err error) error {
+	winner := "nobody has won"
+	switch {
+	case a.Winner != "":
+		winner = fmt.Sprintf("the winner is %q", a.Winner)
+	case !errors.Is(err, leadership.ErrNotElected):
+		return err // it is not known
+	}
+	says := fmt.Sprintf("you are %q, %s", a.Node, winner)
+	if a.Winner != "" && !cmd.Flags().Changed("node") && p.env(nodeVariable) == "" {
+		says += "; name yourself by --node or " + nodeVariable
+	}
+	if errors.Is(err, leadership.ErrNotElected) {
+		return &exitError{exitNo, fmt.Errorf("%s %q: %w: %s", cmd.Name(), a.System+"/"+a.Round, leadership.ErrNotElected, says)}
+	}
+	if p.verbose || isTerminal(p.stderr) {
+		fmt.Fprintln(p.stderr, "leadership: "+says)
+	}
+	return err
+}
+
+// notCompleted returns what is known of a round that was waited for in vain.
+func notCompleted(ctx context.Context, r *leadership.Round, a roundAnswer, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leadership.DefaultCallTimeout)
+	defer cancel()
+	s, err := r.State(ctx)
+	why := "nobody has won it"
+	switch {
+	case err != nil:
+		why = err.Error()
+	case !s.Failed.IsZero():
+		why = fmt.Sprintf("%s has failed %s ago: %q", printable(s.Winner), lasting(time.Since(s.Failed)), s.Failure)
+	case s.Winner != "":
+		why = fmt.Sprintf("%s has won it %s ago, and has not completed it", printable(s.Winner), lasting(time.Since(s.Elected)))
+	}
+	return fmt.Errorf("round %s of %s is not completed after %s: %s", printable(a.Round), printable(a.System), clock.Text(timeout), why)
 }
 
 // orNobody returns exit code 1 if there is no name.

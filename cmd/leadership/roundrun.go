@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,9 +48,16 @@ to be renewed, and run does so while the command runs. If it cannot be renewed, 
 command is ended, as by leadership run, before another may win. Losers with --wait ask
 on, and run the command when it is their turn.
 
-The command is started without a shell, in a process group of its own. SIGINT and
-SIGTERM end it, and all that it has started, as leadership run does: by SIGTERM, and
-by SIGKILL after the grace. So does the end of run itself.`,
+The command is started without a shell, in a process group of its own, with
+  LEADERSHIP_SYSTEM   the system
+  LEADERSHIP_ROUND    the round
+  LEADERSHIP_NODE     the name of this node: round complete in the command has it, too
+  LEADERSHIP_ATTEMPT  the number of the attempt, from 1 on: what must not be done by a past
+                      attempt has to check it, as a fencing token
+This node is another for each call of run unless --node is set; LEADERSHIP_NODE, which an
+outer run may have set, is not used. SIGINT and SIGTERM end the command, and all that it
+has started, as leadership run does: by SIGTERM, and by SIGKILL after the grace. So does
+the end of run itself.`,
 		Example: `  # in the crontab of every machine:
   LEADERSHIP_STORE=redis://10.0.0.5
   0 3 * * *  leadership round run backup "$(date +\%F)" -- /usr/local/bin/backup`,
@@ -88,7 +96,7 @@ func (r *roundRunner) run(ctx context.Context, system, name string, argv []strin
 	return r.readied(ctx, argv[0], func(kv store.Store, signals *signals) (int, error) {
 		round := leadership.NewRound(kv, system, name, r.node, leadership.WithAttemptTTL(r.ttl), leadership.WithAttemptGrace(r.grace))
 		return r.compete(signals, round, argv,
-			[]string{"LEADERSHIP_SYSTEM=" + system, "LEADERSHIP_ROUND=" + name, "LEADERSHIP_NODE=" + r.node})
+			[]string{"LEADERSHIP_SYSTEM=" + system, "LEADERSHIP_ROUND=" + name, nodeVariable + "=" + r.node})
 	})
 }
 
@@ -174,10 +182,11 @@ func (r *roundRunner) ask(ctx context.Context, round *leadership.Round, work fun
 
 // work runs the command for an attempt that was won.
 func (r *roundRunner) work(ctx context.Context, round *leadership.Round, signals *signals, argv, environ []string) (guard.Report, error) {
-	c := r.command(argv, r.grace, environ)
+	number, left := round.Attempt()
+	c := r.command(argv, r.grace, append(environ, "LEADERSHIP_ATTEMPT="+strconv.FormatUint(number, 10)))
 	c.Signals, c.Hurry = signals.forCommand, signals.hurry
 	// Not by the flag: an attempt that this node has won before keeps its TTL.
-	if _, left := round.Attempt(); left < math.MaxInt64 {
+	if left < math.MaxInt64 {
 		c.Trust = func() time.Duration {
 			_, left := round.Attempt()
 			return left

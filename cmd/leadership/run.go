@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,7 +103,7 @@ run, 126 for a command that cannot be run and 127 for one that is not found.`,
 		}
 		return takeKey(cmd, &r.key, args[:dash], nil)
 	}
-	nodeFlag(cmd, &r.node, nodeOfProcess(), "name of this node, which others see (default the host and the process id)")
+	nodeFlag(cmd, &r.node, cmp.Or(p.env(nodeVariable), nodeOfProcess()), "name of this node, which others see (default $LEADERSHIP_NODE, or the host and the process id)")
 	flags.DurationVar(&r.ttl, "ttl", leadership.DefaultTTL, "how long after the last renewal another may lead, 50ms at least")
 	flags.DurationVar(&r.grace, "grace", 0, "time from SIGTERM to SIGKILL (default a fifth of the TTL)")
 	flags.IntVar(&r.priority, "priority", 0, "of the candidates that wait the one with the highest priority is elected first")
@@ -162,7 +163,7 @@ func (r *runner) work(ctx context.Context, term leadership.Term) error {
 	r.signals.busy.Store(true)
 	defer r.signals.busy.Store(false)
 	c := r.command(r.argv, r.grace, []string{
-		"LEADERSHIP_KEY=" + r.key, "LEADERSHIP_NODE=" + r.node, "LEADERSHIP_TOKEN=" + strconv.FormatUint(term.Token, 10),
+		"LEADERSHIP_KEY=" + r.key, nodeVariable + "=" + r.node, "LEADERSHIP_TOKEN=" + strconv.FormatUint(term.Token, 10),
 	})
 	c.Trust, c.Every = r.candidate.Trust, max(r.ttl/20, time.Millisecond)
 	c.Signals, c.Hurry = r.signals.forCommand, r.signals.hurry
