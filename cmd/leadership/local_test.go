@@ -22,7 +22,7 @@ func TestStoreOfThisMachineAloneIsWarnedOf(t *testing.T) {
 		{"serve --listen 127.0.0.1:0 --store memory://", "", "in the memory of this process"},
 		{"run --key k --store MEMORY://x -- true", "", "of this process alone, without other candidates"},
 		{"round run a 1 --local --store Memory://x -- true", "", "of this process alone, without other candidates"},
-		{"run --key k --local -- true", "HOME=" + home, ""},
+		{"run --key k --local --try -- true", "HOME=" + home, ""},
 		{"round run a 2 --local -- true", "HOME=" + home, ""},
 		{"serve --listen 127.0.0.1:0 --local", "HOME=" + home, ""},
 		{"run --key k -- true", "LEADERSHIP_STORE=sqlite://" + file, "is a file"},

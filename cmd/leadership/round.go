@@ -116,7 +116,7 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 				return err
 			}
 			lost := a.Won != nil && !*a.Won
-			if errors.Is(err, leadership.ErrNotElected) || lost && (asJSON || p.verbose || isTerminal(p.stderr)) {
+			if errors.Is(err, leadership.ErrNotElected) || lost && (asJSON || p.attended()) {
 				a.Winner = whoWon(ctx, round)
 			}
 			if c.names && a.Winner != node {
@@ -238,7 +238,7 @@ func (p *program) whoAmI(cmd *cobra.Command, a roundAnswer, err error) error {
 	if errors.Is(err, leadership.ErrNotElected) {
 		return &exitError{exitNo, fmt.Errorf("%s %q: %w: %s", cmd.Name(), a.System+"/"+a.Round, leadership.ErrNotElected, says)}
 	}
-	if p.verbose || isTerminal(p.stderr) {
+	if p.attended() {
 		fmt.Fprintln(p.stderr, "leadership: "+says)
 	}
 	return err

@@ -133,7 +133,7 @@ func (r *roundRunner) compete(signals *signals, round *leadership.Round, argv, e
 
 // tell prints why there is nothing to do.
 func (r *roundRunner) tell(ctx context.Context, round *leadership.Round) {
-	if !isTerminal(r.stderr) && !r.verbose {
+	if !r.attended() {
 		return
 	}
 	s, err := round.State(ctx)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"slices"
@@ -27,6 +28,8 @@ type runner struct {
 	priority      int
 	payload       string
 	once, restart bool
+	try           try
+	health        health
 
 	argv      []string
 	candidate *leadership.Candidate
@@ -67,6 +70,18 @@ After a lost term run campaigns on, and starts the command again when it is elec
 again; with --once it exits. When the command exits by itself, run resigns and exits;
 with --restart it campaigns on, after a pause.
 
+With --try run does not wait for its turn: if there is a leader, or the election is paused,
+it exits 4, and the command is not run. So a job in the crontab of every machine is skipped
+while the one before still runs, on any machine. One look does not tell a leader that
+works from one that has crashed: run waits until the leader renews its term, which takes a
+third of its TTL by default, or takes its place after its TTL.
+
+With --health-check a node stands only while that command, which is run by sh -c, exits 0;
+after --health-failures failures in a row a leader steps down, and the command is ended.
+
+Run logs to stderr when the command is started, and when its term has ended, and why; with
+--try only with --verbose or on a terminal.
+
 The command is started without a shell, in a process group of its own and without
 a controlling terminal, with
   LEADERSHIP_KEY    the key
@@ -77,10 +92,13 @@ SIGWINCH are passed on to it. At SIGINT and SIGTERM run ends the command, gives
 up the seat and exits; at the second one the command is killed.
 
 The exit code is that of the command, or 128 and the number of the signal that
-ended it, or run before it had a command; 2 for wrong usage, 125 for an error of
-run, 126 for a command that cannot be run and 127 for one that is not found.`,
+ended it, or run before it had a command; 2 for wrong usage, 4 if --try finds a leader,
+125 for an error of run, 126 for a command that cannot be run and 127 for one that is not
+found.`,
 		Example: `  leadership run service/scheduler -- ./scheduler --verbose
   leadership run cron --store redis://10.0.0.5 --ttl 5s --restart -- ./tick.sh
+  leadership run report --try -- ./report.sh
+  leadership run api --health-check 'curl -fsS localhost:8080/ready' -- ./api
   leadership run migrate --once -- sh -c 'echo "term $LEADERSHIP_TOKEN"; ./migrate'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.argv = args[cmd.ArgsLenAtDash():]
@@ -111,7 +129,12 @@ run, 126 for a command that cannot be run and 127 for one that is not found.`,
 	flags.BoolVar(&r.once, "once", false, "exit after one term, however it ends")
 	flags.BoolVar(&r.restart, "restart", false, "campaign on when the command exits by itself")
 	r.localFlag(flags)
+	flags.BoolVar(&r.try.on, "try", false, "run the command only if the seat is free now, once; else exit 4")
+	flags.StringVar(&r.health.command, "health-check", "", "command for sh -c: stand in the election only while it exits 0")
+	flags.DurationVar(&r.health.every, "health-interval", 0, "how often to check, and how long a check may take (default a third of the TTL)")
+	flags.IntVar(&r.health.failures, "health-failures", leadership.DefaultHealthFailures, "failed checks in a row after which a leader steps down")
 	cmd.MarkFlagsMutuallyExclusive("once", "restart")
+	cmd.MarkFlagsMutuallyExclusive("try", "restart")
 	return cmd
 }
 
@@ -139,17 +162,29 @@ func (r *runner) run(ctx context.Context) (int, error) {
 }
 
 func (r *runner) campaign(ctx context.Context, kv store.Store) (int, error) {
+	checks, err := r.health.options(r.ttl, environWith(r.environ, "LEADERSHIP_KEY="+r.key, nodeVariable+"="+r.node))
+	if err != nil {
+		return 0, err
+	}
+	ctx, err = r.try.begin(ctx, kv, r.key)
+	if err != nil {
+		return 0, err
+	}
 	opts := []leadership.Option{
 		leadership.WithGrace(r.grace), leadership.WithPriority(r.priority), leadership.WithLogger(r.logger()),
 		leadership.WithWorkName(fmt.Sprintf("the command %q", r.argv[0])),
-		leadership.WithCallbacks(leadership.Callbacks{OnLeaderChange: r.announce}),
+		leadership.WithCallbacks(leadership.Callbacks{OnLeaderChange: r.announce, OnError: func(err error) { r.try.failed.Store(&err) }}),
 	}
+	opts = append(opts, checks...)
 	if r.payload != "" {
 		opts = append(opts, leadership.WithPayload([]byte(r.payload)))
 	}
 	r.candidate = leadership.NewCandidate(kv, r.key, r.node, r.ttl, opts...)
-	err := r.candidate.Run(ctx, r.work)
+	err = r.candidate.Run(ctx, r.work)
+	refused := r.try.end()
 	switch {
+	case refused != nil:
+		return 0, r.untold(refused)
 	case errors.Is(err, errDone):
 		return r.code, nil
 	case errors.Is(err, context.Canceled) && r.signals.code() != 0:
@@ -160,6 +195,11 @@ func (r *runner) campaign(ctx context.Context, kv store.Store) (int, error) {
 
 // work runs the command for one term.
 func (r *runner) work(ctx context.Context, term leadership.Term) error {
+	if !r.try.runs() {
+		return context.Canceled
+	}
+	log := r.log().With("key", r.key, "node", r.node, "token", term.Token, "command", r.argv[0])
+	log.Info("leading: the command is started")
 	r.signals.busy.Store(true)
 	defer r.signals.busy.Store(false)
 	c := r.command(r.argv, r.grace, []string{
@@ -174,14 +214,22 @@ func (r *runner) work(ctx context.Context, term leadership.Term) error {
 	case ended.Failure != "":
 		return &exitError{ended.Code, errors.New(ended.Failure)}
 	}
-	if ended.Ended && r.signals.ctx.Err() == nil {
+	last := r.once || r.try.on || !ended.Ended && !r.restart || r.signals.ctx.Err() != nil
+	switch {
+	case !ended.Ended && last:
+		log.Info("the command has ended: the seat is given up", "code", ended.Code)
+	case !ended.Ended:
+		log.Info("the command has ended: it is started again when this node is elected again", "code", ended.Code)
+	case r.signals.ctx.Err() != nil:
+		log.Info("no longer leading: the command was ended", "reason", "a signal")
+	default:
 		why := context.Cause(ctx)
 		if why == nil || why.Error() == leadership.ErrLost.Error() { // the guard was faster, or time was
 			why = fmt.Errorf("%w: its claim was not renewed in time", leadership.ErrLost)
 		}
-		r.logger().Warn("the term is over: the command was ended", "key", r.key, "token", term.Token, "reason", why)
+		log.Warn("no longer leading: the command was ended", "reason", why)
 	}
-	if r.once || !ended.Ended && !r.restart || r.signals.ctx.Err() != nil {
+	if last {
 		r.code = ended.Code
 		return errDone
 	}
@@ -213,13 +261,7 @@ func (p *program) readied(ctx context.Context, command string, do func(store.Sto
 // command is a command with the streams of this program, and more environment.
 func (p *program) command(argv []string, grace time.Duration, more []string) *guard.Command {
 	c := &guard.Command{Argv: argv, Stdout: p.stdout, Stderr: p.stderr, Grace: grace, Every: time.Second, Lost: leadership.ErrLost}
-	c.Environ = slices.DeleteFunc(slices.Clone(p.environ), func(variable string) bool {
-		return slices.ContainsFunc(more, func(m string) bool {
-			name, _, _ := strings.Cut(m, "=")
-			return strings.HasPrefix(variable, name+"=")
-		})
-	})
-	c.Environ = append(c.Environ, more...)
+	c.Environ = environWith(p.environ, more...)
 	// A process that is not in the terminal's foreground and reads from it is
 	// stopped.
 	if f, ok := p.stdin.(*os.File); ok && !isTerminal(f) {
@@ -228,18 +270,47 @@ func (p *program) command(argv []string, grace time.Duration, more []string) *gu
 	return c
 }
 
-// announce prints who leads.
-func (r *runner) announce(term leadership.Term) {
-	if !isTerminal(r.stderr) {
-		return
+// environWith is an environment in which some variables have other values.
+func environWith(environ []string, more ...string) []string {
+	rest := slices.DeleteFunc(slices.Clone(environ), func(variable string) bool {
+		return slices.ContainsFunc(more, func(m string) bool {
+			name, _, _ := strings.Cut(m, "=")
+			return strings.HasPrefix(variable, name+"=")
+		})
+	})
+	return append(rest, more...)
+}
+
+// log is where run tells of its terms.
+func (r *runner) log() *slog.Logger {
+	level := min(r.level(), slog.LevelInfo)
+	if r.try.on && !r.attended() {
+		level = r.level()
 	}
-	switch term.Leader {
-	case "":
-		fmt.Fprintf(r.stderr, "leadership: there is no leader of %s\n", r.key)
-	case r.node:
-		fmt.Fprintf(r.stderr, "leadership: %s leads %s, term %d: that is this process\n", printable(term.Leader), r.key, term.Token)
-	default:
-		fmt.Fprintf(r.stderr, "leadership: %s leads %s, term %d, for %s: waiting\n",
-			printable(term.Leader), r.key, term.Token, lasting(time.Since(term.Since)))
+	return slog.New(slog.NewTextHandler(r.stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// attended reports whether there is somebody who reads what is no error.
+func (p *program) attended() bool { return p.verbose || isTerminal(p.stderr) }
+
+// untold drops the reason why --try has not run the command, unless somebody reads it:
+// cron would send it each time.
+func (r *runner) untold(err error) error {
+	var exit *exitError
+	if !errors.As(err, &exit) || exit.code != exitTaken {
+		return err
+	}
+	if r.attended() {
+		fmt.Fprintf(r.stderr, "leadership: not run: %v\n", exit.err)
+	}
+	return &exitError{code: exitTaken}
+}
+
+// announce tells who leads, unless it is this node, which work does.
+func (r *runner) announce(term leadership.Term) {
+	own, _ := r.candidate.Term()
+	r.try.changed(r.key, term, own)
+	if term.Leader != "" && term.Token != own.Token {
+		r.log().Info("waiting: another leads", "key", r.key, "leader", term.Leader, "token", term.Token, "for", lasting(time.Since(term.Since)))
 	}
 }

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-a1d591d3/leadership"
+	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
+)
+
+// try makes run give up, unless the seat is free. The zero value never does.
+type try struct {
+	on    bool
+	first leadership.Standing // what was found before the campaign began
+
+	decided atomic.Bool // the command runs, or run gives up
+	refused atomic.Pointer[error]
+	cancel  context.CancelFunc
+	failed  atomic.Pointer[error] // the latest error of the store
+	all     sync.WaitGroup
+}
+
+// begin looks who leads, and returns the context for the campaign. If there is a leader,
+// it may have crashed: the campaign finds that out, and begin looks on whether the leader
+// renews its term. Call end.
+func (t *try) begin(ctx context.Context, kv store.Store, key string) (context.Context, error) {
+	if !t.on {
+		return ctx, nil
+	}
+	elections := &stored{Store: kv, claims: make(map[string]*leadership.Claims)}
+	look := func(ctx context.Context) ([]found, error) {
+		f, err := elections.look(ctx, key)
+		return []found{f}, err
+	}
+	all, err := look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.first = all[0].Standing
+	campaign, cancel := context.WithCancel(ctx)
+	t.cancel = cancel
+	if a := t.first.Asked; a.Action == leadership.Pause {
+		t.refuse(fmt.Errorf("%s is paused by %s", printable(key), printable(a.By)))
+		return campaign, nil
+	}
+	limit := t.first.Left*3/2 + leadership.DefaultCallTimeout
+	t.all.Go(func() {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		select {
+		case <-campaign.Done():
+		case <-timer.C:
+			t.refuse(fmt.Errorf("%s could not be won within %s", printable(key), clock.Text(limit)))
+		}
+	})
+	if t.first.Term.Leader != "" {
+		t.all.Go(func() {
+			all, err := watchOver(campaign, look)
+			if err == nil && len(all) == 1 && all[0].renewed && all[0].Term.Token == t.first.Term.Token {
+				t.refuse(taken(key, t.first.Term))
+			}
+		})
+	}
+	return campaign, nil
+}
+
+// taken is why a command is not run.
+func taken(key string, term leadership.Term) error {
+	return fmt.Errorf("%s leads %s, term %d, for %s", printable(term.Leader), printable(key), term.Token, lasting(time.Since(term.Since)))
+}
+
+// refuse ends the campaign, unless the command runs.
+func (t *try) refuse(why error) {
+	if t.decided.CompareAndSwap(false, true) {
+		t.refused.Store(&why)
+		t.cancel()
+	}
+}
+
+// changed notes who leads now; own is the term of this candidate, if it leads.
+func (t *try) changed(key string, term, own leadership.Term) {
+	if t.on && term.Leader != "" && term.Token != t.first.Term.Token && term.Token != own.Token {
+		t.refuse(taken(key, term))
+	}
+}
+
+// runs reports whether the command may be run, which is decided by that.
+func (t *try) runs() bool { return !t.on || t.decided.CompareAndSwap(false, true) }
+
+// end waits for what begin has started. It returns why the command was not run, or nil.
+func (t *try) end() error {
+	if !t.on || t.cancel == nil {
+		return nil
+	}
+	t.cancel()
+	t.all.Wait()
+	why := t.refused.Load()
+	if why == nil {
+		return nil
+	}
+	if failed := t.failed.Load(); failed != nil {
+		return fmt.Errorf("it is not known whether the seat is free: %w", errors.Join(*why, *failed))
+	}
+	return &exitError{exitTaken, *why}
+}
