@@ -232,7 +232,7 @@ func TestStateOfACandidate(t *testing.T) {
 		time.Sleep(ttl)
 		want(b, StateFollower)
 		a.Stop()
-		want(a, StateBootstrap)
+		want(a, StateStopped)
 		want(b, StateLeader)
 	})
 }

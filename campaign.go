@@ -98,6 +98,7 @@ func (c *campaign) step() {
 		c.announce(now.Mono)
 		c.rider.As(c.machine.Instance())
 		c.machine.Ride(c.rider.Name())
+		c.machine.Tell(*c.by.payload.Load())
 		switch s := c.machine.Step(now); s.Do {
 		case election.Look:
 			c.on.look(c.ctx, now, s.Limit, c.by.term.Load() != nil, s.Idle, known(c.machine.View()))
@@ -139,7 +140,7 @@ func (c *campaign) enter() bool {
 		c.health.next = now
 	}
 	c.machine = election.NewMachine(&o.config, election.Claimant{
-		Node: c.by.node, Instance: rand.Text(), Priority: o.priority, TTL: c.by.ttl, Hold: o.config.Retry, Payload: o.payload, Format: o.format,
+		Node: c.by.node, Instance: rand.Text(), Priority: o.priority, TTL: c.by.ttl, Hold: o.config.Retry, Payload: *c.by.payload.Load(), Format: o.format,
 	}, c.work.do != nil, &c.by.issued, now)
 	key := c.on.key
 	c.rider = o.session.Ride(c.ctx, func(session string) string { return election.NameSession(key, session) }, c.on.loop.Wake)
@@ -212,7 +213,7 @@ func (c *campaign) follow(r result, now clock.Instant) {
 
 // begin begins a term, unless its trust has run out already.
 func (c *campaign) begin(rec election.Record, start, now clock.Instant) {
-	t := &term{Term: termOf(rec)}
+	t := &term{Term: termOf(rec), payload: &c.by.payload}
 	o := c.on.opts
 	ctx := context.WithValue(context.WithoutCancel(c.ctx), termKey{}, t)
 	var on *lease.Lease
@@ -228,6 +229,7 @@ func (c *campaign) begin(rec election.Record, start, now clock.Instant) {
 		return
 	}
 	c.by.term.Store(t)
+	c.by.news.Ring()
 	if why := c.stopping.Load(); why != nil {
 		t.lease.End(*why)
 	}
@@ -291,6 +293,7 @@ func (c *campaign) finish() {
 }
 
 func (c *campaign) end() {
+	c.by.rival.Store(nil)
 	c.on.loop.Last()
 	close(c.done)
 }
@@ -302,13 +305,7 @@ func (c *campaign) outcome() error {
 	if c.panicked != nil {
 		panic(c.panicked)
 	}
-	if c.err != nil {
-		return c.err
-	}
-	if why := *c.stopping.Load(); !errors.Is(why, ErrStopped) {
-		return why
-	}
-	return nil
+	return c.err
 }
 
 // checkHealth goes on with the checks of health.

@@ -1,7 +1,9 @@
 package leadership
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -25,7 +27,10 @@ type Candidate struct {
 	opts *options
 	err  error // what is wrong with the arguments
 
-	term atomic.Pointer[term] // that it leads or winds up, or nil
+	term    atomic.Pointer[term]   // that it leads or winds up, or nil
+	rival   atomic.Pointer[string] // the other node that leads, as far as is known, or nil
+	payload atomic.Pointer[[]byte] // of its terms, never nil
+	news    relay.Bell             // of those two and term
 
 	mu       sync.Mutex
 	campaign *campaign // the latest, or nil
@@ -55,6 +60,7 @@ func newCandidate(kv store.Store, key, node string, ttl time.Duration, o *option
 		ttl = DefaultTTL
 	}
 	c := &Candidate{kv: kv, key: key, node: node, ttl: ttl.Truncate(time.Millisecond), opts: o}
+	c.payload.Store(&o.payload)
 	for _, check := range []func() error{
 		func() error { return checkStore(kv) },
 		func() error { return checkName("key", key) },
@@ -177,15 +183,18 @@ type State int
 
 // The states of a candidate.
 const (
-	// StateBootstrap is that of a candidate that is not campaigning, or has
+	// StateBootstrap is that of a candidate that has not campaigned yet, or has
 	// not seen the record of the election yet.
 	StateBootstrap State = iota
 
-	// StateFollower is that of a candidate that campaigns and does not lead.
+	// StateFollower is that of a candidate that campaigns, or winds that up, and does not lead.
 	StateFollower
 
 	// StateLeader is that of a candidate that leads.
 	StateLeader
+
+	// StateStopped is that of a candidate whose campaign has ended, and has given up its seat.
+	StateStopped
 )
 
 func (s State) String() string {
@@ -194,6 +203,8 @@ func (s State) String() string {
 		return "follower"
 	case StateLeader:
 		return "leader"
+	case StateStopped:
+		return "stopped"
 	default:
 		return "bootstrap"
 	}
@@ -208,7 +219,15 @@ func (c *Candidate) State() State {
 	c.mu.Lock()
 	campaign := c.campaign
 	c.mu.Unlock()
-	if campaign != nil && campaign.audience.informed.Load() && campaign.running() {
+	if campaign == nil {
+		return StateBootstrap
+	}
+	select {
+	case <-campaign.done:
+		return StateStopped
+	default:
+	}
+	if campaign.audience.informed.Load() {
 		return StateFollower
 	}
 	return StateBootstrap
@@ -239,6 +258,53 @@ func (c *Candidate) Stop() {
 	if campaign != nil {
 		campaign.stop(ErrStopped)
 	}
+}
+
+// Leader returns the node name of the leader that this candidate knows of at this
+// moment: its own while it leads, or another's; or an empty name, also while it does not
+// campaign. A leader that has crashed is known until the candidate may take its seat. It waits
+// for nothing.
+func (c *Candidate) Leader() string {
+	if c.IsLeader() {
+		return c.node
+	}
+	if rival := c.rival.Load(); rival != nil {
+		return *rival
+	}
+	return ""
+}
+
+// WaitForLeader blocks until Leader returns a name, and returns that; or until ctx ends, and
+// returns its cause. It does not campaign: while nothing else does, nobody is found. Of a
+// candidate that cannot be run it returns ErrInvalidArgument at once.
+func (c *Candidate) WaitForLeader(ctx context.Context) (string, error) {
+	if err := errors.Join(c.err, checkContext(ctx)); err != nil {
+		return "", err
+	}
+	name, err := c.news.Wait(ctx, c.Leader)
+	if err != nil {
+		return "", fmt.Errorf("leadership: wait for a leader of %q: %w", c.key, err)
+	}
+	return name, nil
+}
+
+// SetPayload changes what followers are told of this candidate when it leads, as WithPayload
+// says it at first. While it leads, the record is written once more, at once, in the same
+// term; else the next term has it. It does not block, and each change costs a write: it is for
+// what changes now and then. It returns ErrInvalidArgument for more than MaxPayload bytes.
+func (c *Candidate) SetPayload(p []byte) error {
+	if err := checkPayload(p); err != nil {
+		return err
+	}
+	p = bytes.Clone(p)
+	c.payload.Store(&p)
+	c.mu.Lock()
+	campaign := c.campaign
+	c.mu.Unlock()
+	if campaign != nil {
+		campaign.on.loop.Wake()
+	}
+	return nil
 }
 
 type termKey struct{} // of a context's value
@@ -273,10 +339,10 @@ func TermFromContext(ctx context.Context) (Term, bool) {
 // When work returns nil, or the error of its context after that has ended, the
 // candidate resigns and campaigns on. When it returns another error, Run
 // resigns and returns that error. When it panics, Run resigns and panics with
-// the value and the stack of that, as a PanicError. Run also returns nil after Stop, the cause
-// of ctx after its end, and ErrInvalidArgument, ErrUnsafeStore, or ErrRunning
-// when the candidate is campaigning already. It blocks until then; errors of
-// the store are logged.
+// the value and the stack of that, as a PanicError. After Stop and after the end of ctx, which
+// are the caller's own wish, Run returns nil; where it could not go on, ErrInvalidArgument,
+// ErrUnsafeStore, or ErrRunning when the candidate is campaigning already. It blocks until
+// then; errors of the store are logged.
 func (c *Candidate) Run(ctx context.Context, work func(ctx context.Context, term Term) error) error {
 	if work == nil {
 		return invalid("work", "nil", "must be a function")

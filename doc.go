@@ -3,8 +3,9 @@
 //
 // A [Candidate] stands in an election and learns of its own leadership: by
 // [Candidate.RunForElection] over a channel, or by [Candidate.Run], which runs
-// a function while it leads; or by callbacks ([WithCallbacks]), or a channel for
-// each kind of change ([Candidate.RunForSignals]). A [Follower] learns who leads. A
+// a function while it leads; or by callbacks ([WithCallbacks]), a range loop
+// ([Candidate.Changes]), or a channel for each kind of change ([Candidate.RunForSignals]).
+// A [Follower] learns who leads. A
 // [Round] elects one winner for one job, once and for all, and [Rounds] lists and deletes
 // them. A [Group] stands in many elections at once; the terms of candidates that share a
 // [Session] are kept by one record. [Claims] claims and renews seats for
@@ -115,7 +116,7 @@
 //	ttl       milliseconds, as the holder promised
 //	beat      raised by a random number with each write of the holder
 //	since     when the term began
-//	payload   what WithPayload set
+//	payload   what WithPayload or SetPayload set
 //	last      who led before, with which token, and why that term ended
 //	waiting   candidates with a priority that wait
 //	ask       an operator's request

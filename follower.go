@@ -2,7 +2,9 @@ package leadership
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +26,7 @@ type Follower struct {
 	err  error // what is wrong with the arguments
 
 	belief atomic.Pointer[belief] // in the leader, or nil
+	news   relay.Bell             // of that
 
 	mu        sync.Mutex
 	following *following // the latest, or nil
@@ -99,11 +102,33 @@ func (f *Follower) FollowElection(ctx context.Context) (<-chan string, <-chan er
 	return s.Out, s.Errs
 }
 
+// Changes follows as FollowElection does, for a range loop: it yields the node name of the
+// leader, empty for none, whenever that changes. Where the error is not nil, nothing else has
+// changed, and the name is the one before. Leaving the loop ends the following, as the end of
+// ctx does.
+func (f *Follower) Changes(ctx context.Context) iter.Seq2[string, error] {
+	return relay.Changes(ctx, f.FollowElection)
+}
+
 // Leader returns the node name of the leader that this follower believes in at
 // this moment, or an empty name. It waits for nothing.
 func (f *Follower) Leader() string {
 	t, _ := f.Term()
 	return t.Leader
+}
+
+// WaitForLeader blocks until Leader returns a name, and returns that; or until ctx ends, and
+// returns its cause. It does not follow by itself: while FollowElection does not, nobody is
+// found. Of a follower that cannot follow it returns ErrInvalidArgument at once.
+func (f *Follower) WaitForLeader(ctx context.Context) (string, error) {
+	if err := errors.Join(f.err, checkContext(ctx)); err != nil {
+		return "", err
+	}
+	name, err := f.news.Wait(ctx, f.Leader)
+	if err != nil {
+		return "", fmt.Errorf("leadership: wait for a leader of %q: %w", f.key, err)
+	}
+	return name, nil
 }
 
 // Term returns the term of the leader that this follower believes in at this
@@ -356,6 +381,7 @@ func (p *following) tell(now time.Duration) {
 		t.Last = endingOf(p.view.Rec.LastEnding())
 	}
 	p.stream.Set(t.Leader)
+	p.of.news.Ring()
 	if p.notices != nil && p.view.Known && !t.same(p.leader) {
 		p.leader = t
 		p.notices.leads(t.clone())

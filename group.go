@@ -55,9 +55,9 @@ func NewGroup(kv store.Store, node string, ttl time.Duration, opts ...Option) *G
 // Where work returns an error, the group leaves that election, and goes on in the
 // others. Where it panics, the group stops, and Run panics. Run blocks until the
 // group has left all elections: after Stop or the end of ctx, or for errors. It
-// returns the errors of all, joined, and the cause of ctx after its end; nil
-// after Stop; and at once ErrInvalidArgument, for a key that is there twice too, or
-// ErrRunning while another Run goes on.
+// returns the errors of all, joined, so nil where only Stop or the end of ctx has ended it;
+// and at once ErrInvalidArgument, for a key that is there twice too, or ErrRunning while
+// another Run goes on.
 func (g *Group) Run(ctx context.Context, keys []string, work func(ctx context.Context, key string, term Term) error) error {
 	if work == nil {
 		return invalid("work", "nil", "must be a function")
@@ -99,16 +99,8 @@ func (g *Group) Run(ctx context.Context, keys []string, work func(ctx context.Co
 	for _, c := range campaigns {
 		<-c.done
 	}
-	told := false
 	for _, c := range campaigns {
-		err := c.outcome()
-		if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-			if told {
-				continue
-			}
-			told = true
-		}
-		errs = append(errs, err)
+		errs = append(errs, c.outcome())
 	}
 	return errors.Join(errs...)
 }

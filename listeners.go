@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -176,29 +177,52 @@ func (c *campaign) announce(now time.Duration) {
 		return
 	}
 	a.informed.Store(true)
-	if len(a.listeners) == 0 {
-		return
-	}
 	var leader Term
+	rival := false
 	switch t := c.by.term.Load(); {
 	case t != nil && t.lease.Over():
 		return // it keeps the seat while its record stands
 	case t != nil:
-		leader = t.Term
+		leader = t.clone()
 	case c.machine.Mine(): // it is about to be given up
 		leader.Last = Ending{c.by.node, view.Rec.Token, string(c.machine.Leaving())}
 	case view.Rec.Held() && view.Left(now) > 0:
-		leader = termOf(view.Rec)
+		leader, rival = termOf(view.Rec), true
 	default:
 		leader.Last = endingOf(view.Rec.LastEnding())
 	}
-	if leader.same(*a.leader) {
+	c.by.follow(rival, leader.Leader)
+	if len(a.listeners) == 0 || leader.same(*a.leader) {
 		return
 	}
 	*a.leader = leader
 	for _, n := range a.listeners {
 		n.leads(leader.clone())
 	}
+}
+
+// follow notes which other node leads, if one does.
+func (c *Candidate) follow(rival bool, name string) {
+	before := c.rival.Load()
+	switch {
+	case !rival && before == nil, rival && before != nil && *before == name:
+		return
+	case rival:
+		c.rival.Store(&name)
+	default:
+		c.rival.Store(nil)
+	}
+	c.news.Ring()
+}
+
+// Changes campaigns as RunForElection does, for a range loop: it yields what the channels would
+// tell, in the order of each. Where the error is not nil, nothing else has changed, and the bool
+// is the one before. Leaving the loop ends the campaign, as the end of ctx does; it then blocks
+// until the seat has been given up.
+//
+//	for leads, err := range candidate.Changes(ctx) {
+func (c *Candidate) Changes(ctx context.Context) iter.Seq2[bool, error] {
+	return relay.Changes(ctx, c.RunForElection)
 }
 
 // errHanging means that a check has not returned in time.

@@ -245,12 +245,13 @@ func (o *options) candidate(ttl time.Duration) error {
 			"must be at least 1ms and below the TTL of %v less the margin of %v and the grace of %v", ttl, o.margin, o.grace)
 	case o.config.Retry < time.Millisecond || o.config.Retry > ttl:
 		return invalid("retry interval", o.config.Retry, "must be at least 1ms and not above the TTL of %v", ttl)
-	case len(o.payload) > MaxPayload:
-		return invalid("payload", fmt.Sprintf("%d bytes", len(o.payload)), "must have at most %d bytes", MaxPayload)
 	case o.priority < 0 || o.priority > maxPriority:
 		return invalid("priority", o.priority, "must be from 0 to %d", maxPriority)
 	case o.config.Schedule.After < 0:
 		return invalid("relinquish interval", o.config.Schedule.After, "must not be below 0")
+	}
+	if err := checkPayload(o.payload); err != nil {
+		return err
 	}
 	if err := o.parseSchedule(); err != nil {
 		return err
@@ -323,6 +324,13 @@ func checkName(argument, name string) error {
 		return invalid(argument, `""`, "must not be empty")
 	case !utf8.ValidString(name):
 		return invalid(argument, fmt.Sprintf("%q", name), "must be valid UTF-8")
+	}
+	return nil
+}
+
+func checkPayload(p []byte) error {
+	if len(p) > MaxPayload {
+		return invalid("payload", fmt.Sprintf("%d bytes", len(p)), "must have at most %d bytes", MaxPayload)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership/internal/clock"
@@ -53,6 +54,14 @@ type Ending struct {
 	// Reason is why: "resigned", "expired", "evicted", "unhealthy",
 	// "relinquished" or "transferred".
 	Reason string
+}
+
+// String returns the leader, the token and the beginning of the term, without its payload.
+func (t Term) String() string {
+	if t.Leader == "" {
+		return "no term"
+	}
+	return fmt.Sprintf("%q, token %d, since %s", t.Leader, t.Token, t.Since.Format(time.RFC3339))
 }
 
 // same reports whether nothing has changed for those who want to know who leads.
@@ -181,7 +190,15 @@ func Elections(ctx context.Context, kv store.Store, prefix string) ([]Standing, 
 // term is what a candidate leads, or winds up.
 type term struct {
 	Term
-	lease *lease.Lease
+	payload *atomic.Pointer[[]byte]
+	lease   *lease.Lease
+}
+
+// clone returns the term with the candidate's present payload.
+func (t *term) clone() Term {
+	now := t.Term
+	now.Payload = bytes.Clone(*t.payload.Load())
+	return now
 }
 
 // Valid reports whether the term can be trusted now.
@@ -278,8 +295,8 @@ func (by *Claim) check(o options) (time.Duration, error) {
 	case by.TTL == 0:
 		by.TTL = DefaultTTL
 	}
-	if len(by.Payload) > MaxPayload {
-		return 0, invalid("payload", fmt.Sprintf("%d bytes", len(by.Payload)), "must have at most %d bytes", MaxPayload)
+	if err := checkPayload(by.Payload); err != nil {
+		return 0, err
 	}
 	err := o.candidate(by.TTL)
 	by.TTL, by.retry = by.TTL.Truncate(time.Millisecond), o.config.Retry

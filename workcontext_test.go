@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,7 +156,8 @@ func isDone(done <-chan struct{}) bool {
 // testTerm is a term of token 1 that can be trusted for that long.
 func testTerm(t testing.TB, c clock.Clock, trust time.Duration) *term {
 	t.Helper()
-	l := &term{Term: Term{Leader: "a", Token: 1}}
+	l := &term{Term: Term{Leader: "a", Token: 1}, payload: new(atomic.Pointer[[]byte])}
+	l.payload.Store(new([]byte))
 	l.lease = lease.New(context.WithValue(t.Context(), termKey{}, l), c, trust, c.Now(), ErrLost, func() {})
 	t.Cleanup(func() { l.lease.End(ErrStopped) })
 	return l

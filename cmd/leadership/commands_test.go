@@ -273,7 +273,7 @@ func TestRequestsAreObeyed(t *testing.T) {
 	eventually(t, "leader", func() bool { return a.IsLeader() || b.IsLeader() })
 	for _, c := range []*leadership.Candidate{a, b} {
 		c.Stop()
-		eventually(t, "end", func() bool { return c.State() == leadership.StateBootstrap })
+		eventually(t, "end", func() bool { return c.State() == leadership.StateStopped })
 	}
 	seat := leadership.NewClaims(open(t, url), key)
 	eventually(t, "vacant seat", func() bool { // the end of a campaign begins before its seat is given up

@@ -166,7 +166,7 @@ func (w *worker) campaign(ctx context.Context, kv store.Store, orders <-chan str
 	all.Go(func() {
 		defer close(ended)
 		if w.Mode == Run {
-			if err := w.candidate.Run(ctx, w.work); err != nil && ctx.Err() == nil {
+			if err := w.candidate.Run(ctx, w.work); err != nil {
 				w.failed(err)
 			}
 			return

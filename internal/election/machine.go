@@ -275,6 +275,10 @@ func (m *Machine) Health(well, ill bool) { m.health = health{well, ill} }
 // that there is none.
 func (m *Machine) Ride(session string) { m.by.Session = session }
 
+// Tell tells the payload of the terms, which must not be changed. A term that stands is
+// renewed at once where it has another.
+func (m *Machine) Tell(payload []byte) { m.by.Payload = payload }
+
 // Stop tells that the campaign is to end.
 func (m *Machine) Stop() { m.stop.begun = true }
 

@@ -1,6 +1,7 @@
 package election
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -92,11 +93,12 @@ func (m *Machine) next(now clock.Instant) Step {
 
 // lead is the next step of one that leads.
 func (m *Machine) lead(now clock.Instant) Step {
-	at, rec, stale := now.Mono, m.view.Rec, false
+	at, rec := now.Mono, m.view.Rec
+	stale := !bytes.Equal(rec.Payload, m.by.Payload)
 	next := m.term.start.Mono + m.cfg.Renew
 	if m.cfg.Rides { // the term is looked at, and written only to answer
 		next = m.term.start.Mono + m.cfg.Trust/10*3
-		stale = rec.Beat != m.writes.acked.beat || rec.Ask != rec.Ask.afterRenewal(m.by.Node)
+		stale = stale || rec.Beat != m.writes.acked.beat || rec.Ask != rec.Ask.afterRenewal(m.by.Node)
 	}
 	switch {
 	case !m.Mine() || stale || !m.cfg.Rides && at >= next:
@@ -200,6 +202,7 @@ func (m *Machine) claim(now clock.Instant) Record {
 // renewal returns the record of the term, once more.
 func (m *Machine) renewal() Record {
 	seen, rec := m.view.Rec, m.term.rec
+	rec.Payload = m.by.Payload
 	beat := m.nextBeat()
 	switch {
 	case m.Mine() && seen.Token == rec.Token: // with what others have added to it

@@ -2,7 +2,53 @@
 // read, and never holds up those who set them (S9).
 package relay
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
+
+// Bell tells all who wait that something has changed. The zero value is ready for use. It is
+// safe for concurrent use.
+type Bell struct {
+	mu   sync.Mutex
+	next chan struct{} // closed by the next ring, or nil if nobody waits
+}
+
+// Wait blocks until find returns a name, and returns that; or until ctx ends, and returns its
+// cause. find is called at first, and after each ring.
+func (b *Bell) Wait(ctx context.Context, find func() string) (string, error) {
+	for {
+		rung := b.awaited() // before find looks, to miss no change
+		if name := find(); name != "" {
+			return name, nil
+		}
+		select {
+		case <-rung:
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// awaited returns a channel that the next ring closes.
+func (b *Bell) awaited() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next == nil {
+		b.next = make(chan struct{})
+	}
+	return b.next
+}
+
+// Ring tells those who wait. It does not block.
+func (b *Bell) Ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next != nil {
+		close(b.next)
+		b.next = nil
+	}
+}
 
 // Rules say what a reader is told.
 type Rules[S comparable, T any] struct {

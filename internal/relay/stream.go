@@ -1,5 +1,10 @@
 package relay
 
+import (
+	"context"
+	"iter"
+)
+
 // Errors is how many errors wait for a slow reader; beyond that the oldest give way.
 const Errors = 16
 
@@ -26,6 +31,46 @@ func (s *Stream[S, T]) Report(err error) {
 		select {
 		case <-s.Errs:
 		default:
+		}
+	}
+}
+
+// Changes returns the values and errors of the channels of run, in the order of each, for a
+// range loop. With an error comes the value before. When the loop is left, the context of run
+// ends, and both channels are read until they are closed.
+func Changes[T any](ctx context.Context, run func(context.Context) (<-chan T, <-chan error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		cancel := func() {}
+		if ctx != nil { // else run says what is wrong
+			ctx, cancel = context.WithCancel(ctx)
+		}
+		values, errs := run(ctx)
+		defer func() {
+			cancel()
+			for range values {
+			}
+			for range errs {
+			}
+		}()
+		var last T
+		for values, errs := values, errs; values != nil || errs != nil; {
+			var err error
+			var ok bool
+			select {
+			case value, open := <-values:
+				if ok = open; ok {
+					last = value
+				} else {
+					values = nil
+				}
+			case err, ok = <-errs:
+				if !ok {
+					errs = nil
+				}
+			}
+			if ok && !yield(last, err) {
+				return
+			}
 		}
 	}
 }

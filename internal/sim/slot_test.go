@@ -128,6 +128,11 @@ func (s *slot) campaign(who *contender) (again bool) {
 			if c.p(0.5) {
 				old.cancel() // without effect, as its stream has ended
 			}
+		case c.p(0.1):
+			w.note(who.name, "has something else to tell")
+			if err := who.candidate.SetPayload(fmt.Append(nil, c.n(1000))); err != nil {
+				w.violate("liveness", "%s: %v", who.name, err)
+			}
 		}
 	}
 }
