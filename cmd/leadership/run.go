@@ -187,7 +187,7 @@ func (r *runner) campaign(ctx context.Context, kv store.Store) (int, error) {
 		return 0, r.untold(refused)
 	case errors.Is(err, errDone):
 		return r.code, nil
-	case err == nil && r.signals.code() != 0: // which have ended ctx
+	case (err == nil || errors.Is(err, context.Canceled)) && r.signals.code() != 0: // which have ended ctx
 		return r.signals.code(), nil
 	}
 	return 0, err
