@@ -17,7 +17,7 @@ RACE_SEEDS ?= 250
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help servers build test test-quick fuzz proof faults faults-long faults-service faults-soak bench bench-calls lint tidy release format api cover clean
+.PHONY: help servers build test test-quick fuzz proof faults faults-long faults-service faults-soak bench bench-calls recording lint tidy release format api cover clean
 
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -73,6 +73,9 @@ bench: servers ## Measure this library beside its peers, on real servers, and wr
 
 bench-calls: servers ## Run the benchmarks that are tests: single calls, on real servers
 	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -p 1 $(ALL)
+
+recording: ## Draw docs/failover.svg: what processes print while one that leads is killed
+	$(GO) run ./internal/recording
 
 lint: ## Check format, vet and golangci-lint (the first run compiles it)
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w:"; echo "$$unformatted"; exit 1; fi
