@@ -12,7 +12,7 @@ import (
 
 // apart are the packages that the picture leaves out: those of tests, and those that
 // only one package, or its neighbours, have.
-var apart = regexp.MustCompile(`^(bench|deploy|examples|proof|faults|store/internal|internal/tests)(/|$)|/\w*test$|^internal/(certs|fuzzing|goroutines|house|invariants|sabotage|standin|servers|sim|testreport)$`)
+var apart = regexp.MustCompile(`^(bench|deploy|examples|proof|faults|store/internal|internal/tests)(/|$)|/\w*test$|^internal/(certs|fuzzing|goroutines|house|invariants|recording|sabotage|standin|servers|sim|testreport)$`)
 
 // TestPictureShowsWhatImportsWhat holds docs/architecture.svg to the code: its arrows
 // carry the packages that they lead from and to, its boxes those that share one, and its
