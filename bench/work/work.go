@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +24,8 @@ type Task struct {
 	Addr string `json:"addr"` // of the store
 	Key  string `json:"key"`  // of the election, or what the keys of many begin with
 
-	Keys       int           `json:"keys,omitempty"`       // elections
+	Keys       int           `json:"keys,omitempty"`       // elections,
+	Backwards  bool          `json:"backwards,omitempty"`  // the last of which comes first
 	Candidates int           `json:"candidates,omitempty"` // of each
 	Clients    int           `json:"clients,omitempty"`    // that candidates share
 	TTL        time.Duration `json:"ttl,omitempty"`
@@ -97,6 +99,9 @@ func (t *Task) keys() []string {
 	for i := range keys {
 		keys[i] = t.Key + between + strconv.Itoa(i)
 	}
+	if t.Backwards {
+		slices.Reverse(keys)
+	}
 	return keys
 }
 
@@ -122,7 +127,7 @@ func (t *Task) open(ctx context.Context) (clients []peers.Client, closeAll func(
 	return clients, closeAll, nil
 }
 
-// hold stands in many elections, and tells when all are led, or after Within how many are.
+// hold stands in many elections, and tells after Within how many it leads, and once it leads all.
 func hold(ctx context.Context, t *Task, tell func(Report)) error {
 	clients, closeAll, err := t.open(ctx)
 	if err != nil {
@@ -141,24 +146,20 @@ func hold(ctx context.Context, t *Task, tell func(Report)) error {
 		})
 	}()
 	late := time.After(t.Within)
-	n := 0
-	for n < t.Keys {
+	for n := 0; ; {
 		select {
 		case <-led:
-			n++
-			continue
+			if n++; n != t.Keys {
+				continue
+			}
+			late = nil
 		case <-late:
 		case err := <-ended:
 			return err
+		case <-ctx.Done():
+			return nil
 		}
-		break
-	}
-	tell(Report{Led: n, Seconds: time.Since(began).Seconds()})
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-		return nil
+		tell(Report{Led: n, Seconds: time.Since(began).Seconds()})
 	}
 }
 
