@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# docker build -t leadership .
+# docker build -t leadership --build-arg VERSION=v1.2.3 --build-arg REVISION=$(git rev-parse HEAD) .
 #     the program alone: serve, and whatever asks a store
 # docker build -t leadership:busybox --target busybox .
 #     with a shell, for what leadership run is to start
@@ -12,12 +12,14 @@ WORKDIR /src
 COPY . .
 ARG TARGETOS
 ARG TARGETARCH
+ARG VERSION=dev
+ARG REVISION=unknown
 # The modules that .dockerignore leaves out leave go.work too. No cgo: the program
 # is static, SQLite included.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     go work edit -dropuse=./bench -dropuse=./examples -dropuse=./faults -dropuse=./internal/tests \
     && CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -buildvcs=false -trimpath -ldflags="-s -w" -o /out/leadership ./cmd/leadership \
+    go build -buildvcs=false -trimpath -ldflags="-s -w -X main.builtVersion=$VERSION -X main.builtRevision=$REVISION" -o /out/leadership ./cmd/leadership \
     && mkdir /out/state
 
 FROM busybox:1.37-musl AS busybox

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
@@ -20,6 +21,8 @@ func TestElectionThatIsForgottenIsGoneFromMetrics(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		tells(t, h, `
 			leadership_election_held{key="service/a"} 1
+			leadership_election_candidates{key="service/a"} 1
+			leadership_build_info{goversion="`+runtime.Version()+`",revision="",version="unknown"} 1
 			leadership_election_paused{key="service/a"} 0`)
 		ask(t, h, http.StatusConflict, http.MethodDelete, path+"?wait=2s", "") // it may be alive
 		ask(t, h, http.StatusOK, http.MethodPost, path+"/requests", `{"action":"pause","keep":true}`)

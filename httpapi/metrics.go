@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -95,7 +97,12 @@ func (h *Handler) observing() {
 			return 0
 		}))
 	}
-	h.metrics.registry.MustRegister(
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "leadership_build_info", Help: "What the server was built from: 1.",
+		ConstLabels: prometheus.Labels{"version": cmp.Or(h.version.number, "unknown"), "revision": h.version.revision, "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	h.metrics.registry.MustRegister(build,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "leadership_event_readers", Help: "Streams of events that are served now.",
 		}, func() float64 { return float64(h.observer.Readers()) }),

@@ -20,6 +20,7 @@ func electionDesc(name, help string, labels ...string) *prometheus.Desc {
 var (
 	heldDesc     = electionDesc("held", "Whether there is a leader that renews its term: 1, or 0; missing while the store does not answer.")
 	pausedDesc   = electionDesc("paused", "Whether an operator has paused the election: 1, or 0.")
+	knownDesc    = electionDesc("candidates", "Candidates that the record names: the leader, and those with a priority that wait for the seat.")
 	leaderDesc   = electionDesc("leader_info", "Who leads: 1 for that node.", "node")
 	tokenDesc    = electionDesc("token", "The fencing token of the present term, or of the last one.")
 	termsDesc    = electionDesc("terms_total", "Terms that have begun since this process began to observe.")
@@ -34,7 +35,7 @@ var reasons = []string{"resigned", "expired", "evicted", "unhealthy", "relinquis
 
 // Describe implements prometheus.Collector.
 func (electionsCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{heldDesc, pausedDesc, leaderDesc, tokenDesc, termsDesc, endedDesc, renewalsDesc, trustDesc, vacantDesc} {
+	for _, d := range []*prometheus.Desc{heldDesc, pausedDesc, knownDesc, leaderDesc, tokenDesc, termsDesc, endedDesc, renewalsDesc, trustDesc, vacantDesc} {
 		ch <- d
 	}
 }
@@ -58,6 +59,7 @@ func (c electionsCollector) Collect(ch chan<- prometheus.Metric) {
 			paused = 1
 		}
 		tell(pausedDesc, prometheus.GaugeValue, paused)
+		tell(knownDesc, prometheus.GaugeValue, float64(e.Known))
 		tell(tokenDesc, prometheus.GaugeValue, float64(e.Token))
 		tell(termsDesc, prometheus.CounterValue, float64(e.Begun))
 		tell(renewalsDesc, prometheus.CounterValue, float64(e.Renewals))

@@ -30,6 +30,7 @@ type options struct {
 	observe     bool
 	prefix      string
 	shown       []string // systems whose rounds are observed
+	version     version
 }
 
 func newOptions(opts []Option) options {
@@ -138,6 +139,16 @@ func WithObserved(prefix string, systems ...string) Option {
 // same URL. The default, and "", is to refuse such a request.
 func WithNode(name string) Option {
 	return func(o *options) { o.node = name }
+}
+
+// version is what the program was built from.
+type version struct{ number, revision string }
+
+// WithVersion sets what the metric leadership_build_info tells of the program that serves:
+// its version, and the revision of its source, which may be empty. The default, and "", is
+// "unknown".
+func WithVersion(number, revision string) Option {
+	return func(o *options) { o.version = version{number, revision} }
 }
 
 // invalid returns an error about an option.

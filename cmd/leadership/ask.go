@@ -19,6 +19,7 @@ if there is no leader.`, nil)
 node that is named, for the time of --hold. It exits 0 when that node leads, and 3 if
 another has taken the seat, or none has: the error names the leader.`, func(cmd *cobra.Command, r *leadership.Request) {
 		cmd.Flags().StringVar(&r.To, "to", "", "the node that is to lead (required)")
+		p.completeNode(cmd, "to")
 		needs(cmd, "to", "no node is named: set --to, such as --to node-b")
 		cmd.Flags().DurationVar(&r.Hold, "hold", leadership.DefaultHold, "how long the others leave the seat to that node")
 		p.createFlag(cmd, r)
@@ -91,7 +92,9 @@ there is no such election.`,
 		}),
 	}
 	keyFlag(cmd, &key)
-	cmd.Flags().StringVar(&r.By, "by", person(), "the name of the operator, for people who read the record")
+	p.completeKey(cmd)
+	cmd.Flags().StringVar(&r.By, "by", person(), "the name of the operator, for people who read the record (default the user and the host)")
+	cmd.Flags().Lookup("by").DefValue = ""
 	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to wait until it has been done")
 	p.reachFlags(cmd)
 	if more != nil {

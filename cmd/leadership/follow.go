@@ -69,6 +69,7 @@ It goes on until SIGINT or SIGTERM, and then exits 0.`,
 		RunE: does(func(ctx context.Context, _ []string) error { return f.run(ctx) }),
 	}
 	keyFlag(cmd, &f.key, "prefix")
+	p.completeKey(cmd)
 	cmd.Flags().StringVar(&f.prefix, "prefix", "", "follow all elections whose keys begin with this")
 	p.reachFlags(cmd)
 	jsonFlag(cmd, &f.json)

@@ -31,6 +31,7 @@ paused has to be resumed first. If a candidate still runs, the election begins a
 		}),
 	}
 	keyFlag(cmd, &key)
+	p.completeKey(cmd)
 	p.reachFlags(cmd)
 	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to wait until the claim of a leader that may have crashed has run out")
 	return cmd

@@ -81,9 +81,9 @@ run --try exits 4 if the seat is not free.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.storeURL, "store", "", "URL of the store (default $LEADERSHIP_STORE, or a SQLite file of this user)")
 	flags.BoolVar(&p.verbose, "verbose", false, "log terms and the store, not only errors, to stderr")
-	demo, alive, version := p.demoCommand(), p.aliveCommand(), p.versionCommand()
+	demo, alive, version, man := p.demoCommand(), p.aliveCommand(), p.versionCommand(), p.manCommand()
 	root.AddCommand(demo, p.serveCommand(), alive, p.runCommand(), p.guardCommand(),
-		p.followCommand(), p.statusCommand(), p.forgetCommand(), p.roundCommands(), version)
+		p.followCommand(), p.statusCommand(), p.forgetCommand(), p.roundCommands(), version, man)
 	root.AddCommand(p.askCommands()...)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -91,7 +91,7 @@ run --try exits 4 if the seat is not free.`,
 	completion.Args, completion.RunE = onlyCommands, printHelp
 	without(demo, flags.Lookup("store"), "demo has a store in its own memory; serve shows another")
 	for _, cmd := range root.Commands() {
-		if name := cmd.Name(); name == alive.Name() || name == version.Name() || name == "completion" || name == "help" {
+		if name := cmd.Name(); name == alive.Name() || name == version.Name() || name == man.Name() || name == "completion" || name == "help" {
 			for _, c := range append(cmd.Commands(), cmd) {
 				without(c, flags.Lookup("store"), name+" uses no store")
 				without(c, flags.Lookup("verbose"), name+" logs nothing")
@@ -99,6 +99,8 @@ run --try exits 4 if the seat is not free.`,
 		}
 	}
 	plainDefaults(root)
+	completeFlags(root)
+	_ = root.RegisterFlagCompletionFunc("store", completeStore) // it is there, and has none
 	return root
 }
 

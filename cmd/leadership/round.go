@@ -157,6 +157,7 @@ func (p *program) roundVerb(c roundCommand) *cobra.Command {
 		p.localFlag(cmd.Flags())
 	}
 	jsonFlag(cmd, &asJSON)
+	p.completeRound(cmd)
 	return cmd
 }
 

@@ -83,6 +83,7 @@ the end of run itself.`,
 	flags.DurationVar(&r.ttl, "attempt-ttl", 0, "how long a win lasts that is not renewed, 50ms at least; 0 for ever")
 	flags.BoolVar(&r.wait, "wait", false, "if another has won, wait until the round has been completed")
 	r.localFlag(flags)
+	p.completeRound(cmd)
 	return cmd
 }
 

@@ -114,6 +114,7 @@ found.`,
 	}
 	flags := cmd.Flags()
 	keyFlag(cmd, &r.key)
+	p.completeKey(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		dash := cmd.ArgsLenAtDash()
 		if err := beforeCommand(args, dash, 0, 1, "the key"); err != nil {
@@ -122,6 +123,7 @@ found.`,
 		return takeKey(cmd, &r.key, args[:dash], nil)
 	}
 	nodeFlag(cmd, &r.node, cmp.Or(p.env(nodeVariable), nodeOfProcess()), "name of this node, which others see (default $LEADERSHIP_NODE, or the host and the process id)")
+	p.completeNode(cmd, "node")
 	flags.DurationVar(&r.ttl, "ttl", leadership.DefaultTTL, "how long after the last renewal another may lead, 50ms at least")
 	flags.DurationVar(&r.grace, "grace", 0, "time from SIGTERM to SIGKILL (default a fifth of the TTL)")
 	flags.IntVar(&r.priority, "priority", 0, "of the candidates that wait the one with the highest priority is elected first")

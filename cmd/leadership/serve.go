@@ -208,7 +208,8 @@ type web struct {
 // newWeb serves kv on a listener, which it then owns, with TLS if there are
 // certificates. End it with end.
 func newWeb(kv store.Store, listener net.Listener, certificates *reread.Files[*tls.Config], log *slog.Logger, opts []httpapi.Option) (*web, error) {
-	api, err := httpapi.New(kv, opts...)
+	v := versionOf()
+	api, err := httpapi.New(kv, append(opts, httpapi.WithVersion(v.Version, v.Revision))...)
 	if err != nil {
 		return nil, err
 	}

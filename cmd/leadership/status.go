@@ -66,6 +66,7 @@ leader that was seen to renew its term.`,
 	}
 	flags := cmd.Flags()
 	keyFlag(cmd, &s.key, "prefix")
+	p.completeKey(cmd)
 	flags.StringVar(&s.prefix, "prefix", "", "prefix of the keys of the elections")
 	flags.BoolVar(&s.wait, "wait", false, "look until it is known whether the leaders are alive: for their TTL at most")
 	flags.BoolVar(&s.check, "check", false, "like --wait, and exit 1 unless each election has a live leader")

@@ -68,7 +68,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		return err
 	case cmd.HasAvailableSubCommands() && len(args) > 0:
 		return unknownCommand(cmd, args[0])
-	case errors.As(err, &unknown) && len(args) > 0 && strings.Contains(cmd.Use, " -- COMMAND"):
+	case errors.As(err, &unknown) && len(args) > 0 && runsCommand(cmd):
 		return fmt.Errorf(`%w: if it is one of the command, put the command after " -- "`, err)
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
 		var names []string
@@ -81,6 +81,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	return err
 }
+
+// runsCommand reports whether a command ends with another, to run.
+func runsCommand(cmd *cobra.Command) bool { return strings.Contains(cmd.Use, " -- COMMAND") }
 
 // didYouMean returns the end of an error: those of names that are nearest to what was
 // typed, if any is near.
@@ -134,10 +137,10 @@ func helpCommand() *cobra.Command {
 		Short:   "Print the help of a command",
 		Long:    `Help prints the help of a command. So does --help after it.`,
 		Example: "  leadership help round elect",
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) (names []string, _ cobra.ShellCompDirective) {
 			if found, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
 				for _, c := range found.Commands() {
-					if c.IsAvailableCommand() {
+					if c.IsAvailableCommand() && strings.HasPrefix(c.Name(), word) {
 						names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
 					}
 				}

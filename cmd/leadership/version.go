@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -17,18 +18,22 @@ type version struct {
 	Platform string `json:"platform"`
 }
 
+// builtVersion and builtRevision are for builds without version control, such as that of
+// the image: -ldflags "-X main.builtVersion=v1.2.3 -X main.builtRevision=0123abc".
+var builtVersion, builtRevision string
+
 // versionOf returns it, as the program itself has it.
 func versionOf() version {
-	v := version{Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	v := version{Version: cmp.Or(builtVersion, "unknown"), Revision: builtRevision, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
 	}
-	v.Version = info.Main.Version
+	v.Version = cmp.Or(builtVersion, info.Main.Version)
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
-			v.Revision = s.Value
+			v.Revision = cmp.Or(builtRevision, s.Value)
 		case "vcs.modified":
 			v.Modified = s.Value == "true"
 		}

@@ -97,6 +97,23 @@ func TestImagesRunLeadershipAsNobodyInParticular(t *testing.T) {
 	}
 }
 
+func TestImageKnowsItsVersion(t *testing.T) {
+	content, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	build, _, _ := strings.Cut(string(content), " AS busybox")
+	for _, want := range []string{"\nARG VERSION=", "\nARG REVISION=", `-ldflags="-s -w -X main.builtVersion=$VERSION -X main.builtRevision=$REVISION"`} {
+		if !strings.Contains(build, want) {
+			t.Errorf("the stage that builds has no %q", want)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), program, "version").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "leadership v1.2.3 (0123abc), go") {
+		t.Errorf("%s, %v", out, err)
+	}
+}
+
 // The image has no libc, and nothing else either but what the program needs.
 func TestProgramServesInAnEmptyFolderAsAnyUser(t *testing.T) {
 	file, err := elf.Open(program)

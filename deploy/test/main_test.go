@@ -55,7 +55,7 @@ func build(src string) error {
 	}
 	for _, args := range [][]string{
 		{"work", "edit", "-dropuse=./bench", "-dropuse=./examples", "-dropuse=./faults", "-dropuse=./internal/tests"},
-		{"build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/leadership"},
+		{"build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w -X main.builtVersion=v1.2.3 -X main.builtRevision=0123abc", "-o", program, "./cmd/leadership"},
 	} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir = src

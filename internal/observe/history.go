@@ -182,6 +182,7 @@ type Election struct {
 	Leader   string // empty while there is no known leader
 	Unknown  bool   // it is not known whether there is a leader
 	Paused   bool   // by an operator
+	Known    int    // candidates that the record names: the leader, and those with a priority that wait
 	Token    uint64 // of the present term, or of the last
 	Trust    time.Duration
 	Begun    uint64            // terms
@@ -196,6 +197,7 @@ func (h *history) election(now time.Time) Election {
 		Ended: maps.Clone(h.ended), Renewals: h.renewals, Vacant: h.vacant, Unknown: !h.blind.IsZero(),
 		Paused: h.view.Asked != nil && h.view.Asked.Action == leadership.Pause,
 	}
+	e.Known = len(h.view.Waiting)
 	if e.Unknown {
 		now = h.blind
 	}
@@ -204,6 +206,7 @@ func (h *history) election(now time.Time) Election {
 		e.Vacant += now.Sub(h.empty)
 	case !e.Unknown:
 		e.Leader = h.view.Leader
+		e.Known++
 	}
 	return e
 }
