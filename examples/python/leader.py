@@ -8,12 +8,15 @@ work calls term.leads() before each step that only the leader may take, sends
 term.token along to be checked, and returns when it does not lead any more. Between
 two calls it must not do what takes long: for that use run_command, which runs a
 process and kills it in time.
+
+It logs, as "leadership", when a term begins, why it has ended, and that no server answers.
 """
 
 import argparse
 import ctypes
 import http.client
 import json
+import logging
 import os
 import random
 import secrets
@@ -25,6 +28,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+
+
+log = logging.getLogger("leadership")
 
 
 def now():
@@ -44,6 +50,7 @@ class Term:
         self._loose = 0  # claims that named none, and were not answered
         self._stopped = stopped
         self._leaving = False
+        self._why = ""  # it is over
         self._until = 0.0
         self._lock = threading.Lock()
 
@@ -57,13 +64,23 @@ class Term:
         with self._lock:
             return max(self._until - now(), 0.0)
 
-    def _leave(self):
+    def ending(self):
+        """Returns why the term is over, for people."""
+        if self._why:
+            return self._why
+        if self._stopped.is_set():
+            return "stopped"
+        return "not renewed in time" if self.remaining() == 0 else "the work has ended"
+
+    def _leave(self, why):
         """The work is to end, while no other can lead yet."""
+        self._why = self._why or why
         self._leaving = True
 
-    def _lose(self):
+    def _lose(self, why):
         """Another may lead already."""
         with self._lock:
+            self._why = self._why or why
             self._leaving, self._until = True, 0.0
 
     def _heard(self, status, answer):
@@ -89,19 +106,71 @@ class Term:
         with self._lock:
             lapsed = self.token != 0 and self._until <= now()
             if lapsed or until <= now():
+                self._why = self._why or "not renewed in time"
                 self._leaving, self._until = True, 0.0
                 return False
             self.token, self._until = token, until
             return True
 
 
+class Refused(ValueError):
+    """A server refuses to be asked. To ask again is of no use."""
+
+
+class Silence:
+    """Logs that no server answers: once, then at growing intervals, and when one answers
+    again. The threads of an election share it."""
+
+    def __init__(self, servers):
+        self._servers, self._lock = servers, threading.Lock()
+        self._failed, self._since, self._next, self._told = 0, 0.0, 0.0, False
+
+    def goes_on(self, url, why):
+        """Notes a request that was not answered, or with an error of the server."""
+        with self._lock:
+            if self._failed == 0:
+                self._since, self._next = now(), 0.0
+            self._failed += 1
+            lasts = now() - self._since
+            if self._failed < self._servers or lasts < self._next:
+                return
+            self._next, self._told = max(2 * lasts, 5.0), True
+            log.warning("no server answers, for %.0f s: %s: %s", lasts, url, why)
+
+    def ended(self):
+        """Notes an answer."""
+        with self._lock:
+            if self._told:
+                log.warning("a server answers again, after %.0f s", now() - self._since)
+            self._failed, self._told = 0, False
+
+
+def checked(url):
+    """Returns the URL of a server, or raises ValueError."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{url!r} is not the URL of a server, such as http://127.0.0.1:8080")
+    if parts.username is not None:
+        raise ValueError(f"the URL of {parts.hostname} names a user: a server takes a token")
+    parts.port  # raises ValueError for one that is no number
+    return url.rstrip("/")
+
+
 class Election:
     """The election under a key. urls are servers on one store; any of them is used.
     bearer is their token, or a function that returns it and is called for each
-    request, so that a token can be replaced while this runs."""
+    request, so that a token can be replaced while this runs. It raises ValueError for what
+    is no URL of a server, an empty key or node, and a TTL that is not above 0."""
 
     def __init__(self, urls, key, node, ttl=15.0, payload="", bearer=None):
-        self._urls, self._at = list(urls), 0
+        self._urls, self._at = [checked(url) for url in urls], 0
+        if not self._urls:
+            raise ValueError("no server is named")
+        if not key or not node:
+            raise ValueError("the key or the node is empty")
+        if not ttl > 0:
+            raise ValueError(f"the TTL is {ttl:g} s: must be above 0")
+        self._silence = Silence(len(self._urls))
         self._path = "/api/v1/elections/" + urllib.parse.quote(key, safe="")
         self._node, self._ttl, self._payload, self._bearer = node, ttl, payload, bearer
         self._stopped = threading.Event()
@@ -112,7 +181,8 @@ class Election:
 
     def run(self, work):
         """Calls work(term) in each term of this process, until stop or until work
-        returns while it leads; returns what work did, or None."""
+        returns while it leads; returns what work did, or None. It raises Refused if a
+        server refuses to be asked, as without a token that it knows."""
         while not self._stopped.is_set():
             term = Term(secrets.token_urlsafe(24), self._stopped)
             quit_keeper = threading.Event()
@@ -120,14 +190,17 @@ class Election:
             try:
                 if not self._campaign(term):
                     continue
+                log.info("leading: node=%s token=%d", self._node, term.token)
                 keeper.start()
                 result = work(term)
-                if term.leads():
+                led, why = term.leads(), term.ending()
+                log.log(logging.INFO if led else logging.WARNING, "no longer leading: node=%s token=%d: %s", self._node, term.token, why)
+                if led:
                     return result
             finally:
                 # In this order: the work has ended, nothing renews any more, and
                 # only then another may lead.
-                term._lose()
+                term._lose("the work has ended")
                 quit_keeper.set()
                 if keeper.ident:
                     keeper.join()
@@ -148,7 +221,7 @@ class Election:
             if status == 409:
                 wait = min(wait, answer.get("retry_after_ms", wait * 1000) / 1000)
             elif 400 <= status < 500:
-                raise ValueError(f"claim: {status}: {answer.get('error')}")
+                raise Refused(f"{self._urls[self._at]} refuses the claim: {status}: {answer.get('error', 'is that a leadership serve?')}")
             self._stopped.wait(max(wait, 0.02) * random.uniform(1.0, 1.2))
         return False
 
@@ -163,9 +236,9 @@ class Election:
                     return
                 wait = self._ttl / 3
             elif status == 409 and answer.get("asked"):
-                return term._leave()  # an operator wants it to go
+                return term._leave(f"an operator asked: {answer['asked']}")
             elif status == 409:
-                return term._lose()
+                return term._lose(answer.get("error", "another may lead"))
             else:  # nothing is known: the present trust lasts
                 wait = max(min(self._ttl / 20, term.remaining() / 8), 0.02)
 
@@ -197,23 +270,30 @@ class Election:
             data=json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
+        why = ""
         try:
             bearer = self._bearer() if callable(self._bearer) else self._bearer
             if bearer:
                 request.add_header("Authorization", "Bearer " + bearer)
             with urllib.request.urlopen(request, timeout=max(timeout, 0.05)) as response:
-                return response.status, json.loads(response.read() or b"{}")
+                answer = json.loads(response.read() or b"{}")
+                self._silence.ended()
+                return response.status, answer
         except urllib.error.HTTPError as error:
             status = error.code
             try:
                 answer = json.loads(error.read() or b"{}")
             except (OSError, ValueError, http.client.HTTPException):
                 answer = {}
-        except (OSError, ValueError, http.client.HTTPException):
-            status, answer = 0, {}
+            why = f"{status}: {answer.get('error', error.reason)}" if isinstance(answer, dict) else str(status)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            status, answer, why = 0, {}, str(getattr(error, "reason", "") or error or type(error).__name__)
         if status == 0 or status >= 500:
+            self._silence.goes_on(self._urls[self._at], why)
             self._at = (self._at + 1) % len(self._urls)
-        return status, answer
+        else:
+            self._silence.ended()
+        return status, answer if isinstance(answer, dict) else {}
 
 
 def die_with_parent():
@@ -232,7 +312,8 @@ def run_command(argv, grace):
             while process.poll() is None and term.leads() and term.remaining() > grace:
                 time.sleep(min(0.01, grace / 10))
             if process.poll() is None:
-                term._leave()  # for good, though a late answer renews it
+                # For good, though a late answer renews it.
+                term._leave("stopped" if term._stopped.is_set() else "not renewed in time")
                 os.killpg(process.pid, signal.SIGTERM)
                 last = now() + grace * 3 / 4
                 while process.poll() is None and term.remaining() > grace / 4 and now() < last:
@@ -269,15 +350,30 @@ def main():
     parser.add_argument("--ttl", type=float, default=15.0, help="seconds")
     parser.add_argument("command", nargs="+")
     args = parser.parse_args()
-    election = Election(args.url, args.key, args.node, args.ttl, bearer=bearer_of_environment())
+    logging.basicConfig(format="%(asctime)s leader.py: %(message)s", level=logging.INFO)
+    try:
+        election = Election(args.url, args.key, args.node, args.ttl, bearer=bearer_of_environment())
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
 
-    def stop(*_):
+    def end(number):
+        log.info("ending: %s", signal.Signals(number).name)
+        election.stop()
+
+    def stop(number, _):
         # Not here: what this interrupts may hold the lock that stop takes.
-        threading.Thread(target=election.stop).start()
+        threading.Thread(target=end, args=(number,)).start()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    code = election.run(run_command(args.command, args.ttl / 5)) or 0
+    try:
+        code = election.run(run_command(args.command, args.ttl / 5)) or 0
+    except Refused as error:
+        log.error("%s", error)
+        sys.exit(3)
+    except OSError as error:
+        log.error("the command cannot be run: %s", error)
+        sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
     sys.exit(code if code >= 0 else 128 - code)
 
 
