@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
@@ -54,4 +55,55 @@ func ExampleNew() {
 	for range leaders {
 	}
 	// Output: anna has got /orders
+}
+
+// A node that leads serves the requests itself.
+func ExampleOption() {
+	leads := fixed{Leader: "anna", Token: 7}
+	options := []leadproxy.Option{
+		leadproxy.WithLocal(leads, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintln(w, "served here")
+		})),
+		leadproxy.WithTimeout(5 * time.Second),
+	}
+	proxy := leadproxy.New(leads, options...)
+	answer := httptest.NewRecorder()
+	proxy.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/orders", nil))
+	fmt.Print(answer.Body)
+	// Output: served here
+}
+
+// fixed is a Source that knows one term.
+type fixed leadership.Term
+
+func (f fixed) Term() (leadership.Term, bool) { return leadership.Term(f), f.Token != 0 }
+
+// Who leads may be known from elsewhere than a Follower.
+func ExampleSource() {
+	leader := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { fmt.Println("anna is asked") }))
+	defer leader.Close()
+	var source leadproxy.Source = fixed{Leader: "anna", Token: 7, Payload: []byte(leader.URL)}
+
+	proxy := leadproxy.New(source)
+	defer proxy.CloseIdleConnections()
+	proxy.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/orders", nil))
+	// Output: anna is asked
+}
+
+// The payload is not an address, but a name in a table of addresses.
+func ExampleProxy() {
+	leader := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Println("anna has got", r.URL.Path) }))
+	defer leader.Close()
+	addresses := map[string]string{"a": leader.URL}
+
+	proxy := leadproxy.New(fixed{Leader: "anna", Token: 7, Payload: []byte("a")},
+		leadproxy.WithTarget(func(payload []byte) (*url.URL, error) { return url.Parse(addresses[string(payload)]) }),
+		leadproxy.WithServedBy())
+	defer proxy.CloseIdleConnections()
+	answer := httptest.NewRecorder()
+	proxy.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/orders", nil))
+	fmt.Println(answer.Code, "by", answer.Header().Get(leadproxy.ServedByHeader))
+	// Output:
+	// anna has got /orders
+	// 200 by anna
 }
