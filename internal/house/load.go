@@ -43,13 +43,13 @@ type pkg struct {
 
 // listed is what `go list` tells of a package.
 type listed struct {
-	ImportPath, Dir, Export string
-	GoFiles, Imports        []string
+	ImportPath, Name, Dir, Export  string
+	GoFiles, XTestGoFiles, Imports []string
 }
 
 // list returns what `go list` tells, run in the folder dir.
 func list(ctx context.Context, dir string, args ...string) ([]listed, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json=ImportPath,Dir,Export,GoFiles,Imports"}, args...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json=ImportPath,Name,Dir,Export,GoFiles,XTestGoFiles,Imports"}, args...)...)
 	var failed bytes.Buffer
 	cmd.Dir, cmd.Stderr = dir, &failed
 	out, err := cmd.Output()
