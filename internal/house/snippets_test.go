@@ -105,7 +105,7 @@ func cutImports(t *testing.T, place, code string, imports map[string]string) str
 			}
 			name := path.Base(p)
 			if regexp.MustCompile(`^v\d+$`).MatchString(name) {
-				name = path.Base(path.Dir(p))
+				name = strings.TrimPrefix(path.Base(path.Dir(p)), "go-")
 			}
 			if spec.Name != nil && spec.Name.Name != "_" {
 				name = spec.Name.Name
@@ -123,25 +123,31 @@ func (s *snippet) isFile() bool {
 	return regexp.MustCompile(`(?m)\A(//line .*\n)?package `).MatchString(s.code)
 }
 
-// file returns the snippet as a file. If all, it has all imports, or else those that it uses.
-func (s *snippet) file(all bool) string {
+// file returns the snippet as a file, with all imports.
+func (s *snippet) file() string {
 	if s.isFile() {
 		return s.code
 	}
+	head := "package main\n" + s.importing(func(string) bool { return true }) + s.given
+	if _, err := parser.ParseFile(token.NewFileSet(), "", "package p\n"+s.code, parser.SkipObjectResolution); err == nil {
+		return head + s.code
+	}
+	return head + s.function("snippet")
+}
+
+// importing returns the imports of those names that are used.
+func (s *snippet) importing(used func(name string) bool) string {
 	var b strings.Builder
-	b.WriteString("package main\n")
 	for _, name := range slices.Sorted(maps.Keys(s.imports)) {
-		if all || strings.Contains(s.given+s.code, name+".") {
+		if used(name) {
 			fmt.Fprintf(&b, "import %s %q\n", strings.Fields(name)[0], s.imports[name])
 		}
 	}
-	b.WriteString(s.given)
-	if _, err := parser.ParseFile(token.NewFileSet(), "", "package p\n"+s.code, parser.SkipObjectResolution); err == nil {
-		b.WriteString(s.code)
-	} else {
-		fmt.Fprintf(&b, "func snippet() error {\n%s\nreturn nil }\n", s.code)
-	}
 	return b.String()
+}
+
+func (s *snippet) function(name string) string {
+	return fmt.Sprintf("func %s() error {\n%s\nreturn nil }\n", name, s.code)
 }
 
 // documents are those whose snippets are checked.
@@ -160,7 +166,7 @@ func TestSnippetsOfDocumentsCompile(t *testing.T) {
 	for _, file := range documents(t) {
 		for _, s := range snippets(t, file) {
 			all = append(all, s)
-			f, err := parser.ParseFile(token.NewFileSet(), "", s.file(true), parser.ImportsOnly)
+			f, err := parser.ParseFile(token.NewFileSet(), "", s.file(), parser.ImportsOnly)
 			if err != nil {
 				t.Errorf("%s: %v", s.place, err)
 				continue
@@ -182,7 +188,7 @@ func TestSnippetsOfDocumentsCompile(t *testing.T) {
 	fset := token.NewFileSet()
 	imports := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 	for _, s := range all {
-		f, err := parser.ParseFile(fset, s.place, s.file(true), parser.SkipObjectResolution)
+		f, err := parser.ParseFile(fset, s.place, s.file(), parser.SkipObjectResolution)
 		if err != nil {
 			t.Errorf("%s: %v", s.place, err)
 			continue
@@ -202,31 +208,49 @@ func TestSnippetsOfDocumentsCompile(t *testing.T) {
 
 func TestSnippetsThatAreToRunLeadAndStop(t *testing.T) {
 	if testing.Short() {
-		t.Skip("links programs")
+		t.Skip("links a program")
 	}
+	ran := 0
 	for _, file := range documents(t) {
+		var functions, table strings.Builder
+		var last snippet
+		n := 0
 		for _, s := range snippets(t, file) {
-			if !s.runs {
-				continue
+			if s.runs {
+				fmt.Fprintf(&functions, "%s", s.function(fmt.Sprint("snippet", n)))
+				fmt.Fprintf(&table, "snippet%d,", n)
+				last = s
+				n++
 			}
-			t.Run(s.place, func(t *testing.T) {
-				t.Parallel()
-				name := filepath.Join(t.TempDir(), "main.go")
-				program := s.file(false) + "func main() { if err := snippet(); err != nil { fmt.Println(err); os.Exit(1) } }\n"
-				program = strings.Replace(program, "package main\n", "package main\nimport \"fmt\"\nimport \"os\"\n", 1)
-				if err := os.WriteFile(name, []byte(program), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-				defer cancel()
-				cmd := exec.CommandContext(ctx, "go", "run", name)
-				cmd.Dir = "../.."
-				out, err := cmd.CombinedOutput()
-				lines := strings.Fields(string(out))
-				if err != nil || !slices.Contains(lines, "start") || lines[len(lines)-1] != "stop" {
-					t.Errorf("%v, printed:\n%s", err, out)
-				}
-			})
 		}
+		if n == 0 {
+			continue
+		}
+		code := last.given + functions.String()
+		last.imports["strconv"], last.imports["os"] = "strconv", "os"
+		code += "func main() { n, _ := strconv.Atoi(os.Args[1]); if err := []func() error{" + table.String() + "}[n](); err != nil { panic(err) } }\n"
+		code = "package main\n" + last.importing(func(name string) bool { return regexp.MustCompile(`\b` + name + `\.`).MatchString(code) }) + code
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(code), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, "main"), filepath.Join(dir, "main.go"))
+		build.Dir = "../.." // for the workspace
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", file, err, out)
+		}
+		for i := range n {
+			out, err := exec.CommandContext(ctx, filepath.Join(dir, "main"), strconv.Itoa(i)).CombinedOutput()
+			lines := strings.Fields(string(out))
+			if err != nil || !slices.Contains(lines, "start") || lines[len(lines)-1] != "stop" {
+				t.Errorf("%s: block %d that is to run: %v, printed:\n%s", file, i+1, err, out)
+			}
+			ran++
+		}
+	}
+	if t.Logf("%d snippets ran", ran); ran == 0 {
+		t.Error("there is none")
 	}
 }
