@@ -179,7 +179,7 @@ func (f *followCall) changed(e event) error {
 	before, known := f.last[e.Key]
 	switch e.Type {
 	case "expired":
-		c.Term = view.Term{Last: &view.Ending{Leader: e.Leader, Token: e.Token, Reason: "expired"}}
+		c.Term = view.Term{Last: &view.Ending{Leader: e.Leader, Token: e.Token, Reason: expired}}
 	case "unknown":
 		c.Term, c.Asked = view.Term{}, nil
 	case "gone":

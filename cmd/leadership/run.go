@@ -73,7 +73,7 @@ with --restart it campaigns on, after a pause.
 With --try run does not wait for its turn: if there is a leader, or the election is paused,
 it exits 4, and the command is not run. So a job in the crontab of every machine is skipped
 while the one before still runs, on any machine. One look does not tell a leader that
-works from one that has crashed: run waits until the leader renews its term, which takes a
+works from one that has crashed: run waits until the leader renews or ends its term, for a
 third of its TTL by default, or takes its place after its TTL.
 
 With --health-check a node stands only while that command, which is run by sh -c, exits 0;
@@ -197,7 +197,7 @@ func (r *runner) campaign(ctx context.Context, kv store.Store) (int, error) {
 
 // work runs the command for one term.
 func (r *runner) work(ctx context.Context, term leadership.Term) error {
-	if !r.try.runs() {
+	if !r.try.runs(r.key, term) {
 		return context.Canceled
 	}
 	log := r.log().With("key", r.key, "node", r.node, "token", term.Token, "command", r.argv[0])

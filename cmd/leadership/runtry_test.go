@@ -48,6 +48,20 @@ func TestTryRunsTheCommandOnlyIfTheSeatIsFree(t *testing.T) {
 	}
 }
 
+func TestTryDoesNotWaitForALeaderThatIsAboutToEnd(t *testing.T) {
+	t.Parallel()
+	j, url := newJournal(t), sqliteURL(t)
+	leader := start(t, "run", key, "--store", url, "--ttl", "1m", "--", "sh", "-c", `echo leads >>"$0"; exec sleep 100`, j.path)
+	j.await("leads", 1)
+	p := start(t, "run", key, "--store", url, "--ttl", "1m", "--try", "--verbose", "--", "sh", "-c", `echo ran >>"$0"`, j.path)
+	eventually(t, "look", func() bool { return strings.Contains(p.errs.String(), "waiting: another leads") })
+	leader.signal(syscall.SIGTERM)
+	if code := p.wait(); code != exitTaken || len(j.lines()) != 1 {
+		t.Errorf("exit code %d: %q, %s", code, j.lines(), p.errs.String())
+	}
+	leader.wait()
+}
+
 func TestOfSeveralThatTryOneRuns(t *testing.T) {
 	t.Parallel()
 	j, url := newJournal(t), sqliteURL(t)

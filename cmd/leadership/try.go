@@ -55,7 +55,11 @@ func (t *try) begin(ctx context.Context, kv store.Store, key string) (context.Co
 		select {
 		case <-campaign.Done():
 		case <-timer.C:
-			t.refuse(fmt.Errorf("%s could not be won within %s", printable(key), clock.Text(limit)))
+			why := fmt.Errorf("%s could not be won within %s", printable(key), clock.Text(limit))
+			if failed := t.failed.Load(); failed != nil {
+				why = &exitError{exitRun, fmt.Errorf("it is not known whether the seat is free: %w", errors.Join(why, *failed))}
+			}
+			t.refuse(why)
 		}
 	})
 	if t.first.Term.Leader != "" {
@@ -89,8 +93,21 @@ func (t *try) changed(key string, term, own leadership.Term) {
 	}
 }
 
-// runs reports whether the command may be run, which is decided by that.
-func (t *try) runs() bool { return !t.on || t.decided.CompareAndSwap(false, true) }
+// expired is the reason of an Ending whose leader has not renewed its term.
+const expired = "expired"
+
+// runs reports whether the command may be run in a term, which is decided by that. A leader
+// that was there at first has to have crashed: one that has given up its seat meanwhile was
+// at work.
+func (t *try) runs(key string, term leadership.Term) bool {
+	if !t.on {
+		return true
+	}
+	if last := term.Last; t.first.Term.Leader != "" && last.Token >= t.first.Term.Token && (last.Reason != expired || last.Token != t.first.Term.Token) {
+		t.refuse(fmt.Errorf("%s led %s when it was asked for", printable(t.first.Term.Leader), printable(key)))
+	}
+	return t.decided.CompareAndSwap(false, true)
+}
 
 // end waits for what begin has started. It returns why the command was not run, or nil.
 func (t *try) end() error {
@@ -103,8 +120,5 @@ func (t *try) end() error {
 	if why == nil {
 		return nil
 	}
-	if failed := t.failed.Load(); failed != nil {
-		return fmt.Errorf("it is not known whether the seat is free: %w", errors.Join(*why, *failed))
-	}
-	return &exitError{exitTaken, *why}
+	return withCode(*why, exitTaken)
 }
