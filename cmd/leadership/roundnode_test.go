@@ -48,7 +48,7 @@ func TestCommandOfARoundKnowsItsAttempt(t *testing.T) {
 	j, url := newJournal(t), sqliteURL(t)
 	script := `echo "$LEADERSHIP_SYSTEM $LEADERSHIP_ROUND $LEADERSHIP_ATTEMPT $LEADERSHIP_NODE" >>"$0"; exit "$1"`
 	for _, code := range []string{"3", "0"} {
-		p := startWith(t, []string{"LEADERSHIP_NODE=outer", "LEADERSHIP_ATTEMPT=77"}, "round", "run", "backup", "r", "--store", url, "--attempt-ttl", "100ms",
+		p := startWith(t, []string{"LEADERSHIP_NODE=outer", "LEADERSHIP_ATTEMPT=77"}, "round", "run", "backup", "r", "--store", url, "--attempt-ttl", "2s",
 			"--wait", "--", "sh", "-c", script, j.path, code)
 		if got := p.wait(); got != int(code[0]-'0') {
 			t.Errorf("exit code %d", got)
