@@ -101,7 +101,7 @@ func (c *campaign) step() {
 		c.machine.Tell(*c.by.payload.Load())
 		switch s := c.machine.Step(now); s.Do {
 		case election.Look:
-			c.on.look(c.ctx, now, s.Limit, c.by.term.Load() != nil, s.Idle, known(c.machine.View()))
+			c.on.look(c.ctx, now, s.Limit, c.by.term.Load() != nil, s.Idle, c.machine.View())
 		case election.Put, election.End:
 			c.on.write(c.ctx, now, s, s.Op == "vacate" || c.by.term.Load() != nil)
 		case election.Finish:
@@ -109,7 +109,7 @@ func (c *campaign) step() {
 			go c.finish() // which waits
 			return
 		case election.Wait:
-			c.on.loop.Sleep(min(s.Until, c.health.due(), c.work.due(), c.on.overdue(now.Mono, c.on.opts.config.Limit)))
+			c.on.loop.Sleep(min(clock.Together(s.Until, s.Slack), c.health.due(), c.work.due(), c.on.overdue(now.Mono, c.on.opts.config.Limit)))
 			return
 		}
 	}

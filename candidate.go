@@ -360,7 +360,7 @@ func (c *Candidate) Run(ctx context.Context, work func(ctx context.Context, term
 // it takes to give that up.
 func (c *campaign) release(call *call, on *lease.Lease, session string) {
 	if call != nil {
-		call.cancel()
+		call.end()
 		<-call.result
 		if !call.puts && on == nil {
 			return
@@ -376,7 +376,7 @@ func (c *campaign) released(session string) bool {
 	defer cancel()
 	for range election.Refusals {
 		pair, err := at(c.on.kv, c.on.key).Get(ctx)
-		found, _ := c.on.parsed(result{}, pair, err)
+		found, _ := c.on.parsed(new(view), pair, err)
 		rec := found.rec                                              // the zero record where there is none of an election
 		if rec.Session != session || !c.machine.MayHaveWritten(rec) { // see Machine.MayHold
 			return found.err == nil

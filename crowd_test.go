@@ -15,6 +15,7 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/standin"
 	"github.com/seed-a1d591d3/leadership/internal/watches"
 	"github.com/seed-a1d591d3/leadership/store"
+	"github.com/seed-a1d591d3/leadership/store/faultstore"
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
@@ -344,6 +345,30 @@ func TestTakeoversDoNotWaitForLooksOfOthers(t *testing.T) {
 			if !b.IsLeader() {
 				t.Fatalf("election %d has no leader a TTL after the crash", i)
 			}
+		}
+	})
+}
+
+func TestSeatsOfACrashedProcessAreReadTogether(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, ctx context.Context) {
+		const elections = 200
+		kv := &countedMany{Store: memory.New()}
+		link := faultstore.New(kv.Store)
+		dead := riders(ctx, link, "a", elections)
+		time.Sleep(ttl)
+		waiting := riders(ctx, kv, "b", elections)
+		time.Sleep(2 * ttl)
+		if n := leading(dead); n != elections {
+			t.Fatalf("%d lead", n)
+		}
+		gets, manys := kv.gets.Load(), kv.manys.Load()
+		link.Partition()
+		time.Sleep(2 * ttl)
+		if n := leading(waiting); n != elections {
+			t.Errorf("%d lead", n)
+		}
+		if gets, manys := kv.gets.Load()-gets, kv.manys.Load()-manys; gets+manys > elections/2 {
+			t.Errorf("%d reads, and %d of many keys", gets, manys)
 		}
 	})
 }

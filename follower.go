@@ -169,7 +169,7 @@ type following struct {
 	ctx      context.Context
 	stream   *relay.Stream[string, string]
 	previous *following // that this one takes over from, or nil
-	view     election.View[election.Record]
+	view     view
 	calls    calls
 	notices  *notices      // for the callbacks, or nil
 	told     chan struct{} // closed when the callbacks have been told all
@@ -249,7 +249,7 @@ func (p *following) enter() bool {
 func (p *following) finish() {
 	watched := p.on.watch.Close()
 	if p.on.call != nil {
-		p.on.call.cancel()
+		p.on.call.end()
 	}
 	<-watched
 	p.of.forget(p)
@@ -295,7 +295,7 @@ func (p *following) next(now clock.Instant) time.Duration {
 			idle = limit / 4
 		}
 		p.calls.hinted = false
-		p.on.look(p.ctx, now, limit, false, idle, known(&p.view))
+		p.on.look(p.ctx, now, limit, false, idle, &p.view)
 	default:
 		return min(until, p.calls.poll)
 	}

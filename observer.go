@@ -61,12 +61,12 @@ func (h *hint) parse() (election.Record, error) {
 // start makes a call of the store that is of no use after limit. It waits for its turn,
 // unless it is urgent, as all calls of a leader are.
 func (o *observer) start(ctx context.Context, op string, now clock.Instant, limit time.Duration, urgent bool, f func(context.Context) result) {
-	c := &call{op: op, start: now, until: now.Mono + limit, result: make(chan result, 1)}
+	c := &call{op: op, start: now, until: now.Mono + limit, result: make(chan *result, 1)}
 	ctx, c.cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), limit, register.NoAnswer(limit))
 	o.call = c
 	go func() {
 		defer c.cancel()
-		c.result <- o.made(ctx, op, urgent, f)
+		c.result <- new(o.made(ctx, op, urgent, f))
 		o.loop.Wake()
 	}()
 }
@@ -93,47 +93,43 @@ func (o *observer) turn(ctx context.Context, op string) (done func(), err error)
 	return done, nil
 }
 
-// look begins to read the record, of which known is known. One that is idle may wait that long,
-// to be read together with many others, unless the watch shows something meanwhile.
-func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Duration, urgent bool, idle time.Duration, known result) {
-	read := func(ctx context.Context) result {
-		pair, err := at(o.kv, o.key).Get(ctx)
-		return o.found(ctx, known, pair, err)
-	}
-	if idle == 0 || !o.gather(ctx, now, limit, idle, known, read) {
-		o.start(ctx, "get", now, limit, urgent, read)
+// look begins to read the record, of which known was found last. One that is idle may wait that
+// long, to be read together with many others, unless the watch shows something meanwhile.
+func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Duration, urgent bool, idle time.Duration, known *view) {
+	if idle == 0 || !o.gather(ctx, now, limit, idle, known) {
+		o.start(ctx, "get", now, limit, urgent, func(ctx context.Context) result { return o.read(ctx, known) })
 	}
 }
 
-// gather begins a look together with others, and reports whether it has. alone is how it is made
-// by itself.
-func (o *observer) gather(
-	ctx context.Context, now clock.Instant, limit, idle time.Duration, known result, alone func(context.Context) result,
-) bool {
-	c := &call{op: "get", start: now, until: now.Mono + limit, end: now.Mono + limit, calm: !o.outage.failing, result: make(chan result, 1)}
-	leave, ok := o.watch.Gather(ctx, o.kv, o.key, idle, idle+(limit-idle)/2, func(pair *store.KVPair, err error) {
-		o.gathered(ctx, c, known, pair, err)
-	})
-	c.leave = leave
-	c.cancel = func() {
-		if leave() {
-			c.result <- result{err: context.Canceled}
-		}
-	}
-	c.alone = func() {
-		left := max(c.end-o.opts.clock.Now().Mono, time.Millisecond)
-		o.start(ctx, c.op, now, left, false, alone)
-		o.call.until = c.end
-	}
-	if ok {
+// gather begins a look together with others, and reports whether it has.
+func (o *observer) gather(ctx context.Context, now clock.Instant, limit, idle time.Duration, known *view) (ok bool) {
+	c := &call{op: "get", start: now, until: now.Mono + limit, result: make(chan *result, 1)}
+	c.gathered = &gathered{call: c, on: o, ctx: ctx, known: known, end: c.until, calm: !o.outage.failing, soon: idle < limit/64}
+	if c.gathered.member, ok = o.watch.Gather(ctx, o.kv, o.key, idle, idle+(limit-idle)/2, c.gathered); ok {
 		o.call = c
 	}
 	return ok
 }
 
-// gathered takes in what a look of many has found. It does not block.
-func (o *observer) gathered(ctx context.Context, c *call, known result, pair *store.KVPair, err error) {
-	r, session := o.parsed(known, pair, nil)
+// gathered is a look that is made together with others.
+type gathered struct {
+	*call
+	on     *observer
+	ctx    context.Context
+	known  *view
+	member watches.Member
+	end    time.Duration // until, as it was when it began
+	calm   bool          // the calls before it have succeeded
+	soon   bool          // it is about to be made
+}
+
+// unchanged is what a look has come to that has found what is known.
+var unchanged = &result{same: true}
+
+// Told implements watches.Reader.
+func (g *gathered) Told(pair *store.KVPair, err error) {
+	o := g.on
+	r, session := o.parsed(g.known, pair, nil)
 	switch shown := o.watch.Recall(o.kv, session, r.recent()); {
 	case err != nil:
 		r = result{alone: true}
@@ -141,23 +137,37 @@ func (o *observer) gathered(ctx context.Context, c *call, known result, pair *st
 	case shown != nil:
 		r.shows(session, shown, nil)
 	default:
-		go func() {
-			within := max(c.end-o.opts.clock.Now().Mono, r.recent())
-			ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), within, register.NoAnswer(within))
-			defer cancel()
-			shown, err := o.session(ctx, r, session)
-			r.shows(session, shown, err)
-			c.result <- r
-			o.loop.Wake()
-		}()
+		go g.readSession(r, session)
 		return
 	}
-	c.result <- r
-	if r.same && c.calm { // there is nothing to log, which may block
+	if r.same && r.rec.Ride == nil {
+		g.result <- unchanged
+	} else {
+		g.result <- new(r)
+	}
+	if r.same && g.calm { // there is nothing to log, which may block
 		o.loop.Run()
 	} else {
 		o.loop.Wake()
 	}
+}
+
+// readSession reads the session that the record rides on.
+func (g *gathered) readSession(r result, session string) {
+	within := max(g.end-g.on.opts.clock.Now().Mono, r.recent())
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(g.ctx), within, register.NoAnswer(within))
+	defer cancel()
+	shown, err := g.on.session(ctx, r, session)
+	r.shows(session, shown, err)
+	g.result <- &r
+	g.on.loop.Wake()
+}
+
+// alone makes the look by itself.
+func (g *gathered) alone() {
+	o, now := g.on, g.on.opts.clock.Now()
+	o.start(g.ctx, g.op, now, max(g.end-now.Mono, time.Millisecond), false, func(ctx context.Context) result { return o.read(ctx, g.known) })
+	o.call.until = g.end
 }
 
 // write begins a Put or an End.
@@ -181,11 +191,14 @@ func (o *observer) returned() (*call, result) {
 		case r := <-o.call.result:
 			c := o.call
 			o.call = nil
-			if r.alone {
-				c.alone()
+			switch {
+			case r.alone:
+				c.gathered.alone()
 				return nil, result{}
+			case r == unchanged:
+				return c, unchangedFrom(c.gathered.known)
 			}
-			return c, r
+			return c, *r
 		default:
 		}
 	}
@@ -203,8 +216,8 @@ func (o *observer) hinted(tell func(pair *store.KVPair, came time.Duration, pars
 	case o.call == nil:
 		o.shown = nil
 		tell(h.Pair, h.came, h.parse)
-	case o.call.leave != nil && o.call.leave():
-		o.call.alone()
+	case o.call.gathered != nil && !o.call.gathered.soon && o.call.gathered.member.Leave():
+		o.call.gathered.alone()
 	}
 }
 
@@ -269,18 +282,27 @@ type call struct {
 	late   bool          // reported as late
 	held   time.Duration // for how long this process was held up meanwhile
 	cancel context.CancelFunc
-	result chan result // gets exactly one
+	result chan *result // gets exactly one
 
-	// Of a look that is made together with others:
-	leave func() bool   // has it not be made; false if it has been
-	alone func()        // makes it by itself
-	end   time.Duration // until, as it was when it began
-	calm  bool          // the calls before it have succeeded
+	gathered *gathered // of a look that is made together with others, or nil
 }
 
-// found is the result of a read of the record, of which known was known. It reads that of the
-// session that it rides on, unless that is its own.
-func (o *observer) found(ctx context.Context, known result, pair *store.KVPair, err error) result {
+// end has the call return soon.
+func (c *call) end() {
+	switch {
+	case c.gathered == nil:
+		c.cancel()
+	case c.gathered.member.Leave():
+		c.result <- &result{err: context.Canceled}
+	}
+}
+
+// view is what an observer has seen. It does not change while a call is under way.
+type view = election.View[election.Record]
+
+// read reads the record, and that of the session that it rides on, unless that is its own.
+func (o *observer) read(ctx context.Context, known *view) result {
+	pair, err := at(o.kv, o.key).Get(ctx)
 	r, session := o.parsed(known, pair, err)
 	if session != "" {
 		shown, err := o.session(ctx, r, session)
@@ -289,14 +311,20 @@ func (o *observer) found(ctx context.Context, known result, pair *store.KVPair, 
 	return r
 }
 
+// unchangedFrom is the result of a read that has found what is known.
+func unchangedFrom(known *view) result {
+	r := result{pair: known.Pair, rec: known.Rec, same: true}
+	r.rec.Ride = nil
+	return r
+}
+
 // parsed is what a read has found, and the key of the session that is to be read, or "".
-func (o *observer) parsed(known result, pair *store.KVPair, err error) (r result, session string) {
+func (o *observer) parsed(known *view, pair *store.KVPair, err error) (r result, session string) {
 	switch {
 	case o.opts.format == election.Sessions:
 		return parsedSession(pair, err), ""
-	case known.pair != nil && indexes.Same(known.pair, pair):
-		r = result{pair: known.pair, rec: known.rec, same: true}
-		r.rec.Ride = nil
+	case known.Pair != nil && indexes.Same(known.Pair, pair):
+		r = unchangedFrom(known)
 	default:
 		r = parsed(pair, err)
 	}
@@ -326,11 +354,6 @@ func (r *result) shows(key string, shown *watches.Shown, err error) {
 		found = shown.Read(func(pair *store.KVPair) any { return parsedSession(pair, nil) }).(result)
 	}
 	r.ridesOn(key, found)
-}
-
-// known is what was found last.
-func known(view *election.View[election.Record]) result {
-	return result{pair: view.Pair, rec: view.Rec}
 }
 
 // endSession ends the session of another that has not changed for its TTL. Of many rivals in

@@ -18,7 +18,7 @@ import (
 func leftTerm(ctx context.Context, t *testing.T, kv store.Store, election string) (*faultstore.Store, *Session, *Candidate) {
 	var cut atomic.Bool
 	link := faultstore.New(kv, faultstore.WithPlan(func(call faultstore.Call) faultstore.Fault {
-		if cut.Load() && !strings.Contains(call.Key, "sessions/") {
+		if cut.Load() && call.Key == election {
 			return faultstore.Fault{Err: store.ErrNotReachable}
 		}
 		return faultstore.Fault{}

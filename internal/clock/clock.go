@@ -62,6 +62,15 @@ func Later(now, d time.Duration) time.Duration {
 	return now + d
 }
 
+// Together returns when one that waits until a reading of the monotonic clock, or at most slack
+// longer, is to go on, so that many of a process do at once.
+func Together(until, slack time.Duration) time.Duration {
+	if slack <= 0 || until > Never-slack {
+		return until
+	}
+	return until + slack - (until+slack)%slack
+}
+
 // Clock reads time, calls back after it, and gives the chance for jitter. It
 // is safe for concurrent use.
 type Clock interface {

@@ -15,6 +15,9 @@ func (m *Machine) returned(now time.Duration, answered bool) *call {
 	m.call = nil
 	if took := now - c.start.Mono; answered {
 		m.calls.took = max(took, m.calls.took/2)
+		if c.step.Idle > 0 { // it has waited for others
+			return c
+		}
 		m.calls.quick = min(took, m.calls.quick+m.calls.quick/32)
 		if m.calls.quick == 0 {
 			m.calls.quick = took

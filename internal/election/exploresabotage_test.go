@@ -149,8 +149,8 @@ var sabotages = []struct {
 	}},
 	{"two", change{
 		"liveness", "a write whose outcome is unknown is not read back", "internal/election/step.go",
-		"\tcase m.writes.unknown:\n\t\treturn Step{Do: Look}\n",
-		"\tcase m.writes.unknown:\n\t\tif BROKEN {\n\t\t\treturn Step{Until: clock.Never}\n\t\t}\n\t\treturn Step{Do: Look}\n",
+		"\tcase m.writes.unknown:\n\t\treturn m.lookSoon(",
+		"\tcase m.writes.unknown:\n\t\tif BROKEN {\n\t\t\treturn Step{Until: clock.Never}\n\t\t}\n\t\treturn m.lookSoon(",
 	}},
 	{"two", change{
 		"liveness", "a rival waits for ever for one that has crashed", "internal/election/step.go",

@@ -25,6 +25,7 @@ const (
 type Step struct {
 	Do       Do
 	Until    time.Duration // of Wait; may be clock.Never
+	Slack    time.Duration // of Wait: how much later it may end, so that many can end at once
 	Limit    time.Duration // of Look, Put and End: how long the call is waited for
 	Idle     time.Duration // of Look: how long it may wait for others, because only the time calls for it
 	Op       string        // of Put: "claim", "renew", "vacate" or "enlist"
@@ -47,8 +48,8 @@ func (m *Machine) Step(now clock.Instant) Step {
 	case Wait:
 		m.calls.fresh = false
 		if m.leading() {
-			if due := m.cfg.Schedule.Due(m.term.began, now); due != clock.Never {
-				s.Until = min(s.Until, clock.Later(now.Mono, due))
+			if due := m.cfg.Schedule.Due(m.term.began, now); due != clock.Never && clock.Later(now.Mono, due) < s.Until {
+				s.Until, s.Slack = clock.Later(now.Mono, due), 0
 			}
 		}
 	}
@@ -78,7 +79,7 @@ func (m *Machine) next(now clock.Instant) Step {
 	case m.hasTerm() && m.term.over:
 		return Step{Until: clock.Never} // for the work to return
 	case m.writes.unknown:
-		return Step{Do: Look}
+		return m.lookSoon(m.writes.check != nil && m.view.Rec.Ended())
 	case m.hasTerm():
 		return m.lead(now)
 	case (m.stop.begun || m.leave.vacating || m.view.Rec.Ask.Pauses() || !m.health.well) && m.by.holds(m.view.Rec) && !m.foreign:
@@ -97,7 +98,7 @@ func (m *Machine) lead(now clock.Instant) Step {
 	stale := !bytes.Equal(rec.Payload, m.by.Payload)
 	next := m.term.start.Mono + m.cfg.Renew
 	if m.cfg.Rides { // the term is looked at, and written only to answer
-		next = m.term.start.Mono + m.cfg.Trust/10*3
+		next = m.term.start.Mono + m.cfg.Trust/10*6
 		stale = stale || rec.Beat != m.writes.acked.beat || rec.Ask != rec.Ask.afterRenewal(m.by.Node)
 	}
 	switch {
@@ -107,6 +108,8 @@ func (m *Machine) lead(now clock.Instant) Step {
 		return Step{Do: Look}
 	case at >= next:
 		return Step{Do: Look, Idle: m.limit(now) / 2}
+	case m.cfg.Rides:
+		return Step{Until: next, Slack: m.cfg.Trust / 32}
 	}
 	return Step{Until: next}
 }
@@ -131,12 +134,17 @@ func (m *Machine) compete(now clock.Instant) Step {
 		return Step{Do: End, Seen: rec, Record: rec.EndSession(m.nextBeat()), Previous: rec.Ride.Pair}
 	case claimable && m.calls.fresh:
 		return m.put("claim", m.claim(now))
-	case claimable || !m.view.Known || m.calls.hinted:
+	case claimable:
+		return m.lookSoon(m.view.Rec.Session != "")
+	case !m.view.Known || m.calls.hinted:
 		return Step{Do: Look}
 	case at >= m.calls.poll:
 		s := Step{Do: Look}
-		if m.calls.fails == 0 && (!able || free-at > m.cfg.Limit) {
+		if m.calls.fails == 0 {
 			s.Idle = m.cfg.Limit / 4
+		}
+		if able { // it is made before the seat may be free
+			s.Idle = min(s.Idle, (free-at)/4)
 		}
 		return s
 	case able && at >= m.list.at && at < m.list.lives:
@@ -147,6 +155,16 @@ func (m *Machine) compete(now clock.Instant) Step {
 		free = min(free, m.list.at)
 	}
 	return Step{Until: min(m.calls.poll, free)}
+}
+
+// lookSoon is a look that is made now. If many, it waits a moment for those of others: a session
+// that has ended leaves thousands of seats, and all look before they claim theirs, and after.
+func (m *Machine) lookSoon(many bool) Step {
+	s := Step{Do: Look}
+	if many && m.calls.fails == 0 {
+		s.Idle = min(m.cfg.Retry, m.cfg.Limit) / 256
+	}
+	return s
 }
 
 // finished reports whether the campaign has ended: whether there is nothing left to tidy

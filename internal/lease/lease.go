@@ -99,23 +99,25 @@ func (l *Lease) Left() time.Duration {
 	if l.Over() {
 		return 0
 	}
-	if l.rides != nil && l.rides.Left() == 0 {
-		l.End(l.lapse)
-		return 0
+	left := clock.Never
+	if l.rides != nil {
+		left = l.rides.Left()
 	}
+	if left = min(left, l.own()); left == 0 {
+		l.End(l.lapse)
+	}
+	return left
+}
+
+// own returns for how long the lease is valid by its own start.
+func (l *Lease) own() time.Duration {
 	for {
 		// The clock is read last: a reader that is paused before that has a late
 		// time with an early start, never the other way round.
 		start := l.start.Load()
-		if d := l.clock.Now().Left(l.length, *start); d > 0 {
-			if l.rides != nil {
-				d = min(d, l.rides.Left())
-			}
+		d := l.clock.Now().Left(l.length, *start)
+		if d > 0 || l.start.Load() == start { // not renewed meanwhile
 			return d
-		}
-		if l.start.Load() == start { // not renewed meanwhile
-			l.End(l.lapse)
-			return 0
 		}
 	}
 }
@@ -157,12 +159,12 @@ func (l *Lease) End(why error) {
 // asks, and comes back when that may be. Timers stand still on a suspended machine:
 // afterwards the jump of the clock makes it look.
 func (l *Lease) Look() {
-	for left := l.Left(); left > 0; {
+	for left := l.own(); l.Left() > 0; { // the one that it rides on has a timer of its own
 		l.arm(left)
 		// A pause between reading the clock and arming the timer would make the
 		// timer late: look again.
 		before := left
-		if left = l.Left(); before-left <= clock.Tardiness {
+		if left = l.own(); before-left <= clock.Tardiness {
 			return
 		}
 	}

@@ -193,3 +193,34 @@ func TestLeaseEndsWithTheOneThatItRidesOn(t *testing.T) {
 		}
 	})
 }
+
+// counting is a clock that counts the timers that are set.
+type counting struct {
+	clock.System
+	timers *int
+}
+
+func (c counting) AfterFunc(d time.Duration, f func()) *time.Timer {
+	*c.timers++
+	return c.System.AfterFunc(d, f)
+}
+
+func TestLeaseIsNotWokenByThatOfItsSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		timers := 0
+		on := New(t.Context(), clock.System{}, 10*time.Second, clock.System{}.Now(), errLapse, func() {})
+		rider := Riding(t.Context(), on, counting{timers: &timers}, time.Hour, clock.System{}.Now(), errLapse, func() {})
+		for range 100 {
+			time.Sleep(5 * time.Second)
+			on.Renew(clock.System{}.Now())
+		}
+		if timers != 1 || !rider.Valid() {
+			t.Errorf("%d timers; valid: %v", timers, rider.Valid())
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if !rider.Over() {
+			t.Error("it is not told that its session is over")
+		}
+	})
+}

@@ -93,7 +93,7 @@ func (l *Loop) Sleep(until time.Duration) {
 		return
 	}
 	now := l.clock.Now().Mono
-	l.alarm = l.clock.AfterFunc(until-now, l.Wake)
+	l.alarm = l.clock.AfterFunc(until-now, l.Run)
 	// A pause between reading the clock and arming the timer would make the timer
 	// late: step again.
 	if l.clock.Now().Mono-now > clock.Tardiness {

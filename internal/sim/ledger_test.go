@@ -306,14 +306,13 @@ func (l *ledger) seat() record {
 	return l.last().rec
 }
 
-// holder returns who claimed a token, and whether the token is to be higher than
-// those before it: not if the record was tampered with since, and clocks are
-// wrong.
+// holder returns who claimed a token, and whether the token is to be higher than those before it:
+// not if the record was tampered with since, for then its term may begin after a later one has.
 func (l *ledger) holder(token uint64) (who *contender, counts bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.owners[token]
-	return h.who, l.w.plan.walls || h.v > l.tampered
+	return h.who, h.v > l.tampered
 }
 
 // vacated reports whether a term was given up.

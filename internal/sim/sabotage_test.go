@@ -110,8 +110,8 @@ var sabotages = []change{
 	},
 	{
 		"S7", "a term that has run out is not over", "internal/lease/lease.go",
-		"\t\t\tl.End(l.lapse)\n\t\t\treturn 0",
-		"\t\t\tif !BROKEN {\n\t\t\t\tl.End(l.lapse)\n\t\t\t}\n\t\t\treturn 0",
+		"if left = min(left, l.own()); left == 0 {",
+		"if left = min(left, l.own()); left == 0 && !BROKEN {",
 	},
 	{
 		"S8", "the seat is given up before the work has returned", "internal/election/machine.go",

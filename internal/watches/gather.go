@@ -23,38 +23,48 @@ type gathering struct {
 
 	// mu guards these. keys does not change once begin has fired.
 	keys    []string
-	told    []func(pair *store.KVPair, err error) // nil of those that have left, or were told
-	waiting int                                   // that have not left
+	readers []Reader // nil of those that have left, or were told
+	waiting int      // that have not left
 }
 
 // together is what looks have in common that are gathered.
 type together struct {
-	kv    store.Store
-	scale int // of how long they may take
+	kv          store.Store
+	wait, scale int // of how long they wait, and may take
+}
+
+// Reader is told by Gather what was found, nil for a missing key. An error may concern another key.
+// Told must not block.
+type Reader interface {
+	Told(pair *store.KVPair, err error)
+}
+
+// Member is one that waits for what was gathered.
+type Member struct {
+	of *gathering
+	i  int
 }
 
 // Gather reads key of kv, the store as the user of the watch has it, together with the keys
-// that others want read within that time, and with a limit like this one, by one call, which is given up after limit, in all,
-// and of which like of a call of Turn there are at most MaxCalls. It does not wait: it calls told
-// with what was found, nil for a missing key, in another goroutine, which told must not hold
-// up. An error may concern another key. leave ends that: it reports whether told was not called,
-// and will not be. ctx is used for its values only.
+// that others want read within a time and with a limit like these, by one call, which is given up after limit, in all,
+// and of which like of a call of Turn there are at most MaxCalls. It does not wait: it tells by in
+// another goroutine. ctx is used for its values only.
 //
 // ok is false, and nothing else happens, if there are few keys, or the store does not read many
 // at once.
 func (w *Watch) Gather(
-	ctx context.Context, kv store.Store, key string, within, limit time.Duration, told func(pair *store.KVPair, err error),
-) (leave func() bool, ok bool) {
+	ctx context.Context, kv store.Store, key string, within, limit time.Duration, by Reader,
+) (m Member, ok bool) {
 	p := w.shared.pool
 	if _, many := p.origin.(store.ManyGetter); !many || !reflect.ValueOf(kv).Comparable() {
-		return nil, false
+		return m, false
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	if len(p.keys) < Many {
-		return nil, false
+		return m, false
 	}
-	with := together{kv, bits.Len64(uint64(limit))}
+	with := together{kv, bits.Len64(uint64(within)), bits.Len64(uint64(limit))}
 	g := p.gatherings[with]
 	if g == nil {
 		g = &gathering{pool: p, together: with}
@@ -62,20 +72,20 @@ func (w *Watch) Gather(
 		g.begin = time.AfterFunc(within, g.run)
 		p.gatherings[with] = g
 	}
-	i := len(g.keys)
-	g.keys, g.told = append(g.keys, key), append(g.told, told)
+	g.keys, g.readers = append(g.keys, key), append(g.readers, by)
 	g.waiting++
-	return func() bool { return g.leave(i) }, true
+	return Member{g, len(g.keys) - 1}, true
 }
 
-// leave notes that one that has joined does not wait any more.
-func (g *gathering) leave(i int) bool {
+// Leave ends the wait. It reports whether the reader was not told, and will not be.
+func (m Member) Leave() bool {
 	mu.Lock()
 	defer mu.Unlock()
-	if g.told[i] == nil {
+	g := m.of
+	if g.readers[m.i] == nil {
 		return false
 	}
-	g.told[i] = nil
+	g.readers[m.i] = nil
 	if g.waiting--; g.waiting == 0 {
 		g.cancel()
 		g.close()
@@ -98,17 +108,17 @@ func (g *gathering) run() {
 	g.close()
 	mu.Unlock()
 	pairs, err := g.pool.getMany(g.ctx, g.kv, g.keys)
-	for i := range g.told {
+	for i := range g.readers {
 		mu.Lock()
-		told := g.told[i]
-		g.told[i] = nil
+		by := g.readers[i]
+		g.readers[i] = nil
 		mu.Unlock()
 		switch {
-		case told == nil:
+		case by == nil:
 		case err != nil:
-			told(nil, err)
+			by.Told(nil, err)
 		default:
-			told(pairs[i], nil)
+			by.Told(pairs[i], nil)
 		}
 	}
 }

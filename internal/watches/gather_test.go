@@ -35,13 +35,17 @@ func (m *many) GetMany(ctx context.Context, keys []string) ([]*store.KVPair, err
 	return m.Store.GetMany(ctx, keys)
 }
 
+type reader func(pair *store.KVPair, err error)
+
+func (r reader) Told(pair *store.KVPair, err error) { r(pair, err) }
+
 // gather is a Gather that is waited for. An error is why nothing was read.
 func gather(w *Watch, kv store.Store, key string, within time.Duration) (pair *store.KVPair, err error) {
 	done := make(chan struct{})
-	if _, ok := w.Gather(context.Background(), kv, key, within, time.Minute, func(found *store.KVPair, failed error) {
+	if _, ok := w.Gather(context.Background(), kv, key, within, time.Minute, reader(func(found *store.KVPair, failed error) {
 		pair, err = found, failed
 		close(done)
-	}); !ok {
+	})); !ok {
 		return nil, errAlone
 	}
 	<-done
@@ -123,17 +127,17 @@ func TestGatheringEndsWhenAllHaveLeft(t *testing.T) {
 	for _, at := range []time.Duration{second() / 2, 2 * second()} { // before the call, and during it
 		kv := &many{Store: memory.New(), stuck: true}
 		withMany(t, kv, Many, func(t *testing.T, all []*Watch) {
-			var leave []func() bool
+			var members []Member
 			for i, w := range all {
-				leaves, ok := w.Gather(t.Context(), kv, fmt.Sprint("key/", i), second(), time.Hour, func(*store.KVPair, error) { t.Error("it is told") })
+				member, ok := w.Gather(t.Context(), kv, fmt.Sprint("key/", i), second(), time.Hour, reader(func(*store.KVPair, error) { t.Error("it is told") }))
 				if !ok {
 					t.Fatal("it is not gathered")
 				}
-				leave = append(leave, leaves)
+				members = append(members, member)
 			}
 			time.Sleep(at)
-			for _, leave := range leave {
-				if !leave() || leave() {
+			for _, m := range members {
+				if !m.Leave() || m.Leave() {
 					t.Error("it cannot leave once")
 				}
 			}
@@ -148,14 +152,14 @@ func TestGatheringEndsWhenAllHaveLeft(t *testing.T) {
 func TestOneThatLeavesAGatheringKeepsTheOthersInIt(t *testing.T) {
 	kv := &many{Store: memory.New()}
 	withMany(t, kv, Many, func(t *testing.T, all []*Watch) {
-		leave, _ := all[0].Gather(t.Context(), kv, "key/0", second(), time.Minute, func(*store.KVPair, error) { t.Error("it is told") })
+		leaver, _ := all[0].Gather(t.Context(), kv, "key/0", second(), time.Minute, reader(func(*store.KVPair, error) { t.Error("it is told") }))
 		var told atomic.Bool
-		again, _ := all[1].Gather(t.Context(), kv, "key/1", second(), time.Minute, func(_ *store.KVPair, err error) { told.Store(err == nil) })
-		if !leave() {
+		other, _ := all[1].Gather(t.Context(), kv, "key/1", second(), time.Minute, reader(func(_ *store.KVPair, err error) { told.Store(err == nil) }))
+		if !leaver.Leave() {
 			t.Error("it has not left")
 		}
 		time.Sleep(2 * second())
-		if !told.Load() || again() {
+		if !told.Load() || other.Leave() {
 			t.Errorf("the other is told: %v", told.Load())
 		}
 	})
@@ -178,7 +182,7 @@ func TestLooksThatMayTakeLongAreGatheredApart(t *testing.T) {
 		began := time.Now()
 		var took [2]atomic.Int64
 		for i, limit := range []time.Duration{time.Second, time.Minute} {
-			if _, ok := all[i].Gather(t.Context(), kv, fmt.Sprint("key/", i), limit/4, limit, func(*store.KVPair, error) { took[i].Store(int64(time.Since(began))) }); !ok {
+			if _, ok := all[i].Gather(t.Context(), kv, fmt.Sprint("key/", i), limit/4, limit, reader(func(*store.KVPair, error) { took[i].Store(int64(time.Since(began))) })); !ok {
 				t.Error("it is not gathered")
 			}
 		}
