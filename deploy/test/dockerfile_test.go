@@ -206,3 +206,23 @@ func TestRunIsFitToBeProcessOne(t *testing.T) {
 		t.Errorf("exit code %d: %s%s", code, p.out.String(), p.errs.String())
 	}
 }
+
+// The image of a release takes the program from elsewhere; all else is the same.
+func TestReleaseHasTheImageOfTheDockerfile(t *testing.T) {
+	stage := func(name string) string {
+		t.Helper()
+		content, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, lines, ok := strings.Cut(string(content), " AS leadership\n")
+		if !ok {
+			t.Fatalf("%s has no stage leadership", name)
+		}
+		lines = strings.Replace(lines, "COPY --from=build /out/leadership ", "COPY $TARGETPLATFORM/leadership ", 1)
+		return strings.Replace(lines, "ARG TARGETPLATFORM\n", "", 1)
+	}
+	if built, released := stage("Dockerfile"), stage("Dockerfile.release"); built != released {
+		t.Errorf("Dockerfile.release has another image than Dockerfile:\n%s\nwant\n%s", released, built)
+	}
+}
