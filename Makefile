@@ -1,5 +1,7 @@
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+GORELEASER = github.com/goreleaser/goreleaser/v2@v2.15.4
 
 # The packages of all modules in go.work. Those of deploy/test are not in it: what
 # they require would decide the versions that all others are built with.
@@ -17,7 +19,7 @@ RACE_SEEDS ?= 250
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help servers build test test-quick fuzz proof faults faults-long faults-service faults-soak bench bench-calls recording lint tidy release format api cover clean
+.PHONY: help servers build test test-quick test-race fuzz proof faults faults-long faults-service faults-soak bench bench-calls recording lint vuln tidy release goreleaser format api cover clean
 
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -45,6 +47,9 @@ test: servers ## Run all tests, on real servers, with the race detector
 
 test-quick: ## Run the tests that need no servers
 	$(GO) test -short $(ALL)
+
+test-race: ## The same, with the race detector
+	$(GO) test -short -race $(ALL)
 
 proof: ## Prove the law of elections and rounds by z3, and again by cvc5; break each rule, and print what happens
 	$(GO) run ./proof
@@ -77,11 +82,16 @@ bench-calls: servers ## Run the benchmarks that are tests: single calls, on real
 recording: ## Draw docs/failover.svg: what processes print while one that leads is killed
 	$(GO) run ./internal/recording
 
-lint: ## Check format, vet and golangci-lint (the first run compiles it)
+lint: ## Check format, vet, golangci-lint, the workflows, and for known vulnerabilities (the first run compiles all that)
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet $(ALL)
 	$(GO) run $(GOLANGCI_LINT) run $$($(GO) list -f '{{.Dir}}/...' -m)
 	$(DEPLOY) $(GO) vet ./... && GOWORK=off $(GO) run $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
+	$(GO) run $(ACTIONLINT) .github/workflows/*.yml
+	@GO=$(GO) ./internal/house/vuln.sh $(VULN)
+
+vuln: ## Look for known vulnerabilities: make vuln VULN=strict fails where their database cannot be reached
+	@GO=$(GO) ./internal/house/vuln.sh $(VULN)
 
 tidy: ## Bring the go.mod of all modules up to date with what they import
 	@for dir in $(MODULES) deploy/test; do (cd $$dir && GOWORK=off $(GO) mod tidy $(TIDY)) || exit 1; done
@@ -89,16 +99,21 @@ tidy: ## Bring the go.mod of all modules up to date with what they import
 release: ## Check a release of all modules: make release VERSION=v1.2.3; DRY_RUN=0 sets its tags
 	@$(GO) run ./internal/tests/release -version '$(VERSION)' $(if $(filter 0,$(DRY_RUN)),-tag)
 
+goreleaser: ## Check what a release publishes besides its tags (the first run compiles goreleaser: minutes)
+	$(GO) run $(GORELEASER) check
+
 format: ## Format the code
 	gofmt -w .
 
 api: ## Compare the exported names with those of a commit or tag: make api BASE=v1.0.0
 	@GO=$(GO) ./internal/house/api.sh $(BASE)
 
-cover: servers ## Tell which share of the statements the tests reach, and write bin/cover.html
-	@mkdir -p bin
-	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -p 1 -timeout 30m -coverpkg $(ALL) -coverprofile bin/cover.out $(ALL)
+cover: servers ## Tell which share of the statements of each package the tests reach, and write bin/cover.html
+	@rm -rf bin/cover && mkdir -p bin/cover
+	LEADERSHIP_REQUIRE_SERVERS=1 $(GO) test -p 1 -timeout 30m -cover -coverpkg $(ALL) $(ALL) -args -test.gocoverdir=$(CURDIR)/bin/cover
+	$(GO) tool covdata textfmt -i bin/cover -o bin/cover.out
 	$(GO) tool cover -html bin/cover.out -o bin/cover.html
+	$(GO) tool covdata percent -i bin/cover | sed 's/coverage: //; s/ of statements//' | tee bin/cover.txt
 	$(GO) tool cover -func bin/cover.out | tail -1
 
 clean: ## Remove what was built here (the servers stay)
