@@ -110,7 +110,7 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"did you mean elect or elected?", "round elekte backup r --node a"},
 		{`unknown command "elekt" for "leadership round": did you mean elect?`, "round elekt backup r --node a"},
 		{"unknown flag: --kye: did you mean --key?", "follow --kye a"},
-		{"unknown flag: --verison: did you mean --version?", "--verison"},
+		{"unknown flag: --versionn: did you mean --version?", "--versionn"},
 		{`unknown command "foo" for "leadership"`, "help foo"},
 		{`unknown command "statsu" for "leadership": did you mean status?`, "help statsu"},
 		{`unknown command "foo" for "leadership round"`, "help round foo"},

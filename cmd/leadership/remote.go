@@ -390,5 +390,5 @@ func (s *stream) read(ctx context.Context, tell func(line []byte) bool) error {
 			}
 		}
 	}
-	return cmp.Or(lines.Err(), context.Cause(ctx), error(io.ErrUnexpectedEOF))
+	return cmp.Or(lines.Err(), context.Cause(ctx), io.ErrUnexpectedEOF)
 }
