@@ -91,6 +91,25 @@ func TestTypesAndConstructorsHaveExamples(t *testing.T) {
 	}
 }
 
+func TestExamplesFitOnAScreen(t *testing.T) {
+	const screen = 45 // lines
+	for _, l := range public(t) {
+		fset := token.NewFileSet()
+		for _, f := range parse(t, fset, l.Dir, l.XTestGoFiles) {
+			for _, d := range f.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				if !ok || !strings.HasPrefix(fn.Name.Name, "Example") {
+					continue
+				}
+				from, to := fset.Position(fn.Pos()), fset.Position(fn.End())
+				if n := to.Line - from.Line + 1; n > screen {
+					t.Errorf("%s: %s has %d lines, more than the %d of a screen", from, fn.Name.Name, n, screen)
+				}
+			}
+		}
+	}
+}
+
 func TestMissingExamplesAreFound(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
