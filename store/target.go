@@ -92,6 +92,21 @@ func Resolve(rawURL string) (Target, error) {
 	return target, nil
 }
 
+// Redact returns the URL of a store without its secrets, as errors of Open show it: xxxxx
+// stands for each of them. Otherwise it leads to the same store. Its error is that of Resolve.
+func Redact(rawURL string) (string, error) {
+	u, driver, err := parse(rawURL)
+	if err != nil {
+		return "", fmt.Errorf("redact store: %w", err)
+	}
+	if driver.Resolve != nil {
+		if _, err := driver.Resolve(u); err != nil { // it also finds what may be a secret
+			return "", fmt.Errorf("redact %s: %w", u, u.scrub(err))
+		}
+	}
+	return u.String(), nil
+}
+
 // tell logs where a store that was opened keeps its keys.
 func tell(ctx context.Context, kv Store) Store {
 	if t := TargetOf(kv); t != nil {
