@@ -93,6 +93,9 @@ func failure(err error) string {
 	return "the store failed"
 }
 
+// unanswered describes a failure to those who need not try again: the server does.
+func unanswered(err error) string { return strings.TrimSuffix(failure(err), ": try again") }
+
 // json answers with v.
 func (c *call) json(status int, v any) error {
 	body, err := encodeJSON(v)

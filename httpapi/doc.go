@@ -59,6 +59,7 @@
 //	DELETE /api/v1/elections/{key}?wait=       204 deleted, 404 no such election, 409 there is a leader, or a pause
 //	GET  /api/v1/elections/{key}/leader?node=  200 that node leads, 503 it does not, or the store does not answer
 //	GET  /api/v1/elections/{key}/events        200 and a stream of server-sent events
+//	GET  /api/v1/elections/{key}/terms         200 and the terms that this server remembers, 404 not observed
 //	POST /api/v1/elections/{key}/requests      200 obeyed, 202 written, 404 no such election, 409 no leader, paused, not transferred, or replaced
 //	GET  /api/v1/elections?prefix=&limit=      200 and the states of all elections below a prefix
 //	GET  /api/v1/events?prefix=&system=        200 and a stream of events of all elections, and of rounds
@@ -125,13 +126,15 @@
 // missed, if the server remembers them. A reader that is too slow is disconnected.
 //
 // The stream of all elections has those that WithObserved sets, and is 404 without it. It
-// begins with a "hello": the server's time, its prefix, and whether the reader may write.
-// Then comes the state of each election, and "ready" after the last. Each event of an
+// begins with a "hello": the server's time, its prefix, its store and version, and whether
+// the reader may write. Then comes the state of each election, and "ready" after the last. Each event of an
 // election has at, the server's time; free_in_ms, when the seat could be taken if the
-// leader were silent from then; terms, the last 20 with the reason why each ended; and
+// leader were silent from then; terms, the last 6 with the reason why each ended;
+// earlier_terms, how many more of up to 50 /terms has; and
 // vacant_since, while there is no leader. "renewed" means that a leader has renewed its
 // term, at most four times a second; "gone", that the election is gone; "state", that the
-// store does not list the elections, or that there are too many. An event without an id is
+// store does not list the elections, or that there are too many. "systems" are those whose
+// rounds are among what it lists. An event without an id is
 // not repeated. "rounds" are the latest 50 of a system that system= names, 16 at most, or
 // of one of the 16 that this server was last asked to elect in, a second or so after they
 // change.
@@ -139,7 +142,7 @@
 // # The page
 //
 // Under / there is a page for people. It shows, by that stream, who leads, with the time
-// left, why the last terms ended, empty seats, and rounds. It asks leaders to resign, to
+// left, why the last terms ended, empty seats, and rounds; more than 20 elections as a table. It asks leaders to resign, to
 // transfer and to pause, by the routes above. Its files are for anyone; what it shows
 // needs a token if there are tokens, which is typed in and kept until the tab is closed.
 // It loads nothing from other servers.

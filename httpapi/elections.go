@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/internal/lru"
+	"github.com/seed-a1d591d3/leadership/internal/observe"
 	"github.com/seed-a1d591d3/leadership/internal/view"
 	"github.com/seed-a1d591d3/leadership/store"
 )
@@ -159,6 +161,22 @@ func (h *Handler) look(c *call) error {
 		return err
 	}
 	return c.json(http.StatusOK, v)
+}
+
+// terms returns the terms of an election that this server remembers.
+func (h *Handler) terms(c *call) error {
+	key := c.key()
+	if c.err != nil {
+		return c.err
+	}
+	past, at, ok := h.observer.Terms(key)
+	if !ok {
+		return refuse(http.StatusNotFound, "this server does not observe such an election now")
+	}
+	return c.json(http.StatusOK, struct {
+		At    time.Time      `json:"at"`
+		Terms []observe.Past `json:"terms"`
+	}{at, slices.Concat([]observe.Past{}, past)})
 }
 
 // listElections returns the states of all elections below a prefix.

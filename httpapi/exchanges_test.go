@@ -237,6 +237,7 @@ func (w *walk) elections() {
 	w.ask(api, 400, get(long))
 	w.ask(api, 400, get(long+"/leader?node=a"))
 	w.ask(api, 400, get(long+"/events"))
+	w.ask(api, 400, get(long+"/terms"))
 	w.ask(api, 400, get("/api/v1/elections?limit=0"))
 
 	if _, _, err := kv.AtomicPut(w.t.Context(), electionKey, []byte("something else"), w.pair(kv), nil); err != nil {
@@ -272,6 +273,8 @@ func (w *walk) streams() {
 	w.ask(api, 200, post(election("/claim"), claim))
 	w.ask(api, 200, request{Method: "GET", Path: "/api/v1/events", Until: `"leader"`})
 	w.ask(api, 200, post(election("/claim"), claim))
+	w.ask(api, 200, get(election("/terms")))
+	w.ask(api, 404, get("/api/v1/elections/none/terms"))
 	w.ask(api, 200, request{Method: "GET", Path: election("/events"), Until: `"expired"`})
 	w.ask(api, 200, get(election("")))
 	w.ask(api, 204, post(election("/resign"), fmt.Sprintf(`{"instance":%q}`, instanceA)))
@@ -351,11 +354,11 @@ func (w *walk) failures() {
 	claim := fmt.Sprintf(`{"node":"a","instance":%q}`, instanceA)
 	reads := []string{
 		round("elected"), round("completed"), round("await"), "/api/v1/rounds?system=cleaning",
-		"/api/v1/elections", election(""), election("/events"), "/api/v1/events", "/metrics",
+		"/api/v1/elections", election(""), election("/events"), election("/terms"), "/api/v1/events", "/metrics",
 	}
 	for _, path := range reads {
 		w.ask(guarded, 401, get(path))
-		if path != "/api/v1/events" && path != "/metrics" {
+		if path != election("/terms") && path != "/api/v1/events" && path != "/metrics" { // those ask the observer
 			w.ask(down, 500, get(path))
 		}
 	}

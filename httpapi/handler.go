@@ -102,7 +102,7 @@ func New(kv store.Store, opts ...Option) (*Handler, error) {
 	h.swept = lru.New[string, struct{}](maxSystems)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.observer = observe.New(observe.Config{
-		Store: h.kv.own, Timeout: h.timeout, Log: h.log, Explain: failure,
+		Store: h.kv.own, Timeout: h.timeout, Log: h.log, Explain: unanswered, About: h.about(kv),
 		Observe: h.observe, Prefix: h.prefix, Valid: func(key string) bool { return checkKey(key) == nil },
 		Systems: slices.Concat(h.systems, h.shown),
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/internal/clock"
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // MinToken is how many bytes a bearer token has at least.
@@ -31,6 +32,7 @@ type options struct {
 	prefix      string
 	shown       []string // systems whose rounds are observed
 	version     version
+	storeURL    string // without secrets
 }
 
 func newOptions(opts []Option) options {
@@ -119,7 +121,7 @@ func (o *options) claiming() []leadership.Option {
 }
 
 // WithObserved makes the handler observe the elections whose keys begin with prefix; all
-// if it is empty, but at most 1024. The page, the stream of all elections and the metrics
+// if it is empty, but at most 10,000. The page, the stream of all elections and the metrics
 // are of those. It costs nothing while they are not used: before the first request for
 // them, from 150 s after the last request for metrics, and from 15 s after the last stream
 // has ended. Otherwise it costs a walk through the keys a second, or less often if that
@@ -144,11 +146,21 @@ func WithNode(name string) Option {
 // version is what the program was built from.
 type version struct{ number, revision string }
 
-// WithVersion sets what the metric leadership_build_info tells of the program that serves:
+// WithVersion sets what the metric leadership_build_info and the page tell of the program that serves:
 // its version, and the revision of its source, which may be empty. The default, and "", is
 // "unknown".
 func WithVersion(number, revision string) Option {
 	return func(o *options) { o.version = version{number, revision} }
+}
+
+// WithStoreURL tells the page the URL of the store: it shows it, and in a command for a first
+// candidate, while there are no elections. Secrets in it are left out, and so is a URL that
+// store.Open would refuse. The default, and "", is to show where the store says it is, as
+// store.TargetOf has it.
+func WithStoreURL(rawURL string) Option {
+	return func(o *options) {
+		o.storeURL, _ = store.Redact(rawURL) // empty with an error
+	}
 }
 
 // invalid returns an error about an option.

@@ -6,6 +6,10 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"strings"
+
+	"github.com/seed-a1d591d3/leadership/internal/observe"
+	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // pageFiles are the page, its style and its scripts.
@@ -31,6 +35,15 @@ var pageHeaders = map[string]string{
 	"Cross-Origin-Resource-Policy": "same-origin",
 	"Referrer-Policy":              "no-referrer",
 	"X-Frame-Options":              "DENY",
+}
+
+// about is what the page shows in its foot.
+func (o *options) about(kv store.Store) observe.About {
+	text := cmp.Or(o.version.number, "unknown")
+	if revision := o.version.revision[:min(len(o.version.revision), 12)]; !strings.Contains(text, revision) {
+		text += " " + revision
+	}
+	return observe.About{Store: store.TargetOf(kv).String(), URL: o.storeURL, Version: text}
 }
 
 // page serves the page and its files. Anyone may have them: for what it shows, the page

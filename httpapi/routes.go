@@ -46,6 +46,7 @@ func (h *Handler) routes() []route {
 		{"POST " + election + "/resign", writer, asJSON, h.resign},
 		{"POST " + election + "/requests", writer, asJSON, h.request},
 		{"GET " + election + "/events", reader, asJSON, h.events},
+		{"GET " + election + "/terms", reader, asJSON, h.terms},
 		{"GET /api/v1/events", reader, asJSON, h.allEvents},
 
 		{"GET /metrics", reader, asText, h.serveMetrics},

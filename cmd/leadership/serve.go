@@ -151,6 +151,9 @@ func (s *service) run(ctx context.Context) error {
 		return err
 	}
 	defer kv.Close()
+	if _, address, err := s.anyStore(); err == nil {
+		opts = append(opts, httpapi.WithStoreURL(address))
+	}
 	if hint := s.localHint(name); hint != "" && s.json {
 		log.Warn(hint)
 	} else {

@@ -43,11 +43,9 @@ func (p *program) openSharedStore(ctx context.Context) (kv store.Store, name str
 
 // openNamedStore does the same, and accepts a store of this process alone, too.
 func (p *program) openNamedStore(ctx context.Context) (kv store.Store, name string, err error) {
-	from, address := p.namedStore()
-	if address == "" {
-		if from, address, err = p.ownStore(); err != nil {
-			return nil, "", err
-		}
+	from, address, err := p.anyStore()
+	if err != nil {
+		return nil, "", err
 	}
 	if kv, err = store.Open(ctx, address); err != nil {
 		return nil, "", fmt.Errorf("%s: %w", from, err)
@@ -61,6 +59,14 @@ func (p *program) namedStore() (from, address string) {
 		return "--store", p.storeURL
 	}
 	return "LEADERSHIP_STORE", p.env("LEADERSHIP_STORE")
+}
+
+// anyStore returns that URL, or that of this user's own store.
+func (p *program) anyStore() (from, address string, err error) {
+	if from, address = p.namedStore(); address != "" {
+		return from, address, nil
+	}
+	return p.ownStore()
 }
 
 // withoutSecrets is a URL without its user, password and parameters, and its scheme in

@@ -9,7 +9,7 @@ import (
 
 const (
 	// maxObserved is how many elections are observed, at most.
-	maxObserved = 1024
+	maxObserved = 10_000
 
 	// The store is asked which elections and rounds there are every listPause. Where
 	// that takes long it is asked less often, so that it is left alone for nine tenths
@@ -19,9 +19,22 @@ const (
 
 // stateView is the state of observing, in JSON.
 type stateView struct {
-	Type  string `json:"type"`
-	Error string `json:"error,omitempty"` // why it is not known which elections there are
-	More  bool   `json:"more,omitempty"`  // there are more than are observed
+	Type string `json:"type"`
+	state
+}
+
+// state is what stateView and helloView have in common.
+type state struct {
+	Error   string `json:"error,omitempty"`   // why it is not known which elections there are
+	Listing bool   `json:"listing,omitempty"` // because they are being listed for the first time
+	More    bool   `json:"more,omitempty"`    // there are more than are observed
+}
+
+// systemsView are the systems of the rounds that were found among the elections.
+type systemsView struct {
+	Type  string   `json:"type"`
+	Total int      `json:"total"`
+	Names []string `json:"names"` // the first maxSystems
 }
 
 // attended waits until the observer is used. It returns false when ctx has ended.
@@ -55,7 +68,7 @@ func (o *Observer) forget() {
 	readers := o.all.readers
 	o.all = newFeed(allBytes)
 	o.all.readers = readers
-	o.listed, o.state = false, stateView{Type: "state"}
+	o.listed, o.state, o.rounds.known = false, state{}, nil
 }
 
 // pauseAfter is how long to pause after a list that began then.
@@ -99,6 +112,7 @@ func (o *Observer) list(ctx context.Context) (more bool, err error) {
 	there := make(map[string]bool)
 	o.surplus.next()
 	o.mu.Lock()
+	o.lists.hurry.Store(!o.listed)
 	if o.observed() < o.most {
 		o.surplus.clear()
 	}
@@ -151,7 +165,7 @@ func (o *Observer) mark(all []leadership.Standing, there map[string]bool) (more 
 		if e == nil || !e.observed {
 			if n >= o.most {
 				more = true
-				o.surplus.add(s.Key)
+				o.surplus.add(s.Key, false)
 				continue
 			}
 			n++
@@ -186,15 +200,16 @@ func (o *Observer) observed() (n int) {
 func (o *Observer) listedNow(more bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	state := stateView{Type: "state", More: o.state.More}
+	now := state{More: o.state.More}
 	if err != nil {
-		state.Error = o.Explain(err)
+		now.Error = o.Explain(err)
 	} else {
-		state.More = more
+		now.More = more
 		o.listed = true
+		o.sendSystems(o.lists.systems())
 	}
-	if state != o.state {
-		o.state = state
-		o.send(encode("", state), false)
+	if now != o.state {
+		o.state = now
+		o.send(encode("", stateView{"state", now}), false)
 	}
 }

@@ -19,8 +19,8 @@ const (
 	// A reader of one election is dropped when more than readerBuffer events wait
 	// for it, a reader of all when more than allBuffer do, and each when they have more
 	// than waitingBytes.
-	readerBuffer, allBuffer = 64, 4096
-	waitingBytes            = 4 << 20
+	readerBuffer, allBuffer = 64, 2 * maxObserved
+	waitingBytes            = 16 << 20
 )
 
 // Event is an event for readers.

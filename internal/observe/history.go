@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// maxPast is how many terms of an election are kept.
-	maxPast = 20
+	// maxPast is how many terms of an election are kept, maxTold how many its events tell.
+	maxPast, maxTold = 50, 6
 
 	// UnknownReason is that of a term whose end was not seen: the record went on by
 	// more than one term between two looks.
 	UnknownReason = "unknown"
 )
 
-// pastView is a term of an election in JSON; the present one is among them.
-type pastView struct {
+// Past is a term of an election in JSON; the present one is among them.
+type Past struct {
 	Leader string    `json:"leader"`
 	Token  uint64    `json:"token"`
 	Since  time.Time `json:"since,omitzero"` // by the leader's clock; not known of terms before the first look
@@ -36,7 +36,7 @@ type history struct {
 	beat     uint64
 	free     time.Time // when the seat can be taken, unless its record changes
 	latest   uint64    // the token of the latest term
-	past     []pastView
+	past     []Past
 	begun    uint64
 	ended    map[string]uint64 // by reason
 	renewals uint64
@@ -83,28 +83,28 @@ func (h *history) see(s leadership.Standing, now time.Time, isNew bool) {
 		h.count(reason)
 	}
 	if last != nil && last.Token > h.latest {
-		h.begin(pastView{Leader: last.Leader, Token: last.Token, Reason: last.Reason}, counts)
+		h.begin(Past{Leader: last.Leader, Token: last.Token, Reason: last.Reason}, counts)
 		if counts {
 			h.count(last.Reason)
 		}
 	}
 	// A store that has lost the record gives lower tokens again.
-	if held && (h.view.Token > h.latest || !slices.ContainsFunc(h.past, func(p pastView) bool { return p.Token == h.view.Token })) {
-		h.begin(pastView{Leader: h.view.Leader, Token: h.view.Token, Since: h.view.Since}, counts)
+	if held && (h.view.Token > h.latest || !slices.ContainsFunc(h.past, func(p Past) bool { return p.Token == h.view.Token })) {
+		h.begin(Past{Leader: h.view.Leader, Token: h.view.Token, Since: h.view.Since}, counts)
 	}
 	h.known, h.asking, h.failed = true, false, false
 	h.pass(now)
 }
 
 // open returns the term that has not ended, as far as is known, or nil.
-func (h *history) open() *pastView {
+func (h *history) open() *Past {
 	if n := len(h.past); n > 0 && h.past[n-1].Reason == "" {
 		return &h.past[n-1]
 	}
 	return nil
 }
 
-func (h *history) begin(p pastView, counts bool) {
+func (h *history) begin(p Past, counts bool) {
 	h.past = append(h.past[max(len(h.past)-maxPast+1, 0):], p)
 	h.latest = p.Token
 	if counts {
@@ -216,16 +216,18 @@ type allView struct {
 	Type string    `json:"type"`
 	At   time.Time `json:"at"` // by this server's clock
 	view.Election
-	Vacant   time.Time  `json:"vacant_since,omitzero"` // by this server's clock; while that is known
-	Past     []pastView `json:"terms,omitempty"`       // the latest last
-	Renewals uint64     `json:"renewals"`
+	Vacant   time.Time `json:"vacant_since,omitzero"` // by this server's clock; while that is known
+	Past     []Past    `json:"terms,omitempty"`       // maxTold at most, the latest last
+	Earlier  int       `json:"earlier_terms,omitempty"`
+	Renewals uint64    `json:"renewals"`
 }
 
 func (h *history) event(now time.Time) allView {
 	v := allView{
 		Type: h.kind(), At: now, Election: h.view, Vacant: h.empty,
-		Past: slices.Clone(h.past), Renewals: h.inTerm,
+		Earlier: max(len(h.past)-maxTold, 0), Renewals: h.inTerm,
 	}
+	v.Past = slices.Clone(h.past[v.Earlier:])
 	v.FreeIn = view.Ceil(h.trust(now))
 	if !h.blind.IsZero() {
 		v.Vacant = time.Time{}

@@ -182,7 +182,7 @@ func TestReaderWhoLooksBeforeTheElectionsAreKnownIsToldSo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if hello := string(r.Past()[0].Line); !strings.Contains(hello, stillListing) {
+		if hello := string(r.Past()[0].Line); !strings.Contains(hello, `"listing":true`) {
 			t.Errorf("hello is %s", hello)
 		}
 		time.Sleep(5 * time.Second)

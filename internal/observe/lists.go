@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
@@ -30,17 +31,17 @@ const (
 type settled struct {
 	mu   sync.Mutex
 	seed maphash.Seed
-	keys map[uint64]struct{}
-	pass uint64 // the number of this pass through what is listed
+	keys map[uint64]bool // true for those that were marked
+	pass uint64          // the number of this pass through what is listed
 }
 
-func (s *settled) add(key string) {
+func (s *settled) add(key string, marked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.keys == nil || len(s.keys) >= maxSettled {
-		s.seed, s.keys = maphash.MakeSeed(), make(map[uint64]struct{})
+		s.seed, s.keys = maphash.MakeSeed(), make(map[uint64]bool)
 	}
-	s.keys[maphash.String(s.seed, key)] = struct{}{}
+	s.keys[maphash.String(s.seed, key)] = marked
 }
 
 func (s *settled) has(key string) bool {
@@ -58,6 +59,14 @@ func (s *settled) find(key string) (hash uint64, ok bool) {
 	hash = maphash.String(s.seed, key)
 	_, ok = s.keys[hash]
 	return hash, ok
+}
+
+// marked reports whether a key is in the set and was marked.
+func (s *settled) marked(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hash, ok := s.find(key)
+	return ok && s.keys[hash]
 }
 
 func (s *settled) remove(key string) {
@@ -140,8 +149,10 @@ type Lists struct {
 	kv      store.Store
 	timeout time.Duration // of a page
 	spare   bool          // leave the store alone for nine tenths of the time
-	others  settled       // keys of rounds, fences and sessions
+	hurry   atomic.Bool   // but not now: people wait for the first list
+	others  settled       // keys of rounds, which are marked, fences and sessions
 	foreign settled       // keys of values that are none of ours
+	found   []string      // systems of the rounds that the last pass for an observer has found
 }
 
 // NewLists makes lists of what kv has. A page takes the timeout, at most.
@@ -178,7 +189,7 @@ func (l *Lists) Rounds(ctx context.Context, system, from string) (all []leadersh
 func (l *Lists) electionPages(ctx context.Context, prefix string, wanted func(key string) bool, f func(read []leadership.Standing, unread []string)) error {
 	l.others.next()
 	l.foreign.next()
-	sessions := make(map[string]*store.KVPair)
+	sessions, systems := make(map[string]*store.KVPair), make(map[string]bool)
 	for from := ""; ; {
 		began := time.Now()
 		p := &page{Store: l.kv, from: from, sessions: sessions, wanted: func(key string) bool { return !l.skips(key) && wanted(key) }}
@@ -192,20 +203,30 @@ func (l *Lists) electionPages(ctx context.Context, prefix string, wanted func(ke
 		}
 		var unread []string
 		for _, pair := range p.pairs {
-			switch {
+			switch kind := ours(pair.Value); {
 			case pair.Value == nil:
 				unread = append(unread, pair.Key)
+				if l.spare && l.others.marked(pair.Key) {
+					systems[systemOf(pair.Key)] = true
+				}
 			case elections[pair.Key]:
 				l.others.remove(pair.Key)
 				l.foreign.remove(pair.Key)
-			case ours(pair.Value):
-				l.others.add(pair.Key)
+			case kind != "":
+				l.others.add(pair.Key, kind == "round")
+				if kind == "round" {
+					systems[systemOf(pair.Key)] = true
+				}
 			default:
-				l.foreign.add(pair.Key)
+				l.foreign.add(pair.Key, false)
 			}
 		}
 		f(read, unread)
 		if from = p.next; from == "" {
+			if l.spare {
+				l.found = slices.AppendSeq(make([]string, 0, len(systems)), maps.Keys(systems))
+				slices.Sort(l.found)
+			}
 			return nil
 		}
 		if err := l.pause(ctx, time.Since(began)); err != nil {
@@ -220,10 +241,23 @@ func (l *Lists) skips(key string) bool {
 	return l.others.skips(key, seldom) || l.spare && l.foreign.skips(key, often)
 }
 
-// ours reports whether a value is of another kind than elections, and says so.
-func ours(value []byte) bool {
+// systems returns the systems of the rounds that the last pass has found, for an observer:
+// no other pass may be under way.
+func (l *Lists) systems() []string { return l.found }
+
+// systemOf returns the system of the key of a round.
+func systemOf(key string) string {
+	system, _, _ := strings.Cut(strings.TrimPrefix(key, "/"), "/")
+	return system
+}
+
+// ours returns the kind of a value that is of another kind than elections, and says so.
+func ours(value []byte) (kind string) {
 	var header struct{ Kind string }
-	return json.Unmarshal(value, &header) == nil && slices.Contains([]string{"round", "fence", "session"}, header.Kind)
+	if json.Unmarshal(value, &header) == nil && slices.Contains([]string{"round", "fence", "session"}, header.Kind) {
+		return header.Kind
+	}
+	return ""
 }
 
 func (l *Lists) electionPage(ctx context.Context, p *page, prefix string) ([]leadership.Standing, error) {
@@ -240,7 +274,7 @@ func (l *Lists) roundsPage(ctx context.Context, p *page, system string) ([]leade
 
 // pause waits after a page that took so long, if the store is to be spared.
 func (l *Lists) pause(ctx context.Context, took time.Duration) error {
-	if !l.spare {
+	if !l.spare || l.hurry.Load() {
 		return ctx.Err()
 	}
 	select {

@@ -32,8 +32,16 @@ type Config struct {
 	// rounds: of Systems, and of those that Asked names.
 	Observe bool
 	Prefix  string
+	About   About
 	Valid   func(key string) bool
 	Systems []string
+}
+
+// About tells readers of all elections what they are reading from.
+type About struct {
+	Store   string `json:"store,omitempty"`   // where the elections are, without secrets
+	URL     string `json:"url,omitempty"`     // of the store, if it has one: for commands
+	Version string `json:"version,omitempty"` // of the program
 }
 
 // Observer watches elections and rounds: those of its configuration while it is used, by
@@ -56,7 +64,7 @@ type Observer struct {
 	rounds  rounds
 	readers int
 	dropped uint64 // readers that were too slow
-	state   stateView
+	state   state
 	listed  bool          // it is known which elections there are
 	until   time.Time     // they are observed until then, also without readers
 	turned  chan struct{} // closed when readers come or go
@@ -69,7 +77,7 @@ type Observer struct {
 func New(c Config) *Observer {
 	o := &Observer{
 		Config: c, lists: NewLists(c.Store, c.Timeout), most: maxObserved,
-		byKey: make(map[string]*election), all: newFeed(allBytes), state: stateView{Type: "state"},
+		byKey: make(map[string]*election), all: newFeed(allBytes),
 		rounds: rounds{feed: newFeed(0), shown: c.Systems, asked: lru.New[string, struct{}](maxAsked), named: make(map[string]int), last: make(map[string][]byte)},
 		wake:   make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1), turned: make(chan struct{}),
 	}
@@ -135,6 +143,20 @@ func (o *Observer) Elections() []Election {
 	return all
 }
 
+// Terms returns the terms of an election that are remembered, the latest last, and when they
+// were true. It reports false for one that is not observed.
+func (o *Observer) Terms(key string) (terms []Past, at time.Time, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e := o.byKey[key]
+	if e == nil || !e.observed || !e.history.known {
+		return nil, time.Time{}, false
+	}
+	at = time.Now()
+	e.history.pass(at)
+	return slices.Clone(e.history.past), at, true
+}
+
 // ObserveFor observes the elections for that long from now on, also without readers. It
 // blocks until their states are known, for 2 s at most, or until ctx ends.
 func (o *Observer) ObserveFor(ctx context.Context, d time.Duration) {
@@ -163,17 +185,13 @@ func (o *Observer) keep(d time.Duration) {
 	}
 }
 
-// stillListing is the state for readers who come before it is known which elections there
-// are: that there are none would not be true.
-const stillListing = "they are being listed"
-
 // caughtUp reports whether the states of all elections are known, or the store does not
 // answer.
 func (o *Observer) caughtUp() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.listed {
-		return o.state.Error != "" && o.state.Error != stillListing
+		return o.state.Error != ""
 	}
 	for _, e := range o.byKey {
 		if e.observed && !e.history.known && !e.history.failed {

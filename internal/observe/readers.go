@@ -23,8 +23,8 @@ type helloView struct {
 	Prefix string    `json:"prefix"`
 	Write  bool      `json:"may_write"`         // the reader may ask something of the elections
 	Resume bool      `json:"resumed,omitempty"` // what comes is what was missed, not everything
-	Error  string    `json:"error,omitempty"`   // as in a stateView
-	More   bool      `json:"more,omitempty"`
+	state
+	About
 }
 
 // Read adds a reader of the events of one election. after is the id of the last event
@@ -67,12 +67,11 @@ func (o *Observer) ReadAll(prefix string, systems []string, after string, mayWri
 	r.prefix, r.systems = prefix, systems
 	o.all.readers[r] = true
 	o.turn()
-	if !o.listed && o.state.Error == "" {
-		o.state.Error = stillListing // until the list that is under way has ended
-	}
+	// Until the list that is under way has ended, that there are none would not be true.
+	o.state.Listing = !o.listed && o.state.Error == ""
 	now := time.Now()
 	missed, known := o.all.after(after)
-	r.past = []Event{encode("", helloView{"hello", now, o.Prefix, mayWrite, known, o.state.Error, o.state.More})}
+	r.past = []Event{encode("", helloView{"hello", now, o.Prefix, mayWrite, known, o.state, o.About})}
 	if known {
 		for _, e := range missed {
 			if strings.HasPrefix(e.key, prefix) {

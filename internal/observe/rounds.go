@@ -22,6 +22,9 @@ const (
 	// MaxNamed is how many systems one reader may name.
 	MaxNamed = 16
 
+	// maxSystems is how many systems are named that were found among the elections.
+	maxSystems = 200
+
 	// maxAsked is how many systems are looked at because this server was asked for
 	// their rounds, the latest, and maxNamed because readers have named them.
 	maxAsked, maxNamed = 16, 64
@@ -35,6 +38,7 @@ type rounds struct {
 	asked *lru.Map[string, struct{}] // and more of them
 	named map[string]int             // systems that readers have named, and how many readers; others do not get them
 	last  map[string][]byte          // the latest lines
+	known []byte                     // the latest line of a systemsView
 }
 
 // roundsView are the latest rounds of a system, in JSON.
@@ -74,7 +78,20 @@ func (r *rounds) join(reader *Reader) []Event {
 			past = append(past, Event{Line: r.last[system]})
 		}
 	}
+	if r.known != nil {
+		past = append(past, Event{Line: r.known})
+	}
 	return past
+}
+
+// sendSystems sends readers which systems were found among the elections, if that has
+// changed. It is called with mu held.
+func (o *Observer) sendSystems(names []string) {
+	e := encode("", systemsView{"systems", len(names), names[:min(len(names), maxSystems)]})
+	if !bytes.Equal(e.Line, o.rounds.known) {
+		o.rounds.known = e.Line
+		o.dropped += o.rounds.feed.send(e)
+	}
 }
 
 // leave removes a reader.
@@ -194,7 +211,7 @@ func (s *systemRounds) look(ctx context.Context, l *Lists, system string) (lates
 			switch {
 			case seen[name]:
 			case pair.Value != nil:
-				s.others.add(pair.Key)
+				s.others.add(pair.Key, false)
 			case s.rounds.has(pair.Key):
 				seen[name] = true
 			}
@@ -224,7 +241,7 @@ func (s *systemRounds) look(ctx context.Context, l *Lists, system string) (lates
 			s.latest[r.Round] = r
 		}
 		if i >= maxRounds || r.Completer != "" {
-			s.rounds.add(r.System + "/" + r.Round)
+			s.rounds.add(r.System+"/"+r.Round, false)
 		}
 	}
 	return latest[:min(len(latest), maxRounds)], len(seen), nil

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 )
 
@@ -100,4 +101,63 @@ func TestJunkNamesDoNotShutSystemsOut(t *testing.T) {
 	if all := o.rounds.forAll(); len(all) != maxAsked+1 || !slices.Contains(all, "real") || !slices.Contains(all, "shown") {
 		t.Errorf("looked at are %v", all)
 	}
+}
+
+// systemsOf takes which systems a reader was told of last.
+func systemsOf(t *testing.T, r *Reader) (names []string, told bool) {
+	t.Helper()
+	synctest.Wait()
+	waiting, _ := r.Next()
+	for _, e := range slices.Concat(r.Past(), waiting) {
+		var v systemsView
+		if err := json.Unmarshal(e.Line, &v); err != nil {
+			t.Fatal(err)
+		}
+		if v.Type == "systems" {
+			names, told = v.Names, true
+			if v.Total != len(names) {
+				t.Errorf("%d systems in all, named are %v", v.Total, names)
+			}
+		}
+	}
+	return names, told
+}
+
+func TestReadersAreToldWhichSystemsHaveRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := full(t, 3, 0)
+		elect := func(system, round string) {
+			t.Helper()
+			if _, err := leadership.NewRound(kv, system, round, "a").Elect(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		elect("cleaning", "1")
+		elect("cleaning", "2")
+		elect("backup", "1")
+		o := observer(kv, "")
+		r, err := o.ReadAll("", nil, "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		if names, told := systemsOf(t, r); !told || !slices.Equal(names, []string{"backup", "cleaning"}) {
+			t.Errorf("told is %v of %v", told, names)
+		}
+		elect("report", "1")
+		time.Sleep(3 * time.Second) // by now the others are known, and not read again
+		late, err := o.ReadAll("", nil, "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []*Reader{r, late} {
+			if names, _ := systemsOf(t, r); !slices.Equal(names, []string{"backup", "cleaning", "report"}) {
+				t.Errorf("then told is %v", names)
+			}
+			o.Leave(r)
+		}
+		o.Close()
+		_ = kv.Close()
+		time.Sleep(time.Minute)
+	})
 }
