@@ -24,7 +24,7 @@ BENCH ?=
 help: ## Print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
 
-servers: ## Install what the tests run against: etcd, Consul, ZooKeeper, Redis, PostgreSQL, PgBouncer, MariaDB, Chromium, z3, cvc5, promtool
+servers: ## Install what the tests run against: etcd, Consul, ZooKeeper, Redis, PostgreSQL, PgBouncer, MariaDB, Chromium, axe, z3, cvc5, promtool
 	@./internal/servers/install.sh
 
 build: ## Compile everything

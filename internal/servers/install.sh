@@ -1,10 +1,12 @@
 #!/bin/sh
 # Installs what the tests need and this machine lacks, without asking: the servers
-# that they start, of which none is running afterwards, a browser for the page, two
-# solvers for the proof, promtool for the alerts, and what Go's race detector needs. Quick when there is nothing to do.
+# that they start, of which none is running afterwards, a browser for the page and axe,
+# which checks that all can use it, two solvers for the proof, promtool for the alerts, and what Go's race detector needs. Quick when there is nothing to do.
 set -eu
 
 consul_version=1.21.0
+axe_version=4.14.1
+axe_sha512=1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
 here=$(cd "$(dirname "$0")" && pwd)
 
 say() { echo "servers: $*"; }
@@ -77,12 +79,13 @@ install_packages() {
 	fi
 }
 
+case $(uname -s) in # as Go's os.UserCacheDir has it
+Darwin) cache=$HOME/Library/Caches/leadership ;;
+*) cache=${XDG_CACHE_HOME:-$HOME/.cache}/leadership ;;
+esac
+
 build_consul() {
-	case $(uname -s) in # as Go's os.UserCacheDir has it
-	Darwin) cache=$HOME/Library/Caches ;;
-	*) cache=${XDG_CACHE_HOME:-$HOME/.cache} ;;
-	esac
-	consul=$cache/leadership/consul-$consul_version/consul
+	consul=$cache/consul-$consul_version/consul
 	[ -x "$consul" ] && return
 	say "building Consul $consul_version, once: some 10 minutes on two cores"
 	mkdir -p "$(dirname "$consul")"
@@ -101,6 +104,26 @@ build_consul() {
 	say "built $consul"
 }
 
+fetch_axe() {
+	say "fetching axe-core $axe_version"
+	new=$cache/axe-$axe_version.new
+	rm -rf "$new"
+	mkdir -p "$new"
+	npm pack --silent --pack-destination "$new" "axe-core@$axe_version" >/dev/null
+	file=$new/axe-core-$axe_version.tgz
+	if [ "$(python3 -c 'import hashlib, sys; print(hashlib.sha512(open(sys.argv[1], "rb").read()).hexdigest())' "$file")" != "$axe_sha512" ]; then
+		say "axe-core $axe_version is not what it was: $file" >&2
+		exit 1
+	fi
+	tar -xzf "$file" -C "$new" package/axe.min.js
+	mkdir -p "$(dirname "$axe")"
+	mv "$new/package/axe.min.js" "$axe"
+	rm -rf "$new"
+}
+
+axe=$cache/axe-$axe_version/axe.min.js
+[ -e "$axe" ] || has npm || need npm
 if [ -n "$packages" ]; then install_packages; fi
 has consul || build_consul
-say "etcd, Consul, ZooKeeper, Redis, PostgreSQL, MariaDB, Chromium, z3, cvc5 and promtool are there"
+[ -e "$axe" ] || fetch_axe
+say "etcd, Consul, ZooKeeper, Redis, PostgreSQL, MariaDB, Chromium, axe, z3, cvc5 and promtool are there"
