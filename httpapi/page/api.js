@@ -15,9 +15,12 @@ function headers(more) {
 	return h;
 }
 
-// parse reads JSON; a fencing token may be too large for a number, and is a text.
+// parse reads JSON; a fencing token may be too large for a number, and is a text then.
 const parse = (text) =>
-	JSON.parse(text, (name, value, context) => (name === "token" ? (context?.source ?? String(value)) : value));
+	large.test(text)
+		? JSON.parse(text, (name, value, context) => (name === "token" ? (context?.source ?? String(value)) : value))
+		: JSON.parse(text);
+const large = /"token":\d{16}/;
 
 // Refused is an answer that reports an error.
 export class Refused extends Error {
@@ -48,6 +51,15 @@ export async function ask(key, request) {
 	});
 	if (!response.ok) throw await refusal(response);
 	return (await response.json()).obeyed;
+}
+
+// terms gets the terms of an election that the server remembers.
+export async function terms(key) {
+	const response = await fetch(`api/v1/elections/${encodeURIComponent(key)}/terms`, {
+		headers: headers(), cache: "no-store", redirect: "error", signal: AbortSignal.timeout(10000),
+	});
+	if (!response.ok) throw await refusal(response);
+	return parse(await response.text());
 }
 
 // silence is how long a stream may send nothing before it is given up: the server sends

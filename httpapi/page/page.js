@@ -1,57 +1,117 @@
 // The page: it reads the stream of events and shows them.
 
 import { Refused, listen } from "./api.js";
+import { Cards } from "./card.js";
 import { AskDialog, TokenDialog } from "./dialogs.js";
-import { Elections } from "./elections.js";
+import { about, first } from "./about.js";
+import { Model } from "./model.js";
+import { printable } from "./names.js";
 import { Rounds } from "./rounds.js";
-import { $, say, set, show } from "./text.js";
+import { Table } from "./table.js";
+import { $, count, say, set, show } from "./text.js";
+import { View } from "./view.js";
 
-const slowest = 10000; // between two attempts to connect
+const slowest = 10000; // ms between two attempts to connect
+const most = 100; // elections that show as cards
+const calm = 200; // ms between two changes of what shows, where there are many
 
 let stream = null; // ends the present one
 let after = ""; // the id of the last event
 let failures = 0;
 let state = {}; // of the server's observing
 let answered = false; // the state of all elections has come once
+let connected = false;
+let due = 0; // a timer: what shows has to change
 
 const auth = new TokenDialog(() => connect(true));
-const asking = new AskDialog((key) => elections.nodes(key), () => auth.open());
-const elections = new Elections((action, v) => asking.open(action, v));
-const rounds = new Rounds(() => elections.now(), () => connect(true));
+const asking = new AskDialog((key) => model.nodes(key), () => auth.open());
+const model = new Model((e, news) => {
+	form().update(e, news);
+	if (news && (model.size <= most || e.state === "vacant")) {
+		say(`${printable(e.key)}: ${e.state === "leader" ? printable(e.v.leader) + " leads" : e.state === "unknown" ? "not known" : "no leader"}`);
+	}
+	soon();
+});
+const ask = (action, v) => asking.open(action, v);
+const cards = new Cards(model, ask);
+const table = new Table(model, ask);
+const view = new View(() => draw());
+const rounds = new Rounds(() => model.now(), () => connect(true), (n) => set($("count-rounds"), n > 0 ? String(n) : ""));
+
+const form = () => (view.form(model.size) === "table" ? table : cards);
+
+// soon draws what is new, once for all that comes at the same time.
+function soon() {
+	if (due) return;
+	const draws = () => {
+		due = 0;
+		draw();
+	};
+	due = model.size > most ? setTimeout(draws, calm) : requestAnimationFrame(draws);
+}
+
+// draw shows the elections that the filter lets through.
+function draw() {
+	if (model.loading) return;
+	const all = model.ordered(view);
+	const asTable = form() === table;
+	show($("table"), asTable && all.length > 0);
+	show($("cards"), !asTable && all.length > 0);
+	if (asTable) table.show(all);
+	cards.show(asTable ? [] : all.slice(0, most));
+	view.matches(all.length, model.size);
+	set($("many"), `The first ${most} of ${count(all.length, "election")} show as cards. Filter them, or show them as a table.`);
+	show($("many"), !asTable && all.length > most);
+	sums();
+	note();
+}
+
+function sums() {
+	const n = model.counts();
+	for (const [id, number] of [["all", n.all], ["led", n.leader], ["vacant", n.vacant], ["paused", n.paused]]) set($("sum-" + id), number.toLocaleString("en"));
+	set($("count-elections"), n.all > 0 ? n.all.toLocaleString("en") : "");
+	$("sum-vacant").parentElement.classList.toggle("any", n.vacant > 0);
+	document.title = (n.vacant > 0 ? `(${n.vacant} without a leader) ` : "") + "leadership";
+	show($("sums"), n.all > 0);
+	show($("filter"), n.all > 0);
+}
 
 function told(event, id) {
 	if (id) after = id;
 	switch (event.type) {
 		case "hello":
 			state = event;
-			elections.hello(event);
+			model.hello(event);
+			about(event);
+			form().update();
 			note();
 			break;
 		case "ready":
-			elections.ready();
 			answered = true;
-			note();
+			model.ready();
+			draw();
 			break;
 		case "state":
-			state = { ...state, error: event.error, more: event.more };
+			state = { ...state, error: event.error, listing: event.listing, more: event.more };
 			note();
 			break;
 		case "renewed":
-			elections.renewed(event);
+			model.renewed(event);
 			break;
 		case "gone":
-			elections.gone(event.key);
-			note();
+			model.gone(event.key);
 			break;
 		case "rounds":
 			rounds.told(event);
+			break;
+		case "systems":
+			rounds.found(event);
 			break;
 		case "leader":
 		case "vacant":
 		case "expired":
 		case "unknown":
-			elections.stands(event);
-			note();
+			model.stands(event);
 			break;
 	}
 }
@@ -63,12 +123,15 @@ function note() {
 		: state.more ? "There are more elections than this server observes: some are missing here." : "";
 	set($("banner"), text);
 	show($("banner"), text !== "");
-	show($("empty"), answered && elections.size === 0 && !state.error);
+	show($("loading"), model.size === 0 && connected && !state.error && (!answered || Boolean(state.listing)));
+	show($("empty"), answered && model.size === 0 && !state.error && !state.listing);
+	if (connected) link(state.error ? "down" : "live", state.error ? "store down" : "live");
 }
 
 // link shows how the connection is.
 function link(how, text) {
 	const before = $("link").dataset.state;
+	connected = how === "live" || how === "down";
 	$("link").dataset.state = how;
 	document.body.dataset.link = how;
 	set($("link-text"), text);
@@ -84,9 +147,7 @@ function refused(error) {
 	}
 	if (error.status === 404) {
 		link("lost", "not observing");
-		set($("empty-title"), "This server does not observe elections");
-		set($("empty-text"), "Start it with: ");
-		set($("empty-code"), "leadership serve");
+		first("This server does not observe elections", "Start it with:", "leadership serve");
 		show($("empty"), true);
 		return false;
 	}
@@ -108,7 +169,13 @@ async function connect(anew) {
 			await listen(query, after, mine.signal, () => {
 				failures = 0;
 				link("live", "live");
-			}, told);
+			}, (event, id) => {
+				try {
+					told(event, id);
+				} catch (error) {
+					reportError(error); // the stream goes on
+				}
+			});
 		} catch (error) {
 			if (mine.signal.aborted) return;
 			if (error instanceof Refused && !refused(error)) return;
@@ -137,7 +204,7 @@ function pause(ms, signal) {
 }
 
 setInterval(() => {
-	if (!document.hidden) elections.tick();
+	if (!document.hidden && !$("elections").hidden) form().tick();
 }, 100);
 setInterval(() => {
 	if (!document.hidden) rounds.tick();

@@ -1,9 +1,19 @@
 // Functions that show what others have written: as text, never as markup.
 
+import { printable } from "./names.js";
+
 export const $ = (id) => document.getElementById(id);
 
 // clone makes the one element of a template.
 export const clone = (id) => $(id).content.firstElementChild.cloneNode(true);
+
+// make makes an element of a class, with a text.
+export function make(kind, className = "", text = "") {
+	const element = document.createElement(kind);
+	if (className) element.className = className;
+	if (text) element.textContent = text;
+	return element;
+}
 
 // set changes the text of an element, if it is different.
 export function set(element, text) {
@@ -14,6 +24,25 @@ export function set(element, text) {
 export function show(element, shown) {
 	if (element.hidden === shown) element.hidden = !shown;
 }
+
+// arrange puts elements into a parent in that order, without moving the one that has the
+// focus, which would lose it.
+export function arrange(parent, elements) {
+	const still = elements.find((element) => element.parentElement === parent && element.contains(document.activeElement));
+	let next = parent.firstElementChild;
+	for (const element of elements) {
+		while (element === still && next !== element) {
+			const before = next;
+			next = next.nextElementSibling;
+			parent.append(before);
+		}
+		if (element === next) next = next.nextElementSibling;
+		else parent.insertBefore(element, next);
+	}
+}
+
+// count is a number for people, and the things that it counts.
+export const count = (n, one, many = one + "s") => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 
 // long is a number of milliseconds for people, with tenths of a few seconds.
 export function long(ms, tenths = false) {
@@ -51,14 +80,13 @@ export function address(element, text) {
 		// no URL
 	}
 	if (url && (url.protocol === "http:" || url.protocol === "https:")) {
-		const a = document.createElement("a");
+		const a = make("a", "", printable(text));
 		a.href = url.href;
 		a.rel = "noopener noreferrer";
 		a.target = "_blank";
-		a.textContent = text;
 		element.replaceChildren(a);
 	} else {
-		element.replaceChildren(document.createTextNode(text));
+		element.replaceChildren(document.createTextNode(printable(text)));
 	}
 }
 

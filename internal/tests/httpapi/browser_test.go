@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -68,7 +67,7 @@ func closeBrowser() error {
 
 // tab is one page in a browser.
 type tab struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 
 	mu      sync.Mutex
@@ -77,7 +76,13 @@ type tab struct {
 }
 
 // visit opens the page of a server in a new tab of the size and colours given.
-func visit(t *testing.T, server *httptest.Server, width, height int64, scheme string) *tab {
+func visit(t testing.TB, server *httptest.Server, width, height int64, scheme string) *tab {
+	t.Helper()
+	return visitAt(t, server, "", width, height, scheme)
+}
+
+// visitAt opens the page by a path and a query.
+func visitAt(t testing.TB, server *httptest.Server, path string, width, height int64, scheme string) *tab {
 	t.Helper()
 	program := servers.Chromium(t)
 	browsing.Do(func() { startBrowser(program) })
@@ -110,15 +115,12 @@ func visit(t *testing.T, server *httptest.Server, width, height int64, scheme st
 	if err != nil {
 		t.Fatal(err)
 	}
-	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
-	if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
-		t.Fatal(err)
-	}
+	b.colours(scheme)
 	var phone []chromedp.EmulateViewportOption
 	if width < 600 {
 		phone = append(phone, chromedp.EmulateMobile, chromedp.EmulateTouch)
 	}
-	b.do(chromedp.EmulateViewport(width, height, phone...), chromedp.Navigate(server.URL))
+	b.do(chromedp.EmulateViewport(width, height, phone...), chromedp.Navigate(server.URL+path))
 	t.Cleanup(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
