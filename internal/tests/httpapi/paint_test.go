@@ -12,9 +12,9 @@ import (
 // began, and how many elements there are then.
 type painted struct{ First, Rows, Elements float64 }
 
-// A machine that is busy with other tests takes longer than the second that people wait.
+// On two idle cores it takes 0.4 to 1.2 s. A machine that is busy with other tests takes far longer.
 func TestPageOfFiveThousandElectionsIsPaintedSoon(t *testing.T) {
-	const most = 5 * time.Second
+	const most = 20 * time.Second
 	kv := memory.New()
 	t.Cleanup(func() { _ = kv.Close() })
 	town(t, kv, 5000)
