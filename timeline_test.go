@@ -50,7 +50,7 @@ func TestFailoverIsAsItIsDrawn(t *testing.T) {
 			t.Cleanup(func() {
 				kv.Heal()
 				candidate.Stop()
-				for range elected { //nolint:revive // until it has ended
+				for range elected { // until it has ended
 				}
 			})
 			return candidate, kv

@@ -26,6 +26,8 @@ has make || need make
 has gcc || has cc || need gcc
 [ "$(uname -s)" != Linux ] || [ -e /usr/include/stdlib.h ] || need libc6-dev
 has python3 || need python3
+has curl || need curl
+has openssl || need openssl
 has systemd-analyze || need systemd
 has chromium || has chromium-browser || has google-chrome || need chromium
 has z3 || need z3
