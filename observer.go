@@ -104,7 +104,7 @@ func (o *observer) look(ctx context.Context, now clock.Instant, limit time.Durat
 // gather begins a look together with others, and reports whether it has.
 func (o *observer) gather(ctx context.Context, now clock.Instant, limit, idle time.Duration, known *view) (ok bool) {
 	c := &call{op: "get", start: now, until: now.Mono + limit, result: make(chan *result, 1)}
-	c.gathered = &gathered{call: c, on: o, ctx: ctx, known: known, end: c.until, calm: !o.outage.failing, soon: idle < limit/64}
+	c.gathered = &gathered{result: c.result, on: o, ctx: ctx, known: known, end: c.until, calm: !o.outage.failing, soon: idle < limit/64}
 	if c.gathered.member, ok = o.watch.Gather(ctx, o.kv, o.key, idle, idle+(limit-idle)/2, c.gathered); ok {
 		o.call = c
 	}
@@ -113,7 +113,7 @@ func (o *observer) gather(ctx context.Context, now clock.Instant, limit, idle ti
 
 // gathered is a look that is made together with others.
 type gathered struct {
-	*call
+	result chan<- *result // the call's
 	on     *observer
 	ctx    context.Context
 	known  *view
@@ -166,7 +166,7 @@ func (g *gathered) readSession(r result, session string) {
 // alone makes the look by itself.
 func (g *gathered) alone() {
 	o, now := g.on, g.on.opts.clock.Now()
-	o.start(g.ctx, g.op, now, max(g.end-now.Mono, time.Millisecond), false, func(ctx context.Context) result { return o.read(ctx, g.known) })
+	o.start(g.ctx, "get", now, max(g.end-now.Mono, time.Millisecond), false, func(ctx context.Context) result { return o.read(ctx, g.known) })
 	o.call.until = g.end
 }
 
