@@ -56,6 +56,9 @@ func ride(e *election) (ok bool, problem string) {
 	}
 	all, err := leadership.Elections(e.Context(), view, "")
 	if err != nil || len(all) != len(keys) || !strings.HasPrefix(all[0].Session, "sessions/") || all[1].Session != all[0].Session {
+		if !riders[0].IsLeader() || !riders[1].IsLeader() {
+			return false, "the store has stalled while it was listed"
+		}
 		e.Errorf("listed: %+v, %v", all, err)
 	}
 
