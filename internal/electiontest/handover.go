@@ -149,6 +149,9 @@ func (e *election) failover() (took time.Duration, problem string) {
 	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
 		r, ok := e.look()
 		now := time.Now()
+		if ok && r.Token > term.Token && !crashed {
+			return 0, "a term has ended although its leader was well"
+		}
 		if ok && r.Token == term.Token && r.Beat != beat {
 			if beat != 0 && crash.IsZero() { // the first was there when we began to look
 				crash = now.Add(rand.N(e.ttl / 3))
