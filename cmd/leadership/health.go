@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
@@ -20,6 +21,8 @@ type health struct {
 	command  string
 	every    time.Duration // 0: the default
 	failures int
+
+	running sync.WaitGroup // checks; one that begins after the end of the campaign starts nothing
 }
 
 // options returns those of a candidate with that TTL.
@@ -34,6 +37,8 @@ func (h *health) options(ttl time.Duration, environ []string) ([]leadership.Opti
 	limit := max(cmp.Or(h.every, ttl/3)*9/10, time.Millisecond)
 	opts := []leadership.Option{
 		leadership.WithHealthCheck(func(ctx context.Context) error {
+			h.running.Add(1)
+			defer h.running.Done()
 			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
 			return h.check(ctx, environ)

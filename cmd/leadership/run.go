@@ -183,6 +183,7 @@ func (r *runner) campaign(ctx context.Context, kv store.Store) (int, error) {
 	}
 	r.candidate = leadership.NewCandidate(kv, r.key, r.node, r.ttl, opts...)
 	err = r.candidate.Run(ctx, r.work)
+	r.health.running.Wait() // for the end of what a check has started
 	refused := r.try.end()
 	switch {
 	case refused != nil:
