@@ -161,7 +161,7 @@ func TestRunLogsItsTermsAndNamesTheCommand(t *testing.T) {
 	if code := b.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	says(a, "leading: the command is started")
+	eventually(t, "second term of a", func() bool { return strings.Count(a.errs.String(), "leading: the command is started") == 2 })
 	a.signal(syscall.SIGTERM)
 	says(a, "no longer leading: the command was ended", `reason="a signal"`)
 	a.wait()
