@@ -40,11 +40,11 @@ func (s *Stream[S, T]) Report(err error) {
 // ends, and both channels are read until they are closed.
 func Changes[T any](ctx context.Context, run func(context.Context) (<-chan T, <-chan error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		cancel := func() {}
+		within, cancel := ctx, func() {}
 		if ctx != nil { // else run says what is wrong
-			ctx, cancel = context.WithCancel(ctx)
+			within, cancel = context.WithCancel(ctx)
 		}
-		values, errs := run(ctx)
+		values, errs := run(within)
 		defer func() {
 			cancel()
 			for range values {
