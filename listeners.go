@@ -183,7 +183,7 @@ func (c *campaign) announce(now time.Duration) {
 	case t != nil && t.lease.Over():
 		return // it keeps the seat while its record stands
 	case t != nil:
-		leader = t.clone()
+		leader = t.now()
 	case c.machine.Mine(): // it is about to be given up
 		leader.Last = Ending{c.by.node, view.Rec.Token, string(c.machine.Leaving())}
 	case view.Rec.Held() && view.Left(now) > 0:

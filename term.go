@@ -194,12 +194,15 @@ type term struct {
 	lease   *lease.Lease
 }
 
-// clone returns the term with the candidate's present payload.
-func (t *term) clone() Term {
+// now returns the term with the candidate's present payload, which must not be changed.
+func (t *term) now() Term {
 	now := t.Term
-	now.Payload = bytes.Clone(*t.payload.Load())
+	now.Payload = *t.payload.Load()
 	return now
 }
+
+// clone returns the same with a payload of its own.
+func (t *term) clone() Term { return t.now().clone() }
 
 // Valid reports whether the term can be trusted now.
 func (t *term) Valid() bool { return t.lease.Valid() }

@@ -14,20 +14,29 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/memory"
 )
 
-func TestOpenAPIDocumentHasTheRoutesThatThereAre(t *testing.T) {
+// document is what a handler says of itself.
+type document struct {
+	Paths map[string]map[string]json.RawMessage `json:"paths"`
+}
+
+func describing(t *testing.T) (*httpapi.Handler, document) {
+	t.Helper()
 	api, err := httpapi.New(memory.New())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer api.Close()
+	t.Cleanup(func() { api.Close() })
 	w := httptest.NewRecorder()
 	api.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
-	var document struct {
-		Paths map[string]map[string]any `json:"paths"`
-	}
-	if err := json.Unmarshal(w.Body.Bytes(), &document); err != nil {
+	var d document
+	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil {
 		t.Fatal(err)
 	}
+	return api, d
+}
+
+func TestOpenAPIDocumentHasTheRoutesThatThereAre(t *testing.T) {
+	api, document := describing(t)
 	described := make(map[string]bool)
 	for path, operations := range document.Paths {
 		for method := range operations {
@@ -54,19 +63,7 @@ func TestOpenAPIDocumentHasTheRoutesThatThereAre(t *testing.T) {
 // docs/http.md has a row for each route: | `GET /path` | right | request | answers |. Its codes are those of
 // the document, which are held to what is answered, but for those that its table of errors has for all routes.
 func TestHTTPPageHasTheRoutesRightsAndCodesThatThereAre(t *testing.T) {
-	api, err := httpapi.New(memory.New())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer api.Close()
-	w := httptest.NewRecorder()
-	api.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
-	var document struct {
-		Paths map[string]map[string]json.RawMessage `json:"paths"`
-	}
-	if err := json.Unmarshal(w.Body.Bytes(), &document); err != nil {
-		t.Fatal(err)
-	}
+	api, document := describing(t)
 	page, err := os.ReadFile("../docs/http.md")
 	if err != nil {
 		t.Fatal(err)

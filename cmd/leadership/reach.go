@@ -107,7 +107,12 @@ func (p *program) reachStore(ctx context.Context, open func(context.Context) (st
 	if err != nil {
 		return nil, err
 	}
-	return &stored{Store: kv, p: p, claims: make(map[string]*leadership.Claims)}, nil
+	return p.stored(kv), nil
+}
+
+// stored returns the elections of a store.
+func (p *program) stored(kv store.Store) *stored {
+	return &stored{Store: kv, p: p, claims: make(map[string]*leadership.Claims)}
 }
 
 // stored are the elections of a store.

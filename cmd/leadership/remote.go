@@ -146,7 +146,7 @@ func (r *remote) open(ctx context.Context, method, path string, query url.Values
 		if errors.As(err, &inner) {
 			err = inner.Err
 		}
-		if ctx.Err() != nil && context.Cause(ctx) != nil {
+		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 		return nil, fmt.Errorf("%s: no answer from %s: %w", r.from, r.base, err)
@@ -341,10 +341,8 @@ func (r *remote) follow(ctx context.Context, key, prefix string) iter.Seq2[[]byt
 					return
 				}
 			}
-			select {
-			case <-ctx.Done():
+			if clock.Pause(ctx, againPause) != nil {
 				return
-			case <-time.After(againPause):
 			}
 		}
 	}

@@ -168,7 +168,7 @@ func (r *runner) campaign(ctx context.Context, kv store.Store) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	ctx, err = r.try.begin(ctx, kv, r.key)
+	ctx, err = r.try.begin(ctx, r.stored(kv), r.key)
 	if err != nil {
 		return 0, err
 	}

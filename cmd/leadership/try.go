@@ -10,7 +10,6 @@ import (
 
 	"github.com/seed-a1d591d3/leadership"
 	"github.com/seed-a1d591d3/leadership/internal/clock"
-	"github.com/seed-a1d591d3/leadership/store"
 )
 
 // try makes run give up, unless the seat is free. The zero value never does.
@@ -28,20 +27,19 @@ type try struct {
 // begin looks who leads, and returns the context for the campaign. If there is a leader,
 // it may have crashed: the campaign finds that out, and begin looks on whether the leader
 // renews its term. Call end.
-func (t *try) begin(ctx context.Context, kv store.Store, key string) (context.Context, error) {
+func (t *try) begin(ctx context.Context, all elections, key string) (context.Context, error) {
 	if !t.on {
 		return ctx, nil
 	}
-	elections := &stored{Store: kv, claims: make(map[string]*leadership.Claims)}
 	look := func(ctx context.Context) ([]found, error) {
-		f, err := elections.look(ctx, key)
+		f, err := all.look(ctx, key)
 		return []found{f}, err
 	}
-	all, err := look(ctx)
+	now, err := all.look(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	t.first = all[0].Standing
+	t.first = now.Standing
 	campaign, cancel := context.WithCancel(ctx)
 	t.cancel = cancel
 	if a := t.first.Asked; a.Action == leadership.Pause {
