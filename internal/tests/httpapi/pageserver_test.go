@@ -72,6 +72,8 @@ func TestTransferOffersCandidatesThatWait(t *testing.T) {
 	const key = "service/swarm/leader"
 	holding(t, kv, key, "dora", time.Minute, true)
 	standing(t, kv, key, "anna")
+	b := visit(t, serve(t, kv, httpapi.WithObserved("")), 1280, 800, "light")
+	b.until(card(key) + `?.querySelector(".leader").textContent === "anna"`) // so that the others wait
 	for node, priority := range map[string]int{"ben": 1, "cleo": 2} {
 		c := leadership.NewCandidate(kv, key, node, 2*time.Second, leadership.WithPriority(priority))
 		elected, _ := c.RunForElection(t.Context())
@@ -81,8 +83,7 @@ func TestTransferOffersCandidatesThatWait(t *testing.T) {
 			}
 		})
 	}
-	b := visit(t, serve(t, kv, httpapi.WithObserved("")), 1280, 800, "light")
-	b.until(card(key) + `?.querySelectorAll(".tag").length === 2 || ` + card(key) + `?.querySelector(".leader").textContent === "cleo"`)
+	b.until(card(key) + `.querySelectorAll(".tag").length === 2`)
 	b.click(card(key) + `.querySelector("[data-action=transfer]")`)
 	b.until(`document.getElementById("ask").open`)
 	nodes := value[string](b, `[...document.querySelectorAll("#ask .node")].map((n) => n.textContent).join("; ")`)
