@@ -9,13 +9,14 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// returned takes the call that was under way, and notes how long it took if it was answered.
+// returned takes the call that was under way, and notes how long it took if it was answered,
+// without what it may have waited for others.
 func (m *Machine) returned(now time.Duration, answered bool) *call {
 	c := m.call
 	m.call = nil
 	if took := now - c.start.Mono; answered {
-		m.calls.took = max(took, m.calls.took/2)
-		if c.step.Idle > 0 { // it has waited for others
+		m.calls.took = max(took-c.step.Idle, m.calls.took/2)
+		if c.step.Idle > 0 { // nobody knows how long it has waited
 			return c
 		}
 		m.calls.quick = min(took, m.calls.quick+m.calls.quick/32)

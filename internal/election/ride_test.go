@@ -24,6 +24,7 @@ type stable struct {
 	log   []string
 	stale map[string]*store.KVPair // what looks find of a session, in place of what is there
 	left  bool                     // the term was left, on the session of who looks
+	waits bool                     // looks wait for others as long as they may
 }
 
 type rider struct {
@@ -105,6 +106,13 @@ func (r *rider) goes() time.Duration {
 		step := r.Step(now)
 		switch step.Do {
 		case Look:
+			if s.waits {
+				if left := r.left(now); r.leads && step.Limit > left/2 {
+					s.t.Fatalf("of the %v of trust that are left a look may take %v", left, step.Limit)
+				}
+				s.now += step.Idle
+				now = s.instant()
+			}
 			pair, rec := s.read(seat)
 			r.Read(pair, rec, now)
 		case Put, End:
@@ -185,6 +193,16 @@ func TestTermThatRidesIsNotRenewed(t *testing.T) {
 	if !a.leads || s.now-a.start.Mono > rideTTL {
 		t.Errorf("leads: %v, and has looked %v ago", a.leads, s.now-a.start.Mono)
 	}
+}
+
+func TestLookThatWaitsForOthersLeavesTimeForAnother(t *testing.T) {
+	s := newStable(t)
+	s.waits = true
+	s.beats("one", "a", 1)
+	a := s.rider("a", "one")
+	beat := uint64(1)
+	s.pass(100*time.Second, func() { beat++; s.beats("one", "a", beat) }, a)
+	s.wants("a claim seat")
 }
 
 func TestSessionIsEndedBeforeItsTermIsTaken(t *testing.T) {
