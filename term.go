@@ -331,6 +331,9 @@ type outcome struct {
 // begin begins the work of a term. returned is called when it has returned.
 func (w *work) begin(t *term, returned func()) {
 	w.running, w.patience = true, 0
+	// What needs a large stack is done before: that of thousands which wait stays the smallest.
+	term, ctx := t.clone(), t.lease.Context()
+	ctx.Done()
 	go func() {
 		did := &outcome{err: errWorkExited}
 		defer func() {
@@ -342,7 +345,7 @@ func (w *work) begin(t *term, returned func()) {
 			w.mu.Unlock()
 			returned()
 		}()
-		did.err = w.do(t.lease.Context(), t.clone())
+		did.err = w.do(ctx, term)
 	}()
 }
 
