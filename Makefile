@@ -22,7 +22,7 @@ BENCH ?=
 .PHONY: help servers build test test-quick test-race fuzz proof faults faults-long faults-service faults-soak bench bench-calls recording lint vuln tidy release goreleaser format api cover clean
 
 help: ## Print this
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r t d; do printf '  make %-14s %s\n' "$$t" "$$d"; done
 
 servers: ## Install what the tests run against: etcd, Consul, ZooKeeper, Redis, PostgreSQL, PgBouncer, MariaDB, Chromium, axe, z3, cvc5, promtool
 	@./internal/servers/install.sh

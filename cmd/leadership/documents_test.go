@@ -31,7 +31,7 @@ import (
 // Whatever stands in an election does so as two nodes, until something asks for there to be no leader.
 
 // untyped are commands that are left out.
-var untyped = regexp.MustCompile(`^go install `)
+var untyped = regexp.MustCompile(`^(git clone|go install) `)
 
 // staying are those that do not end by themselves; candidates those of them that stand, and goingOn those that are not ended once they have printed something.
 var (

@@ -343,12 +343,19 @@ def bearer_of_environment():
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Runs a command while it leads.")
-    parser.add_argument("--url", action="append", required=True, help="a server; several are tried in turn")
-    parser.add_argument("--key", required=True)
-    parser.add_argument("--node", default=f"{os.uname().nodename}-{os.getpid()}")
-    parser.add_argument("--ttl", type=float, default=15.0, help="seconds")
-    parser.add_argument("command", nargs="+")
+    parser = argparse.ArgumentParser(
+        description="Runs a command while it leads.",
+        epilog="It gets the server's token from the file LEADERSHIP_WRITE_TOKEN_FILE, or from LEADERSHIP_WRITE_TOKEN. "
+        "The command has the fencing token of the term in LEADERSHIP_TOKEN. It is ended with the term, and run again in "
+        "the next one; when it exits by itself, the seat is given up, and its exit code is that of this program.",
+    )
+    parser.add_argument("--url", action="append", required=True, help="a server; several are tried in turn, each with a --url")
+    parser.add_argument("--key", required=True, help="the election")
+    parser.add_argument(
+        "--node", default=f"{os.uname().nodename}-{os.getpid()}", help="the name of this node (default the host and the process id)"
+    )
+    parser.add_argument("--ttl", type=float, default=15.0, help="how long after the last renewal another may lead, in seconds (default 15)")
+    parser.add_argument("command", nargs="+", help="the command and its arguments, after --")
     args = parser.parse_args()
     logging.basicConfig(format="%(asctime)s leader.py: %(message)s", level=logging.INFO)
     try:
