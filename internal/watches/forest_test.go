@@ -1,6 +1,7 @@
 package watches
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type forest struct {
 	slow                   time.Duration // how long a read takes
 	lag                    time.Duration // how long a hint takes
 	poison                 string        // a key that cannot be read
+	format                 string        // of the keys, "service/%05d" if empty
+	forbidden              string        // a directory that nobody may watch
 	own                    atomic.Int64  // watches of one key that are open
 
 	mu           sync.Mutex
@@ -44,7 +47,7 @@ func (f *forest) HintsBelow(ctx context.Context, directory string) (<-chan *stor
 	defer f.mu.Unlock()
 	f.opened++
 	switch {
-	case f.refuse:
+	case f.refuse, f.forbidden == directory:
 		return nil, fmt.Errorf("no right: %w", store.ErrCallNotSupported)
 	case f.down:
 		return nil, store.ErrNotReachable
@@ -122,7 +125,7 @@ type crowd struct {
 	shown [][]string // the values that each was shown, "" for none
 }
 
-func keyOf(i int) string { return fmt.Sprintf("service/%05d", i) }
+func (f *forest) key(i int) string { return fmt.Sprintf(cmp.Or(f.format, "service/%05d"), i) }
 
 // withCrowd calls test with watches of n keys of kv, which have been told what they are when
 // they are opened.
@@ -154,17 +157,18 @@ func withCrowd(t *testing.T, kv *forest, n int, test func(c *crowd)) {
 // open watches another key.
 func (c *crowd) open() {
 	i := len(c.all)
+	key := c.kv.key(i)
 	c.mu.Lock()
 	c.shown = append(c.shown, nil)
 	c.mu.Unlock()
-	c.all = append(c.all, Open(c.Context(), c.kv, keyOf(i), second, func(s *Shown) {
+	c.all = append(c.all, Open(c.Context(), c.kv, key, second, func(s *Shown) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		value := ""
 		if s.Pair != nil {
 			value = string(s.Pair.Value)
-			if s.Pair.Key != keyOf(i) {
-				c.Errorf("%s was shown %s", keyOf(i), s.Pair.Key)
+			if s.Pair.Key != key {
+				c.Errorf("%s was shown %s", key, s.Pair.Key)
 			}
 		}
 		c.shown[i] = append(c.shown[i], value)
@@ -195,7 +199,7 @@ func (c *crowd) want(want string) {
 
 func (c *crowd) put(i int, value string) {
 	c.Helper()
-	if err := c.kv.Put(c.Context(), keyOf(i), []byte(value), nil); err != nil {
+	if err := c.kv.Put(c.Context(), c.kv.key(i), []byte(value), nil); err != nil {
 		c.Fatal(err)
 	}
 }

@@ -17,7 +17,7 @@ type shared struct {
 	originKey any
 	ctx       context.Context // for its values
 
-	dir  *directory      // nil for a key that has none
+	dir  *directory      // whose tree watches it, or nil
 	gone <-chan struct{} // closed when a watch of its own that it has given up has ended, or nil
 
 	due  due   // guarded by the mu of the tree

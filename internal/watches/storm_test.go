@@ -31,7 +31,7 @@ func TestEveryLastChangeIsShown(t *testing.T) {
 				switch i := r.IntN(len(c.all)); r.IntN(12) {
 				case 0:
 					if len(last) > 0 && last[i] != "" {
-						if err := kv.Delete(t.Context(), keyOf(i)); err != nil {
+						if err := kv.Delete(t.Context(), kv.key(i)); err != nil {
 							t.Fatal(err)
 						}
 						last[i] = ""
@@ -58,7 +58,7 @@ func TestEveryLastChangeIsShown(t *testing.T) {
 			note()
 			for i, want := range last {
 				if got := shown[i]; got != want { // it was missing at first
-					c.Errorf("seed %d: %s was last shown as %q; it is %q", seed, keyOf(i), got, want)
+					c.Errorf("seed %d: %s was last shown as %q; it is %q", seed, kv.key(i), got, want)
 				}
 			}
 		})

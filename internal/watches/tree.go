@@ -3,6 +3,7 @@ package watches
 import (
 	"context"
 	"errors"
+	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -10,17 +11,18 @@ import (
 	"github.com/seed-a1d591d3/leadership/store"
 )
 
-// TreeKeys is how many keys of a directory a process watches before they share one watch of
-// all that is below the directory. A watch of its own costs a key some KB and up to three
-// goroutines in this process, which does not matter for some hundred. The one of all is told
-// of the keys that others have below the directory too, which may be more than these.
+// TreeKeys is how many keys below a directory a process watches before they share one watch
+// of all that is below it: the deepest such directory. A watch of its own costs a key some KB
+// and up to three goroutines in this process, which does not matter for some hundred. The one
+// of all is told of the keys that others have below the directory too, which may be more than
+// these.
 const TreeKeys = 256
 
-// directory is the keys of a store that are equal up to their last slash. The mu of the
+// directory is the keys of a store that begin with the same, up to a slash. The mu of the
 // package guards it.
 type directory struct {
 	name    string
-	keys    map[string]*shared // that have users, by the whole key
+	keys    map[string]*shared // that have users, by the whole key; of those with a tree its own alone
 	tree    *tree              // that watches all of them, or nil
 	refused bool               // the store does not watch it
 }
@@ -45,35 +47,67 @@ type tree struct {
 
 // enter gives a new key a watch.
 func (p *pool) enter(s *shared) {
-	d := p.directoryOf(s)
-	switch {
-	case d == nil || d.refused:
-	case d.tree != nil:
-		return
-	case len(d.keys) >= TreeKeys:
-		p.grow(s.ctx, d)
-		return
+	for name := range s.above() {
+		if d := p.dirs[name]; d != nil && d.tree != nil {
+			d.take(s)
+			return
+		}
+	}
+	p.park(s)
+	for name := range s.above() {
+		if d := p.dirs[name]; !d.refused && len(d.keys) >= TreeKeys {
+			p.grow(s.ctx, d)
+			return
+		}
 	}
 	p.own(s)
 }
 
-// directoryOf enters a key into its directory, and returns that. It returns nil if the key
-// has none, or the store cannot watch directories.
-func (p *pool) directoryOf(s *shared) *directory {
-	key, named := s.originKey.(string)
-	slash := strings.LastIndexByte(key, '/')
-	if _, can := p.origin.(store.TreeHinter); !can || !named || slash < 0 {
-		return nil
+// above are the names of the directories that a key is in, the deepest first, but for the root.
+// There are none if the store cannot watch directories.
+func (s *shared) above() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		key, named := s.originKey.(string)
+		if _, can := s.pool.origin.(store.TreeHinter); !can || !named {
+			return
+		}
+		for i := len(key) - 2; i > 0; i-- {
+			if key[i] == '/' && !yield(key[:i+1]) {
+				return
+			}
+		}
 	}
-	name := key[:slash+1]
-	d := p.dirs[name]
-	if d == nil {
-		d = &directory{name: strings.Clone(name), keys: make(map[string]*shared)}
-		p.dirs[d.name] = d
+}
+
+// park enters a key that has no tree into all its directories.
+func (p *pool) park(s *shared) {
+	s.dir = nil
+	for name := range s.above() {
+		d := p.dirs[name]
+		if d == nil {
+			d = &directory{name: strings.Clone(name), keys: make(map[string]*shared)}
+			p.dirs[d.name] = d
+		}
+		d.keys[s.originKey.(string)] = s
 	}
-	d.keys[key] = s
+}
+
+// leave takes a key out of its directories, but for that of its tree.
+func (p *pool) leave(s *shared) {
+	for name := range s.above() {
+		if d := p.dirs[name]; d != nil && d != s.dir {
+			delete(d.keys, s.originKey.(string))
+			if len(d.keys) == 0 {
+				delete(p.dirs, name)
+			}
+		}
+	}
+}
+
+// take has a key watched by the tree of the directory.
+func (d *directory) take(s *shared) {
+	d.keys[s.originKey.(string)] = s
 	s.dir = d
-	return d
 }
 
 // grow begins to watch a directory. The watches of its keys stay until that stands. It takes
@@ -83,6 +117,10 @@ func (p *pool) grow(values context.Context, d *directory) {
 	t.ctx, t.cancel = context.WithCancel(values)
 	t.stream = newStream(p, t)
 	d.tree = t
+	for _, s := range d.keys {
+		d.take(s)
+		p.leave(s)
+	}
 	p.start(t.stream)
 }
 
@@ -94,18 +132,16 @@ func (p *pool) exit(s *shared) <-chan struct{} {
 	if s.own != nil || done == nil {
 		done = p.disown(s)
 	}
-	if s.dir == nil {
+	d := s.dir
+	if d == nil {
+		p.leave(s)
 		return done
 	}
-	d := s.dir
 	delete(d.keys, s.originKey.(string))
 	if len(d.keys) > 0 {
 		return done
 	}
 	delete(p.dirs, d.name)
-	if d.tree == nil {
-		return done
-	}
 	d.tree.olds = append(d.tree.olds, done)
 	return d.tree.end()
 }
@@ -133,6 +169,7 @@ func (t *tree) watch(ctx context.Context) (<-chan *store.KVPair, error) {
 	t.end()
 	t.dir.refused = true
 	for _, s := range t.dir.keys {
+		t.pool.park(s)
 		if s.own == nil {
 			t.pool.own(s)
 		}

@@ -13,11 +13,12 @@ import (
 )
 
 func TestManyKeysOfADirectoryShareOneWatch(t *testing.T) {
-	for _, keysOnly := range []bool{false, true} {
-		kv := &forest{keysOnly: keysOnly}
+	for i, format := range []string{"service/%05d", "/a/b/%05d/leader", "service/%05d/some/leader", "service/%05d/"} {
+		keysOnly := i%2 == 0
+		kv := &forest{keysOnly: keysOnly, format: format}
 		withCrowd(t, kv, 300, func(c *crowd) {
 			if trees, opened, own, _, _ := kv.counts(); trees != 1 || opened != 1 || own != 0 {
-				t.Errorf("%d watches of directories, of %d, and %d of keys", trees, opened, own)
+				t.Errorf("%s: %d watches of directories, of %d, and %d of keys", format, trees, opened, own)
 			}
 			c.put(7, "new")
 			c.want("map[7:new]")
@@ -27,7 +28,7 @@ func TestManyKeysOfADirectoryShareOneWatch(t *testing.T) {
 			c.put(7, "newer")
 			c.put(299, "other")
 			c.want("map[7:newer 299:other]")
-			if err := kv.Delete(c.Context(), keyOf(7)); err != nil {
+			if err := kv.Delete(c.Context(), kv.key(7)); err != nil {
 				t.Fatal(err)
 			}
 			c.want("map[7:]")
@@ -54,10 +55,10 @@ func TestFewKeysHaveWatchesOfTheirOwn(t *testing.T) {
 func TestKeysWithoutADirectoryHaveWatchesOfTheirOwn(t *testing.T) {
 	kv := new(forest)
 	withCrowd(t, kv, 0, func(c *crowd) {
-		for i := range TreeKeys {
-			c.all = append(c.all, Open(c.Context(), kv, fmt.Sprint(i), second, silent))
+		for i := range 2 * TreeKeys {
+			c.all = append(c.all, Open(c.Context(), kv, []string{"", "/"}[i%2]+fmt.Sprint(i), second, silent))
 		}
-		if _, opened, own, _, _ := kv.counts(); opened != 0 || own != TreeKeys {
+		if _, opened, own, _, _ := kv.counts(); opened != 0 || own != 2*TreeKeys {
 			t.Errorf("%d watches of directories and %d of keys", opened, own)
 		}
 	})
@@ -123,7 +124,7 @@ func TestOneWhoIsNewToAKeyIsToldAgain(t *testing.T) {
 		c.put(8, "a")
 		c.want("map[8:a 9:a]")
 		told := ""
-		w := Open(c.Context(), kv, keyOf(9), second, func(s *Shown) { told = string(s.Pair.Value) })
+		w := Open(c.Context(), kv, kv.key(9), second, func(s *Shown) { told = string(s.Pair.Value) })
 		kv.set(func() { kv.cut() })
 		time.Sleep(2 * second())
 		if shown := c.take(); shown[8] != "" || shown[9] != "a" || told != "a" {
@@ -139,7 +140,7 @@ func TestStateThatIsOlderThanWhatWasReadIsNotShown(t *testing.T) {
 		c.put(9, "a")
 		c.want("map[9:a]")
 		kv.set(func() { kv.lag = second() })
-		if err := kv.Delete(c.Context(), keyOf(9)); err != nil {
+		if err := kv.Delete(c.Context(), kv.key(9)); err != nil {
 			t.Fatal(err)
 		}
 		for _, value := range []string{"b", "c"} { // each is under way
@@ -217,6 +218,34 @@ func TestKeysWatchAloneWhereTheTreeIsRefused(t *testing.T) {
 		c.put(299, "new")
 		c.put(300, "new")
 		c.want("map[299:new 300:new]")
+	})
+}
+
+func TestDirectoryMayBeWatchedThoughThatAboveMayNot(t *testing.T) {
+	kv := &forest{forbidden: "service/"}
+	withCrowd(t, kv, 0, func(c *crowd) {
+		open := func(directory string, n int) {
+			kv.format = directory + "%05d"
+			for range n {
+				c.open()
+			}
+		}
+		open("service/a/", TreeKeys/2)
+		open("service/b/", TreeKeys/2)
+		if trees, opened, own, _, _ := kv.counts(); trees != 0 || opened != 1 || own != TreeKeys {
+			t.Errorf("%d watches of directories, of %d, and %d of keys", trees, opened, own)
+		}
+		open("service/a/", TreeKeys/2)
+		time.Sleep(2 * second())
+		if trees, opened, own, _, _ := kv.counts(); trees != 1 || opened != 2 || own != TreeKeys/2 {
+			t.Errorf("then %d watches of directories, of %d, and %d of keys", trees, opened, own)
+		}
+		c.take()
+		kv.format = "service/a/%05d"
+		c.put(0, "new")
+		kv.format = "service/b/%05d"
+		c.put(TreeKeys/2, "new")
+		c.want(fmt.Sprintf("map[0:new %d:new]", TreeKeys/2))
 	})
 }
 

@@ -68,7 +68,7 @@ func Open(ctx context.Context, kv store.Store, key string, pause func() time.Dur
 		s = &shared{pool: p, kv: kv, key: key, originKey: originKey, ctx: context.WithoutCancel(ctx)}
 		p.keys[originKey] = s
 		p.enter(s)
-	} else if s.dir != nil && s.dir.tree != nil {
+	} else if s.dir != nil {
 		s.dir.tree.forget(s)
 	}
 	w.shared = s
