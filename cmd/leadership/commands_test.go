@@ -21,7 +21,13 @@ import (
 // lead makes a node lead until the end of the test.
 func lead(t *testing.T, url, node string, opts ...leadership.Option) *leadership.Candidate {
 	t.Helper()
-	c := leadership.NewCandidate(open(t, url), key, node, time.Second, opts...)
+	return leadFor(t, url, node, time.Second, opts...)
+}
+
+// leadFor is lead with a TTL, for a test in which no renewal may be late.
+func leadFor(t *testing.T, url, node string, ttl time.Duration, opts ...leadership.Option) *leadership.Candidate {
+	t.Helper()
+	c := leadership.NewCandidate(open(t, url), key, node, ttl, opts...)
 	_, errs := c.RunForElection(t.Context())
 	t.Cleanup(func() {
 		c.Stop()

@@ -88,7 +88,7 @@ func TestFollowOnATerminalKeepsEveryChange(t *testing.T) {
 			url := sqliteURL(t)
 			slave, written := terminal(t, width)
 			_, _, end := following(t, nil, slave, "--store", url, key)
-			a := lead(t, url, "node-a")
+			a := leadFor(t, url, "node-a", time.Minute)
 			eventually(t, "leader", func() bool { return strings.Contains(written.String(), "node-a leads, token") })
 			time.Sleep(1100 * time.Millisecond) // the live line is written again each second
 			if strings.Contains(written.String(), "node-a leads for ") != live {
@@ -121,7 +121,7 @@ func TestFollowPrintsAnObjectForEveryChange(t *testing.T) {
 		done <- execute(ctx, []string{"follow", "--store", url, "--key", key, "--json"}, nil, write, io.Discard, nil)
 		_ = write.Close()
 	}()
-	c := lead(t, url, "a")
+	c := leadFor(t, url, "a", time.Minute)
 	lines := bufio.NewScanner(read)
 	next := func() (l change) {
 		t.Helper()
