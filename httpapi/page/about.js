@@ -11,6 +11,7 @@ export function about(hello) {
 		set($("about-" + id), printable(text));
 		show($("about-" + id).parentElement, text !== "");
 	}
+	show($("metrics"), token() === ""); // a link takes no token along
 	const key = hello.prefix + "demo/leader";
 	const alone = !hello.url || hello.url.startsWith("memory:"); // no other process gets there by a URL
 	if (alone) {

@@ -226,6 +226,7 @@ func TestPageAsksForATokenWhereOneIsNeeded(t *testing.T) {
 	b.enter("auth-token", read)
 	b.until(there)
 	b.holds("a reader has nothing to ask", `document.querySelector(".acts").hidden`)
+	b.holds("no link leads to where a token is needed", `document.getElementById("metrics").hidden`)
 	b.do(chromedp.Click(chromedp.CSS("#token-open")))
 	value[string](b, `document.getElementById("auth-token").value = ""`)
 	b.enter("auth-token", write)
