@@ -116,6 +116,8 @@ func TestBadInputIsRefusedWithItsFlagAndRule(t *testing.T) {
 		{"did you mean elect or elected?", "round elekte backup r --node a"},
 		{`unknown command "elekt" for "leadership round": did you mean elect?`, "round elekt backup r --node a"},
 		{"unknown flag: --kye: did you mean --key?", "follow --kye a"},
+		{"unknown flag: --tyr: did you mean --try?", "run a --tyr -- true"},
+		{"unknown flag: --tyr: if it is one of the command", "run a ./server --tyr"},
 		{"unknown flag: --versionn: did you mean --version?", "--versionn"},
 		{`unknown command "foo" for "leadership"`, "help foo"},
 		{`unknown command "statsu" for "leadership": did you mean status?`, "help statsu"},

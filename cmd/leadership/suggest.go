@@ -68,18 +68,27 @@ func flagError(cmd *cobra.Command, err error) error {
 		return err
 	case cmd.HasAvailableSubCommands() && len(args) > 0:
 		return unknownCommand(cmd, args[0])
-	case errors.As(err, &unknown) && len(args) > 0 && runsCommand(cmd):
-		return fmt.Errorf(`%w: if it is one of the command, put the command after " -- "`, err)
-	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
-		var names []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if !f.Hidden {
-				names = append(names, f.Name)
-			}
-		})
-		return fmt.Errorf("%w%s", err, didYouMean("--", unknown.GetSpecifiedName(), names))
+	case errors.As(err, &unknown):
+		var meant string
+		if unknown.GetSpecifiedShortnames() == "" {
+			meant = didYouMean("--", unknown.GetSpecifiedName(), flagNames(cmd))
+		}
+		if runsCommand(cmd) && (len(args) > 1 || len(args) == 1 && meant == "") { // the first is the key
+			meant = `: if it is one of the command, put the command after " -- "`
+		}
+		return fmt.Errorf("%w%s", err, meant)
 	}
 	return err
+}
+
+// flagNames returns the names of the flags of a command that its help shows.
+func flagNames(cmd *cobra.Command) (names []string) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	return names
 }
 
 // runsCommand reports whether a command ends with another, to run.
