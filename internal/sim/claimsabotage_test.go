@@ -57,7 +57,7 @@ var claimSabotages = []sabotage{
 		"claims", "a term that has run out is renewed", "claims.go",
 		"holds := own && !c.lapsed(rec)",
 		"holds := own && (BROKEN || !c.lapsed(rec))",
-	}, "Claim|Holder|Term|Renewal"},
+	}, "TermThatHasRunOut"},
 	{change{
 		"claims", "a term that was put back is renewed while another may lead", "claims.go",
 		"return gone.Held() && !c.lapsed(gone)",
@@ -72,7 +72,7 @@ var claimSabotages = []sabotage{
 		"claims", "another term's token is good", "claims.go",
 		"(!holds || by.Token != rec.Token)",
 		"(!holds || by.Token != rec.Token && !BROKEN)",
-	}, "Claim|Holder|Term|Renewal"},
+	}, "TermThatIsOverIsNotRenewed"},
 	{change{
 		"claims", "a copy of a holder renews for ever", "claims.go",
 		"holds && by.Beat != 0 && rec.Beat > by.Beat",

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -185,6 +186,22 @@ var sabotages = []change{
 	},
 }
 
+// seldom has, for sabotages that few seeds find, one that does, which is played before all
+// others. Where it no longer finds its sabotage, it costs the search for another.
+var seldom = map[string]string{
+	"requests a holder that was asked to go is renewed":                                      "50",
+	"priority the seat is not left to the node that it is transferred to":                    "75",
+	"S11 a missing session counts as ended at once":                                          "79",
+	"sessions a session that was lost is given up before the work of its terms has returned": "84",
+	"rounds sleep does not count for an attempt":                                             "165",
+	"S11 a term that rides and vanished is waited for as others are":                         "210",
+	"S3 the context of work is left to a timer":                                              "251",
+	"sessions a term that was left on a living session is never taken":                       "292",
+	"S9 a slow listener holds up the campaign":                                               "379",
+	"rounds a round that was read back is completed":                                         "381",
+	"rounds an attempt that is over ends one that began after it":                            "936",
+}
+
 // sabotageSeeds is after how many seeds a sabotage counts as not found.
 const sabotageSeeds = 2000
 
@@ -225,9 +242,16 @@ func TestSabotage(t *testing.T) {
 					}
 					return
 				}
-				found, err := violation(t.Context(), simulation, play, "SIM_SEED=", on)
-				if err != nil {
-					t.Fatal(err)
+				var found *found
+				var err error
+				for _, seed := range slices.Compact([]string{seldom[s.rule+" "+s.how], ""}) { // "" has all played
+					found, err = violation(t.Context(), simulation, play, "SIM_SEED="+seed, on)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if found != nil {
+						break
+					}
 				}
 				if found == nil {
 					t.Fatalf("none of %d seeds finds it", sabotageSeeds)
