@@ -14,7 +14,7 @@ const (
 	exitNo         = 1   // lost, no leader, not completed
 	exitUsage      = 2   // an invalid argument or flag
 	exitFailure    = 3   // another error, such as a store that cannot be reached
-	exitTaken      = 4   // run --try: the seat is not free
+	exitTaken      = 4   // run --try: not elected
 	exitRun        = 125 // run and round run: the same
 	exitNoExec     = guard.CodeNotRunnable
 	exitNotFound   = guard.CodeNotFound

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-a1d591d3/leadership"
@@ -22,7 +23,8 @@ type health struct {
 	every    time.Duration // 0: the default
 	failures int
 
-	running sync.WaitGroup // checks; one that begins after the end of the campaign starts nothing
+	latest  atomic.Pointer[error] // what the latest check has come to
+	running sync.WaitGroup        // checks; one that begins after the end of the campaign starts nothing
 }
 
 // options returns those of a candidate with that TTL.
@@ -34,14 +36,16 @@ func (h *health) options(ttl time.Duration, environ []string) ([]leadership.Opti
 		return nil, nil
 	}
 	// Before the candidate gives up the check: what the command has printed would be lost.
-	limit := max(cmp.Or(h.every, ttl/3)*9/10, time.Millisecond)
+	limit := max(h.within(ttl)*9/10, time.Millisecond)
 	opts := []leadership.Option{
 		leadership.WithHealthCheck(func(ctx context.Context) error {
 			h.running.Add(1)
 			defer h.running.Done()
 			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
-			return h.check(ctx, environ)
+			err := h.check(ctx, environ)
+			h.latest.Store(&err)
+			return err
 		}),
 		leadership.WithHealthFailures(h.failures),
 	}
@@ -50,6 +54,32 @@ func (h *health) options(ttl time.Duration, environ []string) ([]leadership.Opti
 	}
 	return opts, nil
 }
+
+// within returns how long a check may take: no time if there is none.
+func (h *health) within(ttl time.Duration) time.Duration {
+	if h.command == "" {
+		return 0
+	}
+	return cmp.Or(h.every, ttl/3)
+}
+
+// problem returns why the node may not stand by the latest check, or nil. Safe for
+// concurrent use.
+func (h *health) problem() error {
+	switch latest := h.latest.Load(); {
+	case h.command == "":
+		return nil
+	case latest == nil:
+		return errors.New("it has not returned")
+	default:
+		return *latest
+	}
+}
+
+// checkError is the error of a check that has not passed.
+type checkError struct{ error }
+
+func (e checkError) Unwrap() error { return e.error }
 
 // check runs the command in a shell, and returns an error unless it exits 0 before ctx ends.
 func (h *health) check(ctx context.Context, environ []string) error {
@@ -69,9 +99,9 @@ func (h *health) check(ctx context.Context, environ []string) error {
 		err = fmt.Errorf("killed after %s: %w", clock.About(time.Since(began)), ctx.Err())
 	}
 	if last := said.last(); last != "" {
-		return fmt.Errorf("the command %q: %w: %s", h.command, err, last)
+		return checkError{fmt.Errorf("the command %q: %w: %s", h.command, err, last)}
 	}
-	return fmt.Errorf("the command %q: %w", h.command, err)
+	return checkError{fmt.Errorf("the command %q: %w", h.command, err)}
 }
 
 // tail keeps the end of what is written to it.

@@ -14,7 +14,7 @@
 //
 // It exits 0 after success, 1 if the answer is no (lost, no leader), 2 for wrong usage
 // and 3 for other errors. run and round run exit with the code of their command, and with
-// 125 for errors of their own; run --try exits 4 if the seat is not free.
+// 125 for errors of their own; run --try exits 4 if it does not run the command.
 package main
 
 import (

@@ -58,7 +58,7 @@ LEADERSHIP_READ_TOKEN.
 
 Exit codes: 0 success; 1 the answer is no; 2 wrong usage; 3 another error. run
 and round run exit with the code of their command, and with 125 for errors of their own;
-run --try exits 4 if the seat is not free.`,
+run --try exits 4 if it does not run the command.`,
 		Example: `  leadership demo
   leadership serve --listen 127.0.0.1:8080
   leadership run service/leader -- ./server --port 8080

@@ -70,11 +70,18 @@ After a lost term run campaigns on, and starts the command again when it is elec
 again; with --once it exits. When the command exits by itself, run resigns and exits;
 with --restart it campaigns on, after a pause.
 
-With --try run does not wait for its turn: if there is a leader, or the election is paused,
-it exits 4, and the command is not run. So a job in the crontab of every machine is skipped
-while the one before still runs, on any machine. One look does not tell a leader that
-works from one that has crashed: run waits until the leader renews or ends its term, for a
-third of its TTL by default, or takes its place after its TTL.
+With --try run does not wait for its turn. It exits 4, and the command is not run, if
+there is a leader, if the election is paused or left to another node, or if the health
+check of this node has not passed. If the store cannot be asked or written in the end, it
+is not known whether the seat is free: run exits 125 then, but not because the store has
+failed for a moment before. One look does not tell a leader that works from one that has
+crashed: run waits until the leader renews or ends its term, for a third of its TTL by
+default, or takes its place after its TTL.
+
+So a job in the crontab of every machine is skipped while the one before still runs, on
+any machine. A short job may run on two machines in a row, one after the other and never
+at once, for its seat is free as soon as it has ended: use leadership round run for what
+is to be done once each time it is due.
 
 With --health-check a node stands only while that command, which is run by sh -c, exits 0;
 after --health-failures failures in a row a leader steps down, and the command is ended.
@@ -92,9 +99,9 @@ SIGWINCH are passed on to it. At SIGINT and SIGTERM run ends the command, gives
 up the seat and exits; at the second one the command is killed.
 
 The exit code is that of the command, or 128 and the number of the signal that
-ended it, or run before it had a command; 2 for wrong usage, 4 if --try finds a leader,
-125 for an error of run, 126 for a command that cannot be run and 127 for one that is not
-found.`,
+ended it, or run before it had a command; 2 for wrong usage, 4 if --try does not run the
+command, 125 for an error of run, 126 for a command that cannot be run and 127 for one
+that is not found.`,
 		Example: `  leadership run service/scheduler -- ./scheduler --verbose
   leadership run cron --store redis://10.0.0.5 --ttl 5s --restart -- ./tick.sh
   leadership run report --try -- ./report.sh
@@ -168,14 +175,18 @@ func (r *runner) campaign(ctx context.Context, kv store.Store) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	ctx, err = r.try.begin(ctx, r.stored(kv), r.key)
-	if err != nil {
+	r.try.node, r.try.health = r.node, &r.health
+	ctx, err = r.try.begin(ctx, r.stored(kv), r.key, r.ttl)
+	switch {
+	case err != nil && r.signals.code() != 0: // which has ended ctx
+		return r.signals.code(), nil
+	case err != nil:
 		return 0, err
 	}
 	opts := []leadership.Option{
 		leadership.WithGrace(r.grace), leadership.WithPriority(r.priority), leadership.WithLogger(r.logger()),
 		leadership.WithWorkName(fmt.Sprintf("the command %q", r.argv[0])),
-		leadership.WithCallbacks(leadership.Callbacks{OnLeaderChange: r.announce, OnError: func(err error) { r.try.failed.Store(&err) }}),
+		leadership.WithCallbacks(leadership.Callbacks{OnLeaderChange: r.announce, OnError: r.try.note}),
 	}
 	opts = append(opts, checks...)
 	if r.payload != "" {

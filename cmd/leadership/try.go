@@ -14,8 +14,10 @@ import (
 
 // try makes run give up, unless the seat is free. The zero value never does.
 type try struct {
-	on    bool
-	first leadership.Standing // what was found before the campaign began
+	on     bool
+	node   string
+	health *health
+	first  leadership.Standing // what was found before the campaign began
 
 	decided atomic.Bool // the command runs, or run gives up
 	refused atomic.Pointer[error]
@@ -27,13 +29,9 @@ type try struct {
 // begin looks who leads, and returns the context for the campaign. If there is a leader,
 // it may have crashed: the campaign finds that out, and begin looks on whether the leader
 // renews its term. Call end.
-func (t *try) begin(ctx context.Context, all elections, key string) (context.Context, error) {
+func (t *try) begin(ctx context.Context, all elections, key string, ttl time.Duration) (context.Context, error) {
 	if !t.on {
 		return ctx, nil
-	}
-	look := func(ctx context.Context) ([]found, error) {
-		f, err := all.look(ctx, key)
-		return []found{f}, err
 	}
 	now, err := all.look(ctx, key)
 	if err != nil {
@@ -42,33 +40,75 @@ func (t *try) begin(ctx context.Context, all elections, key string) (context.Con
 	t.first = now.Standing
 	campaign, cancel := context.WithCancel(ctx)
 	t.cancel = cancel
-	if a := t.first.Asked; a.Action == leadership.Pause {
-		t.refuse(fmt.Errorf("%s is paused by %s", printable(key), printable(a.By)))
+	if t.first.Asked.Action == leadership.Pause {
+		t.refuse(paused(key, t.first.Asked))
 		return campaign, nil
 	}
-	limit := t.first.Left*3/2 + leadership.DefaultCallTimeout
+	limit := t.first.Left*3/2 + leadership.DefaultCallTimeout + t.health.within(ttl)
 	t.all.Go(func() {
-		timer := time.NewTimer(limit)
-		defer timer.Stop()
-		select {
-		case <-campaign.Done():
-		case <-timer.C:
-			why := fmt.Errorf("%s could not be won within %s", printable(key), clock.Text(limit))
-			if failed := t.failed.Load(); failed != nil {
-				why = &exitError{exitRun, fmt.Errorf("it is not known whether the seat is free: %w", errors.Join(why, *failed))}
-			}
-			t.refuse(why)
+		if clock.Pause(campaign, limit) != nil {
+			return
+		}
+		// Whether the store answers now decides, not whether it always has.
+		last, cancel := context.WithTimeout(campaign, leadership.DefaultCallTimeout)
+		defer cancel()
+		now, err := all.look(last, key)
+		if campaign.Err() == nil {
+			t.refuse(t.verdict(key, now.Standing, err, limit))
 		}
 	})
 	if t.first.Term.Leader != "" {
 		t.all.Go(func() {
-			all, err := watchOver(campaign, look)
+			all, err := watchOver(campaign, func(ctx context.Context) ([]found, error) {
+				for {
+					f, err := all.look(ctx, key)
+					if err == nil || clock.Pause(ctx, min(maxStatusPoll, max(t.first.Term.TTL/20, minStatusPoll))) != nil {
+						return []found{f}, err
+					}
+				}
+			})
 			if err == nil && len(all) == 1 && all[0].renewed && all[0].Term.Token == t.first.Term.Token {
 				t.refuse(taken(key, t.first.Term))
 			}
 		})
 	}
 	return campaign, nil
+}
+
+// note takes note of an error of the campaign: of the store, unless it is one of a check.
+func (t *try) note(err error) {
+	if !errors.As(err, new(checkError)) {
+		t.failed.Store(&err)
+	}
+}
+
+// verdict is why the command is not run, when the time is over and nothing else has decided
+// that. now and err are what the last look has found.
+func (t *try) verdict(key string, now leadership.Standing, err error, limit time.Duration) error {
+	why := fmt.Errorf("%s could not be won within %s", printable(key), clock.Text(limit))
+	sick, failed := t.health.problem(), t.failed.Load()
+	switch a := now.Asked; {
+	case err != nil:
+		return notKnown(why, err)
+	case a.Action == leadership.Pause:
+		return paused(key, a)
+	case sick != nil:
+		return fmt.Errorf("%w: the health check has not passed: %w", why, sick)
+	case now.Term.Leader == "" && a.Action == leadership.Transfer && a.To != t.node:
+		return fmt.Errorf("%w: it is left to %s, as %s asked", why, printable(a.To), printable(a.By))
+	case failed != nil:
+		return notKnown(why, *failed)
+	}
+	return why
+}
+
+// notKnown is the error of a store that could not be asked, or written, in time.
+func notKnown(why, err error) error {
+	return &exitError{exitRun, fmt.Errorf("it is not known whether the seat is free: %w: %w", why, err)}
+}
+
+func paused(key string, a leadership.Request) error {
+	return fmt.Errorf("%s is paused by %s", printable(key), printable(a.By))
 }
 
 // taken is why a command is not run.
