@@ -193,7 +193,7 @@ func ignoresContext(name string) breakage {
 func writesLate(b *broken, _ *memory.Store) {
 	b.put = func(ctx context.Context, key string, value []byte, previous *store.KVPair, opts *store.WriteOptions) (bool, *store.KVPair, error) {
 		if err := ctx.Err(); err != nil {
-			time.AfterFunc(5*time.Millisecond, func() {
+			time.AfterFunc(time.Millisecond, func() {
 				_, _, _ = b.Store.AtomicPut(context.WithoutCancel(ctx), key, value, previous, opts)
 			})
 			return false, nil, err

@@ -32,10 +32,12 @@ func endedPrevents(name string) func(*trial) {
 				tr.Errorf("%s with a context whose deadline is over: %v; want context.DeadlineExceeded", name, err)
 			}
 		}
-		for range 2 {
+		unchanged := func() {
 			kv.wantPair(pair)
 			kv.wantMissing(tr.base + "/new")
-			time.Sleep(20 * time.Millisecond)
 		}
+		unchanged()
+		time.Sleep(40 * time.Millisecond)
+		unchanged()
 	}
 }
