@@ -14,7 +14,7 @@
 // A leader gives up its seat after a time or at one ([WithRelinquishAfter],
 // [WithRelinquishSchedule]), while it is unhealthy ([WithHealthCheck]), and when it
 // is asked to by an operator ([Ask]), who may also name the next, or have the seat
-// stay empty. Who is preferred at a vacancy is said by [WithPriority].
+// stay empty. [WithPriority] tells who is preferred at a vacancy.
 //
 // # What is promised
 //
