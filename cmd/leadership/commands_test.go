@@ -18,10 +18,13 @@ import (
 	"github.com/seed-a1d591d3/leadership/store/faultstore"
 )
 
+// leadTTL is long enough for a machine that is busy with other tests.
+const leadTTL = 5 * time.Second
+
 // lead makes a node lead until the end of the test.
 func lead(t *testing.T, url, node string, opts ...leadership.Option) *leadership.Candidate {
 	t.Helper()
-	return leadFor(t, url, node, time.Second, opts...)
+	return leadFor(t, url, node, leadTTL, opts...)
 }
 
 // leadFor is lead with a TTL, for a test in which no renewal may be late.

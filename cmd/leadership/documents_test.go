@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -121,13 +122,13 @@ func newConsole(t *testing.T, text string) *console {
 		"/run/secrets/token", filepath.Join(dir, "write-token"),
 	}
 	if strings.Contains(text, "redis://") {
-		url := "redis://" + servers.Shared(t, "redis").Addr + "/?prefix=" + strings.ToLower(t.Name()) + "/"
+		url := "redis://" + servers.Shared(t, "redis").Addr + "/?prefix=" + strings.ToLower(t.Name()+rand.Text()) + "/" // with -count, too
 		c.env = append(c.env, "LEADERSHIP_STORE="+url)
 		c.replaced = append(c.replaced, "redis://10.0.0.5:6379", "'"+url+"'", "redis://127.0.0.1:6379", "'"+url+"'", "redis://localhost:6379", "'"+url+"'")
 	}
 	if urls := regexp.MustCompile(`etcd://\S+`).FindAllString(text, -1); urls != nil {
 		for _, url := range urls {
-			c.replaced = append(c.replaced, url, "etcd://"+servers.Shared(t, "etcd").Addr+"/documents")
+			c.replaced = append(c.replaced, url, "etcd://"+servers.Shared(t, "etcd").Addr+"/documents"+rand.Text())
 		}
 	}
 	return c

@@ -59,7 +59,7 @@ func TestStatusAndRequestsByAServer(t *testing.T) {
 	if err := json.Unmarshal([]byte(do(0, "", "status", key, "--json")), &e); err != nil {
 		t.Fatal(err)
 	}
-	if term, _ := a.Term(); e.Key != key || e.Leader != "a" || e.Token != term.Token || e.TTL != 1000 || !e.Since.Equal(term.Since) || e.Payload == nil || *e.Payload != "10.0.0.1:80" {
+	if term, _ := a.Term(); e.Key != key || e.Leader != "a" || e.Token != term.Token || e.TTL != leadTTL.Milliseconds() || !e.Since.Equal(term.Since) || e.Payload == nil || *e.Payload != "10.0.0.1:80" {
 		t.Errorf("got %+v", e)
 	}
 	do(0, "a ", "status")

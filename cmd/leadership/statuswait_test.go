@@ -35,8 +35,8 @@ func TestStatusThatIsCutOffTellsWhatItSaw(t *testing.T) {
 func TestStatusTellsWhichTermsRide(t *testing.T) {
 	url := sqliteURL(t)
 	link := faultstore.New(open(t, url))
-	session := leadership.NewSession(link, "service/", "node-s", time.Second)
-	rider := leadership.NewCandidate(link, "service/rides", "node-s", time.Second, leadership.WithSession(session))
+	session := leadership.NewSession(link, "service/", "node-s", leadTTL)
+	rider := leadership.NewCandidate(link, "service/rides", "node-s", leadTTL, leadership.WithSession(session))
 	_, errs := rider.RunForElection(t.Context())
 	t.Cleanup(func() {
 		rider.Stop()
@@ -57,7 +57,7 @@ func TestStatusTellsWhichTermsRide(t *testing.T) {
 		}
 	}
 	for range 3 { // while its record stays as it is
-		try("status --prefix service/ --check", 0, "1s (session)")
+		try("status --prefix service/ --check", 0, "5s (session)")
 		time.Sleep(300 * time.Millisecond)
 	}
 	try("status --key service/rides --check --json", 0, `"session":"`+all[0].Session+`"`)
