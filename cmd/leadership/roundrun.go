@@ -210,7 +210,10 @@ func (r *roundRunner) finish(ctx context.Context, round *leadership.Round, signa
 		return 0, nil
 	}
 	why := fmt.Sprintf("exit code %d", ended.Code)
-	if ended.Ended {
+	switch {
+	case !ended.Started:
+		why = "it was told to end before it was started"
+	case ended.Ended:
 		why += ", after it was told to end"
 	}
 	code := ended.Code

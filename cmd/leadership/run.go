@@ -228,26 +228,39 @@ func (r *runner) work(ctx context.Context, term leadership.Term) error {
 	case ended.Failure != "":
 		return &exitError{ended.Code, errors.New(ended.Failure)}
 	}
-	last := r.once || r.try.on || !ended.Ended && !r.restart || r.signals.ctx.Err() != nil
+	stopped := r.signals.ctx.Err() != nil
+	last := r.once || r.try.on || !ended.Ended && !r.restart || stopped
+	was := "the command was ended"
+	if !ended.Started {
+		was, ended.Code = "the command was not started", r.signals.code()
+	}
 	switch {
 	case !ended.Ended && last:
 		log.Info("the command has ended: the seat is given up", "code", ended.Code)
 	case !ended.Ended:
 		log.Info("the command has ended: it is started again when this node is elected again", "code", ended.Code)
-	case r.signals.ctx.Err() != nil:
-		log.Info("no longer leading: the command was ended", "reason", "a signal")
+	case stopped:
+		log.Info("no longer leading: "+was, "reason", "a signal")
+	case last && !ended.Started:
+		// Not the reason itself, by which the candidate would campaign on.
+		return fmt.Errorf("%s: no longer leading: %s", was, whyEnded(ctx).Error())
 	default:
-		why := context.Cause(ctx)
-		if why == nil || why.Error() == leadership.ErrLost.Error() { // the guard was faster, or time was
-			why = fmt.Errorf("%w: its claim was not renewed in time", leadership.ErrLost)
-		}
-		log.Warn("no longer leading: the command was ended", "reason", why)
+		log.Warn("no longer leading: "+was, "reason", whyEnded(ctx))
 	}
 	if last {
 		r.code = ended.Code
 		return errDone
 	}
 	return ctx.Err()
+}
+
+// whyEnded returns why a term has ended of which the command was told to end.
+func whyEnded(ctx context.Context) error {
+	why := context.Cause(ctx)
+	if why == nil || why.Error() == leadership.ErrLost.Error() { // the guard was faster, or time was
+		why = fmt.Errorf("%w: its claim was not renewed in time", leadership.ErrLost)
+	}
+	return why
 }
 
 // readied calls do, which runs a command, with an open store and signals that are caught,

@@ -62,6 +62,9 @@ type Report struct {
 	// Code is the exit code of the command: CodeSignaled+n if signal n ended it.
 	Code int `json:"code"`
 
+	// Started means that the command was started, or may have been.
+	Started bool `json:"started"`
+
 	// Ended means that the command was told to end, and did not by itself.
 	Ended bool `json:"ended"`
 

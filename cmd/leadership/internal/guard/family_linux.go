@@ -101,17 +101,30 @@ func reap(ended func(pid int, status syscall.WaitStatus)) bool {
 // killAgain is the pause before those are killed that were not there the time before.
 const killAgain = 2 * time.Millisecond
 
-// killFamily kills all descendants of this process and waits until they are
-// gone. It blocks for as long as the kernel takes. Nothing else may wait for a
-// child meanwhile.
-func killFamily() {
-	for reap(nil) {
+// killFamily kills all descendants of this process and waits until they are gone, save
+// for children whose identity is among others, and what these have started. It blocks for
+// as long as the kernel takes. What else waits for a child meanwhile may get ECHILD.
+func killFamily(others map[string]bool) {
+	for clean := 0; reap(nil); time.Sleep(killAgain) {
+		clean++
 		for _, pid := range children() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+			if !others[identity(pid)] {
+				clean = 0
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
 		}
-		time.Sleep(killAgain)
+		// A look may miss a child that comes just then, but not again and again.
+		if len(others) > 0 && clean == cleanLooks {
+			return
+		}
 	}
 }
+
+// cleanLooks is how many looks in a row have to find others alone.
+const cleanLooks = 3
+
+// identity names a process for as long as the machine runs, as its id alone does not.
+func identity(pid int) string { return strconv.Itoa(pid) + "." + Started(pid) }
 
 // now reads the clock.
 func now() instant {

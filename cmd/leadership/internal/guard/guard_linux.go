@@ -129,7 +129,7 @@ func (g *guard) run(ctx context.Context, argv []string, in *inbox) error {
 			// Without a timer nothing is sure.
 			g.obey(order{Kill: true})
 			g.act(now())
-			killFamily()
+			killFamily(nil)
 			return err
 		}
 		select {
@@ -150,7 +150,7 @@ func (g *guard) start(ctx context.Context, argv []string) {
 		g.report.Code, g.report.Failure = StartCode(err), err.Error()
 		return
 	}
-	g.pid = cmd.Process.Pid
+	g.pid, g.report.Started = cmd.Process.Pid, true
 	_ = cmd.Process.Release() // it is reaped with its descendants
 }
 

@@ -60,11 +60,11 @@ func TestGuardStartsNoCommandWithoutADeadlineThatIsAhead(t *testing.T) {
 		orders []order
 		want   Report
 	}{
-		"renewed":               {[]order{{Over: past, Last: past}, {Over: never, Last: never}}, Report{Code: 7}},
+		"renewed":               {[]order{{Over: past, Last: past}, {Over: never, Last: never}}, Report{Code: 7, Started: true}},
 		"not renewed":           {[]order{{Over: past, Last: past}}, Report{Ended: true}},
 		"told to end":           {[]order{{Over: past, Last: past}, {Stop: true}}, Report{Ended: true}},
 		"signal alone":          {[]order{{Signal: syscall.SIGHUP}}, Report{Ended: true}},
-		"signal, then deadline": {[]order{{Signal: syscall.SIGHUP}, {Over: never}}, Report{Code: 7}},
+		"signal, then deadline": {[]order{{Signal: syscall.SIGHUP}, {Over: never}}, Report{Code: 7, Started: true}},
 		"signal, then end":      {[]order{{Signal: syscall.SIGHUP}, {Stop: true}}, Report{Ended: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,8 +90,8 @@ func TestGuardGoesByTheLastOfTheOrdersThatCameMeanwhile(t *testing.T) {
 		orders []order
 		want   Report
 	}{
-		"renewed":              {[]order{{Over: past, Last: past}, {Over: never, Last: never}, {Signal: syscall.SIGUSR1}}, Report{Code: 7}},
-		"renewed, then killed": {[]order{{Over: past, Last: past}, {Kill: true}, {Over: never, Last: never}}, Report{Code: 128 + 9, Ended: true}},
+		"renewed":              {[]order{{Over: past, Last: past}, {Over: never, Last: never}, {Signal: syscall.SIGUSR1}}, Report{Code: 7, Started: true}},
+		"renewed, then killed": {[]order{{Over: past, Last: past}, {Kill: true}, {Over: never, Last: never}}, Report{Code: 128 + 9, Started: true, Ended: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -12,9 +12,10 @@ import (
 )
 
 // Run runs the command until it ends, ctx ends, or the trust does. It blocks until no
-// process of it is left. Nothing else in this process may wait for children meanwhile. An
-// error means that the guard could not be started, or was killed; the command is gone
-// then, too.
+// process of it is left. An error means that the guard could not be started, or was
+// killed; the command is gone then, too. If the guard was killed, whatever this process
+// has started since Run was called is killed with what is left of the command, for the
+// two cannot be told apart.
 func (c *Command) Run(ctx context.Context) (Report, error) {
 	s, err := c.start(ctx)
 	if err != nil {
@@ -36,9 +37,9 @@ func (s *supervisor) supervise(ctx context.Context) (Report, error) {
 		case r := <-s.reports:
 			if !r.ok {
 				// What is left of the command has fallen to this process.
-				killFamily()
+				killFamily(s.others)
 				if done == nil { // it was to end, anyhow
-					return Report{Code: CodeSignaled + int(syscall.SIGKILL), Ended: true}, nil
+					return Report{Code: CodeSignaled + int(syscall.SIGKILL), Started: true, Ended: true}, nil
 				}
 				return Report{}, errGuardGone
 			}
@@ -101,6 +102,7 @@ type supervisor struct {
 	cmd     *exec.Cmd
 	orders  *os.File
 	reports <-chan guardReport
+	others  map[string]bool // the children that this process had before, by id and start
 
 	over, last instant // as the guard was told
 }
@@ -127,6 +129,11 @@ func (c *Command) start(ctx context.Context) (*supervisor, error) {
 		return nil, fmt.Errorf("start the guard: %w", err)
 	}
 	defer reportsOut.Close()
+	// A shell that has started processes, and then becomes this program by exec, leaves them to it.
+	others := make(map[string]bool)
+	for _, pid := range children() {
+		others[identity(pid)] = true
+	}
 	// Not by its path: there may be another version by now.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe",
 		append([]string{Name, "--grace", c.Grace.String(), "--"}, c.Argv...)...)
@@ -151,7 +158,7 @@ func (c *Command) start(ctx context.Context) (*supervisor, error) {
 		_ = cmd.Wait() // the report says all there is to say
 		ended <- r
 	}()
-	return &supervisor{Command: c, cmd: cmd, orders: orders, reports: ended, over: never, last: never}, nil
+	return &supervisor{Command: c, cmd: cmd, orders: orders, reports: ended, others: others, over: never, last: never}, nil
 }
 
 // tell gives an order, and never waits: a guard that leaves its orders unread until
