@@ -228,6 +228,8 @@ type countedMany struct {
 	gets, manys, puts atomic.Int64
 }
 
+func (c *countedMany) all() int64 { return c.gets.Load() + c.manys.Load() + c.puts.Load() }
+
 func (c *countedMany) Get(ctx context.Context, key string, opts *store.ReadOptions) (*store.KVPair, error) {
 	c.gets.Add(1)
 	return c.Store.Get(ctx, key, opts)
