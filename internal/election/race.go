@@ -11,6 +11,11 @@ const (
 	// least: long enough to hear that another has won.
 	raceSlot = 3
 
+	// raceServed is how many calls the store is taken to serve in the time that a quick one
+	// takes, when many come at once. Were it taken for slower, those who lose would learn of
+	// each other over dozens of vacancies only.
+	raceServed = 4
+
 	fewest, most = 2, 1 << 12 // candidates that want one seat, as a race estimates
 )
 
@@ -78,7 +83,7 @@ func (r *race) lost(at, quick time.Duration) {
 		return
 	}
 	if r.slots == 0 {
-		r.n = min(max(r.n, fewest)*int(min(max(late/max(raceSlot*quick, 1), 4), most)), most)
+		r.n = min(max(r.n, fewest)*int(min(max(raceServed*late/max(quick, 1), 8), most)), most)
 		r.news = max(r.news, late)
 	} else {
 		r.news = max(r.news, r.slot+late)
