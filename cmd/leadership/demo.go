@@ -91,7 +91,7 @@ func (d *demo) run(ctx context.Context, exactly bool) error {
 		return usage("--ttl is %v: must be from %v to %v", d.ttl, leadership.MinTTL, leadership.MaxTTL)
 	}
 	if _, _, err := net.SplitHostPort(d.listen); err != nil {
-		return usage("--listen: %w", err)
+		return usage("--listen is %q: must be host:port, such as %s", d.listen, defaultListen)
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()

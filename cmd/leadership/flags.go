@@ -20,10 +20,26 @@ const noEffect = "no-effect"
 // are refused then: they were given a variable that is not set.
 var mayBeEmpty = []string{"by", "observe", "payload", "prefix", "result"}
 
-// checkFlags refuses flags that were set and would have no effect.
+// The annotations by which cobra knows flags that exclude, or need, each other.
+const (
+	excluding = "cobra_annotation_mutually_exclusive"
+	needing   = "cobra_annotation_required_if_others_set"
+)
+
+// checkFlags refuses flags that were set and would have no effect, or not with each other.
 func checkFlags(cmd *cobra.Command, _ []string) error {
 	var errs []error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
+		for other := range strings.FieldsSeq(strings.Join(f.Annotations[excluding], " ")) {
+			if f.Name < other && cmd.Flags().Changed(other) {
+				errs = append(errs, fmt.Errorf("--%s and --%s are both set: set one", f.Name, other))
+			}
+		}
+		for other := range strings.FieldsSeq(strings.Join(f.Annotations[needing], " ")) {
+			if !cmd.Flags().Changed(other) {
+				errs = append(errs, fmt.Errorf("--%s is of no use without --%s", f.Name, other))
+			}
+		}
 		value := f.Value.String()
 		switch why := f.Annotations[noEffect]; {
 		case len(why) > 0:

@@ -21,7 +21,12 @@ func (p *program) roundListCommand() *cobra.Command {
 		Long: `List prints the rounds of a system, the latest first: the winner of each, and
 whether it was completed, has failed, or neither yet.`,
 		Example: "  leadership round list backup",
-		Args:    cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return fmt.Errorf("name one SYSTEM, such as backup: got %q", args)
+			}
+			return nil
+		},
 		RunE: does(func(ctx context.Context, args []string) error {
 			kv, err := p.openStore(ctx)
 			if err != nil {
@@ -31,6 +36,10 @@ whether it was completed, has failed, or neither yet.`,
 			all, err := leadership.NewRounds(kv).List(ctx, args[0])
 			if err != nil {
 				return err
+			}
+			if len(all) == 0 && !asJSON {
+				fmt.Fprintf(p.stderr, "leadership: no round of %s is recorded\n", printable(args[0]))
+				return nil
 			}
 			return p.printRounds(all, asJSON)
 		}),

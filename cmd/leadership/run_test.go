@@ -265,3 +265,24 @@ func TestTermGoesToTheGroupAndKillToAllOthers(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+func TestRunLeadsOnWhenNobodyReadsItsLog(t *testing.T) {
+	t.Parallel()
+	url := sqliteURL(t)
+	p := prepare(t, nil, "run", key, "--store", url, "--", "sh", "-c", "exit 7")
+	log, stderr, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Close()
+	p.cmd.Stderr = stderr
+	p.begin()
+	stderr.Close()
+	if code := p.wait(); code != 7 {
+		t.Errorf("it has ended with %v", p.cmd.ProcessState)
+	}
+	pair, err := open(t, url).Get(t.Context(), key, nil)
+	if err != nil || !strings.Contains(string(pair.Value), `"resigned"`) {
+		t.Errorf("the seat was not given up: %v, %v", pair, err)
+	}
+}

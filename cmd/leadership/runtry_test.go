@@ -96,8 +96,9 @@ func TestOfSeveralThatTryOneRuns(t *testing.T) {
 func TestRunStepsDownWhenItsHealthCheckFails(t *testing.T) {
 	t.Parallel()
 	url, healthy := sqliteURL(t), filepath.Join(t.TempDir(), "healthy")
+	j := newJournal(t)
 	p := start(t, "run", key, "--store", url, "--node", "a", "--ttl", "1s", "--health-check", `echo "$LEADERSHIP_KEY $LEADERSHIP_NODE"; test -e `+healthy,
-		"--health-interval", "100ms", "--health-failures", "2", "--", "sleep", "100")
+		"--health-interval", "100ms", "--health-failures", "2", "--", "sh", "-c", `echo up >>"$0"; exec sleep 100`, j.path)
 	eventually(t, "failed check", func() bool {
 		return strings.Contains(p.errs.String(), "exit status 1: "+key+" a")
 	})
@@ -107,7 +108,7 @@ func TestRunStepsDownWhenItsHealthCheckFails(t *testing.T) {
 	if err := os.WriteFile(healthy, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "term", func() bool { return strings.Contains(p.errs.String(), "the command is started") })
+	j.await("up", 1)
 	if err := os.Remove(healthy); err != nil {
 		t.Fatal(err)
 	}
@@ -132,8 +133,8 @@ func TestHealthCheckThatHangsIsKilled(t *testing.T) {
 
 func TestRunLogsItsTermsAndNamesTheCommand(t *testing.T) {
 	t.Parallel()
-	url := sqliteURL(t)
-	a := start(t, "run", key, "--store", url, "--node", "a", "--ttl", "1s", "--", "sleep", "100")
+	j, url := newJournal(t), sqliteURL(t)
+	a := start(t, "run", key, "--store", url, "--node", "a", "--ttl", "1s", "--", "sh", "-c", `echo up >>"$0"; exec sleep 100`, j.path)
 	says := func(p *process, all ...string) {
 		t.Helper()
 		eventually(t, strings.Join(all, " "), func() bool {
@@ -149,19 +150,20 @@ func TestRunLogsItsTermsAndNamesTheCommand(t *testing.T) {
 			return false
 		})
 	}
-	says(a, "leading: the command is started", "key="+key, "node=a", "token=", "command=sleep")
+	says(a, "leading: the command is started", "key="+key, "node=a", "token=", "command=sh")
+	j.await("up", 1)
 	b := start(t, "run", key, "--store", url, "--node", "b", "--ttl", "1s", "--", "true")
 	says(b, "waiting: another leads", "leader=a", "token=")
 	if code, _, errs := inProcess(t, "resign", key, "--store", url, "--by", "olga"); code != 0 {
 		t.Errorf("exit code %d: %s", code, errs)
 	}
-	says(a, "no longer leading: the command was ended", "command=sleep", `reason="leader evicted: \"olga\" asked it to resign"`)
+	says(a, "no longer leading: the command was ended", "command=sh", `reason="leader evicted: \"olga\" asked it to resign"`)
 	says(b, "leading: the command is started", "command=true")
 	says(b, "the command has ended: the seat is given up", "command=true", "code=0")
 	if code := b.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	eventually(t, "second term of a", func() bool { return strings.Count(a.errs.String(), "leading: the command is started") == 2 })
+	j.await("up", 2)
 	a.signal(syscall.SIGTERM)
 	says(a, "no longer leading: the command was ended", `reason="a signal"`)
 	a.wait()

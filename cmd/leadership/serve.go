@@ -108,7 +108,7 @@ func (s *service) run(ctx context.Context) error {
 		return usage("--retention-system is of no use without --retention")
 	}
 	if _, _, err := net.SplitHostPort(s.listen); err != nil {
-		return usage("--listen: %w", err)
+		return usage("--listen is %q: must be host:port, such as %s", s.listen, defaultListen)
 	}
 	log := s.logger()
 	if s.json {

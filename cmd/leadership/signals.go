@@ -30,6 +30,8 @@ func catchSignals(ctx context.Context) *signals {
 		forCommand: make(chan os.Signal, 8), hurry: make(chan os.Signal, 1),
 		caught: make(chan os.Signal, 8), quit: make(chan struct{}),
 	}
+	// That nobody reads what is logged does not end this program, not even after stop.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	for _, sig := range append([]os.Signal{os.Interrupt, syscall.SIGTERM}, passedOn...) {
 		if !signal.Ignored(sig) { // as nohup has SIGHUP

@@ -63,10 +63,10 @@ func (p *program) versionCommand() *cobra.Command {
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
-				return p.printJSON(versionOf())
+				return withCode(p.printJSON(versionOf()), exitFailure)
 			}
 			_, err := fmt.Fprintln(p.stdout, versionOf())
-			return err
+			return withCode(err, exitFailure)
 		},
 	}
 	jsonFlag(cmd, &asJSON)
