@@ -335,8 +335,9 @@ func check(t tool, parts []part, version, tmp string) error {
 			return err
 		}
 	}
+	// go list -export compiles as go build does, and links no programs, of which one alone is run.
 	for _, p := range parts {
-		if _, err := t.in(p.dir).run("go", "build", "./..."); err != nil {
+		if _, err := t.in(p.dir).run("go", "list", "-export", "-f", "{{.Name}}", "./..."); err != nil {
 			return fmt.Errorf("module %s: %w", p.path, err)
 		}
 	}
