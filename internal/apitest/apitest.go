@@ -19,7 +19,7 @@ import (
 )
 
 // Patience is how long a test waits for what has to come.
-const Patience = 10 * time.Second
+const Patience = 30 * time.Second
 
 // ElectionKey is one with slashes, as most are.
 const ElectionKey = "service/swarm/leader"
