@@ -39,14 +39,14 @@ build: ## Compile everything
 # for any other reason.
 SIMULATIONS = ./internal/sim ./proof
 SOLVERS = 'ByTwoSolvers$$|ActionIsPossible$$|LeadsToABrokenLaw$$|IsNotProved$$'
-LONG = $(addprefix ./,store/redis store/postgres internal/tests/recovery internal/tests/kvtools internal/tests/httpapi store/sqlite store/consul store/zookeeper internal/tests/outage internal/tests/release)
+LONG = $(addprefix ./,store/redis store/postgres internal/tests/kvtools internal/tests/recovery internal/tests/httpapi cmd/leadership store/consul store/zookeeper store/etcd store/sqlite internal/tests/outage internal/election)
 FAILED = echo '{"Action":"fail"}'
 test: servers ## Run all tests, on real servers, with the race detector
 	@export LEADERSHIP_REQUIRE_SERVERS=1; later=$$(mktemp); \
 	{ { SIM_SEEDS=$(RACE_SEEDS) nice -n 19 $(GO) test -json -race -timeout 30m -skip $(SOLVERS) $(SIMULATIONS) && \
 	    nice -n 19 $(GO) test -json -race -timeout 30m -run $(SOLVERS) ./proof && \
 	    SIM_SEEDS=$(SIM_SEEDS) nice -n 19 $(GO) test -json -timeout 30m -run 'TestElections$$|TestRounds$$' ./internal/sim; } > "$$later" 2>&1 & simulations=$$!; \
-	  $(GO) test -json -race '-gcflags=modernc.org/...=-d=checkptr=0' -p 4 -timeout 30m $(LONG) $$($(GO) list $(ALL) | grep -v -e /internal/sim -e '/proof$$') || $(FAILED); \
+	  $(GO) test -json -race '-gcflags=modernc.org/...=-d=checkptr=0' -p 5 -timeout 30m $(LONG) $$($(GO) list $(ALL) | grep -v -e /internal/sim -e '/proof$$') || $(FAILED); \
 	  ($(DEPLOY) $(GO) test -json -race -timeout 10m ./...) || $(FAILED); \
 	  wait $$simulations || $(FAILED); cat "$$later"; rm -f "$$later"; } 2>&1 | $(GO) run ./internal/testreport -strict
 
