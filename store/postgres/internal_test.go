@@ -11,6 +11,9 @@ import (
 	"github.com/seed-a1d591d3/leadership/internal/servers"
 )
 
+// Notified reports whether notifications arrive.
+func (s *Store) Notified() bool { return s.hints.opened() }
+
 func TestItIsNoticedWhetherNotificationsComeThrough(t *testing.T) {
 	server := servers.Shared(t, "postgres")
 	for name, test := range map[string]struct {
