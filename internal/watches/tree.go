@@ -49,7 +49,7 @@ type tree struct {
 func (p *pool) enter(s *shared) {
 	for name := range s.above() {
 		if d := p.dirs[name]; d != nil && d.tree != nil {
-			d.take(s)
+			d.keys[s.originKey.(string)], s.dir = s, d
 			return
 		}
 	}
@@ -104,12 +104,6 @@ func (p *pool) leave(s *shared) {
 	}
 }
 
-// take has a key watched by the tree of the directory.
-func (d *directory) take(s *shared) {
-	d.keys[s.originKey.(string)] = s
-	s.dir = d
-}
-
 // grow begins to watch a directory. The watches of its keys stay until that stands. It takes
 // a place, even if there is none: it is in place of many.
 func (p *pool) grow(values context.Context, d *directory) {
@@ -118,7 +112,7 @@ func (p *pool) grow(values context.Context, d *directory) {
 	t.stream = newStream(p, t)
 	d.tree = t
 	for _, s := range d.keys {
-		d.take(s)
+		s.dir = d
 		p.leave(s)
 	}
 	p.start(t.stream)
