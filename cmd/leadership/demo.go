@@ -90,8 +90,8 @@ func (d *demo) run(ctx context.Context, exactly bool) error {
 	if d.ttl < leadership.MinTTL || d.ttl > leadership.MaxTTL {
 		return usage("--ttl is %v: must be from %v to %v", d.ttl, leadership.MinTTL, leadership.MaxTTL)
 	}
-	if _, _, err := net.SplitHostPort(d.listen); err != nil {
-		return usage("--listen is %q: must be host:port, such as %s", d.listen, defaultListen)
+	if err := checkListen(d.listen); err != nil {
+		return err
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()

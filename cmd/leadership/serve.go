@@ -27,6 +27,14 @@ import (
 // defaultListen is where serve and demo listen.
 const defaultListen = "127.0.0.1:8080"
 
+// checkListen returns an error of usage unless the value of --listen is host:port.
+func checkListen(address string) error {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return usage("--listen is %q: must be host:port, such as %s", address, defaultListen)
+	}
+	return nil
+}
+
 // service is one call of leadership serve.
 type service struct {
 	*program
@@ -107,8 +115,8 @@ func (s *service) run(ctx context.Context) error {
 	case len(s.systems) > 0 && s.retention == 0:
 		return usage("--retention-system is of no use without --retention")
 	}
-	if _, _, err := net.SplitHostPort(s.listen); err != nil {
-		return usage("--listen is %q: must be host:port, such as %s", s.listen, defaultListen)
+	if err := checkListen(s.listen); err != nil {
+		return err
 	}
 	log := s.logger()
 	if s.json {

@@ -37,6 +37,11 @@ func (s *observation) see(f found, began, now time.Time) {
 
 const minStatusPoll, maxStatusPoll = 10 * time.Millisecond, time.Second
 
+// statusPoll returns how long to wait before the next look at a term of that TTL.
+func statusPoll(ttl time.Duration) time.Duration {
+	return min(maxStatusPoll, max(ttl/20, minStatusPoll))
+}
+
 // watchOver looks at elections until it is known of each whether its leader is alive, or
 // ctx ends, which is not an error.
 func watchOver(ctx context.Context, look func(context.Context) ([]found, error)) ([]*observation, error) {
@@ -62,7 +67,7 @@ func watchOver(ctx context.Context, look func(context.Context) ([]found, error))
 			s.see(f, began, now)
 			observed, known[f.Key] = append(observed, s), s
 			if !s.settled() {
-				open, pause = true, min(pause, max(s.Term.TTL/20, minStatusPoll))
+				open, pause = true, min(pause, statusPoll(s.Term.TTL))
 			}
 		}
 		if !open {

@@ -62,7 +62,7 @@ func (t *try) begin(ctx context.Context, all elections, key string, ttl time.Dur
 			all, err := watchOver(campaign, func(ctx context.Context) ([]found, error) {
 				for {
 					f, err := all.look(ctx, key)
-					if err == nil || clock.Pause(ctx, min(maxStatusPoll, max(t.first.Term.TTL/20, minStatusPoll))) != nil {
+					if err == nil || clock.Pause(ctx, statusPoll(t.first.Term.TTL)) != nil {
 						return []found{f}, err
 					}
 				}
